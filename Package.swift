@@ -1,0 +1,80 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+// Homebrew keeps its headers where only pkg-config finds them. On Linux they are on the default path, and Debian's
+// libzmq.pc names flags that the package manager refuses with a warning.
+#if os(macOS)
+  let zeroMQConfig: String? = "libzmq"
+#else
+  let zeroMQConfig: String? = nil
+#endif
+
+let package = Package(
+  name: "lockstep",
+  platforms: [.macOS(.v15)],
+  products: [
+    .executable(name: "lockstep", targets: ["LockstepTool"]),
+    .library(name: "Lockstep", targets: ["Lockstep"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CZeroMQ", pkgConfig: zeroMQConfig, providers: [.apt(["libzmq3-dev"]), .brew(["zeromq"])]),
+    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"]), .brew(["onednn"])]),
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "CKernels"),
+
+    .target(name: "ZeroMQ", dependencies: ["CZeroMQ"]),
+    .target(name: "Wire"),
+    .target(name: "Kernels", dependencies: ["CKernels", "COneDNN"]),
+    .target(
+      name: "Datasets", dependencies: ["Kernels", "CZlib", crypto],
+      resources: [.embedInCode("Resources/digits.csv.gz")]),
+    .target(name: "Models", dependencies: ["Kernels", "Datasets"]),
+    .target(name: "Optimizers", dependencies: ["Kernels"]),
+    .target(name: "Checkpoints", dependencies: ["Kernels", "Models"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Kernels", "ZeroMQ", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", crypto, logging, "Yams",
+      ]),
+    .target(
+      name: "Lockstep",
+      dependencies: [
+        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", argumentParser, logging,
+      ]),
+    .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
+    .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
+
+    .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
+    .testTarget(name: "WireTests", dependencies: ["Wire"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels"]),
+    .testTarget(
+      name: "OptimizersTests", dependencies: ["Optimizers", "Kernels"], resources: [.copy("Fixtures")]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels"]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels"]),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["LockstepTool", "CustomModel", "Checkpoints", "Wire", "ZeroMQ"]),
+  ]
+)
+
+for target in package.targets where target.type != .system {
+  target.swiftSettings = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+  ]
+}

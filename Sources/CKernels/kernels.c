@@ -1,0 +1,207 @@
+#define _GNU_SOURCE
+#include "CKernels.h"
+
+#include <dlfcn.h>
+#include <math.h>
+#include <string.h>
+
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__) && defined(__linux__)
+#define VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define VECTORIZED
+#endif
+#define INLINE static inline __attribute__((always_inline))
+
+VECTORIZED void lk_accumulate(float *restrict sum, const float *restrict term, size_t count) {
+  for (size_t i = 0; i < count; i++) sum[i] += term[i];
+}
+
+VECTORIZED void lk_adam(const float *restrict parameters, float *restrict updated, const float *restrict gradient_sum,
+                        float *restrict first_moment, float *restrict second_moment, size_t count,
+                        float gradient_scale, float beta1, float one_minus_beta1, float beta2, float one_minus_beta2,
+                        float step_size, float root_scale, float epsilon) {
+  for (size_t i = 0; i < count; i++) {
+    float g = gradient_sum[i] * gradient_scale;
+    float m = beta1 * first_moment[i] + one_minus_beta1 * g;
+    float v = beta2 * second_moment[i] + one_minus_beta2 * (g * g);
+    first_moment[i] = m;
+    second_moment[i] = v;
+    updated[i] = parameters[i] - step_size * m / (__builtin_elementwise_sqrt(v) * root_scale + epsilon);
+  }
+}
+
+VECTORIZED void lk_rmsprop(const float *restrict parameters, float *restrict updated,
+                           const float *restrict gradient_sum, float *restrict mean_square, size_t count,
+                           float gradient_scale, float rho, float one_minus_rho, float learning_rate, float epsilon) {
+  for (size_t i = 0; i < count; i++) {
+    float g = gradient_sum[i] * gradient_scale;
+    float v = rho * mean_square[i] + one_minus_rho * (g * g);
+    mean_square[i] = v;
+    updated[i] = parameters[i] - learning_rate * g / (__builtin_elementwise_sqrt(v) + epsilon);
+  }
+}
+
+// eˣ to about 2 ulp: x = n ln 2 + r with |r| ≤ ln 2 / 2, then e^r by its Taylor polynomial of degree 7 and 2ⁿ by the
+// exponent bits. Saturates at e^±87 so that 2ⁿ stays a normal number.
+INLINE float exponential(float x) {
+  x = x > 87.0f ? 87.0f : x;
+  x = x < -87.0f ? -87.0f : x;
+  const float rounding = 12582912.0f;  // 1.5 · 2²³: adding it leaves the nearest integer in the low bits
+  float shifted = x * 1.44269504f + rounding;
+  float n = shifted - rounding;
+  float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;
+  float p = 1.0f / 5040.0f;
+  p = p * r + 1.0f / 720.0f;
+  p = p * r + 1.0f / 120.0f;
+  p = p * r + 1.0f / 24.0f;
+  p = p * r + 1.0f / 6.0f;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  int32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  int32_t power = (int32_t)(((uint32_t)bits + 127u) << 23);
+  float scale;
+  memcpy(&scale, &power, sizeof scale);
+  return p * scale;
+}
+
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+
+// tanh by its continued fraction's polynomial near zero, where 1 − e^−2x would cancel, and by e^−2x elsewhere.
+INLINE float hyperbolic_tangent(float x) {
+  float magnitude = x < 0.0f ? -x : x;
+  float e = exponential(-2.0f * magnitude);
+  float far = (1.0f - e) / (1.0f + e);
+  float s = x * x;
+  float near = x * (135135.0f + s * (17325.0f + s * (378.0f + s))) /
+               (135135.0f + s * (62370.0f + s * (3150.0f + s * 28.0f)));
+  float signed_far = x < 0.0f ? -far : far;
+  return magnitude < 0.55f ? near : signed_far;
+}
+
+// The normal distribution's Φ(x) = (1 + erf(x/√2)) / 2 by Abramowitz & Stegun 7.1.26, |error| < 1e-7, and e^(−x²/2).
+INLINE float normal_cdf(float x, float *gaussian) {
+  float z = (x < 0.0f ? -x : x) * 0.707106781f;
+  float e = exponential(-(z * z));
+  float t = 1.0f / (1.0f + 0.3275911f * z);
+  float p = 1.061405429f;
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  float half_tail = 0.5f * (p * t) * e;
+  *gaussian = e;
+  return x < 0.0f ? half_tail : 1.0f - half_tail;
+}
+
+VECTORIZED void lk_bias_identity(float *restrict values, const float *restrict bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, values += columns)
+    for (size_t c = 0; c < columns; c++) values[c] += bias[c];
+}
+
+VECTORIZED void lk_bias_relu(float *restrict values, const float *restrict bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, values += columns)
+    for (size_t c = 0; c < columns; c++) {
+      float x = values[c] + bias[c];
+      values[c] = x < 0.0f ? 0.0f : x;  // a NaN stays a NaN
+    }
+}
+
+VECTORIZED void lk_bias_tanh(float *restrict values, const float *restrict bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, values += columns)
+    for (size_t c = 0; c < columns; c++) values[c] = hyperbolic_tangent(values[c] + bias[c]);
+}
+
+VECTORIZED void lk_bias_sigmoid(float *restrict values, const float *restrict bias, size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, values += columns)
+    for (size_t c = 0; c < columns; c++) values[c] = sigmoid(values[c] + bias[c]);
+}
+
+VECTORIZED void lk_bias_gelu(float *restrict values, float *restrict activated, const float *restrict bias,
+                             size_t rows, size_t columns) {
+  for (size_t r = 0; r < rows; r++, values += columns, activated += columns)
+    for (size_t c = 0; c < columns; c++) {
+      float gaussian;
+      float x = values[c] + bias[c];
+      values[c] = x;
+      activated[c] = x * normal_cdf(x, &gaussian);
+    }
+}
+
+VECTORIZED void lk_relu_derivative(float *restrict gradient, const float *restrict activated, size_t count) {
+  for (size_t i = 0; i < count; i++) gradient[i] = activated[i] > 0.0f ? gradient[i] : 0.0f;
+}
+
+VECTORIZED void lk_tanh_derivative(float *restrict gradient, const float *restrict activated, size_t count) {
+  for (size_t i = 0; i < count; i++) gradient[i] *= 1.0f - activated[i] * activated[i];
+}
+
+VECTORIZED void lk_sigmoid_derivative(float *restrict gradient, const float *restrict activated, size_t count) {
+  for (size_t i = 0; i < count; i++) gradient[i] *= activated[i] * (1.0f - activated[i]);
+}
+
+VECTORIZED void lk_gelu_derivative(float *restrict gradient, const float *restrict input, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float gaussian;
+    float cdf = normal_cdf(input[i], &gaussian);
+    gradient[i] *= cdf + input[i] * (0.39894228f * gaussian);
+  }
+}
+
+VECTORIZED void lk_column_sums(float *restrict sums, const float *restrict values, size_t rows, size_t columns) {
+  memset(sums, 0, columns * sizeof *sums);
+  for (size_t r = 0; r < rows; r++, values += columns)
+    for (size_t c = 0; c < columns; c++) sums[c] += values[c];
+}
+
+VECTORIZED void lk_softmax_cross_entropy(float *restrict logits, const int32_t *restrict labels, size_t rows,
+                                         size_t columns, double *restrict loss, int64_t *restrict correct) {
+  for (size_t r = 0; r < rows; r++, logits += columns) {
+    size_t label = (size_t)labels[r], best = 0;
+    for (size_t c = 1; c < columns; c++)
+      if (logits[c] > logits[best]) best = c;
+    float largest = logits[best], label_logit = logits[label];
+    for (size_t c = 0; c < columns; c++) logits[c] = exponential(logits[c] - largest);
+    float sum = 0.0f;
+    for (size_t c = 0; c < columns; c++) sum += logits[c];
+    float scale = 1.0f / sum;
+    for (size_t c = 0; c < columns; c++) logits[c] *= scale;
+    logits[label] -= 1.0f;
+    *loss += log((double)sum) - ((double)label_logit - (double)largest);
+    *correct += best == label;
+  }
+}
+
+VECTORIZED void lk_mean_squared_error(float *restrict predictions, const float *restrict targets, size_t rows,
+                                      size_t columns, double *restrict loss, double *restrict squared_error) {
+  float slope = 2.0f / (float)columns;
+  for (size_t r = 0; r < rows; r++, predictions += columns, targets += columns) {
+    double squares = 0.0;
+    for (size_t c = 0; c < columns; c++) {
+      float error = predictions[c] - targets[c];
+      squares += (double)error * (double)error;
+      predictions[c] = error * slope;
+    }
+    *loss += squares / (double)columns;
+    *squared_error += squares;
+  }
+}
+
+VECTORIZED void lk_scale_bytes(float *restrict output, const uint8_t *restrict input, const float *restrict offset,
+                               const float *restrict factor, size_t count) {
+  for (size_t i = 0; i < count; i++) output[i] = ((float)input[i] - offset[i]) * factor[i];
+}
+
+VECTORIZED void lk_scale_floats(float *restrict output, const float *restrict input, const float *restrict offset,
+                                const float *restrict factor, size_t count) {
+  for (size_t i = 0; i < count; i++) output[i] = (input[i] - offset[i]) * factor[i];
+}
+
+void lk_use_one_openmp_thread(void) {
+  // Looked up at run time: the runtime is whichever one oneDNN was built against (libgomp, libomp, or none).
+  void (*set_thread_count)(int) = (void (*)(int))dlsym(RTLD_DEFAULT, "omp_set_num_threads");
+  if (set_thread_count) set_thread_count(1);
+}

@@ -1,0 +1,112 @@
+public import Foundation
+
+/// Why a file could not be written or read: its path, and what the system or the content says.
+public struct FileError: Error, Equatable, CustomStringConvertible {
+  /// A sentence that a user can act on.
+  public let description: String
+
+  /// An error with its sentence.
+  public init(_ description: String) {
+    self.description = description
+  }
+
+  /// What the system last said about `operation`.
+  public static func system(_ operation: String) -> FileError {
+    FileError("\(operation): \(String(cString: strerror(errno)))")
+  }
+}
+
+/// A file that appears under its name whole or not at all: written beside it, synced, then renamed over it.
+public struct AtomicFile: ~Copyable {
+  private let path: String
+  private let temporaryPath: String
+  private let descriptor: Int32
+  private var isCommitted = false
+
+  /// Starts to write the file at `path`.
+  public init(path: String) throws {
+    self.path = path
+    let folder = (path as NSString).deletingLastPathComponent
+    let name = ".\((path as NSString).lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).tmp"
+    temporaryPath = folder.isEmpty ? name : "\(folder)/\(name)"
+    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileError.system("cannot write \(path)") }
+  }
+
+  deinit {
+    close(descriptor)
+    if !isCommitted { unlink(temporaryPath) }
+  }
+
+  /// Appends `bytes`.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws {
+    try writeAll(bytes, to: descriptor, path: path)
+  }
+
+  /// Makes the file durable and gives it its name.
+  public consuming func commit() throws {
+    guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
+    guard rename(temporaryPath, path) == 0 else { throw FileError.system("cannot write \(path)") }
+    isCommitted = true
+    let folder = (path as NSString).deletingLastPathComponent
+    let folderDescriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+    guard folderDescriptor >= 0 else { throw FileError.system("cannot open the folder of \(path)") }
+    defer { close(folderDescriptor) }
+    guard fsync(folderDescriptor) == 0 else { throw FileError.system("cannot sync the folder of \(path)") }
+  }
+
+  /// Writes a whole file at once.
+  public static func write(_ data: Data, to path: String) throws {
+    let file = try AtomicFile(path: path)
+    try data.withUnsafeBytes { try file.write($0) }
+    try file.commit()
+  }
+
+  /// Writes a whole text at once.
+  public static func write(_ text: String, to path: String) throws {
+    try write(Data(text.utf8), to: path)
+  }
+}
+
+/// Writes all of `bytes`; `path` is for the error.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
+  var rest = bytes
+  while !rest.isEmpty {
+    let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
+    if count < 0 {
+      if errno == EINTR { continue }
+      throw FileError.system("cannot write \(path)")
+    }
+    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+  }
+}
+
+/// A file that grows a line at a time, buffered.
+public final class LineFile {
+  private let path: String
+  private let descriptor: Int32
+  private var buffer: [UInt8] = []
+
+  /// Empties or creates the file at `path`.
+  public init(path: String) throws {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw FileError.system("cannot write \(path)") }
+    buffer.reserveCapacity(1 << 16)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Appends `line` and a line end; written when enough has come together.
+  public func append(_ line: String) throws {
+    buffer.append(contentsOf: line.utf8)
+    buffer.append(0x0A)
+    if buffer.count >= 1 << 15 { try flush() }
+  }
+
+  /// Writes what has come together.
+  public func flush() throws {
+    defer { buffer.removeAll(keepingCapacity: true) }
+    try buffer.withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+  }
+}

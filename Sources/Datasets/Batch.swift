@@ -1,0 +1,77 @@
+public import Kernels
+
+/// Some examples as a model reads them. Valid for the call that it was passed to.
+public struct Batch {
+  /// One example a row, scaled.
+  public let features: Matrix
+  /// What they should be predicted as.
+  public let targets: Targets
+
+  /// How many examples there are.
+  public var count: Int { features.rows }
+
+  /// What examples should be predicted as.
+  public enum Targets {
+    /// A class each.
+    case classes(Labels)
+    /// A row of numbers each.
+    case values(Matrix)
+  }
+
+  /// A batch over borrowed features and targets.
+  public init(features: Matrix, targets: Targets) {
+    self.features = features
+    self.targets = targets
+  }
+}
+
+/// Gathers examples into memory of its own, one thread's.
+public final class BatchBuffer {
+  private let examples: Examples
+  private let scaling: ScalingVectors
+  private var features: FloatBuffer
+  private var labels: LabelBuffer
+  private var values: FloatBuffer
+
+  /// A gatherer of `examples`, scaled by `scaling`.
+  public init(_ examples: Examples, scaling: Scaling) {
+    precondition(scaling.offset.count == examples.featureCount, "the scaling has another number of features")
+    self.examples = examples
+    self.scaling = ScalingVectors(scaling)
+    features = FloatBuffer(count: 0)
+    labels = LabelBuffer(count: 0)
+    values = FloatBuffer(count: 0)
+  }
+
+  /// The examples that `indices` name, in that order; valid until the next call.
+  public func gather(_ indices: some RandomAccessCollection<Int>) -> Batch {
+    reserve(indices.count)
+    let columns = examples.featureCount
+    for (place, index) in indices.enumerated() {
+      let row = examples.row(index)
+      examples.dataset.scaleRow(row, scaling, into: features.all[place * columns..<(place + 1) * columns])
+      switch examples.dataset.targets {
+      case .classes(let classes): labels[place] = classes[row]
+      case .values(let all):
+        let outputs = examples.dataset.outputs
+        for output in 0..<outputs { values.all[place * outputs + output] = all[row * outputs + output] }
+      }
+    }
+    let matrix = Matrix(features.values[0..<indices.count * columns], rows: indices.count, columns: columns)
+    switch examples.dataset.targets {
+    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(indices.count)))
+    case .values:
+      let outputs = examples.dataset.outputs
+      let targets = Matrix(values.values[0..<indices.count * outputs], rows: indices.count, columns: outputs)
+      return Batch(features: matrix, targets: .values(targets))
+    }
+  }
+
+  private func reserve(_ rows: Int) {
+    if features.count < rows * examples.featureCount { features = FloatBuffer(count: rows * examples.featureCount) }
+    switch examples.dataset.targets {
+    case .classes: if labels.count < rows { labels = LabelBuffer(count: rows) }
+    case .values: if values.count < rows * examples.dataset.outputs { values = FloatBuffer(count: rows * examples.dataset.outputs) }
+    }
+  }
+}

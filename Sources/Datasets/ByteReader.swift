@@ -1,0 +1,139 @@
+internal import CZlib
+internal import Foundation
+
+/// Reads a file or bytes in memory from the start to the end, unpacking gzip on the way.
+///
+/// Memory: two buffers of 64 KiB, whatever the size.
+final class ByteReader {
+  /// What errors call the source.
+  let name: String
+  private var input: Input
+  private var packed = [UInt8](repeating: 0, count: 1 << 16)
+  private var packedRange = 0..<0
+  private var inflater: UnsafeMutablePointer<z_stream>?
+  private var betweenMembers = true
+
+  private enum Input {
+    case file(FileHandle)
+    case bytes([UInt8], next: Int)
+  }
+
+  /// Opens `path`. A name that ends in `.gz` must hold gzip; other files may.
+  convenience init(path: String) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw DatasetError("\(path): no such file")
+    }
+    guard !isFolder.boolValue else { throw DatasetError("\(path) is a folder where a file is needed") }
+    let handle: FileHandle
+    do {
+      handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+    } catch {
+      throw DatasetError("\(path) cannot be opened: \(String(cString: strerror(errno)))")
+    }
+    try self.init(.file(handle), name: path, mustBeGzip: path.hasSuffix(".gz"))
+  }
+
+  /// Reads `bytes`, which errors call `name`.
+  convenience init(bytes: [UInt8], name: String) throws {
+    try self.init(.bytes(bytes, next: 0), name: name, mustBeGzip: false)
+  }
+
+  private init(_ input: Input, name: String, mustBeGzip: Bool) throws {
+    self.input = input
+    self.name = name
+    try refill()
+    if packedRange.count >= 2, packed[0] == 0x1F, packed[1] == 0x8B {
+      let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+      stream.initialize(to: z_stream())
+      // 16 asks zlib for a gzip header and checksum.
+      let status = inflateInit2_(stream, 16 + MAX_WBITS, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+      precondition(status == Z_OK, "zlib cannot start: status \(status)")
+      inflater = stream
+    } else if mustBeGzip {
+      throw DatasetError("\(name) is not gzip, though its name ends in .gz")
+    }
+  }
+
+  deinit {
+    if let inflater {
+      inflateEnd(inflater)
+      inflater.deallocate()
+    }
+    if case .file(let handle) = input { try? handle.close() }
+  }
+
+  /// The most bytes that reading `path` can give: gzip unpacks to at most 1032 times its size.
+  func mostBytes(storedIn path: String) -> Int {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    let stored = (attributes?[.size] as? Int) ?? 0
+    return inflater == nil ? stored : stored.multipliedReportingOverflow(by: 1032).partialValue
+  }
+
+  /// Fills as much of `target` as there is data for.
+  ///
+  /// - Returns: how many bytes were read; fewer than asked only at the end.
+  func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
+    var filled = 0
+    while filled < target.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: target[filled...])
+      let count = try inflater.map { try inflate(into: rest, $0) } ?? copy(into: rest)
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  private func copy(into target: UnsafeMutableRawBufferPointer) throws -> Int {
+    if packedRange.isEmpty { try refill() }
+    let count = min(target.count, packedRange.count)
+    packed.withUnsafeBytes { bytes in
+      target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[packedRange.lowerBound..<packedRange.lowerBound + count]))
+    }
+    packedRange = packedRange.lowerBound + count..<packedRange.upperBound
+    return count
+  }
+
+  private func inflate(
+    into target: UnsafeMutableRawBufferPointer, _ stream: UnsafeMutablePointer<z_stream>
+  ) throws -> Int {
+    while true {
+      if packedRange.isEmpty { try refill() }
+      if packedRange.isEmpty {
+        guard betweenMembers else { throw DatasetError("\(name) is truncated: its gzip data ends in the middle") }
+        return 0
+      }
+      let count = try packed.withUnsafeMutableBufferPointer { bytes -> Int in
+        stream.pointee.next_in = bytes.baseAddress! + packedRange.lowerBound
+        stream.pointee.avail_in = UInt32(packedRange.count)
+        stream.pointee.next_out = target.baseAddress!.assumingMemoryBound(to: UInt8.self)
+        stream.pointee.avail_out = UInt32(clamping: target.count)
+        let asked = Int(stream.pointee.avail_out)
+        let status = CZlib.inflate(stream, Z_NO_FLUSH)
+        guard status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR else {
+          throw DatasetError("\(name) is damaged: its gzip data does not unpack")
+        }
+        packedRange = packedRange.upperBound - Int(stream.pointee.avail_in)..<packedRange.upperBound
+        betweenMembers = status == Z_STREAM_END
+        // gzip files may be several members one after the other.
+        if betweenMembers { inflateReset(stream) }
+        return asked - Int(stream.pointee.avail_out)
+      }
+      if count > 0 { return count }
+    }
+  }
+
+  private func refill() throws {
+    switch input {
+    case .file(let handle):
+      let count = packed.withUnsafeMutableBytes { Foundation.read(handle.fileDescriptor, $0.baseAddress, $0.count) }
+      guard count >= 0 else { throw DatasetError("\(name) cannot be read: \(String(cString: strerror(errno)))") }
+      packedRange = 0..<count
+    case .bytes(let bytes, let next):
+      let count = min(packed.count, bytes.count - next)
+      packed.replaceSubrange(0..<count, with: bytes[next..<next + count])
+      input = .bytes(bytes, next: next + count)
+      packedRange = 0..<count
+    }
+  }
+}

@@ -1,0 +1,179 @@
+internal import Foundation
+
+/// A table of numbers: comma-, semicolon- or tab-separated, a record a line, with or without a line of column names.
+///
+/// Read twice: once to count the records, once to parse them into memory of exactly their size.
+struct CSVTable {
+  /// The column names, where the first line has them.
+  var names: [String]?
+  var rows = 0
+  /// The label column's values.
+  var labels: [Float] = []
+  /// All other columns, row after row.
+  var features: [Float] = []
+  /// Which column the labels were, from 0.
+  var labelColumn = 0
+  var columns = 0
+  /// The line on which the first record stands, from 1.
+  private var firstLine = 1
+
+  /// Reads from `open()`, a new reader each time.
+  ///
+  /// - Parameter label: a column's name, or its position from 1; nil for the last.
+  init(label: String?, _ open: () throws -> ByteReader) throws {
+    var first: [String] = []
+    var separator = UInt8(ascii: ",")
+    let name = try Self.forEachLine(try open()) { line, number in
+      if first.isEmpty {
+        separator = Self.separator(of: line)
+        first = Self.cells(line, separator).map { Self.text($0) }
+        // Names, unless at least half are numbers: then an odd cell is a mistake in the first record.
+        names = first.count { Float($0) != nil } * 2 >= first.count ? nil : first
+        firstLine = number
+      }
+      rows += 1
+    }
+    if names != nil { rows -= 1 }
+    guard rows > 0 else { throw DatasetError("\(name) has no records") }
+    columns = first.count
+    guard columns > 1 else { throw DatasetError("\(name) has one column; a label and at least one feature are needed") }
+    labelColumn = try Self.column(label, names: names, count: columns, in: name)
+    labels.reserveCapacity(rows)
+    features.reserveCapacity(rows * (columns - 1))
+    try Self.forEachLine(try open()) { line, number in
+      if names != nil && number == firstLine { return }
+      try parse(line, separator, file: name, line: number)
+    }
+  }
+
+  private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8, file: String, line number: Int) throws {
+    var column = 0
+    for cell in Self.cells(line, separator) {
+      guard column < columns else { break }
+      let value = try Self.number(cell) { text, problem in
+        DatasetError("\(file), line \(number), column \(columnName(column)): '\(text)' \(problem)")
+      }
+      if column == labelColumn { labels.append(value) } else { features.append(value) }
+      column += 1
+    }
+    let found = Self.cells(line, separator).count
+    guard found == columns else {
+      throw DatasetError("\(file), line \(number): \(found) columns, where the first line has \(columns)")
+    }
+  }
+
+  /// "3 (bmi)", or "3" without names.
+  func columnName(_ column: Int) -> String {
+    names.map { "\(column + 1) (\($0[column]))" } ?? "\(column + 1)"
+  }
+
+  private static func column(_ label: String?, names: [String]?, count: Int, in file: String) throws -> Int {
+    guard let label else { return count - 1 }
+    if let index = names?.firstIndex(of: label) { return index }
+    if let position = Int(label), position >= 1, position <= count { return position - 1 }
+    let known = names.map { "its columns are \($0.joined(separator: ", "))" } ?? "it has no column names; give a position from 1 to \(count)"
+    throw DatasetError("\(file) has no column '\(label)': \(known)")
+  }
+
+  private static func number(
+    _ cell: UnsafeBufferPointer<UInt8>.SubSequence, _ failure: (String, String) -> DatasetError
+  ) throws -> Float {
+    if let small = smallInteger(cell) { return small }
+    let text = text(cell)
+    guard let value = Float(text) else { throw failure(text, text.isEmpty ? "where a number should be" : "is not a number") }
+    guard value.isFinite else { throw failure(text, "is not finite; clean the data first") }
+    return value
+  }
+
+  /// One to seven digits, which most cells are and float32 holds exactly.
+  private static func smallInteger(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> Float? {
+    guard cell.count >= 1 && cell.count <= 7 else { return nil }
+    var value: Int32 = 0
+    for byte in cell {
+      guard byte >= UInt8(ascii: "0") && byte <= UInt8(ascii: "9") else { return nil }
+      value = value * 10 + Int32(byte - UInt8(ascii: "0"))
+    }
+    return Float(value)
+  }
+
+  /// The cell without blanks and quotes around it.
+  private static func text(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
+    var text = String(decoding: cell, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+    if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") { text = String(text.dropFirst().dropLast()) }
+    return text.replacingOccurrences(of: "\"\"", with: "\"")
+  }
+
+  private static func separator(of line: UnsafeBufferPointer<UInt8>) -> UInt8 {
+    let candidates = [UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "\t")]
+    return candidates.first { line.contains($0) } ?? candidates[0]
+  }
+
+  /// The line's cells; a separator inside quotes separates nothing.
+  private static func cells(
+    _ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8
+  ) -> [UnsafeBufferPointer<UInt8>.SubSequence] {
+    var cells: [UnsafeBufferPointer<UInt8>.SubSequence] = []
+    var start = 0
+    var quoted = false
+    for (index, byte) in line.enumerated() {
+      if byte == UInt8(ascii: "\"") { quoted.toggle() }
+      if byte == separator && !quoted {
+        cells.append(line[start..<index])
+        start = index + 1
+      }
+    }
+    cells.append(line[start...])
+    return cells
+  }
+
+  /// Calls `body` with each line that is not blank, and its number from 1.
+  ///
+  /// - Returns: the reader's name, for errors.
+  @discardableResult
+  private static func forEachLine(
+    _ reader: ByteReader, _ body: (UnsafeBufferPointer<UInt8>, Int) throws -> Void
+  ) throws -> String {
+    let longestLine = 1 << 26
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    var filled = 0
+    var number = 0
+    var atEnd = false
+    func emit(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) throws {
+      number += 1
+      var range = range
+      // A byte-order mark, and Windows' line ends.
+      if number == 1, range.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { range = 3..<range.upperBound }
+      if !range.isEmpty && bytes[range.upperBound - 1] == 0x0D { range = range.lowerBound..<range.upperBound - 1 }
+      let line = UnsafeBufferPointer(rebasing: bytes[range])
+      if line.contains(where: { $0 != 0x20 && $0 != 0x09 }) { try body(line, number) }
+    }
+    while !atEnd {
+      if filled == buffer.count {
+        guard buffer.count < longestLine else {
+          throw DatasetError("\(reader.name), line \(number + 1) is longer than \(longestLine) bytes: is this a CSV file?")
+        }
+        buffer.append(contentsOf: repeatElement(0, count: buffer.count))
+      }
+      let read = try buffer.withUnsafeMutableBytes {
+        try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[filled...]))
+      }
+      filled += read
+      atEnd = read == 0
+      let consumed = try buffer.withUnsafeBufferPointer { bytes -> Int in
+        var start = 0
+        while start < filled, let end = (memchr(bytes.baseAddress! + start, 0x0A, filled - start)).map({ UnsafeRawPointer($0) - UnsafeRawPointer(bytes.baseAddress!) }) {
+          try emit(bytes, start..<end)
+          start = end + 1
+        }
+        if atEnd && start < filled {
+          try emit(bytes, start..<filled)
+          start = filled
+        }
+        return start
+      }
+      buffer.replaceSubrange(0..<filled - consumed, with: Array(buffer[consumed..<filled]))
+      filled -= consumed
+    }
+    return reader.name
+  }
+}

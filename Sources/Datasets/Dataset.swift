@@ -1,0 +1,139 @@
+internal import Kernels
+
+/// What a model has to predict.
+public enum Target: Equatable, Sendable, Codable {
+  /// One of `classes` classes, numbered from 0.
+  case classification(classes: Int)
+  /// `outputs` real numbers.
+  case regression(outputs: Int)
+
+  /// How many numbers a model puts out.
+  public var outputs: Int {
+    switch self {
+    case .classification(let classes): classes
+    case .regression(let outputs): outputs
+    }
+  }
+}
+
+/// Features as their file had them, row after row.
+enum FeatureStorage: Sendable {
+  case bytes([UInt8])
+  case floats([Float])
+
+  var count: Int {
+    switch self {
+    case .bytes(let bytes): bytes.count
+    case .floats(let floats): floats.count
+    }
+  }
+}
+
+/// What the examples should be predicted as.
+enum TargetStorage: Sendable {
+  case classes([Int32])
+  case values([Float])
+}
+
+/// Examples in memory, in the order and the element type of their file.
+struct Dataset: Sendable {
+  let features: FeatureStorage
+  let targets: TargetStorage
+  let featureCount: Int
+  let outputs: Int
+
+  var count: Int { features.count / featureCount }
+
+  /// Writes row `row`'s features, scaled, to `output`.
+  func scaleRow(_ row: Int, _ scaling: ScalingVectors, into output: MutableFloats) {
+    switch features {
+    case .bytes(let bytes):
+      bytes.withUnsafeBufferPointer {
+        let start = row * featureCount
+        Kernels.scale(
+          UnsafeBufferPointer(rebasing: $0[start..<start + featureCount]), offset: scaling.offset.values,
+          factor: scaling.factor.values, into: output)
+      }
+    case .floats(let floats):
+      floats.withUnsafeBufferPointer {
+        let row = Floats(base: $0.baseAddress! + row * featureCount, count: featureCount)
+        Kernels.scale(row, offset: scaling.offset.values, factor: scaling.factor.values, into: output)
+      }
+    }
+  }
+
+  /// Row `row`'s feature `column`, as the file has it.
+  func feature(_ row: Int, _ column: Int) -> Float {
+    switch features {
+    case .bytes(let bytes): Float(bytes[row * featureCount + column])
+    case .floats(let floats): floats[row * featureCount + column]
+    }
+  }
+}
+
+/// A part of a dataset, the training or the test part, addressed from 0 to its count.
+public struct Examples: Sendable {
+  let dataset: Dataset
+  /// Where the part's examples lie: nil for all in order, else a stretch of a permutation.
+  let selection: (permutation: IndexPermutation, start: Int)?
+  /// How many examples the part has.
+  public let count: Int
+
+  init(_ dataset: Dataset) {
+    self.dataset = dataset
+    selection = nil
+    count = dataset.count
+  }
+
+  init(_ dataset: Dataset, permutation: IndexPermutation, range: Range<Int>) {
+    self.dataset = dataset
+    selection = (permutation, range.lowerBound)
+    count = range.count
+  }
+
+  /// How many numbers describe an example.
+  public var featureCount: Int { dataset.featureCount }
+
+  /// Example `index`'s row in the dataset.
+  func row(_ index: Int) -> Int {
+    precondition(index >= 0 && index < count, "example \(index) of \(count)")
+    guard let selection else { return index }
+    return selection.permutation[selection.start + index]
+  }
+
+  /// Example `index`'s features as the file has them.
+  public func features(_ index: Int) -> [Float] {
+    let row = row(index)
+    return (0..<featureCount).map { dataset.feature(row, $0) }
+  }
+
+  /// Example `index`'s class; nil for regression.
+  public func label(_ index: Int) -> Int? {
+    guard case .classes(let classes) = dataset.targets else { return nil }
+    return Int(classes[row(index)])
+  }
+
+  /// Example `index`'s target values; nil for classification.
+  public func values(_ index: Int) -> [Float]? {
+    guard case .values(let values) = dataset.targets else { return nil }
+    let start = row(index) * dataset.outputs
+    return Array(values[start..<start + dataset.outputs])
+  }
+
+  /// Σ (target − its output's mean)² over examples and outputs, which R² measures against; nil for classification.
+  public var targetVariation: Double? {
+    guard case .values(let values) = dataset.targets else { return nil }
+    let outputs = dataset.outputs
+    var variation = 0.0
+    for output in 0..<outputs {
+      var sum = 0.0
+      for index in 0..<count { sum += Double(values[row(index) * outputs + output]) }
+      let mean = sum / Double(max(count, 1))
+      for index in 0..<count {
+        let deviation = Double(values[row(index) * outputs + output]) - mean
+        variation += deviation * deviation
+      }
+    }
+    return variation
+  }
+}

@@ -1,0 +1,114 @@
+internal import Foundation
+
+/// An array in the IDX format (Y. LeCun, the MNIST database).
+///
+/// | offset | size | field                                                                     |
+/// | -----: | ---: | ------------------------------------------------------------------------- |
+/// |      0 |    2 | 0                                                                         |
+/// |      2 |    1 | element: 08 byte, 09 signed byte, 0B int16, 0C int32, 0D float, 0E double |
+/// |      3 |    1 | number of dimensions, d                                                   |
+/// |      4 |   4d | the dimensions, big-endian                                                |
+/// |  4+4d  |      | the elements, row-major, big-endian                                       |
+struct IDXArray {
+  /// The sizes, the number of examples first.
+  var dimensions: [Int]
+  var elements: FeatureStorage
+
+  /// Elements an example has.
+  var width: Int { dimensions.dropFirst().reduce(1, *) }
+
+  /// Reads the file at `path`, gzip or not. Takes the memory of its elements, and no more than it could hold.
+  init(path: String) throws {
+    let reader = try ByteReader(path: path)
+    let start = try reader.bytes(4)
+    guard start.count == 4, start[0] == 0, start[1] == 0, let element = Element(rawValue: start[2]), start[3] > 0 else {
+      throw DatasetError("\(path) is not an IDX file: it starts with \(start.map { String(format: "%02x", $0) }.joined(separator: " "))")
+    }
+    let sizes = try reader.bytes(4 * Int(start[3]))
+    guard sizes.count == 4 * Int(start[3]) else { throw DatasetError("\(path) is truncated in its header") }
+    dimensions = stride(from: 0, to: sizes.count, by: 4).map { offset in
+      sizes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+    }
+    var count = 1
+    for size in dimensions {
+      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      guard !overflow else { throw DatasetError("\(path) says it has \(dimensions) elements, which no file can hold") }
+      count = product
+    }
+    guard count <= reader.mostBytes(storedIn: path) / element.size else {
+      throw DatasetError("\(path) says it has \(count) elements, more than its size can hold")
+    }
+    elements = try element.read(count, from: reader)
+    guard try reader.bytes(1).isEmpty else {
+      throw DatasetError("\(path) has more data than the \(count) elements that its header says")
+    }
+  }
+
+  private enum Element: UInt8 {
+    case byte = 0x08
+    case signedByte = 0x09
+    case int16 = 0x0B
+    case int32 = 0x0C
+    case float = 0x0D
+    case double = 0x0E
+
+    var size: Int {
+      switch self {
+      case .byte, .signedByte: 1
+      case .int16: 2
+      case .int32, .float: 4
+      case .double: 8
+      }
+    }
+
+    func read(_ count: Int, from reader: ByteReader) throws -> FeatureStorage {
+      switch self {
+      case .byte:
+        let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+          filled = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+        }
+        guard bytes.count == count else { throw truncated(reader, bytes.count, of: count) }
+        return .bytes(bytes)
+      case .signedByte: return try convert(count, reader) { (bits: UInt8) in Float(Int8(bitPattern: bits)) }
+      case .int16: return try convert(count, reader) { (bits: UInt16) in Float(Int16(bitPattern: bits)) }
+      case .int32: return try convert(count, reader) { (bits: UInt32) in Float(Int32(bitPattern: bits)) }
+      case .float: return try convert(count, reader) { (bits: UInt32) in Float(bitPattern: bits) }
+      case .double: return try convert(count, reader) { (bits: UInt64) in Float(Double(bitPattern: bits)) }
+      }
+    }
+
+    private func convert<Bits: FixedWidthInteger>(
+      _ count: Int, _ reader: ByteReader, _ value: (Bits) -> Float
+    ) throws -> FeatureStorage {
+      var block = [UInt8](repeating: 0, count: 1 << 16)
+      var floats: [Float] = []
+      floats.reserveCapacity(count)
+      while floats.count < count {
+        let wanted = min(block.count, (count - floats.count) * size)
+        let read = try block.withUnsafeMutableBytes {
+          try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<wanted]))
+        }
+        guard read == wanted else { throw truncated(reader, floats.count + read / size, of: count) }
+        block.withUnsafeBytes { bytes in
+          for offset in Swift.stride(from: 0, to: wanted, by: size) {
+            floats.append(value(Bits(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Bits.self))))
+          }
+        }
+      }
+      return .floats(floats)
+    }
+
+    private func truncated(_ reader: ByteReader, _ found: Int, of count: Int) -> DatasetError {
+      DatasetError("\(reader.name) is truncated: \(found) of the \(count) elements that its header says")
+    }
+  }
+}
+
+extension ByteReader {
+  /// The next `count` bytes, or fewer at the end.
+  func bytes(_ count: Int) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      filled = try read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+    }
+  }
+}

@@ -1,0 +1,91 @@
+internal import Kernels
+
+/// Which statistics features are scaled by.
+public enum ScalingKind: String, Codable, Sendable, CaseIterable {
+  /// Features as the file has them.
+  case none
+  /// Bytes: pixels 0…255 to 0…1. Other features: each column's smallest to largest value to 0…1.
+  case unit
+  /// Each column to mean 0 and variance 1.
+  case standard
+}
+
+/// How features are scaled: (feature − offset) · factor, a column at a time. Saved with the model.
+public struct Scaling: Codable, Equatable, Sendable {
+  /// What is subtracted from each column.
+  public var offset: [Float]
+  /// What each column is multiplied by then. A column that is constant in the training part gets 0.
+  public var factor: [Float]
+
+  /// Scaling by given vectors of the same count.
+  public init(offset: [Float], factor: [Float]) {
+    precondition(offset.count == factor.count)
+    self.offset = offset
+    self.factor = factor
+  }
+
+  /// Measures `kind` on `examples`, which are the training part alone. Sums are in double, the first example first.
+  public init(_ kind: ScalingKind, of examples: Examples) {
+    let columns = examples.featureCount
+    offset = [Float](repeating: 0, count: columns)
+    factor = [Float](repeating: 1, count: columns)
+    switch (kind, examples.dataset.features) {
+    case (.none, _): return
+    case (.unit, .bytes): factor = [Float](repeating: 1 / 255, count: columns)
+    case (.unit, .floats): scaleRanges(of: examples)
+    case (.standard, _): standardize(examples)
+    }
+  }
+
+  private mutating func scaleRanges(of examples: Examples) {
+    var low = [Float](repeating: .infinity, count: offset.count)
+    var high = [Float](repeating: -.infinity, count: offset.count)
+    for index in 0..<examples.count {
+      let row = examples.row(index)
+      for column in offset.indices {
+        let value = examples.dataset.feature(row, column)
+        low[column] = min(low[column], value)
+        high[column] = max(high[column], value)
+      }
+    }
+    for column in offset.indices {
+      let range = Double(high[column]) - Double(low[column])
+      offset[column] = low[column]
+      factor[column] = range > 0 ? Float(1 / range) : 0
+    }
+  }
+
+  private mutating func standardize(_ examples: Examples) {
+    let count = Double(examples.count)
+    var mean = [Double](repeating: 0, count: offset.count)
+    var variance = mean
+    for index in 0..<examples.count {
+      let row = examples.row(index)
+      for column in mean.indices { mean[column] += Double(examples.dataset.feature(row, column)) }
+    }
+    for column in mean.indices { mean[column] /= count }
+    for index in 0..<examples.count {
+      let row = examples.row(index)
+      for column in mean.indices {
+        let deviation = Double(examples.dataset.feature(row, column)) - mean[column]
+        variance[column] += deviation * deviation
+      }
+    }
+    for column in mean.indices {
+      offset[column] = Float(mean[column])
+      let deviation = (variance[column] / count).squareRoot()
+      factor[column] = deviation > 0 ? Float(1 / deviation) : 0
+    }
+  }
+}
+
+/// A scaling as the kernels read it.
+struct ScalingVectors: Sendable {
+  let offset: FloatBuffer
+  let factor: FloatBuffer
+
+  init(_ scaling: Scaling) {
+    offset = FloatBuffer(scaling.offset)
+    factor = FloatBuffer(scaling.factor)
+  }
+}

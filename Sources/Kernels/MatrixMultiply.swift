@@ -1,0 +1,64 @@
+internal import COneDNN
+
+/// A row-major matrix of float32 values, borrowed. See ``Floats`` for how long it is valid.
+public struct Matrix {
+  /// The values, row after row.
+  public let values: Floats
+  /// How many rows there are.
+  public let rows: Int
+  /// How many values a row has.
+  public let columns: Int
+
+  /// A view of `values` as `rows` × `columns`.
+  public init(_ values: Floats, rows: Int, columns: Int) {
+    precondition(values.count == rows * columns, "\(values.count) values are not \(rows) × \(columns)")
+    self.values = values
+    self.rows = rows
+    self.columns = columns
+  }
+
+  /// The matrix read as its transpose; nothing is copied.
+  public var transposed: Transposed { Transposed(matrix: self) }
+
+  /// A matrix to be read as its transpose.
+  public struct Transposed {
+    let matrix: Matrix
+  }
+}
+
+/// `result` = `left` · `right`, row-major; the caller's thread does the work (see ``useOneThreadForMatrices()``).
+///
+/// For given sizes the result's bits depend on the values alone, on one kind of CPU.
+public func multiply(_ left: Matrix, _ right: Matrix, into result: MutableFloats) {
+  precondition(left.columns == right.rows, "multiplying \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
+  multiply(left, transposed: false, right, transposed: false, left.rows, right.columns, left.columns, into: result)
+}
+
+/// `result` = `left`ᵀ · `right`, row-major.
+public func multiply(_ left: Matrix.Transposed, _ right: Matrix, into result: MutableFloats) {
+  let left = left.matrix
+  precondition(left.rows == right.rows, "multiplying \(left.columns)×\(left.rows) by \(right.rows)×\(right.columns)")
+  multiply(left, transposed: true, right, transposed: false, left.columns, right.columns, left.rows, into: result)
+}
+
+/// `result` = `left` · `right`ᵀ, row-major.
+public func multiply(_ left: Matrix, _ right: Matrix.Transposed, into result: MutableFloats) {
+  let right = right.matrix
+  precondition(left.columns == right.columns, "multiplying \(left.rows)×\(left.columns) by \(right.columns)×\(right.rows)")
+  multiply(left, transposed: false, right, transposed: true, left.rows, right.rows, left.columns, into: result)
+}
+
+private func multiply(
+  _ left: Matrix, transposed transposeLeft: Bool, _ right: Matrix, transposed transposeRight: Bool,
+  _ rows: Int, _ columns: Int, _ inner: Int, into result: MutableFloats
+) {
+  precondition(result.count == rows * columns, "a \(rows)×\(columns) product into \(result.count) values")
+  guard rows > 0, columns > 0 else { return }
+  let status = dnnl_sgemm(
+    transposeLeft ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
+    transposeRight ? CChar(UInt8(ascii: "T")) : CChar(UInt8(ascii: "N")),
+    dnnl_dim_t(rows), dnnl_dim_t(columns), dnnl_dim_t(inner), 1,
+    left.values.base, dnnl_dim_t(left.columns), right.values.base, dnnl_dim_t(right.columns), 0,
+    result.base, dnnl_dim_t(columns))
+  precondition(status == dnnl_success, "oneDNN's sgemm failed with status \(status.rawValue)")
+}

@@ -1,0 +1,106 @@
+public import Datasets
+
+/// What a model is made for: the job's model options, and the data's shape.
+public struct ModelRequest: Codable, Equatable, Sendable {
+  /// What stands after the colon of `--model name:…`; empty without one.
+  public var arguments: String
+  /// How many numbers describe an example.
+  public var inputs: Int
+  /// What is to be predicted.
+  public var target: Target
+  /// The job's activation.
+  public var activation: Activation
+  /// The job's loss.
+  public var loss: Loss
+
+  /// A request; see the properties.
+  public init(arguments: String, inputs: Int, target: Target, activation: Activation, loss: Loss) {
+    self.arguments = arguments
+    self.inputs = inputs
+    self.target = target
+    self.activation = activation
+    self.loss = loss
+  }
+}
+
+/// Why a model cannot be made.
+public struct ModelError: Error, Equatable, CustomStringConvertible {
+  /// A sentence that a user can act on.
+  public let description: String
+
+  /// An error with its sentence.
+  public init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// A kind of model under the name that `--model` gives it.
+public struct ModelFactory: Sendable {
+  /// The name, without a colon.
+  public let name: String
+  /// Makes the model, or throws a ``ModelError`` that says what is wrong with the request.
+  public let make: @Sendable (ModelRequest) throws -> any Model
+
+  /// A kind of model.
+  public init(_ name: String, make: @escaping @Sendable (ModelRequest) throws -> any Model) {
+    self.name = name
+    self.make = make
+  }
+
+  /// `mlp:256,128`, and `linear` for no hidden layer.
+  public static let builtIn: [ModelFactory] = [
+    ModelFactory("mlp") { request in
+      try MultilayerPerceptron(request, hidden: hiddenSizes(request.arguments))
+    },
+    ModelFactory("linear") { request in
+      guard request.arguments.isEmpty else {
+        throw ModelError("--model linear has no hidden sizes; for those, say --model mlp:\(request.arguments)")
+      }
+      return try MultilayerPerceptron(request, hidden: [])
+    },
+  ]
+
+  private static func hiddenSizes(_ arguments: String) throws -> [Int] {
+    try arguments.split(separator: ",", omittingEmptySubsequences: false).map { text in
+      guard let size = Int(text), size >= 1, size <= 1 << 20 else {
+        throw ModelError("--model mlp:\(arguments): '\(text)' is no hidden size; sizes are whole numbers from 1 to \(1 << 20), as in mlp:256,128")
+      }
+      return size
+    }
+  }
+}
+
+extension MultilayerPerceptron {
+  /// The perceptron that a request describes.
+  ///
+  /// - Throws: ``ModelError`` where it would have more parameters than the protocol can address.
+  init(_ request: ModelRequest, hidden: [Int]) throws {
+    let sizes = [request.inputs] + hidden + [request.target.outputs]
+    let mostParameters = 1 << 34
+    var count = 0
+    for (inputs, outputs) in zip(sizes, sizes.dropFirst()) {
+      count += (inputs + 1).multipliedReportingOverflow(by: outputs).partialValue
+      guard count <= mostParameters else {
+        throw ModelError("--model: \(sizes.map(String.init).joined(separator: "-")) has more than \(mostParameters) parameters")
+      }
+    }
+    self.init(
+      inputs: request.inputs, hidden: hidden, outputs: request.target.outputs, activation: request.activation,
+      loss: request.loss)
+  }
+}
+
+extension [ModelFactory] {
+  /// Makes the model that `specification`, such as `mlp:256,128`, names.
+  ///
+  /// - Throws: ``ModelError`` where no kind has that name, or the kind refuses the request.
+  public func make(_ specification: String, _ request: ModelRequest) throws -> any Model {
+    let parts = specification.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    guard let factory = first(where: { $0.name == parts[0] }) else {
+      throw ModelError("--model \(specification): unknown model '\(parts[0])'; known are \(map(\.name).joined(separator: ", "))")
+    }
+    var request = request
+    request.arguments = parts.count > 1 ? String(parts[1]) : ""
+    return try factory.make(request)
+  }
+}

@@ -1,0 +1,132 @@
+public import Datasets
+public import Kernels
+
+/// Linear layers with an activation between them; without hidden layers, a linear model.
+///
+/// Layer l computes yₗ = xₗ·Wₗ + bₗ with Wₗ stored [in, out]. Tensors are named as in PyTorch's
+/// `Sequential(Linear, activation, Linear, …)`: `0.weight`, `0.bias`, `2.weight`, `2.bias`, …
+public struct MultilayerPerceptron: Model {
+  /// The tensors.
+  public let layout: ParameterLayout
+  private let layers: [Layer]
+  private let activation: Activation
+  private let loss: Loss
+
+  private struct Layer {
+    let inputs: Int
+    let outputs: Int
+    let weight: Range<Int>
+    let bias: Range<Int>
+
+    var parameters: Range<Int> { weight.lowerBound..<bias.upperBound }
+
+    func weight(in parameters: Floats) -> Matrix { Matrix(parameters[weight], rows: inputs, columns: outputs) }
+  }
+
+  /// A perceptron from `inputs` over the `hidden` sizes to `outputs`, all positive.
+  public init(inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: Loss) {
+    var layout = ParameterLayout()
+    let sizes = [inputs] + hidden + [outputs]
+    layers = zip(sizes, sizes.dropFirst()).enumerated().map { index, size in
+      Layer(
+        inputs: size.0, outputs: size.1,
+        weight: layout.append("\(2 * index).weight", shape: [size.0, size.1], savedTransposed: true),
+        bias: layout.append("\(2 * index).bias", shape: [size.1]))
+    }
+    self.layout = layout
+    self.activation = activation
+    self.loss = loss
+  }
+
+  /// Weights uniform by the activation's rule (the last layer by Glorot's), biases zero. Layer l draws from its own
+  /// stream, so that a layer's weights depend on its place and sizes alone.
+  public func initialize(_ parameters: MutableFloats, seed: UInt64) {
+    for (index, layer) in layers.enumerated() {
+      let rule: Activation = index == layers.count - 1 ? .tanh : activation
+      Philox(seed: seed, stream: UInt64(index))
+        .fillUniform(
+          parameters[layer.weight], bound: rule.initialBound(inputs: layer.inputs, outputs: layer.outputs))
+      parameters[layer.bias].fill(0)
+    }
+  }
+
+  /// Activations and gradients of as many rows as were asked for so far.
+  public struct Workspace {
+    /// Layer l's output; where the activation keeps its input, that input.
+    fileprivate var outputs: [FloatBuffer] = []
+    /// Layer l's activated output, where the activation keeps its input.
+    fileprivate var activated: [FloatBuffer] = []
+    /// The gradient with respect to a layer's output, and to its input; swapped from layer to layer.
+    fileprivate var gradients = (FloatBuffer(count: 0), FloatBuffer(count: 0))
+    fileprivate var rows = 0
+  }
+
+  /// Memory for one thread; grows with the largest batch.
+  public func makeWorkspace() -> Workspace { Workspace() }
+
+  private func reserve(_ rows: Int, in workspace: inout Workspace) {
+    guard rows > workspace.rows else { return }
+    workspace.rows = rows
+    workspace.outputs = layers.map { FloatBuffer(count: rows * $0.outputs) }
+    workspace.activated = layers.dropLast().map { FloatBuffer(count: activation.keepsInput ? rows * $0.outputs : 0) }
+    let widest = layers.dropFirst().map(\.inputs).max() ?? 0
+    workspace.gradients = (FloatBuffer(count: rows * widest), FloatBuffer(count: rows * widest))
+  }
+
+  /// Layer `index`'s input, `rows` of it.
+  private func input(_ index: Int, of batch: Batch, in workspace: Workspace) -> Matrix {
+    guard index > 0 else { return batch.features }
+    let buffer = activation.keepsInput ? workspace.activated[index - 1] : workspace.outputs[index - 1]
+    let columns = layers[index].inputs
+    return Matrix(buffer.values[0..<batch.count * columns], rows: batch.count, columns: columns)
+  }
+
+  /// Computes all layers.
+  ///
+  /// - Returns: the last one's output, without activation.
+  private func forward(_ batch: Batch, at parameters: Floats, in workspace: inout Workspace) -> MutableFloats {
+    reserve(batch.count, in: &workspace)
+    for (index, layer) in layers.enumerated() {
+      let count = batch.count * layer.outputs
+      let output = workspace.outputs[index].all[0..<count]
+      multiply(input(index, of: batch, in: workspace), layer.weight(in: parameters), into: output)
+      if index == layers.count - 1 {
+        addBias(parameters[layer.bias], to: output)
+      } else {
+        let activated = workspace.activated[index].all[0..<(activation.keepsInput ? count : 0)]
+        activation.apply(bias: parameters[layer.bias], output, activated: activated)
+      }
+    }
+    return workspace.outputs[layers.count - 1].all[0..<batch.count * layers[layers.count - 1].outputs]
+  }
+
+  /// Backpropagation, the last layer first.
+  public func gradient(
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace,
+    ready: (Range<Int>) -> Void
+  ) -> Metrics {
+    var outputGradient = forward(batch, at: parameters, in: &workspace)
+    let metrics = loss.gradient(outputGradient, columns: layers[layers.count - 1].outputs, targets: batch.targets)
+    for (index, layer) in layers.enumerated().reversed() {
+      let columns = Matrix(outputGradient.readOnly, rows: batch.count, columns: layer.outputs)
+      multiply(input(index, of: batch, in: workspace).transposed, columns, into: gradient[layer.weight])
+      columnSums(of: columns, into: gradient[layer.bias])
+      ready(layer.parameters)
+      // Nothing needs the gradient with respect to the data.
+      guard index > 0 else { break }
+      let inputGradient = workspace.gradients.0.all[0..<batch.count * layer.inputs]
+      multiply(columns, layer.weight(in: parameters).transposed, into: inputGradient)
+      activation.multiplyByDerivative(
+        inputGradient, kept: workspace.outputs[index - 1].values[0..<batch.count * layer.inputs])
+      outputGradient = inputGradient
+      workspace.gradients = (workspace.gradients.1, workspace.gradients.0)
+    }
+    return metrics
+  }
+
+  /// The loss and its companions, without a gradient.
+  public func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
+    let output = forward(batch, at: parameters, in: &workspace)
+    return loss.gradient(output, columns: layers[layers.count - 1].outputs, targets: batch.targets)
+  }
+}

@@ -1,0 +1,141 @@
+/// The fixed header that starts every message. At most one payload frame follows it.
+///
+/// All fields are little-endian; the header is exactly 56 bytes.
+///
+/// | offset | size | field          | meaning                                                            |
+/// | -----: | ---: | -------------- | ------------------------------------------------------------------ |
+/// |      0 |    4 | magic          | "LKST"                                                             |
+/// |      4 |    2 | version        | of the protocol; this and the two fields around it never move      |
+/// |      6 |    2 | kind           | ``MessageKind``                                                    |
+/// |      8 |    8 | run            | the training run; 0 where the sender does not know it yet          |
+/// |     16 |    8 | session        | one membership of one worker; 0 before WELCOME                     |
+/// |     24 |    8 | step           | updates applied to the parameters that the message is about        |
+/// |     32 |    4 | node start     | first leaf of the range or tree node                               |
+/// |     36 |    4 | node end       | one past its last leaf                                             |
+/// |     40 |    4 | chunk          | which range of the parameter vector                                |
+/// |     44 |    4 | task           | ``TaskKind``: what the step's leaves are, training or evaluation   |
+/// |     48 |    8 | payload length | bytes in the frame that follows; 0 for none                        |
+public struct Header: Equatable, Sendable {
+  /// The protocol version that this code speaks.
+  public static let protocolVersion: UInt16 = 1
+  /// How many bytes an encoded header has.
+  public static let size = 56
+  static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
+
+  /// What the message says.
+  public var kind: MessageKind
+  /// The training run.
+  public var run: UInt64
+  /// One membership of one worker.
+  public var session: UInt64
+  /// How many updates the parameters had that the message is about.
+  public var step: UInt64
+  /// A range of leaves: an assignment, or a tree node.
+  public var leaves: Range<UInt32>
+  /// Which range of the parameter vector.
+  public var chunk: UInt32
+  /// What the leaves are.
+  public var task: TaskKind
+  /// Bytes in the payload frame.
+  public var payloadLength: UInt64
+
+  /// A header; what a kind has no use for stays zero.
+  public init(
+    _ kind: MessageKind, run: UInt64 = 0, session: UInt64 = 0, step: UInt64 = 0, leaves: Range<UInt32> = 0..<0,
+    chunk: UInt32 = 0, task: TaskKind = .none, payloadLength: UInt64 = 0
+  ) {
+    self.kind = kind
+    self.run = run
+    self.session = session
+    self.step = step
+    self.leaves = leaves
+    self.chunk = chunk
+    self.task = task
+    self.payloadLength = payloadLength
+  }
+
+  /// Writes the header's 56 bytes.
+  public func encode(into bytes: UnsafeMutableRawBufferPointer) {
+    precondition(bytes.count == Header.size)
+    func put(_ value: some FixedWidthInteger, at offset: Int) {
+      bytes.storeBytes(of: value.littleEndian, toByteOffset: offset, as: type(of: value))
+    }
+    put(Header.magic, at: 0)
+    put(Header.protocolVersion, at: 4)
+    put(kind.rawValue, at: 6)
+    put(run, at: 8)
+    put(session, at: 16)
+    put(step, at: 24)
+    put(leaves.lowerBound, at: 32)
+    put(leaves.upperBound, at: 36)
+    put(chunk, at: 40)
+    put(task.rawValue, at: 44)
+    put(payloadLength, at: 48)
+  }
+
+  /// The header's 56 bytes.
+  public var encoded: [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in
+      encode(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Header.size]))
+      count = Header.size
+    }
+  }
+
+  /// Reads a header.
+  ///
+  /// - Throws: ``WireError`` where `bytes` are not exactly a header of this protocol version.
+  public init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
+    func get<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value {
+      Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+    guard bytes.count >= 8, get(UInt32.self, at: 0) == Header.magic else { throw .notLockstep(bytes: bytes.count) }
+    let version = get(UInt16.self, at: 4)
+    guard version == Header.protocolVersion else { throw .version(version) }
+    guard bytes.count == Header.size else { throw .headerLength(bytes.count) }
+    let rawKind = get(UInt16.self, at: 6)
+    guard let kind = MessageKind(rawValue: rawKind) else { throw .unknownKind(rawKind) }
+    let rawTask = get(UInt32.self, at: 44)
+    guard let task = TaskKind(rawValue: rawTask) else { throw .unknownTask(rawTask) }
+    let (start, end) = (get(UInt32.self, at: 32), get(UInt32.self, at: 36))
+    guard start <= end else { throw .reversedLeaves(start, end) }
+    self.init(
+      kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16), step: get(UInt64.self, at: 24),
+      leaves: start..<end, chunk: get(UInt32.self, at: 40), task: task, payloadLength: get(UInt64.self, at: 48))
+  }
+}
+
+/// What a message says. Worker to coordinator and back, in the order of a worker's life.
+public enum MessageKind: UInt16, Sendable, CaseIterable {
+  /// Worker: who it is (JSON).
+  case hello = 1
+  /// Coordinator: the job, and the worker's session (JSON).
+  case welcome = 2
+  /// Worker: its data's fingerprint and its model's layout (JSON); it can compute from now on.
+  case ready = 3
+  /// Coordinator: why the worker can't take part (JSON). The last message of a session.
+  case refuse = 4
+  /// Coordinator: one chunk of the parameters of `step` (float32).
+  case parameters = 5
+  /// Coordinator: compute `leaves` of `step`.
+  case assign = 6
+  /// Worker: one chunk of a node's gradient sum (float32).
+  case push = 7
+  /// Worker: a node's ``NodeMetrics``; follows the node's last push.
+  case metrics = 8
+  /// Either: are you there?
+  case ping = 9
+  /// Either: yes.
+  case pong = 10
+  /// Coordinator: the run has ended; goodbye. Worker: it leaves, and why (JSON).
+  case goodbye = 11
+}
+
+/// What a step's leaves are.
+public enum TaskKind: UInt32, Sendable {
+  /// The message is not about leaves.
+  case none = 0
+  /// Micro-batches of the training part, whose gradients are summed.
+  case train = 1
+  /// Slices of the test part, of which only metrics are summed.
+  case evaluate = 2
+}

@@ -1,0 +1,33 @@
+/// Why bytes are not a message.
+public enum WireError: Error, Equatable, CustomStringConvertible {
+  /// The first bytes are not the protocol's magic.
+  case notLockstep(bytes: Int)
+  /// The peer speaks another version.
+  case version(UInt16)
+  /// The header frame has another length than a header.
+  case headerLength(Int)
+  /// No kind has this number.
+  case unknownKind(UInt16)
+  /// No task has this number.
+  case unknownTask(UInt32)
+  /// A range of leaves ends before it starts.
+  case reversedLeaves(UInt32, UInt32)
+  /// The message has another number of frames than its header and payload.
+  case frameCount(Int)
+  /// The payload frame is not as long as the header says, or as the kind must be.
+  case payloadLength(found: Int, expected: Int)
+
+  /// What was wrong, with the values.
+  public var description: String {
+    switch self {
+    case .notLockstep(let bytes): "\(bytes) bytes that are no Lockstep message"
+    case .version(let version): "protocol version \(version), where this program speaks \(Header.protocolVersion)"
+    case .headerLength(let count): "a header of \(count) bytes instead of \(Header.size)"
+    case .unknownKind(let kind): "unknown message kind \(kind)"
+    case .unknownTask(let task): "unknown task \(task)"
+    case .reversedLeaves(let start, let end): "leaves \(start)..<\(end), which end before they start"
+    case .frameCount(let count): "a message of \(count) frames"
+    case .payloadLength(let found, let expected): "a payload of \(found) bytes instead of \(expected)"
+    }
+  }
+}

@@ -1,0 +1,129 @@
+internal import CZeroMQ
+internal import Foundation
+
+/// A ZeroMQ socket. One thread owns it, the one that made it; use from another traps.
+public final class Socket {
+  /// The patterns that are used here.
+  public enum Kind: Sendable {
+    /// One peer, fair-queued; its frames go out as they are.
+    case dealer
+    /// Many peers; each message starts with a frame that names the peer.
+    case router
+
+    var rawValue: Int32 {
+      switch self {
+      case .dealer: ZMQ_DEALER
+      case .router: ZMQ_ROUTER
+      }
+    }
+  }
+
+  let handle: UnsafeMutableRawPointer
+  // Keeps the context from closing before its socket.
+  private let context: Context
+  private let owner = pthread_self()
+
+  /// A socket that the calling thread owns.
+  public init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
+    guard let handle = zmq_socket(context.handle, kind.rawValue) else { throw ZeroMQError("open a socket") }
+    self.handle = handle
+    self.context = context
+  }
+
+  deinit { zmq_close(handle) }
+
+  private func checkOwner() {
+    precondition(
+      pthread_equal(owner, pthread_self()) != 0,
+      "a ZeroMQ socket was used on a thread that does not own it; hand the work to the owner's queue instead")
+  }
+
+  /// Sets an option; most take effect for the connections made afterwards.
+  public func set(_ option: SocketOption) throws(ZeroMQError) {
+    checkOwner()
+    let status =
+      switch option.value {
+      case .int32(var value): zmq_setsockopt(handle, option.name, &value, MemoryLayout<Int32>.size)
+      case .int64(var value): zmq_setsockopt(handle, option.name, &value, MemoryLayout<Int64>.size)
+      }
+    guard status == 0 else { throw ZeroMQError("set socket option \(option.name)") }
+  }
+
+  /// Listens on `endpoint`, such as `tcp://127.0.0.1:5555`, `tcp://127.0.0.1:*` or `ipc:///path`.
+  public func bind(_ endpoint: String) throws(ZeroMQError) {
+    checkOwner()
+    guard zmq_bind(handle, endpoint) == 0 else { throw ZeroMQError("bind \(endpoint)") }
+  }
+
+  /// Starts connecting to `endpoint`; ZeroMQ keeps trying in the background.
+  public func connect(_ endpoint: String) throws(ZeroMQError) {
+    checkOwner()
+    guard zmq_connect(handle, endpoint) == 0 else { throw ZeroMQError("connect to \(endpoint)") }
+  }
+
+  /// The address last bound or connected, with the port that the system chose.
+  public var lastEndpoint: String {
+    get throws(ZeroMQError) {
+      checkOwner()
+      var size = 1024
+      let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: size)
+      defer { buffer.deallocate() }
+      guard zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, buffer, &size) == 0 else {
+        throw ZeroMQError("read the socket's address")
+      }
+      return String(cString: buffer)
+    }
+  }
+
+  /// Sends one frame, which is empty afterwards; `more` says that another frame of the same message follows.
+  ///
+  /// - Returns: false where the socket's queue is full; the frame is then still whole.
+  @discardableResult
+  public func send(_ message: Message, more: Bool = false) throws(ZeroMQError) -> Bool {
+    checkOwner()
+    while true {
+      if zmq_msg_send(message.handle, handle, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0 { return true }
+      switch zmq_errno() {
+      case EINTR: continue
+      case EAGAIN: return false
+      default: throw ZeroMQError("send")
+      }
+    }
+  }
+
+  /// The next frame, or nil where none is waiting.
+  public func receive() throws(ZeroMQError) -> Message? {
+    checkOwner()
+    let message = Message()
+    while zmq_msg_recv(message.handle, handle, ZMQ_DONTWAIT) < 0 {
+      switch zmq_errno() {
+      case EINTR: continue
+      case EAGAIN: return nil
+      default: throw ZeroMQError("receive")
+      }
+    }
+    return message
+  }
+
+  /// All frames of the next message, or nil where none is waiting. No more than `limit` frames are kept; the rest are
+  /// received and dropped, so that a long message cannot fill the memory.
+  public func receiveFrames(limit: Int) throws(ZeroMQError) -> ReceivedFrames? {
+    guard var frame = try receive() else { return nil }
+    var received = ReceivedFrames(frames: [frame], total: 1)
+    while frame.hasMore {
+      guard let next = try receive() else { break }
+      frame = next
+      if received.total < limit { received.frames.append(next) }
+      received.total += 1
+    }
+    return received
+  }
+}
+
+/// One received message.
+public struct ReceivedFrames {
+  /// The first frames, up to the limit that was asked for.
+  public var frames: [Message]
+  /// How many frames the message had in all.
+  public var total: Int
+}

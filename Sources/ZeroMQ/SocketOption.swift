@@ -1,0 +1,30 @@
+internal import CZeroMQ
+
+/// A socket option with its value.
+public struct SocketOption: Sendable {
+  enum Value: Sendable {
+    case int32(Int32)
+    case int64(Int64)
+  }
+  let name: Int32
+  let value: Value
+
+  /// How long closing the socket waits for unsent messages, in milliseconds.
+  public static func linger(milliseconds: Int32) -> SocketOption { .init(name: ZMQ_LINGER, value: .int32(milliseconds)) }
+
+  /// The largest frame that is accepted, in bytes; a peer that sends a larger one is disconnected.
+  public static func maximumMessageSize(_ bytes: Int64) -> SocketOption {
+    .init(name: ZMQ_MAXMSGSIZE, value: .int64(bytes))
+  }
+
+  /// How many messages may wait to be sent to one peer; 0 for no limit.
+  public static func sendLimit(_ messages: Int32) -> SocketOption { .init(name: ZMQ_SNDHWM, value: .int32(messages)) }
+
+  /// A ROUTER's send to a peer that is gone throws instead of dropping the message silently.
+  public static let reportsGonePeers = SocketOption(name: ZMQ_ROUTER_MANDATORY, value: .int32(1))
+
+  /// The longest pause between two attempts to connect, in milliseconds.
+  public static func longestReconnectInterval(milliseconds: Int32) -> SocketOption {
+    .init(name: ZMQ_RECONNECT_IVL_MAX, value: .int32(milliseconds))
+  }
+}
