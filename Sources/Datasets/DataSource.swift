@@ -48,8 +48,9 @@ public struct LoadedData: Sendable {
   ///   - classify: true for classes, false for numbers, nil to tell by the labels: classes where they are exactly
   ///     the whole numbers from 0 to some k − 1, each at least once.
   ///   - seed: cuts the test part where `testFraction` asks for one.
+  ///   - evaluatesAll: data that brings no test part becomes one as a whole.
   /// - Throws: ``DatasetError`` where something is missing, damaged or not a number.
-  public init(_ source: DataSource, classify: Bool?, seed: UInt64) throws {
+  public init(_ source: DataSource, classify: Bool?, seed: UInt64, evaluatesAll: Bool = false) throws {
     var source = source
     let parts: (train: RawPart, test: RawPart?)
     switch source.data {
@@ -74,6 +75,9 @@ public struct LoadedData: Sendable {
     if let test {
       self.train = Examples(train)
       self.test = Examples(test)
+    } else if evaluatesAll {
+      self.train = Examples(train)
+      self.test = Examples(train)
     } else {
       let fraction = source.testFraction ?? 0.2
       source.testFraction = fraction

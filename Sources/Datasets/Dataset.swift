@@ -7,6 +7,9 @@ public enum Target: Equatable, Sendable, Codable {
   /// `outputs` real numbers.
   case regression(outputs: Int)
 
+  /// Whether classes are to be predicted.
+  public var isClassification: Bool { if case .classification = self { true } else { false } }
+
   /// How many numbers a model puts out.
   public var outputs: Int {
     switch self {

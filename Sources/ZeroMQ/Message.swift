@@ -12,13 +12,16 @@ public final class Message: @unchecked Sendable {
     zmq_msg_init(handle)
   }
 
-  /// A frame with a copy of `bytes`.
-  public init(copying bytes: UnsafeRawBufferPointer) {
+  /// A frame of `count` bytes, to be written through ``mutableBytes``.
+  public init(count: Int) {
     handle = .allocate(capacity: 1)
-    precondition(zmq_msg_init_size(handle, bytes.count) == 0, "out of memory for a frame of \(bytes.count) bytes")
-    if let base = bytes.baseAddress, bytes.count > 0 {
-      zmq_msg_data(handle)!.copyMemory(from: base, byteCount: bytes.count)
-    }
+    precondition(zmq_msg_init_size(handle, count) == 0, "out of memory for a frame of \(count) bytes")
+  }
+
+  /// A frame with a copy of `bytes`.
+  public convenience init(copying bytes: UnsafeRawBufferPointer) {
+    self.init(count: bytes.count)
+    mutableBytes.copyMemory(from: bytes)
   }
 
   /// A frame that lends `bytes` to ZeroMQ without copying; they must not change while ZeroMQ holds `owner`, which it
@@ -36,18 +39,16 @@ public final class Message: @unchecked Sendable {
     handle.deallocate()
   }
 
-  /// Another message over the same bytes, for sending them to several peers.
-  public func shared() -> Message {
-    let copy = Message()
-    zmq_msg_copy(copy.handle, handle)
-    return copy
-  }
-
   /// How many bytes the frame has.
   public var count: Int { zmq_msg_size(handle) }
 
   /// Whether another frame of the same message follows; known for received frames.
   public var hasMore: Bool { zmq_msg_more(handle) != 0 }
+
+  /// The bytes of a frame that was received or made by ``init(count:)``, to write. Never of a lent frame.
+  public var mutableBytes: UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: zmq_msg_data(handle), count: zmq_msg_size(handle))
+  }
 
   /// The frame's bytes, valid while the message lives and has not been sent.
   public var bytes: UnsafeRawBufferPointer {

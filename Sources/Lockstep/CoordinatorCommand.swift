@@ -1,0 +1,31 @@
+internal import ArgumentParser
+internal import Foundation
+
+struct CoordinatorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "coordinator",
+    abstract: "Hold the parameters of a run and wait for workers, which may come and go.",
+    discussion: """
+      Starts to train with the first worker. Workers need the address alone: `lockstep worker --connect ADDRESS`. \
+      They load the data themselves, by the path that the job gives.
+      """)
+
+  @Option(help: ArgumentHelp("Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
+  var bind = "tcp://127.0.0.1:5555"
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
+
+  func run() throws {
+    let signals = SignalWatch()
+    let options = try job.options()
+    let prepared = try PreparedJob(options, models: Registry.all)
+    // ZeroMQ spells "any free port" with a star.
+    let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
+    let coordinator = try Coordinator(prepared, binding: endpoint, awaitedWorkers: 0)
+    let run = try TrainingRun(prepared, output: options.output, threads: nil, signals: signals)
+    say(run.headline)
+    say("listening on \(coordinator.address); start workers with: lockstep worker --connect \(coordinator.address)")
+    try run.run(coordinator)
+  }
+}

@@ -1,0 +1,117 @@
+internal import Foundation
+
+/// What a run shows while it goes: a bar on a terminal, plain lines elsewhere, and a line an epoch on both.
+final class ProgressDisplay {
+  private let plan: StepPlan
+  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  private let start = Instant.now
+  private var lastShown = Instant.now
+  private var workers = 0
+  private var hasBar = false
+  /// Examples a second, smoothed over about a second.
+  private var rate: Double?
+  private var examplesSinceShown = 0
+  private var trainingSeconds = 0.0
+  private var trainedSteps = 0
+
+  init(_ plan: StepPlan) {
+    self.plan = plan
+  }
+
+  func show(_ event: TrainingEvent, _ statistics: RunStatistics) {
+    switch event {
+    case .workerJoined(let name, let number, let count):
+      workers = count
+      // The first ones are what was asked for; later ones are news.
+      if trainedSteps > 0 { line("worker \(number) (\(name)) has joined; \(Lockstep.count(count, "worker"))") }
+    case .workerLeft(let name, let number, let reason, let count):
+      workers = count
+      let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
+      warn("\(who) has left: \(reason); \(Lockstep.count(count, "worker")) left")
+    case .warning(let text): warn(text)
+    case .step(let report): show(report, statistics)
+    case .evaluation(let report): show(report, statistics)
+    }
+  }
+
+  private func show(_ report: StepReport, _ statistics: RunStatistics) {
+    examplesSinceShown += report.examples
+    trainedSteps += 1
+    trainingSeconds += report.seconds
+    let now = Instant.now
+    let elapsed = now.seconds(since: lastShown)
+    let isEpochEnd = plan.isEvaluationDue(afterStep: report.step - 1)
+    if elapsed >= (isTerminal ? 0.1 : 30) {
+      let current = Double(examplesSinceShown) / elapsed
+      rate = rate.map { $0 + (current - $0) * min(1, elapsed) } ?? current
+      (lastShown, examplesSinceShown) = (now, 0)
+      if isTerminal { drawBar(report) } else { line(text(report)) }
+    }
+    if isEpochEnd && plan.testCount == 0 { line(epochText(statistics.summary)) }
+  }
+
+  private func show(_ report: EvaluationReport, _ statistics: RunStatistics) {
+    var text = report.step == 0 ? "initial model" : epochText(statistics.summary)
+    text += "  test loss \(format(report.loss))"
+    if let accuracy = report.accuracy { text += "  accuracy \(format(accuracy))" }
+    if let r2 = report.r2 { text += "  R² \(format(r2))" }
+    line(text)
+  }
+
+  private func epochText(_ summary: RunSummary) -> String {
+    let width = String(plan.totalEpochs).count
+    let epoch = String(repeating: " ", count: max(0, width - String(summary.epochs).count)) + "\(summary.epochs)"
+    var text = "epoch \(epoch)/\(plan.totalEpochs)  step \(grouped(summary.steps))"
+    if let loss = summary.trainLoss { text += "  train loss \(format(loss))" }
+    if let accuracy = summary.trainAccuracy { text += "  accuracy \(format(accuracy))" }
+    return text
+  }
+
+  private func text(_ report: StepReport) -> String {
+    let left = trainingSeconds / Double(trainedSteps) * Double(plan.totalSteps - report.step)
+    let rate = rate.map { "  \(grouped(Int($0))) examples/s" } ?? ""
+    return "epoch \(report.epoch)/\(plan.totalEpochs)  step \(grouped(report.step))/\(grouped(plan.totalSteps))  "
+      + "loss \(format(report.loss))\(rate)  \(Lockstep.count(workers, "worker"))  \(duration(left)) left"
+  }
+
+  private func drawBar(_ report: StepReport) {
+    let text = text(report)
+    let width = terminalWidth() - text.count - 3
+    var bar = ""
+    if width >= 8 {
+      let filled = Double(width) * Double(report.step) / Double(max(plan.totalSteps, 1))
+      bar = String(repeating: "━", count: Int(filled)) + String(repeating: "─", count: width - Int(filled)) + "  "
+    }
+    put("\r\u{1B}[K" + bar + String(text.prefix(max(terminalWidth() - 1, 20))), STDOUT_FILENO)
+    hasBar = true
+  }
+
+  /// Takes the bar off the terminal.
+  func clear() {
+    if hasBar { put("\r\u{1B}[K", STDOUT_FILENO) }
+    hasBar = false
+  }
+
+  private func line(_ text: String) {
+    clear()
+    say(text)
+  }
+
+  private func warn(_ text: String) {
+    clear()
+    complain("warning: \(text)")
+  }
+
+  private func terminalWidth() -> Int {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  private func duration(_ seconds: Double) -> String {
+    let total = Int(seconds.rounded(.up))
+    let (hours, minutes) = (total / 3600, total / 60 % 60)
+    return hours > 0
+      ? String(format: "%d:%02d:%02d", hours, minutes, total % 60) : String(format: "%d:%02d", minutes, total % 60)
+  }
+}

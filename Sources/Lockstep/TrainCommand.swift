@@ -1,0 +1,67 @@
+internal import ArgumentParser
+internal import Foundation
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train with a coordinator and worker processes on this machine.",
+    discussion: """
+      The parameters at the end depend on the job options alone: another --workers or --threads gives the same bits, \
+      as parameters_sha256 shows.
+      """)
+
+  @Option(help: ArgumentHelp("Worker processes.", valueName: "count"))
+  var workers = 2
+
+  @Option(help: ArgumentHelp("Compute threads a worker.", valueName: "count"))
+  var threads = 1
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
+
+  func validate() throws {
+    guard (1...1024).contains(workers) else { throw ValidationError("--workers \(workers): a number from 1 to 1024 is needed") }
+    try checkThreads(threads)
+  }
+
+  func run() throws {
+    let signals = SignalWatch()
+    let options = try job.options()
+    let prepared = try PreparedJob(options, models: Registry.all)
+    let address = try LocalAddress()
+    let coordinator = try Coordinator(prepared, binding: address.endpoint, awaitedWorkers: workers)
+    let run = try TrainingRun(prepared, output: options.output, threads: threads, signals: signals)
+    say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
+    let processes = try LocalWorkers(
+      workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox)
+    defer { processes.stop() }
+    try run.run(coordinator)
+  }
+}
+
+/// Refuses thread counts that make no sense.
+func checkThreads(_ threads: Int) throws {
+  guard (1...1024).contains(threads) else {
+    throw ValidationError("--threads \(threads): a number from 1 to 1024 is needed")
+  }
+}
+
+/// An `ipc://` address in a folder that only this user can enter; removed at the end.
+final class LocalAddress {
+  private let folder: String
+
+  init() throws {
+    // Socket paths are limited to about 100 bytes, and a user's temporary folder may be deep.
+    let base = NSTemporaryDirectory()
+    let template = (base.utf8.count < 60 ? base : "/tmp/") + "/lockstep-XXXXXX"
+    var bytes = Array(template.replacingOccurrences(of: "//", with: "/").utf8CString)
+    guard mkdtemp(&bytes) != nil else {
+      throw TrainingError("no folder for the workers' socket can be made in \(base): \(String(cString: strerror(errno)))")
+    }
+    folder = bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+  }
+
+  var endpoint: String { "ipc://\(folder)/socket" }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+}

@@ -1,0 +1,99 @@
+internal import Foundation
+
+/// One run as a user sees it: the folder it fills, the lines it prints, how it ends.
+final class TrainingRun {
+  private let prepared: PreparedJob
+  private let folder: RunFolder
+  private let threads: Int?
+  private let signals: SignalWatch
+  private var statistics = RunStatistics()
+
+  /// - Parameter threads: of each worker, where they are known.
+  init(_ prepared: PreparedJob, output: String?, threads: Int?, signals: SignalWatch) throws {
+    self.prepared = prepared
+    self.threads = threads
+    self.signals = signals
+    folder = try RunFolder(output, prepared)
+  }
+
+  /// What is trained on what.
+  var headline: String {
+    let (job, plan) = (prepared.job, prepared.plan)
+    let target =
+      switch prepared.target {
+      case .classification(let classes): "\(classes) classes"
+      case .regression: "regression"
+      }
+    return "\(job.source.data) (\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test, \(target)), \(job.model) "
+      + "(\(grouped(prepared.model.layout.count)) parameters), \(job.optimizer.name) \(job.optimizer.learningRate), "
+      + "batch \(plan.batchSize) in \(count(job.microBatches, "micro-batch", "micro-batches"))"
+  }
+
+  /// Runs `coordinator` to its end; writes and prints what comes of it.
+  func run(_ coordinator: Coordinator) throws {
+    signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
+    let start = Instant.now
+    let progress = ProgressDisplay(prepared.plan)
+    func summary(_ failure: String?) -> RunSummary {
+      statistics.finished(
+        coordinator.parameters.values, threads: threads, seconds: Instant.now.seconds(since: start), failure: failure)
+    }
+    do {
+      try coordinator.run { event in
+        statistics.add(event)
+        try folder.record(event)
+        progress.show(event, statistics)
+      }
+    } catch {
+      progress.clear()
+      // The run's own error is what the user must see, even where the folder cannot take the summary any more.
+      try? folder.finish(summary("\(error)"), model: nil)
+      if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
+      throw error
+    }
+    progress.clear()
+    let summary = summary(nil)
+    try folder.finish(summary, model: (coordinator.parameters.values, prepared))
+    printSummary(summary)
+  }
+
+  private func printSummary(_ summary: RunSummary) {
+    var lines = ["done: \(count(summary.steps, "step")) in \(String(format: "%.1f", summary.seconds)) s"]
+    if let rate = summary.stepsPerSecond { lines[0] += ", \(String(format: "%.0f", rate)) steps/s" }
+    if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
+    if let accuracy = summary.testAccuracy { lines[0] += ", test accuracy \(format(accuracy))" }
+    if let r2 = summary.testR2 { lines[0] += ", test R² \(format(r2))" }
+    lines.append("model: \(folder.path)/model.safetensors")
+    lines.append("parameters_sha256: \(summary.parametersSHA256 ?? "")")
+    say(lines.joined(separator: "\n"))
+  }
+}
+
+/// The run was ended by a signal.
+struct Interruption: Error, CustomStringConvertible {
+  let signal: Int32
+  let name: String
+
+  var description: String { "interrupted by \(name)" }
+}
+
+/// 1234567 as "1,234,567".
+func grouped(_ value: Int) -> String {
+  var digits = String(abs(value))
+  var groups: [String] = []
+  while digits.count > 3 {
+    groups.insert(String(digits.suffix(3)), at: 0)
+    digits.removeLast(3)
+  }
+  return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
+}
+
+/// "1 worker", "2 workers".
+func count(_ value: Int, _ singular: String, _ plural: String? = nil) -> String {
+  "\(grouped(value)) \(value == 1 ? singular : plural ?? singular + "s")"
+}
+
+/// Four significant places, without an exponent where that is readable.
+func format(_ value: Double) -> String {
+  abs(value) >= 10_000 || (value != 0 && abs(value) < 0.001) ? String(format: "%.3e", value) : String(format: "%.4f", value)
+}

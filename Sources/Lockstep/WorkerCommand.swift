@@ -1,0 +1,41 @@
+internal import ArgumentParser
+internal import Foundation
+
+struct WorkerCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "worker",
+    abstract: "Compute for a coordinator.",
+    discussion: "The job comes from the coordinator. A worker may be started before it.")
+
+  @Option(help: ArgumentHelp("The coordinator's address: tcp://HOST:PORT or ipc://PATH.", valueName: "address"))
+  var connect: String
+
+  @Option(help: ArgumentHelp("Compute threads.", valueName: "count"))
+  var threads = 1
+
+  @Option(help: ArgumentHelp("How long to wait for a coordinator that does not answer yet.", valueName: "seconds"))
+  var connectTimeout = 8.0
+
+  func validate() throws {
+    try checkThreads(threads)
+    guard connectTimeout > 0, connectTimeout <= 1e9 else {
+      throw ValidationError("--connect-timeout \(connectTimeout): a number of seconds above 0 is needed")
+    }
+  }
+
+  func run() throws {
+    let signals = SignalWatch()
+    var limits = Limits()
+    limits.connect = connectTimeout
+    let worker = try Worker(connecting: connect, threads: threads, models: Registry.all, limits: limits)
+    signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
+    say("\(Worker.name): connecting to \(connect) with \(count(threads, "thread"))")
+    do {
+      try worker.run()
+    } catch {
+      if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
+      throw error
+    }
+    say("done: the run is over")
+  }
+}

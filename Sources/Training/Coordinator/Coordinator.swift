@@ -1,0 +1,244 @@
+internal import Datasets
+internal import Foundation
+public import Kernels
+internal import Models
+internal import Optimizers
+internal import Wire
+internal import ZeroMQ
+
+/// Why a run failed: one sentence, the root cause.
+public struct TrainingError: Error, Equatable, CustomStringConvertible {
+  /// A sentence that names the culprit and what to do.
+  public let description: String
+
+  /// An error with its sentence.
+  public init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// Holds the master parameters and runs the steps. Carries out what ``CoordinatorMachine`` decides.
+///
+/// One thread owns it, the one that made it, from ``init(_:binding:awaitedWorkers:limits:)`` to the end of
+/// ``run(_:)``; others reach it through its ``mailbox``.
+public final class Coordinator {
+  /// Where workers find it, with the port that the system chose.
+  public let address: String
+  /// How other threads reach it.
+  public let mailbox: CoordinatorMailbox
+  /// The parameters: the initial ones before the run, the trained ones after it.
+  public var parameters: FloatBuffer { store.current }
+
+  private let socket: Socket
+  private let waker: Waker
+  private var machine: CoordinatorMachine
+  private var store: ParameterStore
+  /// Updates that the store's current parameters have had.
+  private var step = 0
+  private let chunks: ChunkLayout
+  private let welcome: [UInt8]
+  /// The sums at hand, a chunk each.
+  private var sums: [[Node: Message]]
+  private var outcome: Outcome?
+
+  private enum Outcome {
+    case success
+    case failure(String)
+  }
+
+  /// Initializes the parameters and listens on `endpoint`.
+  ///
+  /// - Parameter awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
+  /// - Throws: ``TrainingError`` where the address cannot be listened on.
+  public init(
+    _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, limits: Limits = Limits(),
+    chunkSize: Int = ChunkLayout.defaultSize
+  ) throws {
+    waker = Waker()
+    mailbox = CoordinatorMailbox(waker)
+    let chunks = ChunkLayout(parameterCount: prepared.model.layout.count, size: chunkSize)
+    socket = try Socket(Context(), .router)
+    try socket.set(.linger(milliseconds: 1000))
+    try socket.set(.reportsGonePeers)
+    try socket.set(.sendLimit(0))  // at most one step is on its way to a worker
+    try socket.set(.maximumMessageSize(Int64(max(chunks.size * MemoryLayout<Float>.size, 1 << 20))))
+    do {
+      try socket.bind(endpoint)
+    } catch {
+      throw TrainingError(
+        error.isAddressInUse
+          ? "\(endpoint) is in use by another process: choose another port with --bind, or port 0 for any free one"
+          : "--bind \(endpoint): \(error)")
+    }
+    address = try socket.lastEndpoint
+    self.chunks = chunks
+    let initial = FloatBuffer(count: chunks.parameterCount)
+    prepared.model.initialize(initial.all, seed: prepared.job.seed)
+    store = try ParameterStore(initial: initial, prepared.job.optimizer)
+    welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size).encodedPayload()
+    sums = Array(repeating: [:], count: chunks.count)
+    machine = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: UInt64.random(in: 1...UInt64.max), plan: prepared.plan, chunks: chunks,
+        ready: Ready(data: prepared.fingerprint, layout: prepared.model.layout), awaitedWorkers: awaitedWorkers,
+        isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
+        limits: limits))
+  }
+
+  /// Runs to the end. What `observe` throws ends the run with that error.
+  ///
+  /// - Throws: ``TrainingError`` with the root cause where the run fails.
+  public func run(_ observe: (TrainingEvent) throws -> Void) throws {
+    var poller = Poller(socket, waker)
+    var lastTick = Instant.now
+    try handle(.started, payload: nil, observe)
+    while outcome == nil {
+      try poller.wait(milliseconds: 100)
+      waker.clear()
+      for letter in mailbox.takeAll() {
+        switch letter {
+        case .processEnded(let name, let description):
+          try handle(.processEnded(name: name, description), payload: nil, observe)
+        case .failed(let reason): try handle(.failed(reason), payload: nil, observe)
+        }
+      }
+      while outcome == nil, let received = try socket.receiveFrames(limit: 3) {
+        try receive(received, observe)
+      }
+      let now = Instant.now
+      if now.seconds(since: lastTick) >= 0.1 {
+        lastTick = now
+        try handle(.tick, payload: nil, observe)
+      }
+    }
+    if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  private func receive(_ received: ReceivedFrames, _ observe: (TrainingEvent) throws -> Void) throws {
+    guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes) else { return }
+    let event: CoordinatorMachine.Event
+    var payload: Message?
+    do throws(WireError) {
+      let frames = try Frames(received.frames.dropFirst(), total: received.total - 1)
+      payload = frames.payload
+      event = .received(frames.header, try content(of: frames), from: peer)
+    } catch {
+      event = .malformed(error, from: peer)
+    }
+    try handle(event, payload: payload, observe)
+  }
+
+  private func content(of frames: Frames) throws(WireError) -> CoordinatorMachine.Content {
+    switch frames.header.kind {
+    case .hello: return .hello(try frames.decode(Hello.self))
+    case .ready: return .ready(try frames.decode(Ready.self))
+    case .goodbye: return .reason(try frames.decode(Reason.self).reason)
+    case .push: return .gradient(byteCount: frames.payload?.count ?? 0)
+    case .metrics:
+      guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }
+      return .metrics(try NodeMetrics(decoding: payload.bytes))
+    default: return .none
+    }
+  }
+
+  /// Lets the machine decide and carries its actions out. A peer that turns out to be gone is told to the machine
+  /// after that.
+  private func handle(
+    _ event: CoordinatorMachine.Event, payload: Message?, _ observe: (TrainingEvent) throws -> Void
+  ) throws {
+    var gone: [CoordinatorMachine.Peer] = []
+    for action in machine.handle(event, at: .now) {
+      switch action {
+      case .send(let header, let body, let peer):
+        do throws(ZeroMQError) {
+          try socket.send(peer.identity, more: true)
+          try socket.send(header, message(body, step: header.step))
+        } catch {
+          guard error.isPeerGone else { throw error }
+          gone.append(peer)
+        }
+      case .keep(let node, let chunk):
+        guard let payload else { preconditionFailure("the machine keeps a gradient that was not received") }
+        sums[chunk][node] = payload.alignedFloats
+      case .combine(let left, let right, let chunk):
+        let leftSum = sums[chunk].removeValue(forKey: left)!
+        let rightSum = sums[chunk].removeValue(forKey: right)!
+        accumulate(rightSum.floats.readOnly, into: leftSum.floats)
+        sums[chunk][Node(left.start..<right.end)] = leftSum
+      case .discard(let node, let chunk): sums[chunk][node] = nil
+      case .update(let chunk, let number, let examples):
+        guard let (root, sum) = sums[chunk].first, sums[chunk].count == 1 else {
+          preconditionFailure("chunk \(chunk) is not summed to its root")
+        }
+        store.update(chunks[chunk], gradientSum: sum.floats.readOnly, number: number, examples: examples)
+        sums[chunk][root] = nil
+      case .advance:
+        store.advance()
+        step += 1
+      case .report(let event): try report(event, observe)
+      case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
+      }
+    }
+    for peer in gone { try handle(.unreachable(peer), payload: nil, observe) }
+  }
+
+  /// An observer that fails, such as one whose disk is full, ends the run for everyone.
+  private func report(_ event: TrainingEvent, _ observe: (TrainingEvent) throws -> Void) throws {
+    do {
+      try observe(event)
+    } catch {
+      if outcome == nil { try handle(.failed("\(error)"), payload: nil) { _ in } }
+      throw error
+    }
+  }
+
+  private func message(_ body: CoordinatorMachine.Body, step wanted: UInt64) -> Message? {
+    switch body {
+    case .none: return nil
+    case .welcome: return Message(welcome)
+    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .parameters(let chunk):
+      let buffer = wanted == UInt64(step) ? store.current : store.updated
+      return Message(lending: buffer.values[chunks[chunk]].bytes, of: buffer)
+    }
+  }
+}
+
+/// What other threads can tell a coordinator.
+public final class CoordinatorMailbox: Sendable {
+  enum Letter: Sendable {
+    case processEnded(name: String, String)
+    case failed(String)
+  }
+
+  private let letters: Mailbox<Letter>
+
+  init(_ waker: Waker) {
+    letters = Mailbox { waker.wake() }
+  }
+
+  func takeAll() -> [Letter] { letters.takeAll() }
+
+  /// The process whose worker goes by `name` has ended, as `description` says.
+  public func processEnded(name: String, _ description: String) {
+    letters.post(.processEnded(name: name, description))
+  }
+
+  /// The run must end, with this reason.
+  public func fail(_ reason: String) {
+    letters.post(.failed(reason))
+  }
+}
+
+/// A peer's identity on the ROUTER socket. ZeroMQ makes them of 5 bytes; a peer that brings a longer one is no worker.
+extension CoordinatorMachine.Peer {
+  init?(identity: UnsafeRawBufferPointer) {
+    guard identity.count <= 7 else { return nil }
+    id = identity.reduce(UInt64(identity.count)) { $0 << 8 | UInt64($1) }
+  }
+
+  var identity: Message {
+    let count = (0...7).first { id >> (8 * UInt64($0)) == UInt64($0) } ?? 0
+    return Message((0..<count).map { UInt8(truncatingIfNeeded: id >> (8 * UInt64(count - 1 - $0))) })
+  }
+}

@@ -1,0 +1,131 @@
+internal import Wire
+
+/// Joining, leaving, and what proves that a worker lives.
+extension CoordinatorMachine {
+  mutating func receive(_ header: Header, _ content: Content, from peer: Peer, at now: Instant) {
+    if case .hello(let hello) = content {
+      welcome(hello, peer, at: now)
+      return
+    }
+    guard let member = members[peer], member.session == header.session, header.run == configuration.run else {
+      // A message of an old session: say so, or its worker would wait for ever. Nothing is answered to a goodbye.
+      if header.kind != .goodbye {
+        send(.refuse, .reason("its session is over; it was gone for too long, or the coordinator was restarted"), to: peer)
+      }
+      return
+    }
+    members[peer]!.lastHeard = now
+    switch (header.kind, content) {
+    case (.ready, .ready(let ready)): admit(peer, ready, at: now)
+    case (.push, .gradient(let byteCount)): push(header, byteCount: byteCount, from: peer, at: now)
+    case (.metrics, .metrics(let metrics)): finish(header, metrics, from: peer, at: now)
+    case (.ping, _): send(.pong, to: peer)
+    case (.pong, _): break
+    case (.goodbye, .reason(let reason)): remove(peer, reason, at: now)
+    default: expel(peer, "it sent a \(header.kind) message, which workers do not send", at: now)
+    }
+  }
+
+  private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
+    if members[peer] != nil { remove(peer, "it introduced itself again", at: now) }
+    seenNames.insert(hello.name)
+    sessionsGiven += 1
+    members[peer] = Member(
+      session: sessionsGiven, name: hello.name, chunkSteps: Array(repeating: -1, count: configuration.chunks.count),
+      lastProgress: now, lastHeard: now, lastPing: now)
+    send(.welcome, .welcome, to: peer)
+  }
+
+  private mutating func admit(_ peer: Peer, _ ready: Ready, at now: Instant) {
+    guard let member = members[peer], member.state == .loading else {
+      expel(peer, "it said that it is ready twice", at: now)
+      return
+    }
+    guard ready.data == configuration.ready.data else {
+      expel(
+        peer, "its data is not the coordinator's (fingerprint \(ready.data.prefix(12))…, and "
+          + "\(configuration.ready.data.prefix(12))… here): the same files are needed on every machine", at: now)
+      return
+    }
+    guard ready.layout == configuration.ready.layout else {
+      expel(peer, "its model has other parameters than the coordinator's: the same program is needed on every machine", at: now)
+      return
+    }
+    members[peer]!.state = .idle
+    members[peer]!.number = (members.values.map(\.number).max() ?? 0) + 1
+    awaited = max(awaited - 1, 0)
+    report(.workerJoined(name: member.name, number: members[peer]!.number, count: activeCount))
+    dispatch(at: now)
+  }
+
+  /// Ends a membership and tells the worker why.
+  mutating func expel(_ peer: Peer, _ reason: String, at now: Instant) {
+    send(.refuse, .reason(reason), to: peer)
+    remove(peer, reason, at: now)
+  }
+
+  /// Ends a membership; the worker's unfinished leaves go to others.
+  mutating func remove(_ peer: Peer, _ reason: String, at now: Instant) {
+    guard let member = members.removeValue(forKey: peer) else { return }
+    report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
+    if member.state == .busy && !member.isLagging { giveBack(member) }
+    if member.state == .loading { awaited = max(awaited - 1, 0) }
+    if members.isEmpty { lastProgress = now }
+    if configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 {
+      end("worker \(member.name) has left, and none is left: \(reason)")
+      return
+    }
+    dispatch(at: now)
+  }
+
+  mutating func processEnded(_ name: String, _ description: String, at now: Instant) {
+    if let peer = members.first(where: { $0.value.name == name })?.key {
+      remove(peer, description, at: now)
+    } else if seenNames.insert(name).inserted {
+      report(.warning("worker \(name): \(description)"))
+      awaited = max(awaited - 1, 0)
+      if awaited == 0 && members.isEmpty { end("no worker could start; the last: \(description)") }
+    }
+  }
+
+  mutating func reject(_ error: WireError, from peer: Peer, at now: Instant) {
+    if warned.count >= 256 { warned.removeAll() }
+    let isFirst = warned.insert(peer).inserted
+    if members[peer] != nil {
+      expel(peer, "it sent \(error)", at: now)
+    } else if isFirst {
+      report(.warning("a peer that is no worker sent \(error)"))
+    }
+    // A worker of another version can read this much.
+    if case .version = error { send(.refuse, .reason("\(error); install the same version on both machines"), to: peer) }
+  }
+
+  mutating func tick(at now: Instant) {
+    let limits = configuration.limits
+    for peer in members.keys.sorted() {
+      guard let member = members[peer] else { continue }
+      let silence = now.seconds(since: member.lastHeard)
+      if silence > limits.silence {
+        expel(peer, "it was silent for \(Int(silence.rounded())) s", at: now)
+        continue
+      }
+      if now.seconds(since: member.lastPing) >= limits.ping {
+        members[peer]!.lastPing = now
+        send(.ping, to: peer)
+      }
+      if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > limits.progress {
+        members[peer]!.isLagging = true
+        report(.warning("worker \(member.number) (\(member.name)) is slow: its leaves go to idle workers as well"))
+        giveBack(member)
+        dispatch(at: now)
+      }
+    }
+    let since = work.map { max($0.lastProgress, lastProgress) } ?? lastProgress
+    guard !isOver, now.seconds(since: since) > limits.workers else { return }
+    let limit = "\(Int(limits.workers)) s"
+    end(
+      activeCount == 0
+        ? "no worker for \(limit): start some with `lockstep worker --connect …`"
+        : "no progress for \(limit), though \(activeCount) workers answer; step \(step + 1) is stuck")
+  }
+}

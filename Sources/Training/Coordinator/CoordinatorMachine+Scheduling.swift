@@ -1,0 +1,89 @@
+internal import Wire
+
+/// Which task comes next, and who computes which leaves.
+extension CoordinatorMachine {
+  mutating func startWorkIfPossible(at now: Instant) {
+    let plan = configuration.plan
+    let needsNobody = plan.totalSteps == 0 && plan.testCount == 0
+    guard !isOver, work == nil, needsNobody || (awaited == 0 && activeCount > 0) else { return }
+    if plan.totalSteps == 0 {
+      begin(plan.testCount > 0 ? .evaluate(step: 0) : nil, at: now)
+    } else {
+      begin(.train(step: step), at: now)
+    }
+  }
+
+  /// Starts `task`, or ends the run where there is none.
+  mutating func begin(_ task: StepTask?, at now: Instant) {
+    guard let task else {
+      end(nil)
+      return
+    }
+    work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
+    dispatch(at: now)
+  }
+
+  /// What follows a finished task.
+  func next(after task: StepTask) -> StepTask? {
+    let plan = configuration.plan
+    if case .train(let done) = task, plan.testCount > 0, plan.isEvaluationDue(afterStep: done) {
+      return .evaluate(step: done + 1)
+    }
+    return step < plan.totalSteps ? .train(step: step) : nil
+  }
+
+  /// Cuts the unassigned leaves among the idle workers, contiguous and as equal as can be.
+  mutating func dispatch(at now: Instant) {
+    guard !isOver, var work, !work.unassigned.isEmpty else { return }
+    let idle = members.filter { $0.value.state == .idle }.sorted { $0.value.number < $1.value.number }.map(\.key)
+    let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
+    for (index, peer) in idle.enumerated() {
+      let quota = (index + 1) * leafCount / idle.count - index * leafCount / idle.count
+      guard quota > 0, let range = work.unassigned.first else { continue }
+      let leaves = range.prefix(quota)
+      work.unassigned[0] = range.dropFirst(leaves.count)
+      if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
+      assign(leaves, of: work, to: peer, at: now)
+    }
+    self.work = work
+  }
+
+  private mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
+    for chunk in 0..<configuration.chunks.count { sendParameters(chunk, step: work.task.step, to: peer) }
+    members[peer]!.state = .busy
+    members[peer]!.task = work.task
+    members[peer]!.leaves = leaves
+    members[peer]!.owed = work.tree.maximalNodes(in: leaves)
+    members[peer]!.lastProgress = now
+    members[peer]!.isLagging = false
+    let header = Header(
+      .assign, run: configuration.run, session: members[peer]!.session, step: UInt64(work.task.step),
+      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), task: work.task.isTraining ? .train : .evaluate)
+    actions.append(.send(header, .none, to: peer))
+  }
+
+  /// Sends a chunk of the parameters of `step`, unless the worker has it.
+  mutating func sendParameters(_ chunk: Int, step: Int, to peer: Peer) {
+    guard let member = members[peer], member.chunkSteps[chunk] != step else { return }
+    members[peer]!.chunkSteps[chunk] = step
+    let header = Header(
+      .parameters, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
+      payloadLength: UInt64(configuration.chunks.byteCount(chunk)))
+    actions.append(.send(header, .parameters(chunk: chunk), to: peer))
+  }
+
+  /// Frees the leaves of `member` that are not summed yet.
+  mutating func giveBack(_ member: Member) {
+    guard let work, member.task == work.task else { return }
+    var range: Range<Int>?
+    for leaf in member.leaves where !work.isSummed(leaf) {
+      if let open = range, open.upperBound == leaf {
+        range = open.lowerBound..<leaf + 1
+      } else {
+        if let range { self.work!.unassigned.append(range) }
+        range = leaf..<leaf + 1
+      }
+    }
+    if let range { self.work!.unassigned.append(range) }
+  }
+}

@@ -1,0 +1,141 @@
+internal import Wire
+
+/// Sums as they arrive: chunk by chunk up the tree, then the update, then the next task.
+extension CoordinatorMachine {
+  /// The task and node that a message is about, or nil where it came too late to matter.
+  private mutating func node(of header: Header, from peer: Peer, at now: Instant) -> Node? {
+    guard let work, header.step == UInt64(work.task.step), (header.task == .train) == work.task.isTraining else {
+      // Late sums of a lagging worker; but nobody can be ahead of the coordinator.
+      if header.step > UInt64(step) { expel(peer, "it sent sums of step \(header.step), which has not begun", at: now) }
+      return nil
+    }
+    let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
+    guard work.tree.contains(leaves) else {
+      expel(peer, "it sent a sum of the leaves \(leaves), which are no node of the step's tree", at: now)
+      return nil
+    }
+    return Node(leaves)
+  }
+
+  mutating func push(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
+    guard let node = node(of: header, from: peer, at: now) else { return }
+    let chunk = Int(header.chunk)
+    guard work!.task.isTraining, chunk < configuration.chunks.count,
+      byteCount == configuration.chunks.byteCount(chunk)
+    else {
+      expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
+      return
+    }
+    work!.lastProgress = now
+    var inserted = node
+    var isPayload = true
+    while true {
+      let insertion = work!.sums[chunk].insert(inserted)
+      if case .covered = insertion { return }
+      if isPayload { actions.append(.keep(node, chunk: chunk)) }
+      isPayload = false
+      switch insertion {
+      case .covered: return
+      case .kept(let replaced):
+        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
+        if inserted == work!.tree.root { update(chunk) }
+        return
+      case .paired(let left, let right, let parent, let replaced):
+        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
+        actions.append(.combine(left: left, right: right, chunk: chunk))
+        inserted = parent
+      }
+    }
+  }
+
+  /// Updates a chunk whose root is there, and sends it on to those who wait for it.
+  private mutating func update(_ chunk: Int) {
+    let plan = configuration.plan
+    actions.append(
+      .update(chunk: chunk, number: step + 1, examples: plan.positions(ofStep: step).count))
+    work!.openChunks -= 1
+    let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
+    guard !isLast else { return }
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where member.state == .idle {
+      sendParameters(chunk, step: step + 1, to: peer)
+    }
+  }
+
+  /// A node's metrics follow its last chunk: the worker is done with that node.
+  mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
+    let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
+    members[peer]!.owed.removeAll { $0.leaves == leaves }
+    members[peer]!.lastProgress = now
+    if members[peer]!.owed.isEmpty { members[peer]!.state = .idle }
+    if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
+      work!.lastProgress = now
+      if work!.metricSums.isComplete && work!.openChunks == 0 {
+        completeTask(at: now)
+        return
+      }
+    }
+    dispatch(at: now)
+  }
+
+  private mutating func addMetrics(_ node: Node, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) -> Bool {
+    let examples = configuration.plan.positions(of: node.leaves, in: work!.task).count
+    guard metrics.examples == Int64(examples) else {
+      expel(peer, "it summed \(metrics.examples) examples in the leaves \(node), which have \(examples)", at: now)
+      return false
+    }
+    guard work!.isPushed(node) else {
+      expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
+      return false
+    }
+    members[peer]!.computeSeconds += metrics.computeSeconds
+    var (inserted, sum) = (node, metrics)
+    while true {
+      switch work!.metricSums.insert(inserted) {
+      case .covered: return true
+      case .kept(let replaced):
+        for old in replaced { work!.metrics[old] = nil }
+        work!.metrics[inserted] = sum
+        return true
+      case .paired(let left, let right, let parent, let replaced):
+        for old in replaced { work!.metrics[old] = nil }
+        sum = inserted == left ? sum + work!.metrics.removeValue(forKey: right)! : work!.metrics.removeValue(forKey: left)! + sum
+        inserted = parent
+      }
+    }
+  }
+
+  private mutating func completeTask(at now: Instant) {
+    guard let work, let sum = work.metrics[work.tree.root] else { preconditionFailure("a task without its root") }
+    let plan = configuration.plan
+    let examples = Int(sum.examples)
+    let loss = sum.loss / Double(examples)
+    let accuracy = configuration.isClassification ? Double(sum.correct) / Double(examples) : nil
+    let seconds = now.seconds(since: work.start)
+    switch work.task {
+    case .train(let done):
+      guard loss.isFinite else {
+        end("the loss of step \(done + 1) is \(loss): try a smaller --learning-rate, or --scale standard")
+        return
+      }
+      step = done + 1
+      actions.append(.advance)
+      let computed = members.values.filter { $0.computeSeconds > 0 }.map { (worker: $0.number, seconds: $0.computeSeconds) }
+      report(
+        .step(
+          StepReport(
+            step: step, epoch: plan.epoch(ofStep: done) + 1, examples: examples, loss: loss, accuracy: accuracy,
+            seconds: seconds, computeSeconds: computed.sorted { $0.worker < $1.worker })))
+    case .evaluate:
+      let r2 = configuration.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
+      report(
+        .evaluation(
+          EvaluationReport(
+            step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1, examples: examples, loss: loss,
+            accuracy: accuracy, r2: r2, seconds: seconds)))
+    }
+    for peer in members.keys { members[peer]!.computeSeconds = 0 }
+    lastProgress = now
+    self.work = nil
+    if let task = next(after: work.task) { begin(task, at: now) } else { end(nil) }
+  }
+}

@@ -1,0 +1,212 @@
+internal import Wire
+
+/// The coordinator's decisions: events in, actions out. No socket, no clock, no bulk data.
+///
+/// A run is a row of tasks (``StepTask``): each training step, and an evaluation after each epoch. One task is at work
+/// at a time. Its leaves are cut among the idle workers; nodes of their sums come back, from anyone, in any order; when
+/// every chunk's root is updated and the metrics' root is there, the next task starts. A worker that goes away gives
+/// its unfinished leaves back. Workers may join at any time and take part from the next free leaves on.
+struct CoordinatorMachine {
+  /// What does not change during a run.
+  struct Configuration: Sendable {
+    var run: UInt64
+    var plan: StepPlan
+    var chunks: ChunkLayout
+    /// What workers' READY must say.
+    var ready: Ready
+    /// Workers to wait for before the first step.
+    var awaitedWorkers: Int
+    var isClassification: Bool
+    /// What R² measures against.
+    var targetVariation: Double?
+    var limits = Limits()
+  }
+
+  enum Event {
+    case started
+    /// A message whose header and payload are of this protocol.
+    case received(Header, Content, from: Peer)
+    /// A message that is not.
+    case malformed(WireError, from: Peer)
+    /// A message could not be sent because the connection is gone.
+    case unreachable(Peer)
+    /// One of the processes that this one started has ended: the name that its worker goes by, and how it ended.
+    case processEnded(name: String, String)
+    /// Time has passed.
+    case tick
+    /// The run must end now, and why.
+    case failed(String)
+  }
+
+  /// A message's payload, decoded where it is small.
+  enum Content {
+    case none
+    case hello(Hello)
+    case ready(Ready)
+    case metrics(NodeMetrics)
+    /// So many bytes of gradient, which the driver holds.
+    case gradient(byteCount: Int)
+    case reason(String)
+  }
+
+  enum Action {
+    case send(Header, Body, to: Peer)
+    /// The gradient just received is `node`'s sum of `chunk`.
+    case keep(Node, chunk: Int)
+    /// Add right to left; the result is the sum of the node over both.
+    case combine(left: Node, right: Node, chunk: Int)
+    /// The sum is not needed any more.
+    case discard(Node, chunk: Int)
+    /// The chunk's root is summed over so many examples: update it, as update number `number`, from 1.
+    case update(chunk: Int, number: Int, examples: Int)
+    /// All chunks are updated; the updated parameters are the current ones.
+    case advance
+    case report(TrainingEvent)
+    /// The run is over; nil for success.
+    case end(failure: String?)
+  }
+
+  /// What follows a header.
+  enum Body {
+    case none
+    case welcome
+    case reason(String)
+    /// The chunk, of the parameters of the header's step.
+    case parameters(chunk: Int)
+  }
+
+  /// A connection's name on the ROUTER socket.
+  struct Peer: Hashable, Comparable, Sendable {
+    var id: UInt64
+
+    static func < (left: Peer, right: Peer) -> Bool { left.id < right.id }
+  }
+
+  let configuration: Configuration
+  var members: [Peer: Member] = [:]
+  var work: Work?
+  /// Updates done.
+  var step = 0
+  var isOver = false
+  var sessionsGiven: UInt64 = 0
+  /// Processes started here that may still join.
+  var awaited: Int
+  /// The names of all workers that ever said hello.
+  var seenNames: Set<String> = []
+  /// Since when the run has no worker, or its workers have made no progress.
+  var lastProgress = Instant(nanoseconds: 0)
+  /// Peers that were warned about; a bound on the log, not on memory alone.
+  var warned: Set<Peer> = []
+  var actions: [Action] = []
+
+  init(_ configuration: Configuration) {
+    self.configuration = configuration
+    awaited = configuration.awaitedWorkers
+  }
+
+  /// Workers that can compute.
+  var activeCount: Int { members.values.count { $0.state != .loading } }
+
+  mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+    guard !isOver else { return [] }
+    actions.removeAll(keepingCapacity: true)
+    switch event {
+    case .started: lastProgress = now
+    case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)
+    case .malformed(let error, let peer): reject(error, from: peer, at: now)
+    case .unreachable(let peer): remove(peer, "its connection is gone", at: now)
+    case .processEnded(let name, let description): processEnded(name, description, at: now)
+    case .tick: tick(at: now)
+    case .failed(let reason): end(reason)
+    }
+    startWorkIfPossible(at: now)
+    return actions
+  }
+
+  mutating func report(_ event: TrainingEvent) {
+    actions.append(.report(event))
+  }
+
+  /// Says goodbye to everyone and ends the run.
+  mutating func end(_ failure: String?) {
+    guard !isOver else { return }
+    isOver = true
+    for peer in members.keys.sorted() {
+      send(.goodbye, .reason(failure ?? "the run is complete"), to: peer)
+    }
+    actions.append(.end(failure: failure))
+  }
+
+  mutating func send(_ kind: MessageKind, _ body: Body = .none, to peer: Peer) {
+    let header = Header(
+      kind, run: configuration.run, session: members[peer]?.session ?? 0, step: UInt64(step))
+    actions.append(.send(header, body, to: peer))
+  }
+}
+
+/// One membership of one worker.
+struct Member {
+  enum State: Equatable {
+    /// It has the job and loads its data.
+    case loading
+    case idle
+    /// It owes sums.
+    case busy
+  }
+
+  let session: UInt64
+  let name: String
+  /// Counted by joining, from 1.
+  var number = 0
+  var state = State.loading
+  /// The step of the parameters that it has or will have when what is sent has arrived, a chunk each; −1 for none.
+  var chunkSteps: [Int]
+  /// The leaves of its assignment.
+  var leaves = 0..<0
+  /// The nodes that it has not finished.
+  var owed: [Node] = []
+  var task: StepTask?
+  /// When it was given the leaves, or last finished a node.
+  var lastProgress: Instant
+  /// Whether its leaves were given to others because it was too slow.
+  var isLagging = false
+  var lastHeard: Instant
+  var lastPing: Instant
+  var computeSeconds = 0.0
+}
+
+/// The task that is being computed.
+struct Work {
+  let task: StepTask
+  let tree: ReductionTree
+  /// The sums at hand, a chunk each; empty for an evaluation.
+  var sums: [PartialSums]
+  /// Chunks whose update is still to come.
+  var openChunks: Int
+  var metricSums: PartialSums
+  var metrics: [Node: NodeMetrics] = [:]
+  /// Ranges of leaves that nobody has been asked for.
+  var unassigned: [Range<Int>]
+  let start: Instant
+  var lastProgress: Instant
+
+  init(_ task: StepTask, _ plan: StepPlan, chunkCount: Int, at now: Instant) {
+    self.task = task
+    tree = plan.tree(task)
+    sums = task.isTraining ? Array(repeating: PartialSums(tree), count: chunkCount) : []
+    openChunks = sums.count
+    metricSums = PartialSums(tree)
+    unassigned = [0..<tree.leafCount]
+    start = now
+    lastProgress = now
+  }
+
+  /// Whether every sum that the task is about includes `leaf`.
+  func isSummed(_ leaf: Int) -> Bool {
+    let node = Node(leaf..<leaf + 1)
+    return metricSums.covers(node) && isPushed(node)
+  }
+
+  /// Whether every chunk's sums include `node`.
+  func isPushed(_ node: Node) -> Bool { sums.allSatisfy { $0.covers(node) } }
+}

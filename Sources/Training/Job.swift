@@ -1,0 +1,110 @@
+public import Datasets
+internal import Foundation
+public import Models
+public import Optimizers
+
+/// Everything that the result depends on. Two runs of equal jobs on equal data end with the same bits.
+public struct Job: Equatable, Sendable {
+  /// How long the run is.
+  public enum Length: Equatable, Sendable {
+    /// Passes over the training part.
+    case epochs(Int)
+    /// Updates; 0 leaves the initial parameters.
+    case steps(Int)
+  }
+
+  /// Where the data comes from.
+  public var source: DataSource
+  /// The model, such as `mlp:256,128`.
+  public var model: String
+  /// Between the model's layers.
+  public var activation: Activation
+  /// What training makes small.
+  public var loss: Loss
+  /// The update rule and its hyperparameters.
+  public var optimizer: OptimizerSettings
+  /// Examples a step, of all workers together.
+  public var batchSize: Int
+  /// Micro-batches a step; fixes the order of summing.
+  public var microBatches: Int
+  /// Epochs or steps.
+  public var length: Length
+  /// Fixes the initial parameters, the order of examples and the cut of the test part.
+  public var seed: UInt64
+  /// How features are scaled.
+  public var scale: ScalingKind
+
+  /// The request that the job's model is made by.
+  public func modelRequest(_ data: LoadedData) -> ModelRequest {
+    ModelRequest(arguments: "", inputs: data.featureCount, target: data.target, activation: activation, loss: loss)
+  }
+
+  /// The job's plan over `data`.
+  public func plan(_ data: LoadedData) -> StepPlan {
+    StepPlan(
+      trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
+      length: length)
+  }
+}
+
+/// Jobs are flat in YAML and JSON, under the names of the command line's options.
+extension Job: Codable {
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// Writes every option, so that nothing is left to defaults.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(source.data, forKey: Key("data"))
+    try container.encodeIfPresent(source.label, forKey: Key("label"))
+    try container.encodeIfPresent(source.test, forKey: Key("test"))
+    try container.encodeIfPresent(source.testFraction, forKey: Key("test-fraction"))
+    try container.encode(scale, forKey: Key("scale"))
+    try container.encode(model, forKey: Key("model"))
+    try container.encode(activation, forKey: Key("activation"))
+    try container.encode(loss, forKey: Key("loss"))
+    try container.encode(optimizer.name, forKey: Key("optimizer"))
+    for (name, value) in optimizer.values.sorted(by: { $0.key < $1.key }) {
+      try container.encode(value, forKey: Key(name))
+    }
+    try container.encode(batchSize, forKey: Key("batch-size"))
+    try container.encode(microBatches, forKey: Key("micro-batches"))
+    switch length {
+    case .epochs(let epochs): try container.encode(epochs, forKey: Key("epochs"))
+    case .steps(let steps): try container.encode(steps, forKey: Key("steps"))
+    }
+    try container.encode(seed, forKey: Key("seed"))
+  }
+
+  /// Reads a complete job, as ``encode(to:)`` writes it.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    source = DataSource(
+      data: try container.decode(String.self, forKey: Key("data")),
+      label: try container.decodeIfPresent(String.self, forKey: Key("label")),
+      test: try container.decodeIfPresent(String.self, forKey: Key("test")),
+      testFraction: try container.decodeIfPresent(Double.self, forKey: Key("test-fraction")))
+    scale = try container.decode(ScalingKind.self, forKey: Key("scale"))
+    model = try container.decode(String.self, forKey: Key("model"))
+    activation = try container.decode(Activation.self, forKey: Key("activation"))
+    loss = try container.decode(Loss.self, forKey: Key("loss"))
+    var given: [String: Double] = [:]
+    for name in Set(builtInRules.flatMap { $0.hyperparameters.map(\.name) }) {
+      given[name] = try container.decodeIfPresent(Double.self, forKey: Key(name))
+    }
+    optimizer = try OptimizerSettings(try container.decode(String.self, forKey: Key("optimizer")), given: given)
+    batchSize = try container.decode(Int.self, forKey: Key("batch-size"))
+    microBatches = try container.decode(Int.self, forKey: Key("micro-batches"))
+    if let steps = try container.decodeIfPresent(Int.self, forKey: Key("steps")) {
+      length = .steps(steps)
+    } else {
+      length = .epochs(try container.decode(Int.self, forKey: Key("epochs")))
+    }
+    seed = try container.decode(UInt64.self, forKey: Key("seed"))
+  }
+}

@@ -1,0 +1,194 @@
+public import Datasets
+internal import Foundation
+internal import Models
+internal import Optimizers
+internal import Yams
+
+/// Why a job cannot be run as it is written.
+public struct JobError: Error, Equatable, CustomStringConvertible {
+  /// A sentence that names the option, the value and the way out.
+  public let description: String
+
+  /// An error with its sentence.
+  public init(_ description: String) {
+    self.description = description
+  }
+}
+
+/// A job as a user writes it: some options given, the others left to their defaults.
+///
+/// Command line and job files end here, so that both take the same names, the same values and the same errors.
+public struct JobOptions: Equatable, Sendable {
+  var data: String?
+  var label: String?
+  var test: String?
+  var testFraction: Double?
+  var scale: ScalingKind?
+  var model: String?
+  var activation: Activation?
+  var loss: Loss?
+  var optimizer: String?
+  var hyperparameters: [String: Double] = [:]
+  var batchSize: Int?
+  var microBatches: Int?
+  var length: Job.Length?
+  var seed: UInt64?
+  /// The run's folder; nil for a new one under `runs`.
+  public private(set) var output: String?
+
+  /// No option given.
+  public init() {}
+
+  /// All options but `output`, in the order of help texts and job files; the last are the rules' hyperparameters.
+  public static let names =
+    ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "optimizer"]
+    + hyperparameterNames + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]
+
+  static let hyperparameterNames: [String] = builtInRules.flatMap { $0.hyperparameters.map(\.name) }
+    .reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
+
+  /// Sets one option.
+  ///
+  /// - Throws: ``JobError`` where no option has that name, or the value is none of its.
+  public mutating func set(_ name: String, to text: String) throws {
+    switch name {
+    case "data": data = try nonEmpty(name, text)
+    case "label": label = try nonEmpty(name, text)
+    case "test": test = try nonEmpty(name, text)
+    case "test-fraction":
+      testFraction = try number(name, text, "at least 0 and below 1") { $0 >= 0 && $0 < 1 }
+    case "scale": scale = try choice(name, text)
+    case "model": model = try nonEmpty(name, text)
+    case "activation": activation = try choice(name, text)
+    case "loss": loss = try choice(name, text)
+    case "optimizer": optimizer = try nonEmpty(name, text)
+    case "batch-size": batchSize = try whole(name, text, 1...1 << 31)
+    case "micro-batches": microBatches = try whole(name, text, 1...1 << 20)
+    case "epochs": length = .epochs(try whole(name, text, 0...1 << 31))
+    case "steps": length = .steps(try whole(name, text, 0...1 << 48))
+    case "seed":
+      guard let value = UInt64(text) else {
+        throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
+      }
+      seed = value
+    case "output": output = try nonEmpty(name, text)
+    case _ where JobOptions.hyperparameterNames.contains(name):
+      hyperparameters[name] = try number(name, text, "finite") { $0.isFinite }
+    default:
+      throw JobError("unknown option '\(name)'; known are \(JobOptions.names.joined(separator: ", "))")
+    }
+  }
+
+  /// Reads a YAML file of options. What is set already stays: a flag beats the file.
+  ///
+  /// - Throws: ``JobError`` that names the file, the line and the key.
+  public mutating func merge(file path: String) throws {
+    let text: String
+    do {
+      text = try String(contentsOfFile: path, encoding: .utf8)
+    } catch {
+      let exists = FileManager.default.fileExists(atPath: path)
+      throw JobError("--job \(path): \(exists ? "cannot be read as text" : "no such file")")
+    }
+    let root: Yams.Node?
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch let error as YamlError {
+      throw JobError("\(path) is not YAML: \(String(describing: error).split(separator: "\n").joined(separator: " "))")
+    }
+    var fromFile = JobOptions()
+    guard let root else { return }
+    guard let mapping = root.mapping else { throw JobError("\(path): options are needed, one a line, as in 'batch-size: 256'") }
+    for (key, value) in mapping {
+      let place = "\(path), line \(key.mark?.line ?? 0)"
+      guard let name = key.string else { throw JobError("\(place): an option's name is needed before the colon") }
+      guard let scalar = value.scalar else { throw JobError("\(place): \(name) needs one value") }
+      do {
+        try fromFile.set(name, to: scalar.string)
+      } catch let error as JobError {
+        throw JobError("\(place): \(error.description)")
+      }
+    }
+    // The file stands below what was given before.
+    let mine = self
+    self = fromFile
+    func take<Value>(_ property: WritableKeyPath<JobOptions, Value?>) {
+      if let value = mine[keyPath: property] { self[keyPath: property] = value }
+    }
+    take(\.data)
+    take(\.label)
+    take(\.test)
+    take(\.testFraction)
+    take(\.scale)
+    take(\.model)
+    take(\.activation)
+    take(\.loss)
+    take(\.optimizer)
+    take(\.batchSize)
+    take(\.microBatches)
+    take(\.length)
+    take(\.seed)
+    take(\.output)
+    hyperparameters.merge(mine.hyperparameters) { $1 }
+  }
+
+  /// Where the data comes from, as far as options say.
+  public var source: DataSource {
+    DataSource(data: data ?? "digits", label: label, test: test, testFraction: testFraction)
+  }
+
+  /// The seed, given or not.
+  public var chosenSeed: UInt64 { seed ?? 0 }
+
+  /// Whether the options say that labels are classes; nil where the labels tell.
+  public var classifies: Bool? { loss.map { $0 == .crossEntropy } }
+
+  /// Fills in the defaults and checks the whole against the loaded data.
+  public func resolve(_ loaded: LoadedData) throws -> Job {
+        let count = loaded.train.count
+    if let batchSize, batchSize > count {
+      throw JobError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
+    }
+    return Job(
+      source: loaded.source, model: model ?? "mlp:256,128", activation: activation ?? .relu,
+      loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
+      optimizer: try OptimizerSettings(optimizer ?? "adam", given: hyperparameters),
+      batchSize: batchSize ?? min(128, count), microBatches: microBatches ?? 8, length: length ?? .epochs(10),
+      seed: chosenSeed, scale: scale ?? (loaded.featuresAreBytes ? .unit : .standard))
+  }
+
+  private func nonEmpty(_ name: String, _ text: String) throws -> String {
+    guard !text.isEmpty else { throw JobError("--\(name): a value is needed") }
+    return text
+  }
+
+  private func whole(_ name: String, _ text: String, _ allowed: ClosedRange<Int>) throws -> Int {
+    guard let value = Int(text), allowed.contains(value) else {
+      throw JobError("--\(name) \(text): a whole number from \(allowed.lowerBound) to \(allowed.upperBound) is needed")
+    }
+    return value
+  }
+
+  private func number(_ name: String, _ text: String, _ what: String, _ isAllowed: (Double) -> Bool) throws -> Double {
+    guard let value = Double(text), isAllowed(value) else {
+      throw JobError("--\(name) \(text): a number \(what) is needed")
+    }
+    return value
+  }
+
+  private func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ text: String) throws -> Choice {
+    guard let choice = Choice(rawValue: text) else {
+      throw JobError("--\(name) \(text): known are \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    return choice
+  }
+}
+
+extension Job {
+  /// The job as YAML, every option written out: running it again gives the same bits.
+  public func yaml() throws -> String {
+    let encoder = YAMLEncoder()
+    encoder.options.sortKeys = false
+    return try encoder.encode(self)
+  }
+}

@@ -1,0 +1,79 @@
+internal import Foundation
+internal import Synchronization
+
+/// Worker processes beside this one, of this same program. None outlives the object.
+public final class LocalWorkers: @unchecked Sendable {
+  // Sendable: `processes` does not change after `start`, and the rest is guarded by the mutexes.
+  private var processes: [Process] = []
+  private let lastLines: [LastLines]
+  private let isStopping = Mutex(false)
+  private let running = DispatchGroup()
+
+  /// Starts `count` workers that connect to `address`, and tells `mailbox` of each that ends before ``stop()``.
+  public init(
+    _ count: Int, threads: Int, connectingTo address: String, mailbox: CoordinatorMailbox
+  ) throws {
+    guard let program = Bundle.main.executableURL else {
+      throw TrainingError("this program's own file cannot be found, so no workers can be started from it")
+    }
+    lastLines = (0..<count).map { _ in LastLines() }
+    for index in 0..<count {
+      let process = Process()
+      process.executableURL = program
+      process.arguments = ["worker", "--connect", address, "--threads", "\(threads)"]
+      process.standardInput = FileHandle.nullDevice
+      process.standardOutput = FileHandle.nullDevice
+      let pipe = Pipe()
+      process.standardError = pipe
+      pipe.fileHandleForReading.readabilityHandler = { [lines = lastLines[index]] handle in
+        let data = handle.availableData
+        if data.isEmpty { handle.readabilityHandler = nil } else { lines.append(data) }
+      }
+      running.enter()
+      process.terminationHandler = { [weak self, running, lines = lastLines[index]] process in
+        defer { running.leave() }
+        guard let self, !self.isStopping.withLock({ $0 }) else { return }
+        let how =
+          process.terminationReason == .exit
+          ? "it ended with exit code \(process.terminationStatus)" : "it was killed by signal \(process.terminationStatus)"
+        let name = Worker.name(processIdentifier: process.processIdentifier)
+        mailbox.processEnded(name: name, lines.last.map { "\(how): \($0)" } ?? how)
+      }
+      do {
+        try process.run()
+      } catch {
+        running.leave()
+        stop()
+        throw TrainingError("worker \(index + 1) cannot be started from \(program.path): \(error.localizedDescription)")
+      }
+      processes.append(process)
+    }
+  }
+
+  deinit { stop() }
+
+  /// Waits a little for the workers to end by themselves, then ends them.
+  public func stop() {
+    isStopping.withLock { $0 = true }
+    if running.wait(timeout: .now() + 2) == .success { return }
+    for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    running.wait()
+  }
+}
+
+/// The last line that a process wrote.
+private final class LastLines: Sendable {
+  private let text = Mutex("")
+
+  func append(_ data: Data) {
+    text.withLock { $0 = String(($0 + String(decoding: data, as: UTF8.self)).suffix(4096)) }
+  }
+
+  var last: String? {
+    text.withLock { text in
+      text.split(separator: "\n").last.map { line in
+        line.hasPrefix("error: ") ? String(line.dropFirst("error: ".count)) : String(line)
+      }
+    }
+  }
+}

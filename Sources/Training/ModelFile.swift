@@ -1,0 +1,66 @@
+internal import Checkpoints
+public import Datasets
+internal import Foundation
+public import Kernels
+public import Models
+
+/// What a saved model says about itself, besides its tensors: enough to make it again and to feed it.
+///
+/// Stands as JSON under the key `lockstep` of the safetensors metadata.
+public struct ModelDescription: Codable, Equatable, Sendable {
+  /// The job that trained it.
+  public var job: Job
+  /// What it predicts.
+  public var target: Target
+  /// How many numbers describe an example.
+  public var inputs: Int
+  /// What was done to the features.
+  public var scaling: Scaling
+}
+
+/// A model with its parameters in a `.safetensors` file.
+public struct ModelFile {
+  private static let key = "lockstep"
+
+  /// What the file says about the model.
+  public let description: ModelDescription
+  /// The model, made again.
+  public let model: any Model
+  /// Its parameters, in the layout's order and orientation.
+  public let parameters: FloatBuffer
+
+  /// Writes `parameters` of a run's model to `path`, whole or not at all.
+  public static func write(_ parameters: Floats, of prepared: PreparedJob, to path: String) throws {
+    let description = ModelDescription(
+      job: prepared.job, target: prepared.target, inputs: prepared.featureCount, scaling: prepared.scaling)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let json = String(decoding: try encoder.encode(description), as: UTF8.self)
+    try Safetensors.write(
+      parameters, layout: prepared.model.layout, metadata: ["format": "pt", key: json], to: path)
+  }
+
+  /// Reads the model at `path`, which must be of a kind in `models`.
+  public init(path: String, models: [ModelFactory]) throws {
+    let file = try Safetensors.File(path: path)
+    guard let json = file.metadata[ModelFile.key] else {
+      throw FileError("\(path) does not say which model it holds: it has no `\(ModelFile.key)` metadata, so lockstep did not write it")
+    }
+    do {
+      description = try JSONDecoder().decode(ModelDescription.self, from: Data(json.utf8))
+    } catch {
+      throw FileError("\(path): its `\(ModelFile.key)` metadata cannot be read; was it written by another version?")
+    }
+    let job = description.job
+    model = try models.make(
+      job.model,
+      ModelRequest(
+        arguments: "", inputs: description.inputs, target: description.target, activation: job.activation,
+        loss: job.loss))
+    guard description.scaling.offset.count == description.inputs,
+      description.scaling.factor.count == description.inputs
+    else { throw FileError("\(path): its scaling is not for \(description.inputs) features") }
+    parameters = FloatBuffer(count: model.layout.count)
+    try file.read(into: parameters.all, layout: model.layout)
+  }
+}

@@ -1,0 +1,117 @@
+internal import Crypto
+internal import Foundation
+public import Kernels
+
+/// A run's end in figures: `summary.json`.
+public struct RunSummary: Codable, Sendable {
+  /// `completed` or `failed`.
+  public var status = "completed"
+  /// The root cause of a failure.
+  public var error: String?
+  /// Workers that took part.
+  public var workers = 0
+  /// Compute threads of each local worker; nil where workers were started elsewhere.
+  public var threads: Int?
+  /// Updates done.
+  public var steps = 0
+  /// Epochs begun.
+  public var epochs = 0
+  /// Examples computed, repetitions counted.
+  public var examplesSeen = 0
+  /// The mean loss over the last epoch's examples, each before its step's update; nil without a step.
+  public var trainLoss: Double?
+  /// The share of them classified right.
+  public var trainAccuracy: Double?
+  /// The test part's mean loss under the last parameters; nil without a test part.
+  public var testLoss: Double?
+  /// The share of the test part classified right.
+  public var testAccuracy: Double?
+  /// 1 − squared error / variation of the test part's targets.
+  public var testR2: Double?
+  /// How many parameters the model has.
+  public var parameterCount = 0
+  /// SHA-256 of the parameter vector's little-endian float32 bytes, in layout order.
+  public var parametersSHA256: String?
+  /// From the first worker to the end.
+  public var seconds = 0.0
+  /// Steps over the time from the first step's start to the last one's end, evaluations left out.
+  public var stepsPerSecond: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case status, error, workers, threads, steps, epochs
+    case examplesSeen = "examples_seen"
+    case trainLoss = "train_loss"
+    case trainAccuracy = "train_accuracy"
+    case testLoss = "test_loss"
+    case testAccuracy = "test_accuracy"
+    case testR2 = "test_r2"
+    case parameterCount = "parameter_count"
+    case parametersSHA256 = "parameters_sha256"
+    case seconds
+    case stepsPerSecond = "steps_per_second"
+  }
+
+  /// An empty summary.
+  public init() {}
+}
+
+/// SHA-256 of the vector's little-endian float32 bytes, in hex.
+public func parametersSHA256(_ parameters: Floats) -> String {
+  var hash = SHA256()
+  hash.update(bufferPointer: parameters.bytes)
+  return hash.finalize().map { String(format: "%02x", $0) }.joined()
+}
+
+/// Adds up a run's events: the present epoch's means, and in the end the summary.
+public struct RunStatistics: Sendable {
+  /// The summary so far.
+  public private(set) var summary = RunSummary()
+  /// The present epoch, from 1; 0 before the first step.
+  public private(set) var epoch = 0
+  private var epochExamples = 0
+  private var epochLoss = 0.0
+  private var epochCorrect = 0.0
+  private var stepSeconds = 0.0
+
+  /// Nothing yet.
+  public init() {}
+
+  /// Takes in an event.
+  public mutating func add(_ event: TrainingEvent) {
+    switch event {
+    case .workerJoined(_, let number, _): summary.workers = max(summary.workers, number)
+    case .step(let report):
+      if report.epoch != epoch {
+        epoch = report.epoch
+        (epochExamples, epochLoss, epochCorrect) = (0, 0, 0)
+      }
+      epochExamples += report.examples
+      epochLoss += report.loss * Double(report.examples)
+      if let accuracy = report.accuracy { epochCorrect += accuracy * Double(report.examples) }
+      stepSeconds += report.seconds
+      summary.steps = report.step
+      summary.epochs = report.epoch
+      summary.examplesSeen += report.examples
+      summary.trainLoss = epochLoss / Double(epochExamples)
+      summary.trainAccuracy = report.accuracy == nil ? nil : epochCorrect / Double(epochExamples)
+      summary.stepsPerSecond = stepSeconds > 0 ? Double(report.step) / stepSeconds : nil
+    case .evaluation(let report):
+      summary.testLoss = report.loss.isFinite ? report.loss : nil
+      summary.testAccuracy = report.accuracy
+      summary.testR2 = report.r2?.isFinite == true ? report.r2 : nil
+    case .workerLeft, .warning: break
+    }
+  }
+
+  /// The summary of a finished run.
+  public func finished(_ parameters: Floats, threads: Int?, seconds: Double, failure: String?) -> RunSummary {
+    var summary = summary
+    summary.status = failure == nil ? "completed" : "failed"
+    summary.error = failure
+    summary.threads = threads
+    summary.seconds = seconds
+    summary.parameterCount = parameters.count
+    summary.parametersSHA256 = parametersSHA256(parameters)
+    return summary
+  }
+}

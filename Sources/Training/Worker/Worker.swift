@@ -1,0 +1,183 @@
+internal import Datasets
+internal import Foundation
+internal import Kernels
+public import Models
+internal import Wire
+internal import ZeroMQ
+
+/// Computes what a coordinator asks for. Carries out what ``WorkerMachine`` decides.
+///
+/// ``run()`` owns the socket and the thread that it is called on; compute threads reach it through the mailbox.
+public final class Worker {
+  /// Host and process; what the coordinator calls it.
+  public static let name = name(processIdentifier: ProcessInfo.processInfo.processIdentifier)
+
+  /// What the worker in process `processIdentifier` of this host is called.
+  public static func name(processIdentifier: Int32) -> String {
+    "\(ProcessInfo.processInfo.hostName)/\(processIdentifier)"
+  }
+
+  private let threads: Int
+  private let models: [ModelFactory]
+  private let socket: Socket
+  private let waker: Waker
+  /// How other threads reach it.
+  public let mailbox: WorkerMailbox
+  private var machine: WorkerMachine
+  private var engine: (any WorkerEngine)?
+  private var gradients: [Node: Gradient] = [:]
+  private var outcome: Outcome?
+
+  private enum Outcome {
+    case success
+    case failure(String)
+  }
+
+  /// A worker of `threads` compute threads that knows `models`, and starts to connect to `address`.
+  ///
+  /// - Throws: ``TrainingError`` where the address is none.
+  public init(connecting address: String, threads: Int, models: [ModelFactory], limits: Limits = Limits()) throws {
+    self.threads = threads
+    self.models = models
+    let waker = Waker()
+    self.waker = waker
+    mailbox = WorkerMailbox(waker)
+    machine = WorkerMachine(address: address, limits: limits)
+    socket = try Socket(Context(), .dealer)
+    try socket.set(.linger(milliseconds: 1000))
+    try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
+    try socket.set(.longestReconnectInterval(milliseconds: 1000))
+    do {
+      try socket.connect(address)
+    } catch {
+      throw TrainingError("--connect \(address): \(error); an address is tcp://HOST:PORT or ipc://PATH")
+    }
+  }
+
+  /// Computes until the coordinator says goodbye.
+  ///
+  /// - Throws: ``TrainingError`` with the root cause where the worker can't go on.
+  public func run() throws {
+    defer { engine?.close() }
+    var poller = Poller(socket, waker)
+    var lastTick = Instant.now
+    try handle(.started, payload: nil)
+    while outcome == nil {
+      try poller.wait(milliseconds: 100)
+      waker.clear()
+      for letter in mailbox.letters.takeAll() { try open(letter) }
+      while outcome == nil, let received = try socket.receiveFrames(limit: 2) {
+        var payload: Message?
+        let event: WorkerMachine.Event
+        do throws(WireError) {
+          let frames = try Frames(received.frames[...], total: received.total)
+          payload = frames.payload
+          event = .received(frames.header, try content(of: frames))
+        } catch {
+          event = .malformed(error)
+        }
+        try handle(event, payload: payload)
+      }
+      let now = Instant.now
+      if now.seconds(since: lastTick) >= 0.1 {
+        lastTick = now
+        try handle(.tick, payload: nil)
+      }
+    }
+    if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  private func open(_ letter: WorkerLetter) throws {
+    switch letter {
+    case .loaded(let engine):
+      self.engine = engine
+      try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
+    case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
+    case .computed(let leaf, let metrics, let gradient):
+      gradients[Node(leaf..<leaf + 1)] = gradient
+      try handle(.computed(leaf: leaf, metrics), payload: nil)
+    case .combined(let node, let gradient):
+      gradients[node] = gradient
+      try handle(.combined(node), payload: nil)
+    case .interrupted(let reason): try handle(.failed(reason), payload: nil)
+    }
+  }
+
+  private func content(of frames: Frames) throws(WireError) -> WorkerMachine.Content {
+    switch frames.header.kind {
+    case .welcome: .welcome(try frames.decode(Welcome.self))
+    case .refuse, .goodbye: .reason(try frames.decode(Reason.self).reason)
+    case .parameters: .parameters(byteCount: frames.payload?.count ?? 0)
+    default: .none
+    }
+  }
+
+  private func handle(_ event: WorkerMachine.Event, payload: Message?) throws {
+    for action in machine.handle(event, at: .now) {
+      switch action {
+      case .send(let header, let body): try socket.send(header, message(body))
+      case .load(let welcome): load(welcome)
+      case .store(let chunk):
+        guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
+        engine.store(payload.bytes, chunk: chunk)
+      case .compute(let leaf, let task): engine?.compute(leaf: leaf, task)
+      case .combine(let left, let right):
+        let leftGradient = gradients.removeValue(forKey: left)!
+        let rightGradient = gradients.removeValue(forKey: right)!
+        engine?.combine(leftGradient, rightGradient, into: Node(left.start..<right.end))
+      case .release(let node): gradients[node] = nil
+      case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
+      }
+    }
+  }
+
+  private func message(_ body: WorkerMachine.Body) -> Message? {
+    switch body {
+    case .none: return nil
+    case .hello: return Message(Hello(name: Worker.name, threads: threads).encodedPayload())
+    case .ready(let ready): return Message(ready.encodedPayload())
+    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .metrics(let metrics): return Message(metrics.encoded)
+    case .gradient(let node, let chunk):
+      guard let engine, let gradient = gradients[node] else { preconditionFailure("\(node) has no gradient to push") }
+      return Message(lending: gradient.buffer.values[engine.chunks[chunk]].bytes, of: gradient)
+    }
+  }
+
+  /// Loads the data and makes the model on a thread of its own, so that pings are answered meanwhile.
+  private func load(_ welcome: Welcome) {
+    let (threads, models, mailbox) = (threads, models, mailbox.letters)
+    let thread = Thread {
+      do {
+        let job = welcome.job
+        let data = try LoadedData(job.source, classify: job.loss == .crossEntropy, seed: job.seed)
+        let model = try models.make(job.model, job.modelRequest(data))
+        mailbox.post(.loaded(makeEngine(model, welcome, data, threads: threads, mailbox: mailbox)))
+      } catch {
+        mailbox.post(.loadFailed("\(error)"))
+      }
+    }
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+}
+
+/// What other threads can tell a worker.
+public final class WorkerMailbox: Sendable {
+  let letters: Mailbox<WorkerLetter>
+
+  init(_ waker: Waker) {
+    letters = Mailbox { waker.wake() }
+  }
+
+  /// The worker must end, with this reason.
+  public func fail(_ reason: String) {
+    letters.post(.interrupted(reason))
+  }
+}
+
+private func makeEngine<M: Model>(
+  _ model: M, _ welcome: Welcome, _ data: LoadedData, threads: Int, mailbox: Mailbox<WorkerLetter>
+) -> any WorkerEngine {
+  ModelEngine(model, welcome, data, threads: threads, mailbox: mailbox)
+}

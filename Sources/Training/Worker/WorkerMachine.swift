@@ -1,0 +1,245 @@
+internal import Models
+internal import Wire
+
+/// A worker's decisions: events in, actions out. No socket, no clock, no bulk data.
+///
+/// It says hello, loads what the job asks for, and computes what it is assigned: leaves on compute threads, sums of
+/// siblings as they come together, each of the assignment's maximal nodes pushed as soon as it is whole.
+struct WorkerMachine {
+  enum Event {
+    case started
+    case received(Header, Content)
+    case malformed(WireError)
+    /// The data and the model are there.
+    case loaded(Ready, StepPlan, ChunkLayout)
+    /// They are not, and why.
+    case loadFailed(String)
+    /// A leaf's gradient, or for an evaluation its metrics alone, is computed.
+    case computed(leaf: Int, NodeMetrics)
+    /// Two siblings' gradients are added.
+    case combined(Node)
+    case tick
+    /// The worker must end now, and why.
+    case failed(String)
+  }
+
+  enum Content {
+    case none
+    case welcome(Welcome)
+    case reason(String)
+    /// So many bytes of parameters, which the driver holds.
+    case parameters(byteCount: Int)
+  }
+
+  enum Action {
+    case send(Header, Body)
+    case load(Welcome)
+    /// The parameters just received are this chunk's.
+    case store(chunk: Int)
+    case compute(leaf: Int, StepTask)
+    /// Add right's gradient to left's; the result is the gradient of the node over both.
+    case combine(left: Node, right: Node)
+    /// The node's gradient is not needed any more once what is being sent of it is gone.
+    case release(Node)
+    /// The worker is done; nil for success.
+    case end(failure: String?)
+  }
+
+  enum Body {
+    case none
+    case hello
+    case ready(Ready)
+    case reason(String)
+    /// A chunk of a node's gradient.
+    case gradient(Node, chunk: Int)
+    case metrics(NodeMetrics)
+  }
+
+  private enum State {
+    /// HELLO is sent.
+    case connecting(since: Instant)
+    /// The job is here; its data is being loaded.
+    case loading
+    /// Ready for an assignment, or at work on one.
+    case ready(Prepared)
+    case over
+  }
+
+  private struct Prepared {
+    let plan: StepPlan
+    let chunks: ChunkLayout
+    /// The step of the parameters at hand, a chunk each; −1 for none.
+    var chunkSteps: [Int]
+    var work: Work?
+  }
+
+  private struct Work {
+    let task: StepTask
+    var sums: PartialSums
+    var metrics: [Node: NodeMetrics] = [:]
+    /// The assignment's maximal nodes that are not pushed yet.
+    var owed: Set<Node>
+  }
+
+  private let address: String
+  private let limits: Limits
+  private var state = State.over
+  private var run: UInt64 = 0
+  private var session: UInt64 = 0
+  private var lastHeard = Instant(nanoseconds: 0)
+  private var actions: [Action] = []
+
+  /// A worker that connects to `address`, which is for errors here.
+  init(address: String, limits: Limits = Limits()) {
+    self.address = address
+    self.limits = limits
+  }
+
+  mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+    actions.removeAll(keepingCapacity: true)
+    if case .started = event {
+      state = .connecting(since: now)
+      send(.hello, .hello)
+      return actions
+    }
+    if case .over = state { return [] }
+    switch event {
+    case .started: break
+    case .received(let header, let content): receive(header, content, at: now)
+    case .malformed(.version(let version)):
+      fail("the coordinator at \(address) speaks protocol version \(version), and this worker \(Header.protocolVersion): install the same version on both machines")
+    case .malformed(let error): fail("the peer at \(address) is no coordinator: it sent \(error)")
+    case .loaded(let ready, let plan, let chunks): loaded(ready, plan, chunks)
+    case .loadFailed(let reason), .failed(let reason): leave(reason)
+    case .computed(let leaf, let metrics): add(Node(leaf..<leaf + 1), metrics)
+    case .combined(let node): combined(node)
+    case .tick: tick(at: now)
+    }
+    return actions
+  }
+
+  private mutating func send(_ kind: MessageKind, _ body: Body = .none) {
+    actions.append(.send(Header(kind, run: run, session: session), body))
+  }
+
+  private mutating func fail(_ reason: String) {
+    state = .over
+    actions.append(.end(failure: reason))
+  }
+
+  /// Tells the coordinator why before it ends.
+  private mutating func leave(_ reason: String) {
+    send(.goodbye, .reason(reason))
+    fail(reason)
+  }
+
+  private mutating func receive(_ header: Header, _ content: Content, at now: Instant) {
+    lastHeard = now
+    switch (header.kind, content, state) {
+    case (.refuse, .reason(let reason), _): fail("the coordinator at \(address) refused this worker: \(reason)")
+    case (.welcome, .welcome(let welcome), .connecting):
+      (run, session) = (header.run, header.session)
+      state = .loading
+      actions.append(.load(welcome))
+    case _ where header.run != run || header.session != session: break  // meant for an earlier session
+    case (.ping, _, _): send(.pong)
+    case (.pong, _, _): break
+    case (.goodbye, .reason, _):
+      state = .over
+      actions.append(.end(failure: nil))
+    case (.parameters, .parameters(let byteCount), .ready(var prepared)):
+      state = .over  // so that `prepared` is the only copy
+      let chunk = Int(header.chunk)
+      guard prepared.work == nil, chunk < prepared.chunks.count, byteCount == prepared.chunks.byteCount(chunk) else {
+        leave("the coordinator sent \(byteCount) bytes as chunk \(chunk) of the parameters at the wrong time or size")
+        return
+      }
+      prepared.chunkSteps[chunk] = Int(truncatingIfNeeded: header.step)
+      state = .ready(prepared)
+      actions.append(.store(chunk: chunk))
+    case (.assign, _, .ready(var prepared)):
+      state = .over
+      guard begin(header, &prepared) else {
+        leave("the coordinator assigned leaves \(header.leaves) of step \(header.step), which cannot be computed now")
+        return
+      }
+      state = .ready(prepared)
+    default: leave("the coordinator sent an unexpected \(header.kind) message")
+    }
+  }
+
+  private mutating func begin(_ header: Header, _ prepared: inout Prepared) -> Bool {
+    guard prepared.work == nil, let step = Int(exactly: header.step), prepared.chunkSteps.allSatisfy({ $0 == step }) else {
+      return false
+    }
+    let task: StepTask
+    switch header.task {
+    case .train where step < prepared.plan.totalSteps: task = .train(step: step)
+    case .evaluate where prepared.plan.testCount > 0: task = .evaluate(step: step)
+    default: return false
+    }
+    let tree = prepared.plan.tree(task)
+    let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
+    guard !leaves.isEmpty, leaves.upperBound <= tree.leafCount else { return false }
+    prepared.work = Work(task: task, sums: PartialSums(tree), owed: Set(tree.maximalNodes(in: leaves)))
+    for leaf in leaves { actions.append(.compute(leaf: leaf, task)) }
+    return true
+  }
+
+  private mutating func loaded(_ ready: Ready, _ plan: StepPlan, _ chunks: ChunkLayout) {
+    state = .ready(Prepared(plan: plan, chunks: chunks, chunkSteps: Array(repeating: -1, count: chunks.count)))
+    send(.ready, .ready(ready))
+  }
+
+  /// A node is whole: it is pushed, or waits for its sibling.
+  private mutating func add(_ node: Node, _ metrics: NodeMetrics) {
+    guard case .ready(var prepared) = state, var work = prepared.work else { return }
+    state = .over
+    work.metrics[node] = metrics
+    if work.owed.remove(node) != nil {
+      push(node, metrics, of: work, prepared.chunks)
+    } else if case .paired(let left, let right, let parent, _) = work.sums.insert(node) {
+      work.metrics[parent] = work.metrics.removeValue(forKey: left)! + work.metrics.removeValue(forKey: right)!
+      if work.task.isTraining {
+        actions.append(.combine(left: left, right: right))
+      } else {
+        prepared.work = work
+        state = .ready(prepared)
+        add(parent, work.metrics[parent]!)
+        return
+      }
+    }
+    prepared.work = work.owed.isEmpty ? nil : work
+    state = .ready(prepared)
+  }
+
+  private mutating func combined(_ node: Node) {
+    guard case .ready(let prepared) = state, let metrics = prepared.work?.metrics[node] else { return }
+    add(node, metrics)
+  }
+
+  private mutating func push(_ node: Node, _ metrics: NodeMetrics, of work: Work, _ chunks: ChunkLayout) {
+    func header(_ kind: MessageKind, chunk: Int, payloadLength: Int) -> Header {
+      Header(
+        kind, run: run, session: session, step: UInt64(work.task.step), leaves: UInt32(node.start)..<UInt32(node.end),
+        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate, payloadLength: UInt64(payloadLength))
+    }
+    if work.task.isTraining {
+      for chunk in 0..<chunks.count {
+        let push = header(.push, chunk: chunk, payloadLength: chunks.byteCount(chunk))
+        actions.append(.send(push, .gradient(node, chunk: chunk)))
+      }
+      actions.append(.release(node))
+    }
+    actions.append(.send(header(.metrics, chunk: 0, payloadLength: NodeMetrics.size), .metrics(metrics)))
+  }
+
+  private mutating func tick(at now: Instant) {
+    if case .connecting(let since) = state {
+      guard now.seconds(since: since) > limits.connect else { return }
+      fail("no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with `lockstep coordinator --bind \(address)`, or give its address as --connect")
+    } else if now.seconds(since: lastHeard) > limits.silence {
+      fail("the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached")
+    }
+  }
+}
