@@ -36,8 +36,6 @@ public struct LoadedData: Sendable {
   public let target: Target
   /// SHA-256 of everything that was loaded, in hex: equal where the data is.
   public let fingerprint: String
-  /// Whether features are bytes, such as pixels.
-  public let featuresAreBytes: Bool
 
   /// How many numbers describe an example.
   public var featureCount: Int { train.featureCount }
@@ -70,7 +68,6 @@ public struct LoadedData: Sendable {
     let train = try parts.train.dataset(classes: classes)
     let test = try parts.test.map { try $0.dataset(classes: classes) }
     fingerprint = Self.fingerprint([train] + (test.map { [$0] } ?? []))
-    if case .bytes = train.features { featuresAreBytes = true } else { featuresAreBytes = false }
 
     if let test {
       self.train = Examples(train)

@@ -21,7 +21,7 @@ struct JobFlags: ParsableArguments {
       valueName: "share"))
   var testFraction: String?
 
-  @Option(help: ArgumentHelp("How features are scaled: none, unit or standard. (default: unit for pixels, standard for CSV)", valueName: "kind"))
+  @Option(help: ArgumentHelp("How features are scaled: none, unit or standard. (default: standard)", valueName: "kind"))
   var scale: String?
 
   @Option(help: ArgumentHelp("mlp:SIZES for hidden layers of these sizes, or linear. (default: mlp:256,128)", valueName: "model"))

@@ -34,6 +34,28 @@ public struct Job: Equatable, Sendable {
   /// How features are scaled.
   public var scale: ScalingKind
 
+  /// Every option with its value as a user would write it, in the order of the help.
+  var options: [(name: String, value: String)] {
+    var options = [("data", source.data)]
+    if let label = source.label { options.append(("label", label)) }
+    if let test = source.test { options.append(("test", test)) }
+    if let fraction = source.testFraction { options.append(("test-fraction", "\(fraction)")) }
+    options += [
+      ("scale", scale.rawValue), ("model", model), ("activation", activation.rawValue), ("loss", loss.rawValue),
+      ("optimizer", optimizer.name),
+    ]
+    for name in JobOptions.hyperparameterNames {
+      if let value = optimizer.values[name] { options.append((name, "\(value)")) }
+    }
+    options += [("batch-size", "\(batchSize)"), ("micro-batches", "\(microBatches)")]
+    switch length {
+    case .epochs(let epochs): options.append(("epochs", "\(epochs)"))
+    case .steps(let steps): options.append(("steps", "\(steps)"))
+    }
+    options.append(("seed", "\(seed)"))
+    return options
+  }
+
   /// The request that the job's model is made by.
   public func modelRequest(_ data: LoadedData) -> ModelRequest {
     ModelRequest(arguments: "", inputs: data.featureCount, target: data.target, activation: activation, loss: loss)
@@ -47,7 +69,7 @@ public struct Job: Equatable, Sendable {
   }
 }
 
-/// Jobs are flat in YAML and JSON, under the names of the command line's options.
+/// Jobs are flat in JSON, under the names of the command line's options.
 extension Job: Codable {
   private struct Key: CodingKey {
     let stringValue: String
@@ -69,9 +91,7 @@ extension Job: Codable {
     try container.encode(activation, forKey: Key("activation"))
     try container.encode(loss, forKey: Key("loss"))
     try container.encode(optimizer.name, forKey: Key("optimizer"))
-    for (name, value) in optimizer.values.sorted(by: { $0.key < $1.key }) {
-      try container.encode(value, forKey: Key(name))
-    }
+    for (name, value) in optimizer.values { try container.encode(value, forKey: Key(name)) }
     try container.encode(batchSize, forKey: Key("batch-size"))
     try container.encode(microBatches, forKey: Key("micro-batches"))
     switch length {

@@ -154,7 +154,7 @@ public struct JobOptions: Equatable, Sendable {
       loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
       optimizer: try OptimizerSettings(optimizer ?? "adam", given: hyperparameters),
       batchSize: batchSize ?? min(128, count), microBatches: microBatches ?? 8, length: length ?? .epochs(10),
-      seed: chosenSeed, scale: scale ?? (loaded.featuresAreBytes ? .unit : .standard))
+      seed: chosenSeed, scale: scale ?? .standard)
   }
 
   private func nonEmpty(_ name: String, _ text: String) throws -> String {
@@ -187,8 +187,6 @@ public struct JobOptions: Equatable, Sendable {
 extension Job {
   /// The job as YAML, every option written out: running it again gives the same bits.
   public func yaml() throws -> String {
-    let encoder = YAMLEncoder()
-    encoder.options.sortKeys = false
-    return try encoder.encode(self)
+    try Yams.serialize(node: Yams.Node(options.map { (Yams.Node($0.name), Yams.Node($0.value)) }))
   }
 }
