@@ -1,7 +1,7 @@
 /// A borrowed, read-only run of float32 values.
 ///
 /// A view does not keep its storage alive: it is valid for the call that it was passed to, or for as long as the
-/// ``FloatBuffer`` it was taken from. Indices are checked.
+/// ``FloatBuffer`` it was taken from, which must be held by a variable meanwhile. Indices are checked.
 public struct Floats: @unchecked Sendable {
   // Sendable: reading is safe from any thread, and whoever writes the storage is ordered before by its owner.
   @usableFromInline let base: UnsafePointer<Float>

@@ -75,10 +75,6 @@ struct JobFlags: ParsableArguments {
   @Option(help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
-  func validate() throws {
-    if epochs != nil && steps != nil { throw ValidationError("--epochs and --steps exclude each other") }
-  }
-
   /// The options given, and below them those of the file.
   func options() throws -> JobOptions {
     var options = JobOptions()

@@ -64,8 +64,9 @@ public struct JobOptions: Equatable, Sendable {
     case "optimizer": optimizer = try nonEmpty(name, text)
     case "batch-size": batchSize = try whole(name, text, 1...1 << 31)
     case "micro-batches": microBatches = try whole(name, text, 1...1 << 20)
-    case "epochs": length = .epochs(try whole(name, text, 0...1 << 31))
-    case "steps": length = .steps(try whole(name, text, 0...1 << 48))
+    case "epochs", "steps":
+      guard length == nil else { throw JobError("epochs and steps exclude each other") }
+      length = name == "epochs" ? .epochs(try whole(name, text, 0...1 << 31)) : .steps(try whole(name, text, 0...1 << 48))
     case "seed":
       guard let value = UInt64(text) else {
         throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
@@ -73,7 +74,7 @@ public struct JobOptions: Equatable, Sendable {
       seed = value
     case "output": output = try nonEmpty(name, text)
     case _ where JobOptions.hyperparameterNames.contains(name):
-      hyperparameters[name] = try number(name, text, "finite") { $0.isFinite }
+      hyperparameters[name] = try number(name, text, "that is finite") { $0.isFinite }
     default:
       throw JobError("unknown option '\(name)'; known are \(JobOptions.names.joined(separator: ", "))")
     }

@@ -163,14 +163,16 @@ public final class Coordinator {
       case .combine(let left, let right, let chunk):
         let leftSum = sums[chunk].removeValue(forKey: left)!
         let rightSum = sums[chunk].removeValue(forKey: right)!
-        accumulate(rightSum.floats.readOnly, into: leftSum.floats)
+        withExtendedLifetime(rightSum) { accumulate(rightSum.floats.readOnly, into: leftSum.floats) }
         sums[chunk][Node(left.start..<right.end)] = leftSum
       case .discard(let node, let chunk): sums[chunk][node] = nil
       case .update(let chunk, let number, let examples):
         guard let (root, sum) = sums[chunk].first, sums[chunk].count == 1 else {
           preconditionFailure("chunk \(chunk) is not summed to its root")
         }
-        store.update(chunks[chunk], gradientSum: sum.floats.readOnly, number: number, examples: examples)
+        withExtendedLifetime(sum) {
+          store.update(chunks[chunk], gradientSum: sum.floats.readOnly, number: number, examples: examples)
+        }
         sums[chunk][root] = nil
       case .advance:
         store.advance()

@@ -1,0 +1,159 @@
+import Datasets
+import Foundation
+import Kernels
+import Testing
+
+@testable import Models
+
+/// The perceptron in double, written plainly from its definition: the loss alone. Weights are [in, out].
+private struct DoublePerceptron {
+  let sizes: [Int]
+  let activation: Activation
+  let loss: Loss
+
+  func loss(_ parameters: [Double], _ features: [[Double]], classes: [Int], values: [[Double]]) -> Double {
+    var total = 0.0
+    for (example, row) in features.enumerated() {
+      var x = row
+      var offset = 0
+      for layer in 0..<sizes.count - 1 {
+        let (inputs, outputs) = (sizes[layer], sizes[layer + 1])
+        var y = [Double](repeating: 0, count: outputs)
+        for o in 0..<outputs {
+          y[o] = parameters[offset + inputs * outputs + o]
+          for i in 0..<inputs { y[o] += x[i] * parameters[offset + i * outputs + o] }
+        }
+        offset += (inputs + 1) * outputs
+        x = layer == sizes.count - 2 ? y : y.map(activate)
+      }
+      switch loss {
+      case .crossEntropy: total += log(x.reduce(0) { $0 + exp($1) }) - x[classes[example]]
+      case .meanSquaredError:
+        total += zip(x, values[example]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Double(x.count)
+      }
+    }
+    return total
+  }
+
+  private func activate(_ x: Double) -> Double {
+    switch activation {
+    case .relu: max(0, x)
+    case .tanh: Foundation.tanh(x)
+    case .sigmoid: 1 / (1 + exp(-x))
+    case .gelu: x * 0.5 * erfc(-x / 2.0.squareRoot())
+    }
+  }
+}
+
+@Suite struct GradientTests {
+  struct Setup: CustomTestStringConvertible, Sendable {
+    let hidden: [Int]
+    let activation: Activation
+    let loss: Loss
+    var testDescription: String { "\(hidden) \(activation) \(loss)" }
+  }
+  static let setups: [Setup] = Loss.allCases.flatMap { loss in
+    [Setup(hidden: [], activation: .relu, loss: loss)]
+      + Activation.allCases.flatMap { [Setup(hidden: [7], activation: $0, loss: loss), Setup(hidden: [6, 5], activation: $0, loss: loss)] }
+  }
+
+  @Test("the gradient and the loss agree with central differences in double", arguments: setups)
+  func agreesWithCentralDifferences(_ setup: Setup) {
+    let (inputs, outputs, examples) = (4, 3, 5)
+    let seed = UInt64.random(in: 0...UInt64.max)
+    let model = MultilayerPerceptron(
+      inputs: inputs, hidden: setup.hidden, outputs: outputs, activation: setup.activation, loss: setup.loss)
+    let parameters = FloatBuffer(count: model.layout.count)
+    Philox(seed: seed, stream: 100).fillUniform(parameters.all, bound: 0.8)
+    let features = FloatBuffer(count: examples * inputs)
+    Philox(seed: seed, stream: 101).fillUniform(features.all, bound: 1)
+    let values = FloatBuffer(count: examples * outputs)
+    Philox(seed: seed, stream: 102).fillUniform(values.all, bound: 1)
+    let labels = LabelBuffer(count: examples)
+    for index in 0..<examples { labels[index] = Int32(index % outputs) }
+    let targets: Batch.Targets =
+      setup.loss == .crossEntropy
+      ? .classes(labels.prefix(examples)) : .values(Matrix(values.values, rows: examples, columns: outputs))
+    let batch = Batch(features: Matrix(features.values, rows: examples, columns: inputs), targets: targets)
+
+    let gradient = FloatBuffer(count: model.layout.count)
+    gradient.all.fill(.nan)
+    var workspace = model.makeWorkspace()
+    var covered = [Int](repeating: 0, count: model.layout.count)
+    let metrics = model.gradient(
+      of: batch, at: parameters.values, into: gradient.all, using: &workspace,
+      ready: { range in for index in range { covered[index] += 1 } })
+    #expect(covered.allSatisfy { $0 == 1 }, "ready must cover each parameter once")
+    #expect(model.evaluate(batch, at: parameters.values, using: &workspace) == metrics)
+
+    let plain = DoublePerceptron(
+      sizes: [inputs] + setup.hidden + [outputs], activation: setup.activation, loss: setup.loss)
+    func rows(_ buffer: FloatBuffer, _ columns: Int) -> [[Double]] {
+      (0..<examples).map { row in (0..<columns).map { Double(buffer.values[row * columns + $0]) } }
+    }
+    let start = parameters.values.array.map(Double.init)
+    func loss(_ parameters: [Double]) -> Double {
+      plain.loss(
+        parameters, rows(features, inputs), classes: (0..<examples).map { Int(labels[$0]) }, values: rows(values, outputs))
+    }
+    #expect(abs(metrics.loss - loss(start)) <= 1e-5 * max(1, loss(start)), "seed \(seed)")
+    let largest = gradient.values.array.map { abs(Double($0)) }.max()!
+    for index in start.indices {
+      let step = 1e-5
+      var (low, high) = (start, start)
+      low[index] -= step
+      high[index] += step
+      let expected = (loss(high) - loss(low)) / (2 * step)
+      let got = Double(gradient.values[index])
+      // Relative to the element, and where that is tiny to the gradient's own size.
+      #expect(abs(got - expected) <= 1e-3 * max(abs(expected), 1e-2 * largest), "seed \(seed), parameter \(index): \(got) for \(expected)")
+    }
+  }
+}
+
+@Suite struct PerceptronTests {
+  @Test("tensors are named and oriented as PyTorch's Sequential has them")
+  func layout() {
+    let model = MultilayerPerceptron(inputs: 4, hidden: [3], outputs: 2, activation: .relu, loss: .crossEntropy)
+    #expect(model.layout.tensors.map(\.name) == ["0.weight", "0.bias", "2.weight", "2.bias"])
+    #expect(model.layout.tensors.map(\.shape) == [[4, 3], [3], [3, 2], [2]])
+    #expect(model.layout.tensors.map(\.savedShape) == [[3, 4], [3], [2, 3], [2]])
+    #expect(model.layout.count == 4 * 3 + 3 + 3 * 2 + 2)
+  }
+
+  @Test("weights start within He's or Glorot's bound, biases at zero; the seed alone decides", arguments: Activation.allCases)
+  func initialization(_ activation: Activation) {
+    let model = MultilayerPerceptron(inputs: 300, hidden: [200], outputs: 10, activation: activation, loss: .crossEntropy)
+    func initial(_ seed: UInt64) -> [Float] {
+      let parameters = FloatBuffer(count: model.layout.count)
+      parameters.all.fill(.nan)
+      model.initialize(parameters.all, seed: seed)
+      return parameters.values.array
+    }
+    let first = initial(1)
+    #expect(first == initial(1))
+    #expect(first != initial(2))
+    let bounds: [Double] = [
+      activation == .relu || activation == .gelu ? 6.0 / 300 : 6.0 / 500, 0, 6.0 / 210, 0,
+    ].map { $0.squareRoot() }
+    for (tensor, bound) in zip(model.layout.tensors, bounds) {
+      let values = first[tensor.range].map(Double.init)
+      let largest = values.map(abs).max()!
+      #expect(largest <= bound * 1.0001 && largest >= bound * 0.98)
+      let variance = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
+      #expect(abs(variance - bound * bound / 3) <= 0.1 * bound * bound)
+    }
+  }
+
+  @Test("model specifications that make no sense are refused by name", arguments: [
+    ("mlp:0", "'0' is no hidden size"), ("mlp:-3", "'-3' is no hidden size"), ("mlp:12,x", "'x' is no hidden size"),
+    ("mlp:", "'' is no hidden size"), ("linear:5", "say --model mlp:5"), ("cnn:3", "known are mlp, linear"),
+    ("mlp:1048576,1048576", "more than"),
+  ])
+  func refuses(_ specification: String, _ message: String) {
+    let request = ModelRequest(
+      arguments: "", inputs: 4, target: .classification(classes: 3), activation: .relu, loss: .crossEntropy)
+    let error = #expect(throws: ModelError.self) { try ModelFactory.builtIn.make(specification, request) }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+}
