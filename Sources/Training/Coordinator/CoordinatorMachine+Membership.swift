@@ -68,7 +68,7 @@ extension CoordinatorMachine {
   mutating func remove(_ peer: Peer, _ reason: String, at now: Instant) {
     guard let member = members.removeValue(forKey: peer) else { return }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
-    if member.state == .busy && !member.isLagging { giveBack(member) }
+    if !member.isLagging { giveBack(member) }
     if member.state == .loading { awaited = max(awaited - 1, 0) }
     if members.isEmpty { lastProgress = now }
     if configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 {
