@@ -142,10 +142,14 @@ public enum Safetensors {
         var bytes = 4
         for size in entry.shape {
           let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
-          guard size >= 0, !overflow else { throw FileError("\(path): tensor \(name) has the impossible shape \(entry.shape)") }
+          guard size >= 0, !overflow else {
+            throw FileError("\(path): tensor \(name) has the impossible shape \(entry.shape)")
+          }
           bytes = product
         }
-        guard entry.dtype == "F32" else { throw FileError("\(path): tensor \(name) is \(entry.dtype), where F32 is needed") }
+        guard entry.dtype == "F32" else {
+          throw FileError("\(path): tensor \(name) is \(entry.dtype), where F32 is needed")
+        }
         let offsets = entry.data_offsets
         guard offsets.count == 2, offsets[0] == end, offsets[1] >= end, offsets[1] - end == bytes else {
           throw FileError("\(path): tensor \(name) of shape \(entry.shape) has the impossible offsets \(offsets)")
@@ -153,7 +157,8 @@ public enum Safetensors {
         end = offsets[1]
       }
       guard start + end == data.count else {
-        throw FileError("\(path) has \(data.count) bytes, where its tensors need \(start + end): it is truncated or damaged")
+        throw FileError(
+          "\(path) has \(data.count) bytes, where its tensors need \(start + end): it is truncated or damaged")
       }
     }
 
@@ -162,14 +167,17 @@ public enum Safetensors {
     /// - Throws: ``FileError`` where the file's tensors are not exactly those, by name and shape.
     public func read(into parameters: MutableFloats, layout: ParameterLayout) throws {
       let extra = Set(entries.keys).subtracting(layout.tensors.map(\.name)).sorted()
-      guard extra.isEmpty else { throw FileError("\(path) has tensors that the model lacks: \(extra.joined(separator: ", "))") }
+      guard extra.isEmpty else {
+        throw FileError("\(path) has tensors that the model lacks: \(extra.joined(separator: ", "))")
+      }
       for tensor in layout.tensors {
         guard let entry = entries[tensor.name] else { throw FileError("\(path) lacks the tensor \(tensor.name)") }
         guard entry.shape == tensor.savedShape else {
           throw FileError("\(path): tensor \(tensor.name) is \(entry.shape), and \(tensor.savedShape) in the model")
         }
         data.withUnsafeBytes { bytes in
-          let saved = UnsafeRawBufferPointer(rebasing: bytes[(start + entry.data_offsets[0])..<(start + entry.data_offsets[1])])
+          let saved = UnsafeRawBufferPointer(
+            rebasing: bytes[(start + entry.data_offsets[0])..<(start + entry.data_offsets[1])])
           func value(_ index: Int) -> Float {
             Float(bitPattern: UInt32(littleEndian: saved.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)))
           }

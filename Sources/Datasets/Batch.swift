@@ -71,7 +71,8 @@ public final class BatchBuffer {
     if features.count < rows * examples.featureCount { features = FloatBuffer(count: rows * examples.featureCount) }
     switch examples.dataset.targets {
     case .classes: if labels.count < rows { labels = LabelBuffer(count: rows) }
-    case .values: if values.count < rows * examples.dataset.outputs { values = FloatBuffer(count: rows * examples.dataset.outputs) }
+    case .values:
+      if values.count < rows * examples.dataset.outputs { values = FloatBuffer(count: rows * examples.dataset.outputs) }
     }
   }
 }

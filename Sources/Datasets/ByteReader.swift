@@ -88,7 +88,8 @@ final class ByteReader {
     if packedRange.isEmpty { try refill() }
     let count = min(target.count, packedRange.count)
     packed.withUnsafeBytes { bytes in
-      target.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[packedRange.lowerBound..<packedRange.lowerBound + count]))
+      target.copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: bytes[packedRange.lowerBound..<packedRange.lowerBound + count]))
     }
     packedRange = packedRange.lowerBound + count..<packedRange.upperBound
     return count

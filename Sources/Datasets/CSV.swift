@@ -46,7 +46,9 @@ struct CSVTable {
     }
   }
 
-  private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8, file: String, line number: Int) throws {
+  private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8, file: String, line number: Int)
+    throws
+  {
     var column = 0
     for cell in Self.cells(line, separator) {
       guard column < columns else { break }
@@ -71,7 +73,9 @@ struct CSVTable {
     guard let label else { return count - 1 }
     if let index = names?.firstIndex(of: label) { return index }
     if let position = Int(label), position >= 1, position <= count { return position - 1 }
-    let known = names.map { "its columns are \($0.joined(separator: ", "))" } ?? "it has no column names; give a position from 1 to \(count)"
+    let known =
+      names.map { "its columns are \($0.joined(separator: ", "))" }
+      ?? "it has no column names; give a position from 1 to \(count)"
     throw DatasetError("\(file) has no column '\(label)': \(known)")
   }
 
@@ -80,7 +84,9 @@ struct CSVTable {
   ) throws -> Float {
     if let small = smallInteger(cell) { return small }
     let text = text(cell)
-    guard let value = Float(text) else { throw failure(text, text.isEmpty ? "where a number should be" : "is not a number") }
+    guard let value = Float(text) else {
+      throw failure(text, text.isEmpty ? "where a number should be" : "is not a number")
+    }
     guard value.isFinite else { throw failure(text, "is not finite; clean the data first") }
     return value
   }
@@ -142,7 +148,9 @@ struct CSVTable {
       number += 1
       var range = range
       // A byte-order mark, and Windows' line ends.
-      if number == 1, range.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { range = 3..<range.upperBound }
+      if number == 1, range.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
+        range = 3..<range.upperBound
+      }
       if !range.isEmpty && bytes[range.upperBound - 1] == 0x0D { range = range.lowerBound..<range.upperBound - 1 }
       let line = UnsafeBufferPointer(rebasing: bytes[range])
       if line.contains(where: { $0 != 0x20 && $0 != 0x09 }) { try body(line, number) }
@@ -150,7 +158,8 @@ struct CSVTable {
     while !atEnd {
       if filled == buffer.count {
         guard buffer.count < longestLine else {
-          throw DatasetError("\(reader.name), line \(number + 1) is longer than \(longestLine) bytes: is this a CSV file?")
+          throw DatasetError(
+            "\(reader.name), line \(number + 1) is longer than \(longestLine) bytes: is this a CSV file?")
         }
         buffer.append(contentsOf: repeatElement(0, count: buffer.count))
       }
@@ -161,7 +170,11 @@ struct CSVTable {
       atEnd = read == 0
       let consumed = try buffer.withUnsafeBufferPointer { bytes -> Int in
         var start = 0
-        while start < filled, let end = (memchr(bytes.baseAddress! + start, 0x0A, filled - start)).map({ UnsafeRawPointer($0) - UnsafeRawPointer(bytes.baseAddress!) }) {
+        while start < filled,
+          let end = (memchr(bytes.baseAddress! + start, 0x0A, filled - start)).map({
+            UnsafeRawPointer($0) - UnsafeRawPointer(bytes.baseAddress!)
+          })
+        {
           try emit(bytes, start..<end)
           start = end + 1
         }

@@ -22,7 +22,8 @@ struct IDXArray {
     let reader = try ByteReader(path: path)
     let start = try reader.bytes(4)
     guard start.count == 4, start[0] == 0, start[1] == 0, let element = Element(rawValue: start[2]), start[3] > 0 else {
-      throw DatasetError("\(path) is not an IDX file: it starts with \(start.map { String(format: "%02x", $0) }.joined(separator: " "))")
+      throw DatasetError(
+        "\(path) is not an IDX file: it starts with \(start.map { String(format: "%02x", $0) }.joined(separator: " "))")
     }
     let sizes = try reader.bytes(4 * Int(start[3]))
     guard sizes.count == 4 * Int(start[3]) else { throw DatasetError("\(path) is truncated in its header") }
@@ -65,7 +66,8 @@ struct IDXArray {
       switch self {
       case .byte:
         let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-          filled = try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+          filled = try reader.read(
+            into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
         }
         guard bytes.count == count else { throw truncated(reader, bytes.count, of: count) }
         return .bytes(bytes)

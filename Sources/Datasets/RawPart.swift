@@ -44,8 +44,12 @@ struct RawPart {
       throw DatasetError("--data \(source.data): no such file or folder\(known)")
     }
     if isFolder.boolValue {
-      if source.label != nil { throw DatasetError("--label goes with a CSV file, and \(source.data) is a folder of IDX files") }
-      if source.test != nil { throw DatasetError("--test goes with a CSV file, and \(source.data) is a folder of IDX files") }
+      if source.label != nil {
+        throw DatasetError("--label goes with a CSV file, and \(source.data) is a folder of IDX files")
+      }
+      if source.test != nil {
+        throw DatasetError("--test goes with a CSV file, and \(source.data) is a folder of IDX files")
+      }
       let parts = try idxFolder(source.data)
       if parts.test != nil && source.testFraction != nil {
         throw DatasetError("--test-fraction does not go with \(source.data), which has a test part of its own")
@@ -59,7 +63,8 @@ struct RawPart {
     guard train.table.columns == test.table.columns, train.table.labelColumn == test.table.labelColumn else {
       throw DatasetError(
         "\(testPath) has \(test.table.columns) columns with the label in \(test.table.columnName(test.table.labelColumn)), "
-          + "\(source.data) has \(train.table.columns) with the label in \(train.table.columnName(train.table.labelColumn))")
+          + "\(source.data) has \(train.table.columns) with the label in \(train.table.columnName(train.table.labelColumn))"
+      )
     }
     if let trainNames = train.table.names, let testNames = test.table.names, trainNames != testNames {
       let column = zip(trainNames, testNames).enumerated().first { $0.element.0 != $0.element.1 }!.offset
@@ -95,14 +100,17 @@ struct RawPart {
       if images == nil && labels == nil && !required { return nil }
       guard let images, let labels else {
         let missing = "\(prefixes.joined(separator: "- or "))-\(images == nil ? "images" : "labels")…"
-        throw DatasetError("\(folder) has no file \(missing); it should hold train-images…, train-labels…, t10k-images… and t10k-labels… in the IDX format")
+        throw DatasetError(
+          "\(folder) has no file \(missing); it should hold train-images…, train-labels…, t10k-images… and t10k-labels… in the IDX format"
+        )
       }
       return try idx(images: images, labels: labels)
     }
     let train = try part(["train"], required: true)!
     let test = try part(["t10k", "test"], required: false)
     if let test, test.featureCount != train.featureCount {
-      throw DatasetError("\(test.name) has \(test.featureCount) values an example, \(train.name) has \(train.featureCount)")
+      throw DatasetError(
+        "\(test.name) has \(test.featureCount) values an example, \(train.name) has \(train.featureCount)")
     }
     return (train, test)
   }
@@ -122,7 +130,9 @@ struct RawPart {
       name: path, features: images.elements, featureCount: images.width, labels: labels.elements.floats,
       place: { "\(labelPath), example \($0 + 1)" })
     if case .floats(let floats) = images.elements, let bad = floats.firstIndex(where: { !$0.isFinite }) {
-      throw DatasetError("\(path), example \(bad / images.width + 1), value \(bad % images.width + 1) is \(floats[bad]); clean the data first")
+      throw DatasetError(
+        "\(path), example \(bad / images.width + 1), value \(bad % images.width + 1) is \(floats[bad]); clean the data first"
+      )
     }
     if let bad = part.labels.firstIndex(where: { !$0.isFinite }) {
       throw DatasetError("\(part.place(bad)): the label is \(part.labels[bad])")
@@ -154,7 +164,8 @@ struct RawPart {
       return Dataset(features: features, targets: .values(labels), featureCount: featureCount, outputs: 1)
     }
     if let bad = labels.firstIndex(where: { $0 < 0 || $0 != $0.rounded() || $0 >= Float(classes) }) {
-      throw DatasetError("\(place(bad)): label \(labels[bad]) is out of range; the training part has classes 0 to \(classes - 1)")
+      throw DatasetError(
+        "\(place(bad)): label \(labels[bad]) is out of range; the training part has classes 0 to \(classes - 1)")
     }
     return Dataset(
       features: features, targets: .classes(labels.map { Int32($0) }), featureCount: featureCount, outputs: 1)

@@ -9,7 +9,8 @@ public func softmaxCrossEntropy(
   guard labels.count > 0 else { return (0, 0) }
   let columns = logits.count / labels.count
   precondition(columns * labels.count == logits.count, "\(logits.count) logits for \(labels.count) labels")
-  precondition((0..<labels.count).allSatisfy { labels[$0] >= 0 && labels[$0] < columns }, "a label outside 0..<\(columns)")
+  precondition(
+    (0..<labels.count).allSatisfy { labels[$0] >= 0 && labels[$0] < columns }, "a label outside 0..<\(columns)")
   var loss = 0.0
   var correct: Int64 = 0
   lk_softmax_cross_entropy(logits.base, labels.base, labels.count, columns, &loss, &correct)
@@ -24,7 +25,8 @@ public func meanSquaredError(
   _ predictions: MutableFloats, targets: Floats, columns: Int
 ) -> (loss: Double, squaredError: Double) {
   precondition(predictions.count == targets.count, "\(predictions.count) predictions for \(targets.count) targets")
-  precondition(columns > 0 && predictions.count % columns == 0, "\(predictions.count) predictions in rows of \(columns)")
+  precondition(
+    columns > 0 && predictions.count % columns == 0, "\(predictions.count) predictions in rows of \(columns)")
   var loss = 0.0
   var squaredError = 0.0
   lk_mean_squared_error(

@@ -44,7 +44,8 @@ public func multiply(_ left: Matrix.Transposed, _ right: Matrix, into result: Mu
 /// `result` = `left` · `right`ᵀ, row-major.
 public func multiply(_ left: Matrix, _ right: Matrix.Transposed, into result: MutableFloats) {
   let right = right.matrix
-  precondition(left.columns == right.columns, "multiplying \(left.rows)×\(left.columns) by \(right.columns)×\(right.rows)")
+  precondition(
+    left.columns == right.columns, "multiplying \(left.rows)×\(left.columns) by \(right.columns)×\(right.rows)")
   multiply(left, transposed: false, right, transposed: true, left.rows, right.rows, left.columns, into: result)
 }
 

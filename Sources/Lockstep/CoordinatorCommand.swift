@@ -10,7 +10,9 @@ struct CoordinatorCommand: ParsableCommand {
       They load the data themselves, by the path that the job gives.
       """)
 
-  @Option(help: ArgumentHelp("Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
+  @Option(
+    help: ArgumentHelp(
+      "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
   var bind = "tcp://127.0.0.1:5555"
 
   @OptionGroup(title: "Job options")

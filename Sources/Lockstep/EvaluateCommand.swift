@@ -13,10 +13,15 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The model.", valueName: "file.safetensors"))
   var model: String
 
-  @Option(help: ArgumentHelp("digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: what it was trained on)", valueName: "data"))
+  @Option(
+    help: ArgumentHelp(
+      "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: what it was trained on)",
+      valueName: "data"))
   var data: String?
 
-  @Option(help: ArgumentHelp("The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
+  @Option(
+    help: ArgumentHelp(
+      "The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
   var label: String?
 
   @Option(help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
@@ -59,12 +64,16 @@ struct EvaluateCommand: ParsableCommand {
       source, classify: file.description.target.isClassification, seed: seed == nil ? job.seed : options.chosenSeed,
       evaluatesAll: wantsAll)
     guard loaded.featureCount == file.description.inputs else {
-      throw TrainingError("\(source.data) has \(loaded.featureCount) features, and \(model) was trained on \(file.description.inputs)")
+      throw TrainingError(
+        "\(source.data) has \(loaded.featureCount) features, and \(model) was trained on \(file.description.inputs)")
     }
     if loaded.target.outputs > file.description.target.outputs {
-      throw TrainingError("\(source.data) has \(loaded.target.outputs) classes, and \(model) knows \(file.description.target.outputs)")
+      throw TrainingError(
+        "\(source.data) has \(loaded.target.outputs) classes, and \(model) knows \(file.description.target.outputs)")
     }
-    guard let test = loaded.test else { throw TrainingError("\(source.data) has no test part: give one with --test, or a --test-fraction above 0") }
+    guard let test = loaded.test else {
+      throw TrainingError("\(source.data) has no test part: give one with --test, or a --test-fraction above 0")
+    }
     return (source.data, test)
   }
 }

@@ -6,10 +6,14 @@ struct JobFlags: ParsableArguments {
   @Option(help: ArgumentHelp("A YAML file of these options; a flag beats the file.", valueName: "file"))
   var job: String?
 
-  @Option(help: ArgumentHelp("digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: digits)", valueName: "data"))
+  @Option(
+    help: ArgumentHelp(
+      "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: digits)", valueName: "data"))
   var data: String?
 
-  @Option(help: ArgumentHelp("The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
+  @Option(
+    help: ArgumentHelp(
+      "The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
   var label: String?
 
   @Option(help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
@@ -24,7 +28,9 @@ struct JobFlags: ParsableArguments {
   @Option(help: ArgumentHelp("How features are scaled: none, unit or standard. (default: standard)", valueName: "kind"))
   var scale: String?
 
-  @Option(help: ArgumentHelp("mlp:SIZES for hidden layers of these sizes, or linear. (default: mlp:256,128)", valueName: "model"))
+  @Option(
+    help: ArgumentHelp(
+      "mlp:SIZES for hidden layers of these sizes, or linear. (default: mlp:256,128)", valueName: "model"))
   var model: String?
 
   @Option(help: ArgumentHelp("Between layers: relu, tanh, sigmoid or gelu. (default: relu)", valueName: "name"))
@@ -69,7 +75,9 @@ struct JobFlags: ParsableArguments {
   @Option(help: ArgumentHelp("Steps, in place of epochs; 0 writes the initial model.", valueName: "count"))
   var steps: String?
 
-  @Option(help: ArgumentHelp("Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
   var seed: String?
 
   @Option(help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))

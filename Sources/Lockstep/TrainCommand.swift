@@ -20,7 +20,9 @@ struct TrainCommand: ParsableCommand {
   var job: JobFlags
 
   func validate() throws {
-    guard (1...1024).contains(workers) else { throw ValidationError("--workers \(workers): a number from 1 to 1024 is needed") }
+    guard (1...1024).contains(workers) else {
+      throw ValidationError("--workers \(workers): a number from 1 to 1024 is needed")
+    }
     try checkThreads(threads)
   }
 
@@ -56,7 +58,8 @@ final class LocalAddress {
     let template = (base.utf8.count < 60 ? base : "/tmp/") + "/lockstep-XXXXXX"
     var bytes = Array(template.replacingOccurrences(of: "//", with: "/").utf8CString)
     guard mkdtemp(&bytes) != nil else {
-      throw TrainingError("no folder for the workers' socket can be made in \(base): \(String(cString: strerror(errno)))")
+      throw TrainingError(
+        "no folder for the workers' socket can be made in \(base): \(String(cString: strerror(errno)))")
     }
     folder = bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }

@@ -24,7 +24,8 @@ final class TrainingRun {
       case .classification(let classes): "\(classes) classes"
       case .regression: "regression"
       }
-    return "\(job.source.data) (\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test, \(target)), \(job.model) "
+    return
+      "\(job.source.data) (\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test, \(target)), \(job.model) "
       + "(\(grouped(prepared.model.layout.count)) parameters), \(job.optimizer.name) \(job.optimizer.learningRate), "
       + "batch \(plan.batchSize) in \(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
@@ -95,5 +96,6 @@ func count(_ value: Int, _ singular: String, _ plural: String? = nil) -> String 
 
 /// Four significant places, without an exponent where that is readable.
 func format(_ value: Double) -> String {
-  abs(value) >= 10_000 || (value != 0 && abs(value) < 0.001) ? String(format: "%.3e", value) : String(format: "%.4f", value)
+  abs(value) >= 10_000 || (value != 0 && abs(value) < 0.001)
+    ? String(format: "%.3e", value) : String(format: "%.4f", value)
 }

@@ -63,7 +63,9 @@ public struct ModelFactory: Sendable {
   private static func hiddenSizes(_ arguments: String) throws -> [Int] {
     try arguments.split(separator: ",", omittingEmptySubsequences: false).map { text in
       guard let size = Int(text), size >= 1, size <= 1 << 20 else {
-        throw ModelError("--model mlp:\(arguments): '\(text)' is no hidden size; sizes are whole numbers from 1 to \(1 << 20), as in mlp:256,128")
+        throw ModelError(
+          "--model mlp:\(arguments): '\(text)' is no hidden size; sizes are whole numbers from 1 to \(1 << 20), as in mlp:256,128"
+        )
       }
       return size
     }
@@ -81,7 +83,8 @@ extension MultilayerPerceptron {
     for (inputs, outputs) in zip(sizes, sizes.dropFirst()) {
       count += (inputs + 1).multipliedReportingOverflow(by: outputs).partialValue
       guard count <= mostParameters else {
-        throw ModelError("--model: \(sizes.map(String.init).joined(separator: "-")) has more than \(mostParameters) parameters")
+        throw ModelError(
+          "--model: \(sizes.map(String.init).joined(separator: "-")) has more than \(mostParameters) parameters")
       }
     }
     self.init(
@@ -97,7 +100,8 @@ extension [ModelFactory] {
   public func make(_ specification: String, _ request: ModelRequest) throws -> any Model {
     let parts = specification.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard let factory = first(where: { $0.name == parts[0] }) else {
-      throw ModelError("--model \(specification): unknown model '\(parts[0])'; known are \(map(\.name).joined(separator: ", "))")
+      throw ModelError(
+        "--model \(specification): unknown model '\(parts[0])'; known are \(map(\.name).joined(separator: ", "))")
     }
     var request = request
     request.arguments = parts.count > 1 ? String(parts[1]) : ""

@@ -72,7 +72,8 @@ public struct OptimizerSettings: Equatable, Sendable {
   public init(_ name: String, given: [String: Double], rules: [any UpdateRule.Type] = builtInRules) throws {
     guard let rule = rules.first(where: { $0.name == name }) else {
       throw OptimizerError(
-        description: "--optimizer \(name): unknown optimizer; known are \(rules.map { $0.name }.joined(separator: ", "))")
+        description:
+          "--optimizer \(name): unknown optimizer; known are \(rules.map { $0.name }.joined(separator: ", "))")
     }
     for option in given.keys.sorted() where !rule.hyperparameters.contains(where: { $0.name == option }) {
       let owners = rules.filter { $0.hyperparameters.contains { $0.name == option } }.map { $0.name }
@@ -85,7 +86,8 @@ public struct OptimizerSettings: Equatable, Sendable {
       let value = given[hyperparameter.name] ?? hyperparameter.defaultValue
       guard hyperparameter.allowed.contains(value) else {
         throw OptimizerError(
-          description: "--\(hyperparameter.name) \(value): for \(name) it must be \(hyperparameter.allowed.description)")
+          description: "--\(hyperparameter.name) \(value): for \(name) it must be \(hyperparameter.allowed.description)"
+        )
       }
       values[hyperparameter.name] = value
     }

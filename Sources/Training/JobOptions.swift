@@ -66,7 +66,8 @@ public struct JobOptions: Equatable, Sendable {
     case "micro-batches": microBatches = try whole(name, text, 1...1 << 20)
     case "epochs", "steps":
       guard length == nil else { throw JobError("epochs and steps exclude each other") }
-      length = name == "epochs" ? .epochs(try whole(name, text, 0...1 << 31)) : .steps(try whole(name, text, 0...1 << 48))
+      length =
+        name == "epochs" ? .epochs(try whole(name, text, 0...1 << 31)) : .steps(try whole(name, text, 0...1 << 48))
     case "seed":
       guard let value = UInt64(text) else {
         throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
@@ -99,7 +100,9 @@ public struct JobOptions: Equatable, Sendable {
     }
     var fromFile = JobOptions()
     guard let root else { return }
-    guard let mapping = root.mapping else { throw JobError("\(path): options are needed, one a line, as in 'batch-size: 256'") }
+    guard let mapping = root.mapping else {
+      throw JobError("\(path): options are needed, one a line, as in 'batch-size: 256'")
+    }
     for (key, value) in mapping {
       let place = "\(path), line \(key.mark?.line ?? 0)"
       guard let name = key.string else { throw JobError("\(place): an option's name is needed before the colon") }
@@ -146,7 +149,7 @@ public struct JobOptions: Equatable, Sendable {
 
   /// Fills in the defaults and checks the whole against the loaded data.
   public func resolve(_ loaded: LoadedData) throws -> Job {
-        let count = loaded.train.count
+    let count = loaded.train.count
     if let batchSize, batchSize > count {
       throw JobError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
     }
@@ -177,7 +180,8 @@ public struct JobOptions: Equatable, Sendable {
     return value
   }
 
-  private func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ text: String) throws -> Choice {
+  private func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ text: String) throws -> Choice
+  {
     guard let choice = Choice(rawValue: text) else {
       throw JobError("--\(name) \(text): known are \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
     }

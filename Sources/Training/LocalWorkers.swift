@@ -35,7 +35,8 @@ public final class LocalWorkers: @unchecked Sendable {
         guard let self, !self.isStopping.withLock({ $0 }) else { return }
         let how =
           process.terminationReason == .exit
-          ? "it ended with exit code \(process.terminationStatus)" : "it was killed by signal \(process.terminationStatus)"
+          ? "it ended with exit code \(process.terminationStatus)"
+          : "it was killed by signal \(process.terminationStatus)"
         let name = Worker.name(processIdentifier: process.processIdentifier)
         mailbox.processEnded(name: name, lines.last.map { "\(how): \($0)" } ?? how)
       }

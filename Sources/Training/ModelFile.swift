@@ -44,7 +44,9 @@ public struct ModelFile {
   public init(path: String, models: [ModelFactory]) throws {
     let file = try Safetensors.File(path: path)
     guard let json = file.metadata[ModelFile.key] else {
-      throw FileError("\(path) does not say which model it holds: it has no `\(ModelFile.key)` metadata, so lockstep did not write it")
+      throw FileError(
+        "\(path) does not say which model it holds: it has no `\(ModelFile.key)` metadata, so lockstep did not write it"
+      )
     }
     do {
       description = try JSONDecoder().decode(ModelDescription.self, from: Data(json.utf8))

@@ -37,7 +37,9 @@ public final class RunFolder {
   /// Foundation wraps the system's word in a sentence that names no cause.
   private static func cause(of error: any Error) -> String {
     let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    if let underlying, underlying.domain == NSPOSIXErrorDomain { return String(cString: strerror(Int32(underlying.code))) }
+    if let underlying, underlying.domain == NSPOSIXErrorDomain {
+      return String(cString: strerror(Int32(underlying.code)))
+    }
     return error.localizedDescription
   }
 
@@ -50,7 +52,8 @@ public final class RunFolder {
         "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
           + "\"loss\":\(json(report.loss)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)}}")
     case .evaluation(let report):
-      let score = report.accuracy.map { ",\"test_accuracy\":\(json($0))" } ?? report.r2.map { ",\"test_r2\":\(json($0))" } ?? ""
+      let score =
+        report.accuracy.map { ",\"test_accuracy\":\(json($0))" } ?? report.r2.map { ",\"test_r2\":\(json($0))" } ?? ""
       try metrics.append(
         "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
           + "\"test_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
@@ -69,6 +72,7 @@ public final class RunFolder {
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try AtomicFile.write(String(decoding: try encoder.encode(summary), as: UTF8.self) + "\n", to: "\(path)/summary.json")
+    try AtomicFile.write(
+      String(decoding: try encoder.encode(summary), as: UTF8.self) + "\n", to: "\(path)/summary.json")
   }
 }

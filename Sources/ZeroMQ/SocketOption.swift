@@ -10,7 +10,9 @@ public struct SocketOption: Sendable {
   let value: Value
 
   /// How long closing the socket waits for unsent messages, in milliseconds.
-  public static func linger(milliseconds: Int32) -> SocketOption { .init(name: ZMQ_LINGER, value: .int32(milliseconds)) }
+  public static func linger(milliseconds: Int32) -> SocketOption {
+    .init(name: ZMQ_LINGER, value: .int32(milliseconds))
+  }
 
   /// The largest frame that is accepted, in bytes; a peer that sends a larger one is disconnected.
   public static func maximumMessageSize(_ bytes: Int64) -> SocketOption {

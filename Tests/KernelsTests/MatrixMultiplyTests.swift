@@ -10,7 +10,8 @@ import Testing
     return buffer
   }
 
-  @Test("agrees with the definition, plain and transposed", arguments: [(1, 1, 1), (3, 5, 7), (16, 10, 784), (33, 128, 65)])
+  @Test(
+    "agrees with the definition, plain and transposed", arguments: [(1, 1, 1), (3, 5, 7), (16, 10, 784), (33, 128, 65)])
   func agreesWithDefinition(_ rows: Int, _ columns: Int, _ inner: Int) {
     let left = integers(rows * inner, seed: 1)
     let right = integers(inner * columns, seed: 2)

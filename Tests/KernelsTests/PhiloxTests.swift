@@ -3,19 +3,21 @@ import Testing
 
 @Suite struct PhiloxTests {
   /// The known answers that Random123 publishes for philox4x32-10.
-  @Test("gives the published numbers", arguments: [
-    (
-      0 as UInt64, 0 as UInt64, 0 as UInt64,
-      SIMD4<UInt32>(0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8)
-    ),
-    (
-      .max, .max, .max, SIMD4<UInt32>(0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd)
-    ),
-    (
-      0x299f_31d0_a409_3822, 0x0370_7344_1319_8a2e, 0x85a3_08d3_243f_6a88,
-      SIMD4<UInt32>(0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1)
-    ),
-  ])
+  @Test(
+    "gives the published numbers",
+    arguments: [
+      (
+        0 as UInt64, 0 as UInt64, 0 as UInt64,
+        SIMD4<UInt32>(0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8)
+      ),
+      (
+        .max, .max, .max, SIMD4<UInt32>(0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd)
+      ),
+      (
+        0x299f_31d0_a409_3822, 0x0370_7344_1319_8a2e, 0x85a3_08d3_243f_6a88,
+        SIMD4<UInt32>(0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1)
+      ),
+    ])
   func knownAnswers(_ seed: UInt64, _ stream: UInt64, _ counter: UInt64, _ expected: SIMD4<UInt32>) {
     #expect(Philox(seed: seed, stream: stream).block(counter) == expected)
   }

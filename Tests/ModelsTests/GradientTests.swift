@@ -54,7 +54,9 @@ private struct DoublePerceptron {
   }
   static let setups: [Setup] = Loss.allCases.flatMap { loss in
     [Setup(hidden: [], activation: .relu, loss: loss)]
-      + Activation.allCases.flatMap { [Setup(hidden: [7], activation: $0, loss: loss), Setup(hidden: [6, 5], activation: $0, loss: loss)] }
+      + Activation.allCases.flatMap {
+        [Setup(hidden: [7], activation: $0, loss: loss), Setup(hidden: [6, 5], activation: $0, loss: loss)]
+      }
   }
 
   @Test("the gradient and the loss agree with central differences in double", arguments: setups)
@@ -94,7 +96,8 @@ private struct DoublePerceptron {
     let start = parameters.values.array.map(Double.init)
     func loss(_ parameters: [Double]) -> Double {
       plain.loss(
-        parameters, rows(features, inputs), classes: (0..<examples).map { Int(labels[$0]) }, values: rows(values, outputs))
+        parameters, rows(features, inputs), classes: (0..<examples).map { Int(labels[$0]) },
+        values: rows(values, outputs))
     }
     #expect(abs(metrics.loss - loss(start)) <= 1e-5 * max(1, loss(start)), "seed \(seed)")
     let largest = gradient.values.array.map { abs(Double($0)) }.max()!
@@ -106,7 +109,9 @@ private struct DoublePerceptron {
       let expected = (loss(high) - loss(low)) / (2 * step)
       let got = Double(gradient.values[index])
       // Relative to the element, and where that is tiny to the gradient's own size.
-      #expect(abs(got - expected) <= 1e-3 * max(abs(expected), 1e-2 * largest), "seed \(seed), parameter \(index): \(got) for \(expected)")
+      #expect(
+        abs(got - expected) <= 1e-3 * max(abs(expected), 1e-2 * largest),
+        "seed \(seed), parameter \(index): \(got) for \(expected)")
     }
   }
 }
@@ -121,9 +126,12 @@ private struct DoublePerceptron {
     #expect(model.layout.count == 4 * 3 + 3 + 3 * 2 + 2)
   }
 
-  @Test("weights start within He's or Glorot's bound, biases at zero; the seed alone decides", arguments: Activation.allCases)
+  @Test(
+    "weights start within He's or Glorot's bound, biases at zero; the seed alone decides",
+    arguments: Activation.allCases)
   func initialization(_ activation: Activation) {
-    let model = MultilayerPerceptron(inputs: 300, hidden: [200], outputs: 10, activation: activation, loss: .crossEntropy)
+    let model = MultilayerPerceptron(
+      inputs: 300, hidden: [200], outputs: 10, activation: activation, loss: .crossEntropy)
     func initial(_ seed: UInt64) -> [Float] {
       let parameters = FloatBuffer(count: model.layout.count)
       parameters.all.fill(.nan)
@@ -145,11 +153,13 @@ private struct DoublePerceptron {
     }
   }
 
-  @Test("model specifications that make no sense are refused by name", arguments: [
-    ("mlp:0", "'0' is no hidden size"), ("mlp:-3", "'-3' is no hidden size"), ("mlp:12,x", "'x' is no hidden size"),
-    ("mlp:", "'' is no hidden size"), ("linear:5", "say --model mlp:5"), ("cnn:3", "known are mlp, linear"),
-    ("mlp:1048576,1048576", "more than"),
-  ])
+  @Test(
+    "model specifications that make no sense are refused by name",
+    arguments: [
+      ("mlp:0", "'0' is no hidden size"), ("mlp:-3", "'-3' is no hidden size"), ("mlp:12,x", "'x' is no hidden size"),
+      ("mlp:", "'' is no hidden size"), ("linear:5", "say --model mlp:5"), ("cnn:3", "known are mlp, linear"),
+      ("mlp:1048576,1048576", "more than"),
+    ])
   func refuses(_ specification: String, _ message: String) {
     let request = ModelRequest(
       arguments: "", inputs: 4, target: .classification(classes: 3), activation: .relu, loss: .crossEntropy)

@@ -67,7 +67,8 @@ private struct Trajectory {
       guard let want = expected.parameters["\(index + 1)"] else { continue }
       for (element, value) in want.enumerated() {
         let got = Double(trajectory.parameters.values[element])
-        #expect(abs(got - value) <= 2e-6 * max(1, abs(value)), "step \(index + 1), element \(element): \(got) for \(value)")
+        #expect(
+          abs(got - value) <= 2e-6 * max(1, abs(value)), "step \(index + 1), element \(element): \(got) for \(value)")
       }
     }
   }
@@ -87,7 +88,9 @@ private struct Trajectory {
       whole.step(number, gradient.values.array, examples: 5, ranges: [0..<count], isReference: false)
       ragged.step(
         number, gradient.values.array, examples: 5, ranges: [700..<count, 0..<1, 17..<700, 1..<17], isReference: false)
-      let same = zip(whole.parameters.values.array, ragged.parameters.values.array).allSatisfy { $0.bitPattern == $1.bitPattern }
+      let same = zip(whole.parameters.values.array, ragged.parameters.values.array).allSatisfy {
+        $0.bitPattern == $1.bitPattern
+      }
       #expect(same, "seed \(seed), step \(number)")
     }
   }
@@ -100,16 +103,18 @@ private struct Trajectory {
     #expect(adam.learningRate == 0.001)
   }
 
-  @Test("refuses what makes no sense, by name", arguments: [
-    ("sgdd", [:], "--optimizer sgdd: unknown optimizer; known are adam, rmsprop"),
-    ("rmsprop", ["beta1": 0.9], "--beta1 does not go with --optimizer rmsprop; it belongs to adam"),
-    ("adam", ["rho": 0.9], "--rho does not go with --optimizer adam; it belongs to rmsprop"),
-    ("adam", ["beta2": 1], "--beta2 1.0: for adam it must be at least 0 and below 1"),
-    ("adam", ["learning-rate": -1], "--learning-rate -1.0: for adam it must be above 0"),
-    ("adam", ["learning-rate": .infinity], "--learning-rate inf: for adam it must be above 0"),
-    ("rmsprop", ["epsilon": 0], "--epsilon 0.0: for rmsprop it must be above 0"),
-    ("rmsprop", ["rho": .nan], "--rho nan: for rmsprop it must be at least 0 and below 1"),
-  ] as [(String, [String: Double], String)])
+  @Test(
+    "refuses what makes no sense, by name",
+    arguments: [
+      ("sgdd", [:], "--optimizer sgdd: unknown optimizer; known are adam, rmsprop"),
+      ("rmsprop", ["beta1": 0.9], "--beta1 does not go with --optimizer rmsprop; it belongs to adam"),
+      ("adam", ["rho": 0.9], "--rho does not go with --optimizer adam; it belongs to rmsprop"),
+      ("adam", ["beta2": 1], "--beta2 1.0: for adam it must be at least 0 and below 1"),
+      ("adam", ["learning-rate": -1], "--learning-rate -1.0: for adam it must be above 0"),
+      ("adam", ["learning-rate": .infinity], "--learning-rate inf: for adam it must be above 0"),
+      ("rmsprop", ["epsilon": 0], "--epsilon 0.0: for rmsprop it must be above 0"),
+      ("rmsprop", ["rho": .nan], "--rho nan: for rmsprop it must be at least 0 and below 1"),
+    ] as [(String, [String: Double], String)])
   func refuses(_ name: String, _ given: [String: Double], _ message: String) {
     #expect(throws: OptimizerError(description: message)) { try OptimizerSettings(name, given: given) }
   }

@@ -44,10 +44,12 @@ import Testing
     #expect(options.output == "here")
   }
 
-  @Test("a job's own YAML gives the same job", arguments: [
-    [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
-    [("model", "linear"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
-  ] as [[(String, String)]])
+  @Test(
+    "a job's own YAML gives the same job",
+    arguments: [
+      [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
+      [("model", "linear"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
+    ] as [[(String, String)]])
   func yamlRoundTrip(_ given: [(String, String)]) throws {
     var options = JobOptions()
     for (name, value) in given { try options.set(name, to: value) }
@@ -56,16 +58,18 @@ import Testing
     #expect(try JSONDecoder().decode(Job.self, from: JSONEncoder().encode(job)) == job)
   }
 
-  @Test("what is wrong in a file is named with its line", arguments: [
-    ("epochs: 1\nbatchsize: 3\n", "FILE, line 2: unknown option 'batchsize'"),
-    ("batch-size: 0\n", "FILE, line 1: --batch-size 0: a whole number from 1"),
-    ("seed: -1\n", "FILE, line 1: --seed -1"),
-    ("epochs: 1\nsteps: 1\n", "FILE, line 2: epochs and steps exclude each other"),
-    ("model: [1, 2]\n", "FILE, line 1: model needs one value"),
-    ("- a\n- b\n", "options are needed, one a line"), ("a: [\n", "FILE is not YAML"),
-    ("activation: swish\n", "known are relu, tanh, sigmoid, gelu"), ("test-fraction: 1\n", "below 1"),
-    ("learning-rate: fast\n", "--learning-rate fast: a number that is finite is needed"),
-  ])
+  @Test(
+    "what is wrong in a file is named with its line",
+    arguments: [
+      ("epochs: 1\nbatchsize: 3\n", "FILE, line 2: unknown option 'batchsize'"),
+      ("batch-size: 0\n", "FILE, line 1: --batch-size 0: a whole number from 1"),
+      ("seed: -1\n", "FILE, line 1: --seed -1"),
+      ("epochs: 1\nsteps: 1\n", "FILE, line 2: epochs and steps exclude each other"),
+      ("model: [1, 2]\n", "FILE, line 1: model needs one value"),
+      ("- a\n- b\n", "options are needed, one a line"), ("a: [\n", "FILE is not YAML"),
+      ("activation: swish\n", "known are relu, tanh, sigmoid, gelu"), ("test-fraction: 1\n", "below 1"),
+      ("learning-rate: fast\n", "--learning-rate fast: a number that is finite is needed"),
+    ])
   func fileErrors(_ yaml: String, _ message: String) {
     let error = #expect(throws: JobError.self) { try merged(yaml) }
     #expect(error?.description.contains(message) == true, "\(String(describing: error))")

@@ -94,7 +94,8 @@ struct MachineSimulation {
         workers.values.count(where: { !$0.isFrozen }) > 1
       {
         workers[workers.keys.sorted().randomElement(using: &random)!]!.isFrozen = true
-      } else if Int.random(in: 0..<1000, using: &random) < faults.thaw, let peer = frozen.randomElement(using: &random) {
+      } else if Int.random(in: 0..<1000, using: &random) < faults.thaw, let peer = frozen.randomElement(using: &random)
+      {
         workers[peer]!.isFrozen = false
       } else if chance >= 995 {
         tick()
@@ -241,7 +242,8 @@ struct MachineSimulation {
       for position in positions {
         for index in 0..<5 {
           // Of sizes that make the order of summing show.
-          let data = Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
+          let data =
+            Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
           gradient[index] += workers[peer]!.parameters[index] * 0.3 + data
           loss += Double(workers[peer]!.parameters[index]) * Double(data)
         }

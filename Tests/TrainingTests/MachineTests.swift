@@ -93,17 +93,22 @@ import Wire
     return nil
   }
 
-  @Test("a worker that breaks the protocol is expelled with the reason", arguments: [
-    (Header(.push, step: 5, leaves: 0..<4, task: .train), CoordinatorMachine.Content.gradient(byteCount: 8), "step 5, which has not begun"),
-    (Header(.push, leaves: 1..<3, task: .train), .gradient(byteCount: 8), "which are no node"),
-    (Header(.push, leaves: 0..<5, task: .train), .gradient(byteCount: 8), "which are no node"),
-    (Header(.push, leaves: 0..<4, chunk: 2, task: .train), .gradient(byteCount: 8), "as chunk 2"),
-    (Header(.push, leaves: 0..<4, chunk: 1, task: .train), .gradient(byteCount: 8), "8 bytes as chunk 1"),
-    (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 8)), "before it had pushed"),
-    (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 9)), "9 examples"),
-    (Header(.assign), .none, "which workers do not send"),
-    (Header(.ready), .ready(Ready(data: "d", layout: ParameterLayout())), "ready twice"),
-  ])
+  @Test(
+    "a worker that breaks the protocol is expelled with the reason",
+    arguments: [
+      (
+        Header(.push, step: 5, leaves: 0..<4, task: .train), CoordinatorMachine.Content.gradient(byteCount: 8),
+        "step 5, which has not begun"
+      ),
+      (Header(.push, leaves: 1..<3, task: .train), .gradient(byteCount: 8), "which are no node"),
+      (Header(.push, leaves: 0..<5, task: .train), .gradient(byteCount: 8), "which are no node"),
+      (Header(.push, leaves: 0..<4, chunk: 2, task: .train), .gradient(byteCount: 8), "as chunk 2"),
+      (Header(.push, leaves: 0..<4, chunk: 1, task: .train), .gradient(byteCount: 8), "8 bytes as chunk 1"),
+      (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 8)), "before it had pushed"),
+      (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 9)), "9 examples"),
+      (Header(.assign), .none, "which workers do not send"),
+      (Header(.ready), .ready(Ready(data: "d", layout: ParameterLayout())), "ready twice"),
+    ])
   func expelsViolators(_ header: Header, _ content: CoordinatorMachine.Content, _ reason: String) {
     var machine = machine()
     let peer = Peer(id: 1)
@@ -128,7 +133,8 @@ import Wire
       let peer = Peer(id: 1)
       _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: peer), at: start)
       let session = machine.members[peer]!.session
-      let actions = machine.handle(.received(Header(.ready, run: 7, session: session), .ready(ready), from: peer), at: start)
+      let actions = machine.handle(
+        .received(Header(.ready, run: 7, session: session), .ready(ready), from: peer), at: start)
       #expect(refusal(actions)?.contains(reason) == true)
     }
   }

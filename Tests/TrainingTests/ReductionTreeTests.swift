@@ -35,7 +35,12 @@ import Testing
         #expect(nodes.allSatisfy { tree.contains($0.leaves) })
         #expect(nodes.count <= bound, "\(nodes.count) nodes for \(start)..<\(end) of \(leafCount)")
         let covered = Set(nodes)
-        for node in nodes { #expect(!tree.path(to: node.leaves)!.dropLast().contains { ancestor in ancestor.leaves.allSatisfy { leaf in covered.contains { $0.leaves.contains(leaf) } } }) }
+        for node in nodes {
+          #expect(
+            !tree.path(to: node.leaves)!.dropLast().contains { ancestor in
+              ancestor.leaves.allSatisfy { leaf in covered.contains { $0.leaves.contains(leaf) } }
+            })
+        }
       }
     }
   }
@@ -52,7 +57,9 @@ import Testing
     var random = SplitMix(state: seed)
     let tree = ReductionTree(leafCount: leafCount)
     // Sizes far apart: another order of summing gives other bits.
-    let leaves = (0..<leafCount).map { _ in Float.random(in: -1...1, using: &random) * Float([1e-4, 1, 1e4].randomElement(using: &random)!) }
+    let leaves = (0..<leafCount).map { _ in
+      Float.random(in: -1...1, using: &random) * Float([1e-4, 1, 1e4].randomElement(using: &random)!)
+    }
     func sum(_ node: Node) -> Float { node.children.map { sum($0.left) + sum($0.right) } ?? leaves[node.start] }
     let expected = sum(tree.root)
     for round in 0..<300 {
@@ -80,7 +87,8 @@ import Testing
             break insertion
           case .paired(let left, let right, let parent, let replaced):
             for old in replaced { values[old] = nil }
-            value = node == left ? value + values.removeValue(forKey: right)! : values.removeValue(forKey: left)! + value
+            value =
+              node == left ? value + values.removeValue(forKey: right)! : values.removeValue(forKey: left)! + value
             node = parent
           }
         }

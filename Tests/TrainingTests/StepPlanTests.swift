@@ -3,9 +3,11 @@ import Testing
 @testable import Training
 
 @Suite struct StepPlanTests {
-  @Test("every example is in exactly one micro-batch of each epoch, sizes differing by at most one", arguments: [
-    (10, 4, 3), (10, 4, 8), (7, 7, 2), (1, 1, 5), (1000, 33, 8), (64, 64, 64), (5, 2, 2),
-  ])
+  @Test(
+    "every example is in exactly one micro-batch of each epoch, sizes differing by at most one",
+    arguments: [
+      (10, 4, 3), (10, 4, 8), (7, 7, 2), (1, 1, 5), (1000, 33, 8), (64, 64, 64), (5, 2, 2),
+    ])
   func coversEachExampleOnce(_ count: Int, _ batch: Int, _ microBatches: Int) {
     let plan = StepPlan(
       trainCount: count, testCount: 0, batchSize: batch, microBatches: microBatches, length: .epochs(2))

@@ -10,7 +10,8 @@ extension CoordinatorMachine {
     guard let member = members[peer], member.session == header.session, header.run == configuration.run else {
       // A message of an old session: say so, or its worker would wait for ever. Nothing is answered to a goodbye.
       if header.kind != .goodbye {
-        send(.refuse, .reason("its session is over; it was gone for too long, or the coordinator was restarted"), to: peer)
+        send(
+          .refuse, .reason("its session is over; it was gone for too long, or the coordinator was restarted"), to: peer)
       }
       return
     }
@@ -43,12 +44,15 @@ extension CoordinatorMachine {
     }
     guard ready.data == configuration.ready.data else {
       expel(
-        peer, "its data is not the coordinator's (fingerprint \(ready.data.prefix(12))…, and "
+        peer,
+        "its data is not the coordinator's (fingerprint \(ready.data.prefix(12))…, and "
           + "\(configuration.ready.data.prefix(12))… here): the same files are needed on every machine", at: now)
       return
     }
     guard ready.layout == configuration.ready.layout else {
-      expel(peer, "its model has other parameters than the coordinator's: the same program is needed on every machine", at: now)
+      expel(
+        peer, "its model has other parameters than the coordinator's: the same program is needed on every machine",
+        at: now)
       return
     }
     members[peer]!.state = .idle

@@ -98,7 +98,9 @@ extension CoordinatorMachine {
         return true
       case .paired(let left, let right, let parent, let replaced):
         for old in replaced { work!.metrics[old] = nil }
-        sum = inserted == left ? sum + work!.metrics.removeValue(forKey: right)! : work!.metrics.removeValue(forKey: left)! + sum
+        sum =
+          inserted == left
+          ? sum + work!.metrics.removeValue(forKey: right)! : work!.metrics.removeValue(forKey: left)! + sum
         inserted = parent
       }
     }
@@ -119,7 +121,9 @@ extension CoordinatorMachine {
       }
       step = done + 1
       actions.append(.advance)
-      let computed = members.values.filter { $0.computeSeconds > 0 }.map { (worker: $0.number, seconds: $0.computeSeconds) }
+      let computed = members.values.filter { $0.computeSeconds > 0 }.map {
+        (worker: $0.number, seconds: $0.computeSeconds)
+      }
       report(
         .step(
           StepReport(

@@ -107,7 +107,9 @@ struct WorkerMachine {
     case .started: break
     case .received(let header, let content): receive(header, content, at: now)
     case .malformed(.version(let version)):
-      fail("the coordinator at \(address) speaks protocol version \(version), and this worker \(Header.protocolVersion): install the same version on both machines")
+      fail(
+        "the coordinator at \(address) speaks protocol version \(version), and this worker \(Header.protocolVersion): install the same version on both machines"
+      )
     case .malformed(let error): fail("the peer at \(address) is no coordinator: it sent \(error)")
     case .loaded(let ready, let plan, let chunks): loaded(ready, plan, chunks)
     case .loadFailed(let reason), .failed(let reason): leave(reason)
@@ -169,7 +171,8 @@ struct WorkerMachine {
   }
 
   private mutating func begin(_ header: Header, _ prepared: inout Prepared) -> Bool {
-    guard prepared.work == nil, let step = Int(exactly: header.step), prepared.chunkSteps.allSatisfy({ $0 == step }) else {
+    guard prepared.work == nil, let step = Int(exactly: header.step), prepared.chunkSteps.allSatisfy({ $0 == step })
+    else {
       return false
     }
     let task: StepTask
@@ -237,9 +240,12 @@ struct WorkerMachine {
   private mutating func tick(at now: Instant) {
     if case .connecting(let since) = state {
       guard now.seconds(since: since) > limits.connect else { return }
-      fail("no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with `lockstep coordinator --bind \(address)`, or give its address as --connect")
+      fail(
+        "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with `lockstep coordinator --bind \(address)`, or give its address as --connect"
+      )
     } else if now.seconds(since: lastHeard) > limits.silence {
-      fail("the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached")
+      fail(
+        "the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached")
     }
   }
 }
