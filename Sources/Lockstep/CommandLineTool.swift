@@ -15,27 +15,31 @@ public enum LockstepCommands {
   public static func main(models: [ModelFactory] = []) -> Never {
     signal(SIGPIPE, SIG_IGN)
     Registry.models.withLock { $0 = ModelFactory.builtIn + models }
-    var parsed: (any ParsableCommand)?
     do {
-      parsed = try RootCommand.parseAsRoot()
-    } catch {
-      RootCommand.exit(withError: error)
-    }
-    do {
-      try parsed?.run()
+      var command = try RootCommand.parseAsRoot()
+      try command.run()
       exit(0)
-    } catch let error as CleanExit {
-      RootCommand.exit(withError: error)
     } catch {
-      let code = exitCode(of: error)
-      complain("error: \(error)")
-      exit(code)
+      // Help is an error to the parser.
+      if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
+      complain("error: \(description(of: error))")
+      exit(exitCode(of: error))
     }
+  }
+
+  private static func description(of error: any Error) -> String {
+    isUsage(error) ? RootCommand.message(for: error) + " (see --help)" : "\(error)"
+  }
+
+  /// Whether the parser refused the command line.
+  private static func isUsage(_ error: any Error) -> Bool {
+    RootCommand.exitCode(for: error) == .validationFailure
   }
 
   private static func exitCode(of error: any Error) -> Int32 {
     switch error {
     case is JobError, is OptimizerError, is ModelError: 64
+    case _ where isUsage(error): 64
     case let interruption as Interruption: 128 + interruption.signal
     default: 1
     }
@@ -51,7 +55,7 @@ enum Registry {
 
 struct RootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "lockstep",
+    commandName: URL(fileURLWithPath: CommandLine.arguments[0]).lastPathComponent,
     abstract: "Data-parallel training in which the number of workers never changes a bit of the result.",
     discussion: """
       Try `lockstep train`: it trains a perceptron on embedded handwritten digits with a coordinator and two worker \

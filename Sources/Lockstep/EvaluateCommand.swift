@@ -10,27 +10,31 @@ struct EvaluateCommand: ParsableCommand {
       options say; of a CSV file without --test or --test-fraction, all records. Features are scaled as the model says.
       """)
 
-  @Option(help: ArgumentHelp("The model.", valueName: "file.safetensors"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The model.", valueName: "file.safetensors"))
   var model: String
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: what it was trained on)",
       valueName: "data"))
   var data: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
   var label: String?
 
-  @Option(help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
   var test: String?
 
-  @Option(help: ArgumentHelp("The share of the examples that is the test part, cut by the seed.", valueName: "share"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The share of the examples that is the test part, cut by the seed.", valueName: "share"))
   var testFraction: String?
 
-  @Option(help: ArgumentHelp("Cuts the test part. (default: the job's)", valueName: "number"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Cuts the test part. (default: the job's)", valueName: "number"))
   var seed: String?
 
   func run() throws {

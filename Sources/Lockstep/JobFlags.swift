@@ -3,84 +3,111 @@ internal import Foundation
 
 /// The job's options on the command line. Texts: ``JobOptions`` reads them as it reads job files.
 struct JobFlags: ParsableArguments {
-  @Option(help: ArgumentHelp("A YAML file of these options; a flag beats the file.", valueName: "file"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("A YAML file of these options; a flag beats the file.", valueName: "file"))
   var job: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: digits)", valueName: "data"))
   var data: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
   var label: String?
 
-  @Option(help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
   var test: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "The share of the examples that becomes the test part, cut by the seed; 0 for none. (default: 0.2, where the data brings no test part)",
       valueName: "share"))
   var testFraction: String?
 
-  @Option(help: ArgumentHelp("How features are scaled: none, unit or standard. (default: standard)", valueName: "kind"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How features are scaled: none, unit or standard. (default: standard)", valueName: "kind"))
   var scale: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "mlp:SIZES for hidden layers of these sizes, or linear. (default: mlp:256,128)", valueName: "model"))
   var model: String?
 
-  @Option(help: ArgumentHelp("Between layers: relu, tanh, sigmoid or gelu. (default: relu)", valueName: "name"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Between layers: relu, tanh, sigmoid or gelu. (default: relu)", valueName: "name"))
   var activation: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "cross-entropy or mean-squared-error. (default: cross-entropy where the labels are the whole numbers from 0 on)",
       valueName: "name"))
   var loss: String?
 
-  @Option(help: ArgumentHelp("The update rule: adam or rmsprop. (default: adam)", valueName: "name"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The update rule: adam or rmsprop. (default: adam)", valueName: "name"))
   var optimizer: String?
 
-  @Option(help: ArgumentHelp("The step size. (default: 0.001)", valueName: "number"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The step size. (default: 0.001)", valueName: "number"))
   var learningRate: String?
 
-  @Option(help: ArgumentHelp("Adam's decay of the first moment. (default: 0.9)", valueName: "number"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Adam's decay of the first moment. (default: 0.9)", valueName: "number")
+  )
   var beta1: String?
 
-  @Option(help: ArgumentHelp("Adam's decay of the second moment. (default: 0.999)", valueName: "number"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Adam's decay of the second moment. (default: 0.999)", valueName: "number"))
   var beta2: String?
 
-  @Option(help: ArgumentHelp("What is added to the root in the update. (default: 1e-8)", valueName: "number"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("What is added to the root in the update. (default: 1e-8)", valueName: "number"))
   var epsilon: String?
 
-  @Option(help: ArgumentHelp("RMSprop's decay of the mean square. (default: 0.9)", valueName: "number"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("RMSprop's decay of the mean square. (default: 0.9)", valueName: "number"))
   var rho: String?
 
-  @Option(help: ArgumentHelp("Examples a step, of all workers together. (default: 128)", valueName: "count"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Examples a step, of all workers together. (default: 128)", valueName: "count"))
   var batchSize: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Micro-batches a step. Fixes the order of summing, and how many threads can share a step. (default: 8)",
       valueName: "count"))
   var microBatches: String?
 
-  @Option(help: ArgumentHelp("Passes over the training part. (default: 10)", valueName: "count"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Passes over the training part. (default: 10)", valueName: "count"))
   var epochs: String?
 
-  @Option(help: ArgumentHelp("Steps, in place of epochs; 0 writes the initial model.", valueName: "count"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps, in place of epochs; 0 writes the initial model.", valueName: "count"))
   var steps: String?
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
   var seed: String?
 
-  @Option(help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
   /// The options given, and below them those of the file.

@@ -10,10 +10,10 @@ struct TrainCommand: ParsableCommand {
       as parameters_sha256 shows.
       """)
 
-  @Option(help: ArgumentHelp("Worker processes.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Worker processes.", valueName: "count"))
   var workers = 2
 
-  @Option(help: ArgumentHelp("Compute threads a worker.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Compute threads a worker.", valueName: "count"))
   var threads = 1
 
   @OptionGroup(title: "Job options")

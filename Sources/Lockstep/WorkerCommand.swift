@@ -7,13 +7,17 @@ struct WorkerCommand: ParsableCommand {
     abstract: "Compute for a coordinator.",
     discussion: "The job comes from the coordinator. A worker may be started before it.")
 
-  @Option(help: ArgumentHelp("The coordinator's address: tcp://HOST:PORT or ipc://PATH.", valueName: "address"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The coordinator's address: tcp://HOST:PORT or ipc://PATH.", valueName: "address"))
   var connect: String
 
-  @Option(help: ArgumentHelp("Compute threads.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Compute threads.", valueName: "count"))
   var threads = 1
 
-  @Option(help: ArgumentHelp("How long to wait for a coordinator that does not answer yet.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How long to wait for a coordinator that does not answer yet.", valueName: "seconds"))
   var connectTimeout = 8.0
 
   func validate() throws {

@@ -1,0 +1,199 @@
+import Foundation
+import Testing
+import Wire
+import ZeroMQ
+
+/// Everything that can be wrong from outside: one clear line, a non-zero exit within 10 seconds, no process left.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct FailureTests {
+  private let scratch: Scratch
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  private func fail(
+    _ arguments: [String], _ message: String, code: Int32 = 1, _ place: SourceLocation = #_sourceLocation
+  ) throws {
+    let program = try Program(arguments, in: scratch.url)
+    let ended = program.wait(seconds: 10)
+    #expect(ended == code, "\(program.errors)", sourceLocation: place)
+    let lines = program.errors.split(separator: "\n")
+    #expect(
+      lines.last?.hasPrefix("error: ") == true && lines.last?.contains(message) == true, "\(program.errors)",
+      sourceLocation: place)
+    #expect(program.children.isEmpty, sourceLocation: place)
+  }
+
+  @Test(
+    "options that make no sense",
+    arguments: [
+      (["--optimizer", "sgdd"], "unknown optimizer; known are adam, rmsprop"),
+      (["--activation", "swish"], "known are relu, tanh, sigmoid, gelu"),
+      (["--batch-size", "0"], "--batch-size 0: a whole number from 1"), (["--batch-size", "-3"], "--batch-size -3"),
+      (["--batch-size", "99999999999999999999"], "--batch-size 9999"), (["--micro-batches", "0"], "--micro-batches 0"),
+      (["--epochs", "-1"], "--epochs -1"), (["--epochs", "1", "--steps", "1"], "exclude each other"),
+      (["--learning-rate", "0"], "it must be above 0"), (["--learning-rate", "-1"], "it must be above 0"),
+      (["--beta1", "1"], "at least 0 and below 1"),
+      (["--optimizer", "rmsprop", "--beta1", "0.5"], "it belongs to adam"),
+      (["--model", "mlp:0"], "no hidden size"), (["--model", "cnn"], "known are mlp, linear"),
+      (["--workers", "0"], "--workers 0"), (["--workers", "-1"], "--workers -1"), (["--threads", "0"], "--threads 0"),
+      (["--job", "missing.yaml"], "missing.yaml: no such file"), (["--frobnicate"], "Unknown option '--frobnicate'"),
+      (["--scale", "minmax"], "known are none, unit, standard"), (["--seed", "x"], "--seed x"),
+    ])
+  func usage(_ arguments: [String], _ message: String) throws {
+    try fail(["train"] + arguments, message, code: 64)
+  }
+
+  @Test func unknownKeysInAJobFileAreNamed() throws {
+    let path = try scratch.file("job.yaml", "epochs: 1\nbatch_size: 3\n")
+    try fail(["train", "--job", path], "job.yaml, line 2: unknown option 'batch_size'", code: 64)
+  }
+
+  @Test func dataThatCannotBeUsedIsNamedWithItsPlace() throws {
+    try fail(["train", "--data", "nowhere.csv"], "nowhere.csv: no such file")
+    let text = try scratch.file("cell.csv", "a,b,y\n1,2,0\n3,oops,1\n")
+    try fail(["train", "--data", text], "cell.csv, line 3, column 2 (b): 'oops' is not a number")
+    let nan = try scratch.file("nan.csv", "a,y\n1,0\nnan,1\n")
+    try fail(["train", "--data", nan], "nan.csv, line 3, column 1 (a): 'nan' is not finite")
+    try fail(["train", "--data", text, "--label", "z"], "no column 'z'")
+    let label = try scratch.file("label.csv", "a,y\n1,0\n2,-1\n")
+    try fail(["train", "--data", label, "--loss", "cross-entropy"], "label -1.0 is no class")
+    let plain = try scratch.file("not.csv.gz", "a,b\n1,2\n")
+    try fail(["train", "--data", plain], "is not gzip")
+    let folder = scratch.path("idx")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try fail(["train", "--data", folder], "has no file train-images")
+    try Data([0, 0, 8, 3, 0, 0, 0, 9, 0, 0]).write(to: URL(fileURLWithPath: "\(folder)/train-images-idx3-ubyte"))
+    try Data([1, 2, 3]).write(to: URL(fileURLWithPath: "\(folder)/train-labels-idx1-ubyte"))
+    try fail(["train", "--data", folder], "train-images-idx3-ubyte is truncated in its header")
+  }
+
+  @Test func aTruncatedGzipFileIsNamed() throws {
+    let source = "/usr/share/datasets/fashion-mnist"
+    guard FileManager.default.fileExists(atPath: source) else {
+      print("SKIPPED: fashion-mnist is not installed; deploy/install-dependencies.sh installs it")
+      return
+    }
+    let folder = scratch.path("truncated")
+    try FileManager.default.copyItem(atPath: source, toPath: folder)
+    let images = URL(fileURLWithPath: "\(folder)/train-images-idx3-ubyte.gz")
+    try Data(contentsOf: images).prefix(1_000_000).write(to: images)
+    try fail(["train", "--data", folder], "train-images-idx3-ubyte.gz is truncated")
+  }
+
+  @Test func anOutputThatCannotBeWrittenIsNamed() throws {
+    let file = try scratch.file("occupied", "")
+    try fail(["train", "--output", "\(file)/run"], "occupied/run")
+    try fail(["train", "--output", "/proc/nothing"], "/proc/nothing")
+  }
+
+  @Test func aFullDiskEndsTheRun() throws {
+    let folder = scratch.path("disk")
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let mount = try Program(["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], of: "/bin/mount")
+    guard mount.wait() == 0 else {
+      print("SKIPPED: a full disk needs the right to mount a tmpfs")
+      return
+    }
+    defer { _ = try? Program([folder], of: "/bin/umount").wait() }
+    try fail(["train", "--epochs", "100", "--output", "\(folder)/run"], "No space left on device")
+  }
+
+  @Test func aPortInUseIsNamed() throws {
+    let socket = try Socket(Context(), .router)
+    try socket.bind("tcp://127.0.0.1:*")
+    let address = try socket.lastEndpoint
+    try fail(["coordinator", "--bind", address], "\(address) is in use by another process")
+    try fail(["coordinator", "--bind", "nonsense"], "--bind nonsense")
+  }
+
+  @Test func aWorkerWithoutACoordinatorGivesUp() throws {
+    try fail(["worker", "--connect", "tcp://127.0.0.1:9"], "no coordinator answers at tcp://127.0.0.1:9")
+    try fail(["worker", "--connect", "127.0.0.1:9"], "an address is tcp://HOST:PORT")
+  }
+
+  @Test func aCoordinatorOfAnotherVersionIsNamed() throws {
+    let socket = try Socket(Context(), .router)
+    try socket.bind("tcp://127.0.0.1:*")
+    let worker = try Program(["worker", "--connect", try socket.lastEndpoint])
+    let hello = try #require(try receive(from: socket))
+    #expect(try Header(decoding: hello.frames[1].bytes).kind == .hello)
+    var answer = Header(.welcome).encoded
+    answer[4] = 99
+    try socket.send(hello.frames[0], more: true)
+    let frame = Message(count: answer.count)
+    frame.mutableBytes.copyBytes(from: answer)
+    try socket.send(frame)
+    #expect(worker.wait(seconds: 10) == 1)
+    #expect(worker.errors.contains("speaks protocol version 99, and this worker 1"), "\(worker.errors)")
+  }
+
+  @Test func aWorkerOfAnotherVersionIsRefusedAndTheRunGoesOn() throws {
+    let coordinator = try Coordinating(scratch, ["--epochs", "1"])
+    let socket = try Socket(Context(), .dealer)
+    try socket.connect(coordinator.address)
+    var hello = Header(.hello).encoded
+    hello[4] = 99
+    let frame = Message(count: hello.count)
+    frame.mutableBytes.copyBytes(from: hello)
+    try socket.send(frame)
+    let refusal = try #require(try receive(from: socket))
+    #expect(try Header(decoding: refusal.frames[0].bytes).kind == .refuse)
+    #expect(String(decoding: refusal.frames[1].bytes, as: UTF8.self).contains("protocol version 99"))
+    try succeed(["worker", "--connect", coordinator.address])
+    #expect(coordinator.program.wait() == 0)
+  }
+
+  @Test func aWorkerWithOtherDataIsRefused() throws {
+    let rows = (0..<100).map { "\($0),\($0 % 2)" }
+    let path = try scratch.file("data.csv", "a,y\n" + rows.joined(separator: "\n"))
+    let coordinator = try Coordinating(scratch, ["--data", path, "--epochs", "1"])
+    _ = try scratch.file("data.csv", "a,y\n" + rows.reversed().joined(separator: "\n"))
+    try fail(["worker", "--connect", coordinator.address], "its data is not the coordinator's")
+    _ = try scratch.file("data.csv", "a,y\n" + rows.joined(separator: "\n"))
+    try succeed(["worker", "--connect", coordinator.address])
+    #expect(coordinator.program.wait() == 0)
+  }
+
+  @Test func aWorkerThatCannotFindTheDataSaysSoOnBothSides() throws {
+    let path = try scratch.file("gone.csv", "a,y\n" + (0..<100).map { "\($0),\($0 % 2)" }.joined(separator: "\n"))
+    let coordinator = try Coordinating(scratch, ["--data", path])
+    try FileManager.default.removeItem(atPath: path)
+    try fail(["worker", "--connect", coordinator.address], "gone.csv: no such file or folder")
+    #expect(coordinator.program.waitForErrors("gone.csv: no such file or folder"))
+  }
+
+  @Test func modelsThatCannotBeReadAreNamed() throws {
+    let junk = try scratch.file("junk.safetensors", "this is no model at all")
+    try fail(["evaluate", "--model", junk], "junk.safetensors is not a safetensors file")
+    try fail(["evaluate", "--model", "missing.safetensors"], "missing.safetensors: no such file")
+    try succeed(["train", "--steps", "0", "--output", scratch.path("run")])
+    let data = try scratch.file("other.csv", "a,b,y\n1,2,0\n3,4,1\n")
+    try fail(
+      ["evaluate", "--model", scratch.path("run/model.safetensors"), "--data", data],
+      "has 2 features, and \(scratch.path("run/model.safetensors")) was trained on 64")
+  }
+}
+
+/// The next message, within five seconds.
+func receive(from socket: Socket) throws -> ReceivedFrames? {
+  var received: ReceivedFrames?
+  _ = eventually(seconds: 5) {
+    received = try? socket.receiveFrames(limit: 3)
+    return received != nil
+  }
+  return received
+}
+
+/// A coordinator that listens.
+struct Coordinating {
+  let program: Program
+  let address: String
+
+  init(_ scratch: Scratch, _ arguments: [String], bind: String = "tcp://127.0.0.1:0") throws {
+    program = try Program(["coordinator", "--bind", bind, "--output", scratch.path("run")] + arguments)
+    try #require(program.waitForOutput("listening on "), "\(program.errors)")
+    let line = try #require(program.output.split(separator: "\n").first { $0.hasPrefix("listening on ") })
+    address = String(try #require(line.dropFirst("listening on ".count).split(separator: ";").first))
+  }
+}

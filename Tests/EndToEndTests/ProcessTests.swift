@@ -1,0 +1,100 @@
+import Foundation
+import Testing
+
+/// Processes that come and go.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct ProcessTests {
+  private let scratch: Scratch
+  /// Long enough to be disturbed, short enough to wait for.
+  private let job = ["--epochs", "150", "--model", "mlp:64"]
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  /// A run that has done its first epoch.
+  private func started(_ arguments: [String]) throws -> Program {
+    let program = try Program(["train", "--output", scratch.path("run")] + arguments)
+    try #require(program.waitForOutput("  step 12  "), "\(program.errors)")
+    return program
+  }
+
+  @Test func byHandOverTCPGivesTheSameBitsAsTrain() throws {
+    let expected = try train(scratch, ["--epochs", "2"])
+    let coordinator = try Coordinating(scratch, ["--epochs", "2"])
+    #expect(!coordinator.address.hasSuffix(":0"), "the real port is printed")
+    let workers = try (0..<3).map { _ in try Program(["worker", "--connect", coordinator.address, "--threads", "2"]) }
+    #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
+    for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
+  @Test func workersMayStartFirst() throws {
+    let address = "ipc://\(scratch.path("socket"))"
+    let worker = try Program(["worker", "--connect", address])
+    #expect(worker.waitForOutput("connecting to"))
+    let coordinator = try Coordinating(scratch, ["--epochs", "1"], bind: address)
+    #expect(coordinator.program.wait() == 0)
+    #expect(worker.wait() == 0, "\(worker.errors)")
+  }
+
+  @Test("a worker that is killed does not change a bit, and is named", arguments: [SIGKILL, SIGTERM])
+  func aKilledWorkerDoesNotMatter(_ signal: Int32) throws {
+    let expected = try train(scratch, job)
+    let program = try started(job + ["--workers", "3"])
+    let victim = try #require(program.children.first)
+    kill(victim, signal)
+    #expect(program.wait() == 0, "\(program.errors)")
+    #expect(program.errors.contains("/\(victim)) has left"), "\(program.errors)")
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
+  @Test func aStoppedWorkerDoesNotMatter() throws {
+    let expected = try train(scratch, job)
+    let program = try started(job + ["--workers", "2"])
+    let victim = try #require(program.children.first)
+    kill(victim, SIGSTOP)
+    #expect(program.wait() == 0, "\(program.errors)")
+    #expect(program.errors.contains("/\(victim)) has left: it was silent"), "\(program.errors)")
+    #expect(!isRunning(victim), "it is ended with the run")
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
+  @Test func whenAllWorkersAreKilledTheRunFailsAtOnce() throws {
+    let program = try started(job)
+    for worker in program.children { kill(worker, SIGKILL) }
+    #expect(program.wait(seconds: 10) == 1)
+    #expect(program.errors.contains("none is left: it was killed by signal 9"), "\(program.errors)")
+    let summary = try Summary(scratch.path("run"))
+    #expect(summary.status == "failed" && summary.error?.contains("none is left") == true)
+  }
+
+  @Test(
+    "however train is ended, no worker outlives it by 10 seconds",
+    arguments: [SIGKILL, SIGTERM, SIGINT, SIGQUIT, SIGHUP])
+  func noWorkerIsLeftBehind(_ signal: Int32) throws {
+    let program = try started(["--epochs", "100000"])
+    let workers = program.children
+    #expect(workers.count == 2)
+    program.send(signal)
+    let code = program.wait(seconds: 10)
+    if signal == SIGTERM || signal == SIGINT {
+      #expect(code == 128 + signal, "\(program.errors)")
+      #expect(
+        program.errors.hasSuffix("error: interrupted by \(signal == SIGINT ? "SIGINT" : "SIGTERM")\n"),
+        "\(program.errors)")
+      #expect(try Summary(scratch.path("run")).status == "failed")
+    } else {
+      #expect(code == -signal)
+    }
+    #expect(eventually(seconds: 10) { !workers.contains(where: isRunning) })
+  }
+
+  @Test func aCoordinatorThatIsKilledEndsItsWorkersWithAnError() throws {
+    let coordinator = try Coordinating(scratch, ["--epochs", "100000"])
+    let worker = try Program(["worker", "--connect", coordinator.address])
+    #expect(coordinator.program.waitForOutput("  step 12  "))
+    coordinator.program.send(SIGKILL)
+    #expect(worker.wait(seconds: 10) == 1)
+    #expect(worker.errors.contains("has been silent for 5 s"), "\(worker.errors)")
+  }
+}

@@ -1,0 +1,156 @@
+import Foundation
+import Testing
+
+@Suite(.serialized, .timeLimit(.minutes(3))) struct TrainTests {
+  private let scratch: Scratch
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  @Test func defaultsReach96PercentOnTheDigitsAndLeaveACompleteFolder() throws {
+    let program = try succeed(["train", "--output", scratch.path("run")])
+    let summary = try Summary(scratch.path("run"))
+    #expect(summary.status == "completed" && summary.error == nil)
+    #expect(summary.workers == 2 && summary.threads == 1)
+    #expect(summary.steps == 120 && summary.epochs == 10 && summary.examples_seen == 14380)
+    #expect(try #require(summary.test_accuracy) >= 0.96)
+    #expect(try #require(summary.train_loss) < 0.1)
+    #expect(summary.parameter_count == 65 * 256 + 257 * 128 + 129 * 10)
+    #expect(summary.parameters_sha256.count == 64)
+    #expect(program.output.contains("parameters_sha256: \(summary.parameters_sha256)"))
+    let lines = try scratch.read("run/metrics.jsonl").split(separator: "\n").map {
+      try JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8))
+    }
+    let steps = lines.filter { $0.event == "step" }
+    #expect(steps.map(\.step) == Array(1...120))
+    #expect(steps.map(\.examples).reduce(0, +) == 14380)
+    #expect(steps.allSatisfy { ($0.loss ?? 0) > 0 && $0.seconds > 0 && $0.compute_seconds?.count == 2 })
+    let evaluations = lines.filter { $0.event == "evaluation" }
+    #expect(evaluations.map(\.step) == Array(stride(from: 12, through: 120, by: 12)))
+    #expect(evaluations.last?.test_accuracy == summary.test_accuracy)
+    #expect(evaluations.last?.test_loss == summary.test_loss)
+  }
+
+  @Test func workersAndThreadsDoNotChangeABit() throws {
+    let hashes = try [("1", "1"), ("2", "1"), ("2", "1"), ("3", "1"), ("2", "3"), ("5", "2")].map { workers, threads in
+      try train(scratch, ["--epochs", "2", "--workers", workers, "--threads", threads]).parameters_sha256
+    }
+    #expect(Set(hashes).count == 1, "\(hashes)")
+    #expect(try train(scratch, ["--epochs", "2", "--seed", "1"]).parameters_sha256 != hashes[0])
+    #expect(try train(scratch, ["--epochs", "2", "--micro-batches", "4"]).parameters_sha256 != hashes[0])
+  }
+
+  @Test func aRunsOwnJobFileGivesTheSameBits() throws {
+    let options = [
+      "--epochs", "1", "--model", "mlp:20", "--activation", "tanh", "--optimizer", "rmsprop", "--rho", "0.95",
+      "--learning-rate", "0.003", "--batch-size", "100", "--micro-batches", "3", "--seed", "7", "--scale", "unit",
+    ]
+    let first = try train(scratch, options, output: "first")
+    let again = try train(scratch, ["--job", scratch.path("first/job.yaml"), "--workers", "3"], output: "again")
+    #expect(again.parameters_sha256 == first.parameters_sha256)
+    #expect(try scratch.read("again/job.yaml") == scratch.read("first/job.yaml"))
+  }
+
+  @Test func zeroStepsWriteTheInitialModel() throws {
+    let summary = try train(scratch, ["--steps", "0"], output: "zero")
+    #expect(summary.steps == 0 && summary.train_loss == nil && summary.test_loss != nil)
+    #expect(FileManager.default.fileExists(atPath: scratch.path("zero/model.safetensors")))
+    #expect(try train(scratch, ["--epochs", "0"]).parameters_sha256 == summary.parameters_sha256)
+  }
+
+  @Test func evaluateGivesTheRunsOwnFigures() throws {
+    let summary = try train(scratch, ["--epochs", "1"], output: "run")
+    let program = try succeed(["evaluate", "--model", scratch.path("run/model.safetensors"), "--data", "digits"])
+    #expect(program.output.contains("test loss: \(try #require(summary.test_loss))\n"))
+    #expect(program.output.contains("test accuracy: \(try #require(summary.test_accuracy))\n"))
+  }
+
+  @Test func aCSVOfOnesOwnIsLearned() throws {
+    // y = 3 a − 2 b + 1, and a column that never changes.
+    let rows = (0..<300).map { row in
+      let (a, b) = (Double(row * 37 % 100) / 10, Double(row * 53 % 70) / 10)
+      return "\(a),\(3 * a - 2 * b + 1),5,\(b)"
+    }
+    let path = try scratch.file("own data.csv", "a,y,constant,b\n" + rows.joined(separator: "\n"))
+    let summary = try train(
+      scratch,
+      [
+        "--data", path, "--label", "y", "--model", "linear", "--learning-rate", "0.05", "--epochs", "30",
+        "--batch-size", "16",
+      ],
+      output: "run")
+    #expect(try #require(summary.test_r2) > 0.999)
+    #expect(summary.test_accuracy == nil && summary.parameter_count == 4)
+    // All records of the same file, scaled as the model says.
+    let program = try succeed([
+      "evaluate", "--model", scratch.path("run/model.safetensors"), "--data", path, "--label", "y",
+    ])
+    #expect(program.output.contains("(300 examples)"))
+    #expect(program.output.contains("test R²: 0.99"))
+  }
+
+  @Test func moreWorkersThanMicroBatchesStandBy() throws {
+    let few = try train(scratch, ["--steps", "5", "--micro-batches", "2", "--workers", "1"])
+    let many = try train(scratch, ["--steps", "5", "--micro-batches", "2", "--workers", "4"])
+    #expect(many.workers == 4 && many.parameters_sha256 == few.parameters_sha256)
+  }
+
+  @Test func aCustomModelGetsTheSameCommands() throws {
+    let arguments = ["train", "--model", "prototypes", "--epochs", "10", "--workers"]
+    var hashes: [String] = []
+    for workers in ["1", "3"] {
+      try succeed(arguments + [workers, "--output", scratch.path(workers)], of: "custom-model")
+      let summary = try Summary(scratch.path(workers))
+      #expect(try #require(summary.test_accuracy) > 0.85)
+      hashes.append(summary.parameters_sha256)
+    }
+    #expect(hashes[0] == hashes[1])
+    let program = try succeed(["evaluate", "--model", scratch.path("1/model.safetensors")], of: "custom-model")
+    #expect(program.output.contains("test accuracy: 0.9"))
+  }
+
+  @Test(
+    "NumPy reads the model by the safetensors package and gets the same test accuracy",
+    arguments: [
+      ["--epochs", "2"], ["--epochs", "2", "--model", "mlp:32,16", "--activation", "gelu", "--scale", "unit"],
+      ["--epochs", "2", "--model", "linear"],
+    ])
+  func numPyAgrees(_ options: [String]) throws {
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let python =
+      ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"] ?? root.appendingPathComponent(".venv/bin/python3").path
+    let probe = try? Program(["-c", "import numpy, safetensors"], of: python)
+    guard probe?.wait() == 0 else {
+      print("SKIPPED: the check with NumPy needs a Python with numpy and safetensors at \(python); .ci/run installs it")
+      return
+    }
+    let summary = try train(scratch, options, output: "run")
+    let script = root.appendingPathComponent("Tests/EndToEndTests/check_model.py").path
+    let digits = root.appendingPathComponent("Sources/Datasets/Resources/digits.csv.gz").path
+    let program = try succeed([script, scratch.path("run/model.safetensors"), digits], of: python)
+    let result = try JSONDecoder().decode(NumPyResult.self, from: Data(program.output.utf8))
+    #expect(result.test_accuracy == summary.test_accuracy)
+    #expect(abs(result.test_loss - (try #require(summary.test_loss))) < 1e-5)
+    #expect(result.parameters_sha256 == summary.parameters_sha256)
+  }
+}
+
+private struct MetricsLine: Decodable {
+  let event: String
+  let step: Int
+  let epoch: Int
+  let examples: Int
+  let seconds: Double
+  let loss: Double?
+  let compute_seconds: [String: Double]?
+  let test_loss: Double?
+  let test_accuracy: Double?
+}
+
+private struct NumPyResult: Decodable {
+  let test_loss: Double
+  let test_accuracy: Double
+  let parameters_sha256: String
+}
