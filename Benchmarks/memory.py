@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""The coordinator's peak memory with two workers at 20 million parameters, against its bound (Linux).
+
+    swift build -c release && python3 Benchmarks/memory.py
+
+The bound: 4·P·(1 + slots + 3) bytes + 100 MB for P parameters. Exits with 1 where it is exceeded.
+"""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+LOCKSTEP = pathlib.Path(__file__).resolve().parent.parent / ".build/release/lockstep"
+PARAMETERS = 784 * 4096 + 4096 + 4096 * 4096 + 4096 + 4096 * 10 + 10
+
+
+def peak(process):
+    """VmHWM in bytes, or None where the process has ended."""
+    try:
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
+    except OSError:
+        return None
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(lines[0].split()[1]) * 1024 if lines else None
+
+
+def measure(optimizer, slots):
+    bound = 4 * PARAMETERS * (1 + slots + 3) + 100_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"ipc://{folder}/socket"
+        coordinator = subprocess.Popen(
+            [LOCKSTEP, "coordinator", "--bind", address, "--data", "fashion-mnist", "--model", "mlp:4096,4096"]
+            + ["--optimizer", optimizer, "--steps", "60", "--batch-size", "256", "--micro-batches", "8"]
+            + ["--output", f"{folder}/run"],
+            stdout=subprocess.DEVNULL,
+        )
+        workers = [
+            subprocess.Popen([LOCKSTEP, "worker", "--connect", address, "--connect-timeout", "60"], stdout=subprocess.DEVNULL)
+            for _ in range(2)
+        ]
+        highest, of_workers = 0, [0, 0]
+        while coordinator.poll() is None:
+            highest = max(highest, peak(coordinator) or 0)
+            of_workers = [max(old, peak(worker) or 0) for old, worker in zip(of_workers, workers)]
+            time.sleep(0.02)
+        for worker in workers:
+            worker.wait()
+        if coordinator.returncode != 0:
+            sys.exit(f"the coordinator failed with {coordinator.returncode}")
+    print(
+        f"{optimizer}: coordinator {highest / 1e6:.0f} MB of at most {bound / 1e6:.0f} MB; "
+        f"workers {of_workers[0] / 1e6:.0f} and {of_workers[1] / 1e6:.0f} MB",
+        flush=True,
+    )
+    return highest <= bound
+
+
+if __name__ == "__main__":
+    sys.exit(0 if all([measure("adam", 2), measure("rmsprop", 1)]) else 1)
