@@ -83,7 +83,8 @@ struct CSVTable {
   ) throws -> Float {
     if let small = smallInteger(cell) { return small }
     let text = text(cell)
-    guard let value = Float(text) else { throw failure(text, text.isEmpty ? "where a number should be" : "is not a number") }
+    // Float reads up to a zero byte and takes no notice of what follows.
+    guard !cell.contains(0), let value = Float(text) else { throw failure(text, text.isEmpty ? "where a number should be" : "is not a number") }
     guard value.isFinite else { throw failure(text, "is not finite; clean the data first") }
     return value
   }
