@@ -138,7 +138,9 @@ public enum Safetensors {
 
     private func checkOffsets() throws {
       var end = 0
-      for (name, entry) in entries.sorted(by: { $0.value.data_offsets.first ?? 0 < $1.value.data_offsets.first ?? 0 }) {
+      // By both offsets: a tensor without elements comes before the one that starts where it does.
+      let inOrder = entries.sorted { $0.value.data_offsets.lexicographicallyPrecedes($1.value.data_offsets) }
+      for (name, entry) in inOrder {
         var bytes = 4
         for size in entry.shape {
           let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
@@ -156,9 +158,11 @@ public enum Safetensors {
         }
         end = offsets[1]
       }
-      guard start + end == data.count else {
+      // Not start + end, which may overflow.
+      guard end == data.count - start else {
         throw FileError(
-          "\(path) has \(data.count) bytes, where its tensors need \(start + end): it is truncated or damaged")
+          "\(path) has \(data.count - start) bytes of tensors, where its header says \(end): it is truncated or damaged"
+        )
       }
     }
 

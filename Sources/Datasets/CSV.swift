@@ -23,6 +23,7 @@ struct CSVTable {
   init(label: String?, _ open: () throws -> ByteReader) throws {
     var first: [String] = []
     var separator = UInt8(ascii: ",")
+    var bytes = 0
     let name = try Self.forEachLine(try open()) { line, number in
       if first.isEmpty {
         separator = Self.separator(of: line)
@@ -32,6 +33,7 @@ struct CSVTable {
         firstLine = number
       }
       rows += 1
+      bytes += line.count + 1
     }
     if names != nil { rows -= 1 }
     guard rows > 0 else { throw DatasetError("\(name) has no records") }
@@ -39,7 +41,8 @@ struct CSVTable {
     guard columns > 1 else { throw DatasetError("\(name) has one column; a label and at least one feature are needed") }
     labelColumn = try Self.column(label, names: names, count: columns, in: name)
     labels.reserveCapacity(rows)
-    features.reserveCapacity(rows * (columns - 1))
+    // A cell takes two bytes or more: a file with one long line and many short ones must not ask for more memory.
+    features.reserveCapacity(min(rows * (columns - 1), bytes / 2))
     try Self.forEachLine(try open()) { line, number in
       if names != nil && number == firstLine { return }
       try parse(line, separator, file: name, line: number)
@@ -84,7 +87,8 @@ struct CSVTable {
   ) throws -> Float {
     if let small = smallInteger(cell) { return small }
     let text = text(cell)
-    guard let value = Float(text) else {
+    // Float reads up to a zero byte and takes no notice of what follows.
+    guard !cell.contains(0), let value = Float(text) else {
       throw failure(text, text.isEmpty ? "where a number should be" : "is not a number")
     }
     guard value.isFinite else { throw failure(text, "is not finite; clean the data first") }

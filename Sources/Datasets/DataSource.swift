@@ -78,6 +78,9 @@ public struct LoadedData: Sendable {
     } else {
       let fraction = source.testFraction ?? 0.2
       source.testFraction = fraction
+      guard fraction >= 0 && fraction < 1 else {
+        throw DatasetError("a test fraction of \(fraction); it is at least 0 and below 1")
+      }
       let testCount = Int((Double(train.count) * fraction).rounded())
       guard testCount < train.count else {
         throw DatasetError(

@@ -31,11 +31,13 @@ struct IDXArray {
       sizes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
     }
     var count = 1
+    // A zero counts as one until the end: it must not hide that the other sizes' product overflows.
     for size in dimensions {
-      let (product, overflow) = count.multipliedReportingOverflow(by: size)
+      let (product, overflow) = count.multipliedReportingOverflow(by: max(size, 1))
       guard !overflow else { throw DatasetError("\(path) says it has \(dimensions) elements, which no file can hold") }
       count = product
     }
+    if dimensions.contains(0) { count = 0 }
     guard count <= reader.mostBytes(storedIn: path) / element.size else {
       throw DatasetError("\(path) says it has \(count) elements, more than its size can hold")
     }

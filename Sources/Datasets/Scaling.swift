@@ -51,7 +51,7 @@ public struct Scaling: Codable, Equatable, Sendable {
     for column in offset.indices {
       let range = Double(high[column]) - Double(low[column])
       offset[column] = low[column]
-      factor[column] = range > 0 ? Float(1 / range) : 0
+      factor[column] = Self.factor(range)
     }
   }
 
@@ -74,8 +74,14 @@ public struct Scaling: Codable, Equatable, Sendable {
     for column in mean.indices {
       offset[column] = Float(mean[column])
       let deviation = (variance[column] / count).squareRoot()
-      factor[column] = deviation > 0 ? Float(1 / deviation) : 0
+      factor[column] = Self.factor(deviation)
     }
+  }
+
+  /// 1 / `spread`; 0 where that is more than float32 holds, because 0 · ∞ would make features that are not numbers.
+  private static func factor(_ spread: Double) -> Float {
+    let factor = Float(1 / spread)
+    return factor.isFinite ? factor : 0
   }
 }
 

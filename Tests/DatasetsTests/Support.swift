@@ -1,0 +1,106 @@
+import Foundation
+import Kernels
+import Testing
+
+@testable import Datasets
+
+/// A folder for one test's files, removed with the suite's instance.
+final class TemporaryFolder {
+  let path: String
+
+  init() throws {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("datasets-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    path = url.path
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  /// Writes a file and returns its path.
+  @discardableResult
+  func write(_ bytes: [UInt8], to name: String) throws -> String {
+    let file = "\(path)/\(name)"
+    try Data(bytes).write(to: URL(fileURLWithPath: file))
+    return file
+  }
+
+  @discardableResult
+  func write(_ text: String, to name: String) throws -> String { try write(Array(text.utf8), to: name) }
+
+  /// What the gzip program makes of `bytes`.
+  func gzip(_ bytes: [UInt8]) throws -> [UInt8] {
+    let file = try write(bytes, to: "to-be-packed")
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/gzip")
+    process.arguments = ["-n", "-f", file]
+    try process.run()
+    process.waitUntilExit()
+    try #require(process.terminationStatus == 0)
+    let packed = try Array(Data(contentsOf: URL(fileURLWithPath: "\(file).gz")))
+    try FileManager.default.removeItem(atPath: "\(file).gz")
+    return packed
+  }
+}
+
+/// Expects `body` to throw a ``DatasetError`` whose sentence has each of `parts`.
+func expectError(
+  _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, by body: () throws -> Void
+) {
+  let error = #expect(throws: DatasetError.self, sourceLocation: sourceLocation) { try body() }
+  guard let error else { return }
+  for part in parts {
+    #expect(error.description.contains(part), sourceLocation: sourceLocation)
+  }
+}
+
+/// Numbers that a seed repeats (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
+
+/// Bytes of an IDX file.
+func idx(_ element: UInt8, _ dimensions: [UInt32], _ data: [UInt8]) -> [UInt8] {
+  [0, 0, element, UInt8(dimensions.count)] + dimensions.flatMap { bigEndian($0) } + data
+}
+
+func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+  withUnsafeBytes(of: value.bigEndian) { Array($0) }
+}
+
+/// Examples held in memory, features given row by row.
+func examples(_ rows: [[Float]], values: [Float]? = nil) -> Examples {
+  Examples(
+    Dataset(
+      features: .floats(rows.flatMap { $0 }),
+      targets: .values(values ?? [Float](repeating: 0, count: rows.count)), featureCount: rows[0].count, outputs: 1))
+}
+
+/// What a batch has, copied out of the buffer's memory, which a view does not keep.
+struct GatheredRows {
+  let rows: Int
+  let columns: Int
+  let features: [Float]
+  var classes: [Int]?
+  var values: [Float]?
+  var valueColumns: Int?
+
+  init(_ buffer: BatchBuffer, _ indices: some RandomAccessCollection<Int>) {
+    let batch = buffer.gather(indices)
+    (rows, columns, features) = (batch.features.rows, batch.features.columns, batch.features.values.array)
+    switch batch.targets {
+    case .classes(let labels): classes = (0..<labels.count).map { labels[$0] }
+    case .values(let matrix): (values, valueColumns) = (matrix.values.array, matrix.columns)
+    }
+    withExtendedLifetime(buffer) {}
+  }
+}
