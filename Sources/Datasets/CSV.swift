@@ -52,18 +52,15 @@ struct CSVTable {
   private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8, file: String, line number: Int)
     throws
   {
-    var column = 0
-    for cell in Self.cells(line, separator) {
-      guard column < columns else { break }
+    let cells = Self.cells(line, separator)
+    for (column, cell) in cells.enumerated().prefix(columns) {
       let value = try Self.number(cell) { text, problem in
         DatasetError("\(file), line \(number), column \(columnName(column)): '\(text)' \(problem)")
       }
       if column == labelColumn { labels.append(value) } else { features.append(value) }
-      column += 1
     }
-    let found = Self.cells(line, separator).count
-    guard found == columns else {
-      throw DatasetError("\(file), line \(number): \(found) columns, where the first line has \(columns)")
+    guard cells.count == columns else {
+      throw DatasetError("\(file), line \(number): \(cells.count) columns, where the first line has \(columns)")
     }
   }
 
@@ -86,13 +83,28 @@ struct CSVTable {
     _ cell: UnsafeBufferPointer<UInt8>.SubSequence, _ failure: (String, String) -> DatasetError
   ) throws -> Float {
     if let small = smallInteger(cell) { return small }
-    let text = text(cell)
-    // Float reads up to a zero byte and takes no notice of what follows.
-    guard !cell.contains(0), let value = Float(text) else {
+    // Plain decimals without a detour; whatever else is there gets the careful reading.
+    let value = cell.allSatisfy(isDecimal) ? Float(Substring(decoding: cell, as: UTF8.self)) : Float(cleaned(cell))
+    guard let value else {
+      let text = text(cell)
       throw failure(text, text.isEmpty ? "where a number should be" : "is not a number")
     }
-    guard value.isFinite else { throw failure(text, "is not finite; clean the data first") }
+    guard value.isFinite else { throw failure(text(cell), "is not finite; clean the data first") }
     return value
+  }
+
+  private static func isDecimal(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "+"),
+      UInt8(ascii: "e"), UInt8(ascii: "E"):
+      true
+    default: false
+    }
+  }
+
+  /// The text that a number is read from. Float reads up to a zero byte and takes no notice of what follows.
+  private static func cleaned(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
+    cell.contains(0) ? "" : text(cell)
   }
 
   /// One to seven digits, which most cells are and float32 holds exactly.
