@@ -76,7 +76,8 @@ import Testing
     let workers = program.children
     #expect(workers.count == 2)
     program.send(signal)
-    let code = program.wait(seconds: 10)
+    #expect(eventually(seconds: 10) { !isRunning(program.processIdentifier) && !workers.contains(where: isRunning) })
+    let code = program.wait()
     if signal == SIGTERM || signal == SIGINT {
       #expect(code == 128 + signal, "\(program.errors)")
       #expect(
@@ -86,7 +87,6 @@ import Testing
     } else {
       #expect(code == -signal)
     }
-    #expect(eventually(seconds: 10) { !workers.contains(where: isRunning) })
   }
 
   @Test func aCoordinatorThatIsKilledEndsItsWorkersWithAnError() throws {
