@@ -20,11 +20,12 @@ final class ByteReader {
 
   /// Opens `path`. A name that ends in `.gz` must hold gzip; other files may.
   convenience init(path: String) throws {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw DatasetError("\(path): no such file")
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw DatasetError("\(path): \(String(cString: strerror(errno)))") }
+    // Not a pipe or a device: those block, never end, or can't be read twice.
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw DatasetError("\(path) is not a regular file, and data must be one")
     }
-    guard !isFolder.boolValue else { throw DatasetError("\(path) is a folder where a file is needed") }
     let handle: FileHandle
     do {
       handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))

@@ -118,13 +118,16 @@ extension Job: Codable {
       given[name] = try container.decodeIfPresent(Double.self, forKey: Key(name))
     }
     optimizer = try OptimizerSettings(try container.decode(String.self, forKey: Key("optimizer")), given: given)
-    batchSize = try container.decode(Int.self, forKey: Key("batch-size"))
-    microBatches = try container.decode(Int.self, forKey: Key("micro-batches"))
-    if let steps = try container.decodeIfPresent(Int.self, forKey: Key("steps")) {
-      length = .steps(steps)
-    } else {
-      length = .epochs(try container.decode(Int.self, forKey: Key("epochs")))
+    func whole(_ name: String, _ allowed: ClosedRange<Int>) throws -> Int {
+      let value = try container.decode(Int.self, forKey: Key(name))
+      guard allowed.contains(value) else { throw JobError("\(name) is \(value), which is outside \(allowed)") }
+      return value
     }
+    batchSize = try whole("batch-size", JobOptions.batchSizes)
+    microBatches = try whole("micro-batches", JobOptions.microBatchCounts)
+    length =
+      container.contains(Key("steps"))
+      ? .steps(try whole("steps", JobOptions.stepCounts)) : .epochs(try whole("epochs", JobOptions.epochCounts))
     seed = try container.decode(UInt64.self, forKey: Key("seed"))
   }
 }

@@ -36,6 +36,12 @@ public struct JobOptions: Equatable, Sendable {
   /// The run's folder; nil for a new one under `runs`.
   public private(set) var output: String?
 
+  // What makes sense, and keeps every product of them within an Int.
+  static let batchSizes = 1...1 << 31
+  static let microBatchCounts = 1...1 << 20
+  static let epochCounts = 0...1 << 31
+  static let stepCounts = 0...1 << 48
+
   /// No option given.
   public init() {}
 
@@ -62,12 +68,13 @@ public struct JobOptions: Equatable, Sendable {
     case "activation": activation = try choice(name, text)
     case "loss": loss = try choice(name, text)
     case "optimizer": optimizer = try nonEmpty(name, text)
-    case "batch-size": batchSize = try whole(name, text, 1...1 << 31)
-    case "micro-batches": microBatches = try whole(name, text, 1...1 << 20)
+    case "batch-size": batchSize = try whole(name, text, JobOptions.batchSizes)
+    case "micro-batches": microBatches = try whole(name, text, JobOptions.microBatchCounts)
     case "epochs", "steps":
       guard length == nil else { throw JobError("epochs and steps exclude each other") }
       length =
-        name == "epochs" ? .epochs(try whole(name, text, 0...1 << 31)) : .steps(try whole(name, text, 0...1 << 48))
+        name == "epochs"
+        ? .epochs(try whole(name, text, JobOptions.epochCounts)) : .steps(try whole(name, text, JobOptions.stepCounts))
     case "seed":
       guard let value = UInt64(text) else {
         throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
