@@ -3,7 +3,6 @@ import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
 // Homebrew keeps its headers where only pkg-config finds them. On Linux they are on the default path, and Debian's
 // libzmq.pc names flags that the package manager refuses with a warning.
@@ -24,7 +23,6 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
@@ -46,12 +44,12 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Kernels", "ZeroMQ", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", crypto, logging, "Yams",
+        "Kernels", "ZeroMQ", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", crypto, "Yams",
       ]),
     .target(
       name: "Lockstep",
       dependencies: [
-        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", argumentParser, logging,
+        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),

@@ -21,10 +21,14 @@ final class ByteReader {
   /// Opens `path`. A name that ends in `.gz` must hold gzip; other files may.
   convenience init(path: String) throws {
     var status = stat()
-    guard stat(path, &status) == 0 else { throw DatasetError("\(path): \(String(cString: strerror(errno)))") }
-    // Not a pipe or a device: those block, never end, or can't be read twice.
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw DatasetError("\(path) is not a regular file, and data must be one")
+    guard stat(path, &status) == 0 else {
+      throw DatasetError("\(path): \(errno == ENOENT ? "no such file" : String(cString: strerror(errno)))")
+    }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: break
+    case S_IFDIR: throw DatasetError("\(path) is a folder where a file is needed")
+    // A pipe or a device blocks, never ends, or can't be read twice.
+    default: throw DatasetError("\(path) is not a regular file, and data must be one")
     }
     let handle: FileHandle
     do {

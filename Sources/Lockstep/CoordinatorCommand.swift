@@ -25,9 +25,20 @@ struct CoordinatorCommand: ParsableCommand {
     // ZeroMQ spells "any free port" with a star.
     let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
     let coordinator = try Coordinator(prepared, binding: endpoint, awaitedWorkers: 0)
+    signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     let run = try TrainingRun(prepared, output: options.output, threads: nil, signals: signals)
     say(run.headline)
+    if isOpenToOthers(coordinator.address) {
+      complain(
+        "warning: \(coordinator.address) is not a loopback address: whoever reaches the port can take part, unencrypted"
+      )
+    }
     say("listening on \(coordinator.address); start workers with: lockstep worker --connect \(coordinator.address)")
     try run.run(coordinator)
   }
+}
+
+/// Whether other machines may reach an address.
+private func isOpenToOthers(_ address: String) -> Bool {
+  address.hasPrefix("tcp://") && !["tcp://127.", "tcp://localhost:", "tcp://[::1]:"].contains { address.hasPrefix($0) }
 }

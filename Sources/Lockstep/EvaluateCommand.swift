@@ -71,6 +71,7 @@ struct EvaluateCommand: ParsableCommand {
       throw TrainingError(
         "\(source.data) has \(loaded.featureCount) features, and \(model) was trained on \(file.description.inputs)")
     }
+    // A file may lack the last classes, but not have others.
     if loaded.target.outputs > file.description.target.outputs {
       throw TrainingError(
         "\(source.data) has \(loaded.target.outputs) classes, and \(model) knows \(file.description.target.outputs)")

@@ -38,13 +38,9 @@ final class SignalWatch: Sendable {
   /// The first signal that came.
   var received: Signal? { state.withLock { $0.received } }
 
-  /// Calls `action` with the first signal, at once where it has come already.
+  /// Calls `action` with the first signal from now on; until then a signal ends the process.
   func onSignal(_ action: @escaping @Sendable (Signal) -> Void) {
-    let earlier = state.withLock { state in
-      state.action = action
-      return state.received
-    }
-    if let earlier { action(earlier) }
+    state.withLock { $0.action = action }
   }
 
   private func receive(_ signal: Signal) {

@@ -31,7 +31,9 @@ struct TrainCommand: ParsableCommand {
     let options = try job.options()
     let prepared = try PreparedJob(options, models: Registry.all)
     let address = try LocalAddress()
+    defer { address.remove() }
     let coordinator = try Coordinator(prepared, binding: address.endpoint, awaitedWorkers: workers)
+    signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     let run = try TrainingRun(prepared, output: options.output, threads: threads, signals: signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     let processes = try LocalWorkers(
@@ -48,8 +50,8 @@ func checkThreads(_ threads: Int) throws {
   }
 }
 
-/// An `ipc://` address in a folder that only this user can enter; removed at the end.
-final class LocalAddress {
+/// An `ipc://` address in a folder that only this user can enter.
+struct LocalAddress {
   private let folder: String
 
   init() throws {
@@ -66,5 +68,6 @@ final class LocalAddress {
 
   var endpoint: String { "ipc://\(folder)/socket" }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
+  /// Removes the folder; a leftover in the temporary folder is no reason to fail a run.
+  func remove() { try? FileManager.default.removeItem(atPath: folder) }
 }

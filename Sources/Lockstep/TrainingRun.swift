@@ -32,7 +32,6 @@ final class TrainingRun {
 
   /// Runs `coordinator` to its end; writes and prints what comes of it.
   func run(_ coordinator: Coordinator) throws {
-    signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     let start = Instant.now
     let progress = ProgressDisplay(prepared.plan)
     func summary(_ failure: String?) -> RunSummary {

@@ -5,7 +5,7 @@ public import Kernels
 public enum Loss: String, Codable, Sendable, CaseIterable {
   /// −log softmax(outputs)[class].
   case crossEntropy = "cross-entropy"
-  /// The squared error averaged over the outputs. Of classes, against the one-hot vector.
+  /// The squared error averaged over the outputs.
   case meanSquaredError = "mean-squared-error"
 
   /// The loss of `outputs`, rows of `columns`, which become its gradient with respect to them.

@@ -1,7 +1,10 @@
 public import Datasets
 
 /// What a model is made for: the job's model options, and the data's shape.
-public struct ModelRequest: Codable, Equatable, Sendable {
+public struct ModelRequest: Equatable, Sendable {
+  /// The most classes or output columns that make sense.
+  public static let mostOutputs = 1 << 20
+
   /// What stands after the colon of `--model name:…`; empty without one.
   public var arguments: String
   /// How many numbers describe an example.
@@ -81,11 +84,14 @@ extension MultilayerPerceptron {
     let mostParameters = 1 << 34
     var count = 0
     for (inputs, outputs) in zip(sizes, sizes.dropFirst()) {
-      count += (inputs + 1).multipliedReportingOverflow(by: outputs).partialValue
-      guard count <= mostParameters else {
+      let (weights, overflow) = inputs.multipliedReportingOverflow(by: outputs)
+      guard inputs >= 1, outputs >= 1, !overflow, weights <= mostParameters, count + weights + outputs <= mostParameters
+      else {
         throw ModelError(
-          "--model: \(sizes.map(String.init).joined(separator: "-")) has more than \(mostParameters) parameters")
+          "--model: \(sizes.map(String.init).joined(separator: "-")) is no perceptron of 1 to \(mostParameters) parameters"
+        )
       }
+      count += weights + outputs
     }
     self.init(
       inputs: request.inputs, hidden: hidden, outputs: request.target.outputs, activation: request.activation,

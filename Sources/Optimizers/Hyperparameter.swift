@@ -11,13 +11,13 @@ public struct Hyperparameter: Sendable {
   public enum Allowed: Sendable {
     /// 0 ≤ x < 1.
     case fraction
-    /// 0 < x, finite.
+    /// 0 < x, finite, in float32 too, which the kernels compute in.
     case positive
 
     func contains(_ value: Double) -> Bool {
       switch self {
       case .fraction: value >= 0 && value < 1
-      case .positive: value > 0 && value < .infinity
+      case .positive: Float(value) > 0 && Float(value) < .infinity
       }
     }
 
@@ -25,7 +25,7 @@ public struct Hyperparameter: Sendable {
     public var description: String {
       switch self {
       case .fraction: "at least 0 and below 1"
-      case .positive: "above 0"
+      case .positive: "above 0, and representable in float32"
       }
     }
   }

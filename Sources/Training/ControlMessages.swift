@@ -1,52 +1,45 @@
-public import Datasets
+internal import Datasets
 internal import Foundation
-public import Models
+internal import Models
 
 /// The control payloads, as JSON: small, rare, and readable in a capture.
 
 /// HELLO: who a worker is.
-public struct Hello: Codable, Equatable, Sendable {
+struct Hello: Codable, Equatable, Sendable {
   /// Host and process, for people.
-  public var name: String
+  var name: String
   /// How many compute threads it has.
-  public var threads: Int
+  var threads: Int
 
   /// A worker's introduction.
-  public init(name: String, threads: Int) {
+  init(name: String, threads: Int) {
     self.name = name
     self.threads = threads
   }
 }
 
 /// WELCOME: all that a worker needs to compute.
-public struct Welcome: Codable, Equatable, Sendable {
+struct Welcome: Codable, Equatable, Sendable {
   /// What is trained, on what, how.
-  public var job: Job
+  var job: Job
   /// How features are scaled, measured once, by the coordinator.
-  public var scaling: Scaling
+  var scaling: Scaling
   /// Floats a chunk.
-  public var chunkSize: Int
+  var chunkSize: Int
 }
 
 /// READY: what must be equal on both sides.
-public struct Ready: Codable, Equatable, Sendable {
+struct Ready: Codable, Equatable, Sendable {
   /// The data's fingerprint.
-  public var data: String
+  var data: String
   /// The model's tensors.
-  public var layout: ParameterLayout
+  var layout: ParameterLayout
 }
 
 /// REFUSE and GOODBYE: why.
-public struct Reason: Codable, Equatable, Sendable {
+struct Reason: Codable, Equatable, Sendable {
   /// A sentence.
-  public var reason: String
-}
-
-extension Decodable {
-  /// Reads a control payload, or nil where it is not one.
-  static func decode(_ bytes: UnsafeRawBufferPointer) -> Self? {
-    try? JSONDecoder().decode(Self.self, from: Data(bytes))
-  }
+  var reason: String
 }
 
 extension Encodable {

@@ -14,8 +14,9 @@ public struct Evaluation: Equatable, Sendable {
   /// 1 − squared error / variation of the targets; nil for classification.
   public let r2: Double?
 
-  /// Computes `file`'s model on `examples` in this thread, summed as a run's evaluation is: the same bits.
+  /// Computes `file`'s model on `examples` in the calling thread, summed as a run's evaluation is: the same bits.
   public init(_ file: ModelFile, on examples: Examples) {
+    useOneThreadForMatrices()
     let sum = Evaluation.sum(file.model, file, examples)
     self.examples = examples.count
     loss = sum.loss / Double(examples.count)

@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Kernels
 internal import Wire
 internal import ZeroMQ
@@ -24,10 +25,14 @@ struct Frames {
 
   /// The payload as JSON of a type.
   func decode<Value: Decodable>(_: Value.Type) throws(WireError) -> Value {
-    guard let payload, let value = Value.decode(payload.bytes) else {
-      throw .notJSON(header.kind)
+    guard let payload else { throw .notJSON(header.kind, "it is missing") }
+    do {
+      return try JSONDecoder().decode(Value.self, from: Data(payload.bytes))
+    } catch let error as DecodingError {
+      throw .notJSON(header.kind, "it is not the JSON that is needed (\(type(of: error)))")
+    } catch {
+      throw .notJSON(header.kind, "\(error)")
     }
-    return value
   }
 }
 

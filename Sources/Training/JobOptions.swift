@@ -45,7 +45,7 @@ public struct JobOptions: Equatable, Sendable {
   /// No option given.
   public init() {}
 
-  /// All options but `output`, in the order of help texts and job files; the last are the rules' hyperparameters.
+  /// All options, in the order of help texts and job files.
   public static let names =
     ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "optimizer"]
     + hyperparameterNames + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]

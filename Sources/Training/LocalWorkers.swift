@@ -1,7 +1,8 @@
 internal import Foundation
 internal import Synchronization
 
-/// Worker processes beside this one, of this same program. None outlives the object.
+/// Worker processes beside this one, of this same program. None outlives the object; where this process is killed, they
+/// end by themselves when the coordinator has been silent for too long.
 public final class LocalWorkers: @unchecked Sendable {
   // Sendable: `processes` does not change after `start`, and the rest is guarded by the mutexes.
   private var processes: [Process] = []
@@ -27,7 +28,8 @@ public final class LocalWorkers: @unchecked Sendable {
       process.standardError = pipe
       pipe.fileHandleForReading.readabilityHandler = { [lines = lastLines[index]] handle in
         let data = handle.availableData
-        if data.isEmpty { handle.readabilityHandler = nil } else { lines.append(data) }
+        if data.isEmpty { handle.readabilityHandler = nil }
+        lines.append(data)
       }
       running.enter()
       process.terminationHandler = { [weak self, running, lines = lastLines[index]] process in
@@ -38,6 +40,7 @@ public final class LocalWorkers: @unchecked Sendable {
           ? "it ended with exit code \(process.terminationStatus)"
           : "it was killed by signal \(process.terminationStatus)"
         let name = Worker.name(processIdentifier: process.processIdentifier)
+        lines.waitForEnd()
         mailbox.processEnded(name: name, lines.last.map { "\(how): \($0)" } ?? how)
       }
       do {
@@ -65,9 +68,17 @@ public final class LocalWorkers: @unchecked Sendable {
 /// The last line that a process wrote.
 private final class LastLines: Sendable {
   private let text = Mutex("")
+  private let ended = DispatchSemaphore(value: 0)
 
+  /// Takes in what was read; nothing means the end.
   func append(_ data: Data) {
+    if data.isEmpty { ended.signal() }
     text.withLock { $0 = String(($0 + String(decoding: data, as: UTF8.self)).suffix(4096)) }
+  }
+
+  /// The process may have ended before its last words are read; a second is plenty for them.
+  func waitForEnd() {
+    _ = ended.wait(timeout: .now() + 1)
   }
 
   var last: String? {

@@ -54,14 +54,15 @@ public struct ModelFile {
       throw FileError("\(path): its `\(ModelFile.key)` metadata cannot be read; was it written by another version?")
     }
     let job = description.job
+    guard (1...ModelRequest.mostOutputs).contains(description.target.outputs),
+      description.target.isClassification == (job.loss == .crossEntropy),
+      description.scaling.offset.count == description.inputs, description.scaling.factor.count == description.inputs
+    else { throw FileError("\(path): its `\(ModelFile.key)` metadata contradicts itself; the file is damaged") }
     model = try models.make(
       job.model,
       ModelRequest(
         arguments: "", inputs: description.inputs, target: description.target, activation: job.activation,
         loss: job.loss))
-    guard description.scaling.offset.count == description.inputs,
-      description.scaling.factor.count == description.inputs
-    else { throw FileError("\(path): its scaling is not for \(description.inputs) features") }
     parameters = FloatBuffer(count: model.layout.count)
     try file.read(into: parameters.all, layout: model.layout)
   }

@@ -1,22 +1,22 @@
 /// A contiguous range of leaves that is summed as one: a node of a ``ReductionTree``.
-public struct Node: Hashable, Sendable, CustomStringConvertible {
+struct Node: Hashable, Sendable, CustomStringConvertible {
   /// The first leaf.
-  public let start: Int
+  let start: Int
   /// One past the last leaf.
-  public let end: Int
+  let end: Int
 
   /// The node over `leaves`, which must not be empty.
-  public init(_ leaves: Range<Int>) {
+  init(_ leaves: Range<Int>) {
     precondition(!leaves.isEmpty, "a node without leaves")
     start = leaves.lowerBound
     end = leaves.upperBound
   }
 
   /// Its leaves.
-  public var leaves: Range<Int> { start..<end }
+  var leaves: Range<Int> { start..<end }
 
   /// Its two children, or nil for a leaf: split at the largest power of two below its count.
-  public var children: (left: Node, right: Node)? {
+  var children: (left: Node, right: Node)? {
     let count = end - start
     guard count > 1 else { return nil }
     let middle = start + 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount)
@@ -24,10 +24,10 @@ public struct Node: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Whether all leaves of `other` are leaves of this node.
-  public func covers(_ other: Node) -> Bool { start <= other.start && other.end <= end }
+  func covers(_ other: Node) -> Bool { start <= other.start && other.end <= end }
 
   /// `[start, end)`.
-  public var description: String { "[\(start), \(end))" }
+  var description: String { "[\(start), \(end))" }
 }
 
 /// The fixed binary tree by which a step's micro-batches are summed.
@@ -36,18 +36,18 @@ public struct Node: Hashable, Sendable, CustomStringConvertible {
 /// has the same bits whoever computes which node. Leaves that do not exist (a step with fewer examples than
 /// micro-batches) are always the last ones, and then the tree of the leaves that exist is the tree of all leaves with
 /// the missing ones taken away: a prefix of a perfect tree splits where the perfect tree does.
-public struct ReductionTree: Equatable, Sendable {
+struct ReductionTree: Equatable, Sendable {
   /// How many leaves there are; at least one.
-  public let leafCount: Int
+  let leafCount: Int
 
   /// The tree over `leafCount` leaves.
-  public init(leafCount: Int) {
+  init(leafCount: Int) {
     precondition(leafCount >= 1, "a tree of \(leafCount) leaves")
     self.leafCount = leafCount
   }
 
   /// The node that covers all leaves.
-  public var root: Node { Node(0..<leafCount) }
+  var root: Node { Node(0..<leafCount) }
 
   /// The nodes from the root down to `leaves`, or nil where `leaves` is no node of the tree.
   func path(to leaves: Range<Int>) -> [Node]? {
@@ -67,11 +67,11 @@ public struct ReductionTree: Equatable, Sendable {
   }
 
   /// Whether `leaves` is a node of the tree.
-  public func contains(_ leaves: Range<Int>) -> Bool { path(to: leaves) != nil }
+  func contains(_ leaves: Range<Int>) -> Bool { path(to: leaves) != nil }
 
   /// The fewest nodes that cover exactly `range`, from left to right: what a worker with these leaves pushes. At most
   /// 2·⌈log₂ leafCount⌉, or 1.
-  public func maximalNodes(in range: Range<Int>) -> [Node] {
+  func maximalNodes(in range: Range<Int>) -> [Node] {
     var nodes: [Node] = []
     func collect(_ node: Node) {
       guard node.start < range.upperBound && range.lowerBound < node.end else { return }

@@ -49,7 +49,7 @@ public struct StepPlan: Equatable, Sendable {
   }
 
   /// How a step's leaves are summed. A step with fewer examples than micro-batches has a leaf an example.
-  public func tree(_ task: StepTask) -> ReductionTree {
+  func tree(_ task: StepTask) -> ReductionTree {
     switch task {
     case .train(let step): ReductionTree(leafCount: min(microBatches, positions(ofStep: step).count))
     case .evaluate: ReductionTree(leafCount: (testCount - 1) / StepPlan.evaluationRows + 1)
@@ -58,7 +58,7 @@ public struct StepPlan: Equatable, Sendable {
 
   /// The positions of `leaves`: in the epoch's order for training, in the test part's for evaluation. Leaves are
   /// contiguous, their sizes differ by at most one, the larger first.
-  public func positions(of leaves: Range<Int>, in task: StepTask) -> Range<Int> {
+  func positions(of leaves: Range<Int>, in task: StepTask) -> Range<Int> {
     let all = task.isTraining ? positions(ofStep: task.step) : 0..<testCount
     let leafCount = tree(task).leafCount
     let (size, larger) = all.count.quotientAndRemainder(dividingBy: leafCount)

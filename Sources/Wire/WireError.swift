@@ -17,7 +17,7 @@ public enum WireError: Error, Equatable, CustomStringConvertible {
   /// The payload frame is not as long as the header says, or as the kind must be.
   case payloadLength(found: Int, expected: Int)
   /// A control payload is not the JSON that its kind must be.
-  case notJSON(MessageKind)
+  case notJSON(MessageKind, String)
 
   /// What was wrong, with the values.
   public var description: String {
@@ -30,7 +30,7 @@ public enum WireError: Error, Equatable, CustomStringConvertible {
     case .reversedLeaves(let start, let end): "leaves \(start)..<\(end), which end before they start"
     case .frameCount(let count): "a message of \(count) frames"
     case .payloadLength(let found, let expected): "a payload of \(found) bytes instead of \(expected)"
-    case .notJSON(let kind): "a \(kind) message whose payload cannot be read"
+    case .notJSON(let kind, let cause): "a \(kind) message whose payload cannot be read: \(cause)"
     }
   }
 }

@@ -2,7 +2,7 @@ internal import CZeroMQ
 
 /// One frame: bytes that ZeroMQ owns, or borrows from a buffer that it keeps alive.
 public final class Message: @unchecked Sendable {
-  // Sendable: the bytes do not change after the message is made, and one thread at a time holds it.
+  // Sendable: one thread at a time holds it.
   // On the heap because a zmq_msg_t must not move while its bytes are borrowed.
   let handle: UnsafeMutablePointer<zmq_msg_t>
 
@@ -15,7 +15,8 @@ public final class Message: @unchecked Sendable {
   /// A frame of `count` bytes, to be written through ``mutableBytes``.
   public init(count: Int) {
     handle = .allocate(capacity: 1)
-    precondition(zmq_msg_init_size(handle, count) == 0, "out of memory for a frame of \(count) bytes")
+    let status = zmq_msg_init_size(handle, count)
+    precondition(status == 0, "out of memory for a frame of \(count) bytes")
   }
 
   /// A frame with a copy of `bytes`.
@@ -30,8 +31,8 @@ public final class Message: @unchecked Sendable {
     handle = .allocate(capacity: 1)
     let retained = Unmanaged.passRetained(owner).toOpaque()
     let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
-    precondition(
-      zmq_msg_init_data(handle, base, bytes.count, releaseOwner, retained) == 0, "out of memory for a frame")
+    let status = zmq_msg_init_data(handle, base, bytes.count, releaseOwner, retained)
+    precondition(status == 0, "out of memory for a frame")
   }
 
   deinit {

@@ -29,7 +29,8 @@ public final class Waker: Sendable {
   /// A waker with nothing pending.
   public init() {
     var ends: [Int32] = [0, 0]
-    precondition(pipe(&ends) == 0, "no file descriptor left for a pipe")
+    let status = pipe(&ends)
+    precondition(status == 0, "no file descriptor left for a pipe")
     for end in ends {
       _ = fcntl(end, F_SETFL, O_NONBLOCK)
       _ = fcntl(end, F_SETFD, FD_CLOEXEC)

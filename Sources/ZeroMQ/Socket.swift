@@ -106,7 +106,7 @@ public final class Socket {
   }
 
   /// All frames of the next message, or nil where none is waiting. No more than `limit` frames are kept; the rest are
-  /// received and dropped, so that a long message cannot fill the memory.
+  /// received, counted and dropped.
   public func receiveFrames(limit: Int) throws(ZeroMQError) -> ReceivedFrames? {
     guard var frame = try receive() else { return nil }
     var received = ReceivedFrames(frames: [frame], total: 1)

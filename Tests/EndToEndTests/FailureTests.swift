@@ -175,6 +175,37 @@ import ZeroMQ
   }
 }
 
+@Suite(.serialized, .timeLimit(.minutes(3))) struct DamagedModelTests {
+  @Test(
+    "metadata that contradict themselves are refused",
+    arguments: [
+      (#""inputs":64"#, #""inputs":-5"#), (#""inputs":64"#, #""inputs":4611686018427387904"#),
+      (#""inputs":64"#, #""inputs":9223372036854775807"#), (#""classes":10"#, #""classes":9223372036854775807"#),
+      (#""classification":{"classes":10}"#, #""regression":{"outputs":10}"#),
+      (#""micro-batches":8"#, #""micro-batches":0"#),
+      (#""mlp:256,128""#, #""mlp:256,129""#),
+    ])
+  func metadata(_ old: String, _ new: String) throws {
+    let scratch = try Scratch()
+    try succeed(["train", "--steps", "0", "--output", scratch.path("run")])
+    let url = URL(fileURLWithPath: scratch.path("run/model.safetensors"))
+    let file = try Data(contentsOf: url)
+    let length = file.withUnsafeBytes { Int(UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self))) }
+    // The metadata are JSON within JSON.
+    func escaped(_ text: String) -> String { text.replacingOccurrences(of: "\"", with: "\\\"") }
+    let header = String(decoding: file[8..<8 + length], as: UTF8.self)
+    try #require(header.contains(escaped(old)))
+    let changed = Data(header.replacingOccurrences(of: escaped(old), with: escaped(new)).utf8)
+    let prefix = withUnsafeBytes(of: UInt64(changed.count).littleEndian) { Data($0) }
+    try (prefix + changed + file[(8 + length)...]).write(to: url)
+    let program = try Program(["evaluate", "--model", url.path])
+    let code = program.wait(seconds: 10)
+    #expect(code == 1 || code == 64, "\(String(describing: code)) \(program.errors)")
+    #expect(
+      program.errors.hasPrefix("error: ") && program.errors.split(separator: "\n").count == 1, "\(program.errors)")
+  }
+}
+
 /// The next message, within five seconds.
 func receive(from socket: Socket) throws -> ReceivedFrames? {
   var received: ReceivedFrames?

@@ -70,7 +70,7 @@ import Testing
 
   @Test(
     "however train is ended, no worker outlives it by 10 seconds",
-    arguments: [SIGKILL, SIGTERM, SIGINT, SIGUSR1])
+    arguments: [SIGKILL, SIGTERM, SIGINT])
   func noWorkerIsLeftBehind(_ signal: Int32) throws {
     let program = try started(["--epochs", "100000"])
     let workers = program.children

@@ -158,7 +158,7 @@ private struct DoublePerceptron {
     arguments: [
       ("mlp:0", "'0' is no hidden size"), ("mlp:-3", "'-3' is no hidden size"), ("mlp:12,x", "'x' is no hidden size"),
       ("mlp:", "'' is no hidden size"), ("linear:5", "say --model mlp:5"), ("cnn:3", "known are mlp, linear"),
-      ("mlp:1048576,1048576", "more than"),
+      ("mlp:1048576,1048576", "is no perceptron of 1 to"),
     ])
   func refuses(_ specification: String, _ message: String) {
     let request = ModelRequest(

@@ -110,9 +110,15 @@ private struct Trajectory {
       ("rmsprop", ["beta1": 0.9], "--beta1 does not go with --optimizer rmsprop; it belongs to adam"),
       ("adam", ["rho": 0.9], "--rho does not go with --optimizer adam; it belongs to rmsprop"),
       ("adam", ["beta2": 1], "--beta2 1.0: for adam it must be at least 0 and below 1"),
-      ("adam", ["learning-rate": -1], "--learning-rate -1.0: for adam it must be above 0"),
-      ("adam", ["learning-rate": .infinity], "--learning-rate inf: for adam it must be above 0"),
-      ("rmsprop", ["epsilon": 0], "--epsilon 0.0: for rmsprop it must be above 0"),
+      (
+        "adam", ["learning-rate": -1], "--learning-rate -1.0: for adam it must be above 0, and representable in float32"
+      ),
+      (
+        "adam", ["learning-rate": .infinity],
+        "--learning-rate inf: for adam it must be above 0, and representable in float32"
+      ),
+      ("adam", ["epsilon": 1e-50], "--epsilon 1e-50: for adam it must be above 0, and representable in float32"),
+      ("rmsprop", ["epsilon": 0], "--epsilon 0.0: for rmsprop it must be above 0, and representable in float32"),
       ("rmsprop", ["rho": .nan], "--rho nan: for rmsprop it must be at least 0 and below 1"),
     ] as [(String, [String: Double], String)])
   func refuses(_ name: String, _ given: [String: Double], _ message: String) {

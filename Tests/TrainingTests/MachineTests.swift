@@ -139,16 +139,90 @@ import Wire
     }
   }
 
-  @Test func anOldSessionIsRefusedAndChangesNothing() {
+  @Test func anOldSessionIsRefusedOnceAndChangesNothing() {
     var machine = machine()
     let session = join(&machine, Peer(id: 1))
-    for (run, old) in [(7 as UInt64, session + 1), (8, session), (0, 0)] {
+    for (index, (run, old)) in [(7 as UInt64, session + 1), (8, session), (0, 0)].enumerated() {
       let push = Header(.push, run: run, session: old, leaves: 0..<4, task: .train)
       let actions = machine.handle(.received(push, .gradient(byteCount: 8), from: Peer(id: 1)), at: start)
-      #expect(refusal(actions)?.contains("its session is over") == true)
-      #expect(actions.count == 1)
+      #expect(refusal(actions)?.contains("its session is over") == (index == 0 ? true : nil))
+      #expect(actions.count == (index == 0 ? 1 : 0))
     }
     #expect(machine.members[Peer(id: 1)] != nil)
+  }
+
+  @Test func sumsOfAWorkerThatIsNotReadyAreNotTaken() {
+    for (kind, content) in [
+      (MessageKind.push, CoordinatorMachine.Content.gradient(byteCount: 8)),
+      (.metrics, .metrics(NodeMetrics(examples: 8))),
+    ] {
+      var machine = machine()
+      let peer = Peer(id: 1)
+      _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: peer), at: start)
+      let header = Header(kind, run: 7, session: machine.members[peer]!.session, leaves: 0..<4, task: .train)
+      let actions = machine.handle(.received(header, content, from: peer), at: start)
+      #expect(refusal(actions)?.contains("before it was ready") == true)
+      #expect(machine.work == nil && machine.activeCount == 0)
+    }
+  }
+
+  /// Pushes and reports a node as an honest worker does.
+  private func finish(
+    _ machine: inout CoordinatorMachine, _ peer: Peer, _ session: UInt64, _ leaves: Range<UInt32>, step: UInt64 = 0,
+    at now: Instant
+  ) -> [CoordinatorMachine.Action] {
+    var actions: [CoordinatorMachine.Action] = []
+    for chunk in 0..<2 as Range<UInt32> {
+      let push = Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train)
+      actions += machine.handle(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: now)
+    }
+    let metrics = Header(.metrics, run: 7, session: session, step: step, leaves: leaves, task: .train)
+    let sums = NodeMetrics(examples: Int64(leaves.count) * 2, loss: 1)
+    return actions + machine.handle(.received(metrics, .metrics(sums), from: peer), at: now)
+  }
+
+  private func receivers(of kind: MessageKind, _ actions: [CoordinatorMachine.Action]) -> Set<Peer> {
+    Set(actions.compactMap { if case .send(let header, _, let peer) = $0, header.kind == kind { peer } else { nil } })
+  }
+
+  @Test func aWorkerWithoutLeavesIsSentNoParameters() {
+    // Nothing that it does would bound what waits to be sent to it.
+    var machine = machine(awaiting: 5)
+    let sessions = (1...5).map { join(&machine, Peer(id: $0), name: "\($0)") }
+    let spare = machine.members.first { $0.value.state == .idle }!.key
+    var sent: Set<Peer> = []
+    for (index, session) in sessions.enumerated() where Peer(id: UInt64(index) + 1) != spare {
+      let peer = Peer(id: UInt64(index) + 1)
+      let leaves = machine.members[peer]!.leaves
+      sent.formUnion(
+        receivers(
+          of: .parameters,
+          finish(&machine, peer, session, UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), at: start)))
+    }
+    #expect(machine.step == 1)
+    #expect(sent.count == 4 && !sent.contains(spare))
+  }
+
+  @Test func leavesThatASlowWorkerHasFinishedAfterAllAreNotComputedAgain() {
+    var machine = machine(awaiting: 2)
+    let (a, b) = (Peer(id: 1), Peer(id: 2))
+    let session = join(&machine, a, name: "a")
+    _ = join(&machine, b, name: "b")
+    func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+    // Both live, and both are slower than the limit.
+    for time in stride(from: 1.0, through: 11, by: 1) {
+      for peer in [a, b] {
+        let pong = Header(.pong, run: 7, session: machine.members[peer]!.session)
+        _ = machine.handle(.received(pong, .none, from: peer), at: seconds(time))
+      }
+      _ = machine.handle(.tick, at: seconds(time))
+    }
+    #expect(machine.members[a]!.isLagging && machine.members[b]!.isLagging)
+    _ = finish(&machine, a, session, 0..<2, at: seconds(12))
+    #expect(machine.members[a]!.leaves == 2..<4, "the other's leaves, not its own again")
+    // The next step's patience is measured by this one.
+    _ = finish(&machine, a, session, 2..<4, at: seconds(13))
+    #expect(machine.step == 1 && machine.usualSeconds[true] == 12)
   }
 
   @Test func aSilentWorkerIsGoneAfterTheLimitAndNotBefore() {
@@ -164,6 +238,16 @@ import Wire
     var machine = machine()
     let actions = machine.handle(.malformed(.version(9), from: Peer(id: 3)), at: start)
     #expect(refusal(actions)?.contains("protocol version 9") == true)
+  }
+
+  @Test func aWorkerThatEndedBeforeItsHelloArrivedIsNoReasonToGiveUpOnTheOthers() {
+    var machine = machine(awaiting: 2)
+    _ = machine.handle(.processEnded(name: "a", "signal 9"), at: start)
+    let late = machine.handle(
+      .received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
+    #expect(late.isEmpty && machine.members.isEmpty && machine.awaited == 1 && !machine.isOver)
+    _ = join(&machine, Peer(id: 2), name: "b")
+    #expect(machine.work != nil)
   }
 
   @Test func aRunOfLocalWorkersFailsWhenTheLastEnds() {
@@ -188,5 +272,39 @@ import Wire
     let actions = machine.handle(
       .received(metrics, .metrics(NodeMetrics(examples: 8, loss: .nan)), from: peer), at: start)
     #expect(outcome(actions)?.flatMap { $0 }?.contains("the loss of step 1 is nan") == true)
+  }
+}
+
+@Suite struct WorkerMachineTests {
+  @Test func pingsEachSecondEvenWhereTheCoordinatorIsHeard() {
+    // Its own pings may be stuck behind parameters on a slow link, and so would the answers to them be.
+    var worker = WorkerMachine(address: "here")
+    _ = worker.handle(.started, at: Instant(nanoseconds: 0))
+    _ = worker.handle(
+      .received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: Instant(nanoseconds: 0))
+    var pings = 0
+    for tenth in 1...50 as ClosedRange<Int64> {
+      let now = Instant(nanoseconds: tenth * 100_000_000)
+      _ = worker.handle(.received(Header(.pong, run: 7, session: 1), .none), at: now)
+      for case .send(let header, _) in worker.handle(.tick, at: now) where header.kind == .ping { pings += 1 }
+    }
+    #expect(pings == 5)
+  }
+
+  @Test func anAssignmentWithoutItsParametersIsAnError() {
+    var worker = WorkerMachine(address: "here")
+    let start = Instant(nanoseconds: 0)
+    _ = worker.handle(.started, at: start)
+    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: start)
+    let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
+    let chunks = ChunkLayout(parameterCount: 3, size: 2)
+    _ = worker.handle(.loaded(Ready(data: "d", layout: ParameterLayout()), plan, chunks), at: start)
+    let parameters = Header(.parameters, run: 7, session: 1, step: 0, chunk: 0)
+    _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: start)
+    let actions = worker.handle(
+      .received(Header(.assign, run: 7, session: 1, leaves: 0..<4, task: .train), .none), at: start)
+    var failure: String?
+    for case .end(let reason) in actions { failure = reason }
+    #expect(failure?.contains("which cannot be computed now") == true)
   }
 }

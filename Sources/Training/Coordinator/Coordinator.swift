@@ -60,7 +60,8 @@ public final class Coordinator {
     socket = try Socket(Context(), .router)
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.reportsGonePeers)
-    try socket.set(.sendLimit(0))  // at most one step is on its way to a worker
+    // At most one step's parameters are on their way to a worker; a peer that lets more pile up does not read.
+    try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     try socket.set(.maximumMessageSize(Int64(max(chunks.size * MemoryLayout<Float>.size, 1 << 20))))
     do {
       try socket.bind(endpoint)
@@ -102,7 +103,9 @@ public final class Coordinator {
         case .failed(let reason): try handle(.failed(reason), payload: nil, observe)
         }
       }
-      while outcome == nil, let received = try socket.receiveFrames(limit: 3) {
+      // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+      for _ in 0..<1000 {
+        guard outcome == nil, let received = try socket.receiveFrames(limit: 3) else { break }
         try receive(received, observe)
       }
       let now = Instant.now
@@ -151,7 +154,10 @@ public final class Coordinator {
       switch action {
       case .send(let header, let body, let peer):
         do throws(ZeroMQError) {
-          try socket.send(peer.identity, more: true)
+          guard try socket.send(peer.identity, more: true) else {
+            gone.append(peer)
+            continue
+          }
           try socket.send(header, message(body, step: header.step))
         } catch {
           guard error.isPeerGone else { throw error }

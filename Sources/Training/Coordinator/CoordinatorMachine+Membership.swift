@@ -8,32 +8,39 @@ extension CoordinatorMachine {
       return
     }
     guard let member = members[peer], member.session == header.session, header.run == configuration.run else {
-      // A message of an old session: say so, or its worker would wait for ever. Nothing is answered to a goodbye.
-      if header.kind != .goodbye {
+      // A message of an old session: say so once, or its worker would wait for ever. A goodbye needs no answer.
+      if header.kind != .goodbye && isNewStranger(peer) {
         send(
           .refuse, .reason("its session is over; it was gone for too long, or the coordinator was restarted"), to: peer)
       }
       return
     }
     members[peer]!.lastHeard = now
+    if member.state == .loading && (header.kind == .push || header.kind == .metrics) {
+      expel(peer, "it sent a \(header.kind) message before it was ready", at: now)
+      return
+    }
     switch (header.kind, content) {
     case (.ready, .ready(let ready)): admit(peer, ready, at: now)
     case (.push, .gradient(let byteCount)): push(header, byteCount: byteCount, from: peer, at: now)
     case (.metrics, .metrics(let metrics)): finish(header, metrics, from: peer, at: now)
     case (.ping, _): send(.pong, to: peer)
     case (.pong, _): break
-    case (.goodbye, .reason(let reason)): remove(peer, reason, at: now)
+    case (.goodbye, .reason(let reason)): remove(peer, shown(reason), at: now)
     default: expel(peer, "it sent a \(header.kind) message, which workers do not send", at: now)
     }
   }
 
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
     if members[peer] != nil { remove(peer, "it introduced itself again", at: now) }
-    seenNames.insert(hello.name)
+    guard !isOver, !endedNames.contains(hello.name) else { return }
+    if configuration.awaitedWorkers > 0 { seenNames.insert(hello.name) }
+    strangers.remove(peer)
     sessionsGiven += 1
     members[peer] = Member(
-      session: sessionsGiven, name: hello.name, chunkSteps: Array(repeating: -1, count: configuration.chunks.count),
-      lastProgress: now, lastHeard: now, lastPing: now)
+      session: sessionsGiven, name: shown(hello.name),
+      chunkSteps: Array(repeating: -1, count: configuration.chunks.count),
+      assigned: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
   }
 
@@ -45,7 +52,7 @@ extension CoordinatorMachine {
     guard ready.data == configuration.ready.data else {
       expel(
         peer,
-        "its data is not the coordinator's (fingerprint \(ready.data.prefix(12))…, and "
+        "its data is not the coordinator's (fingerprint \(shown(ready.data).prefix(12))…, and "
           + "\(configuration.ready.data.prefix(12))… here): the same files are needed on every machine", at: now)
       return
     }
@@ -56,7 +63,8 @@ extension CoordinatorMachine {
       return
     }
     members[peer]!.state = .idle
-    members[peer]!.number = (members.values.map(\.number).max() ?? 0) + 1
+    joined += 1
+    members[peer]!.number = joined
     awaited = max(awaited - 1, 0)
     report(.workerJoined(name: member.name, number: members[peer]!.number, count: activeCount))
     dispatch(at: now)
@@ -74,7 +82,7 @@ extension CoordinatorMachine {
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
     if !member.isLagging { giveBack(member) }
     if member.state == .loading { awaited = max(awaited - 1, 0) }
-    if members.isEmpty { lastProgress = now }
+    if members.isEmpty && member.state != .loading { lastProgress = now }
     if configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 {
       end("worker \(member.name) has left, and none is left: \(reason)")
       return
@@ -83,6 +91,7 @@ extension CoordinatorMachine {
   }
 
   mutating func processEnded(_ name: String, _ description: String, at now: Instant) {
+    endedNames.insert(name)
     if let peer = members.first(where: { $0.value.name == name })?.key {
       remove(peer, description, at: now)
     } else if seenNames.insert(name).inserted {
@@ -93,15 +102,21 @@ extension CoordinatorMachine {
   }
 
   mutating func reject(_ error: WireError, from peer: Peer, at now: Instant) {
-    if warned.count >= 256 { warned.removeAll() }
-    let isFirst = warned.insert(peer).inserted
-    if members[peer] != nil {
+    guard members[peer] == nil else {
       expel(peer, "it sent \(error)", at: now)
-    } else if isFirst {
-      report(.warning("a peer that is no worker sent \(error)"))
+      return
     }
+    guard isNewStranger(peer) else { return }
+    report(.warning("a peer that is no worker sent \(error)"))
     // A worker of another version can read this much.
     if case .version = error { send(.refuse, .reason("\(error); install the same version on both machines"), to: peer) }
+  }
+
+  /// Whether a peer that is no worker says something for the first time. One answer and one line in the log are enough;
+  /// the set is bounded, so that a flood of peers cannot fill the memory.
+  private mutating func isNewStranger(_ peer: Peer) -> Bool {
+    if strangers.count >= 1024 { strangers.removeAll() }
+    return strangers.insert(peer).inserted
   }
 
   mutating func tick(at now: Instant) {
@@ -117,7 +132,8 @@ extension CoordinatorMachine {
         members[peer]!.lastPing = now
         send(.ping, to: peer)
       }
-      if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > limits.progress {
+      let patience = max(limits.progress, 3 * (member.task.flatMap { usualSeconds[$0.isTraining] } ?? 0))
+      if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > patience {
         members[peer]!.isLagging = true
         report(.warning("worker \(member.number) (\(member.name)) is slow: its leaves go to idle workers as well"))
         giveBack(member)
@@ -126,10 +142,16 @@ extension CoordinatorMachine {
     }
     let since = work.map { max($0.lastProgress, lastProgress) } ?? lastProgress
     guard !isOver, now.seconds(since: since) > limits.workers else { return }
-    let limit = "\(Int(limits.workers)) s"
-    end(
-      activeCount == 0
-        ? "no worker for \(limit): start some with `lockstep worker --connect …`"
-        : "no progress for \(limit), though \(activeCount) workers answer; step \(step + 1) is stuck")
+    end(standstill(Int(limits.workers)))
+  }
+
+  /// Why nothing has moved for so many seconds.
+  private func standstill(_ seconds: Int) -> String {
+    if activeCount > 0 {
+      return "no progress for \(seconds) s, though \(activeCount) workers answer: step \(step + 1) is stuck"
+    }
+    if !members.isEmpty { return "\(members.count) workers are still loading their data after \(seconds) s" }
+    if awaited > 0 { return "\(awaited) of the workers started here have not answered for \(seconds) s" }
+    return "no worker for \(seconds) s: start some with `lockstep worker --connect …`"
   }
 }

@@ -35,6 +35,8 @@ extension CoordinatorMachine {
   /// Cuts the unassigned leaves among the idle workers, contiguous and as equal as can be.
   mutating func dispatch(at now: Instant) {
     guard !isOver, var work, !work.unassigned.isEmpty else { return }
+    // A worker that was given up may have finished them after all.
+    work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
     let idle = members.filter { $0.value.state == .idle }.sorted { $0.value.number < $1.value.number }.map(\.key)
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
     for (index, peer) in idle.enumerated() {
@@ -54,6 +56,7 @@ extension CoordinatorMachine {
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
     members[peer]!.owed = work.tree.maximalNodes(in: leaves)
+    members[peer]!.assigned = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false
     let header = Header(
@@ -75,15 +78,20 @@ extension CoordinatorMachine {
   /// Frees the leaves of `member` that are not summed yet.
   mutating func giveBack(_ member: Member) {
     guard let work, member.task == work.task else { return }
-    var range: Range<Int>?
-    for leaf in member.leaves where !work.isSummed(leaf) {
-      if let open = range, open.upperBound == leaf {
-        range = open.lowerBound..<leaf + 1
+    self.work!.unassigned += unsummed(member.leaves, in: work)
+  }
+
+  /// The parts of `leaves` that are not summed yet.
+  private func unsummed(_ leaves: Range<Int>, in work: Work) -> [Range<Int>] {
+    guard !work.metricSums.nodes.isEmpty else { return [leaves] }
+    var ranges: [Range<Int>] = []
+    for leaf in leaves where !work.isSummed(leaf) {
+      if let last = ranges.last, last.upperBound == leaf {
+        ranges[ranges.count - 1] = last.lowerBound..<leaf + 1
       } else {
-        if let range { self.work!.unassigned.append(range) }
-        range = leaf..<leaf + 1
+        ranges.append(leaf..<leaf + 1)
       }
     }
-    if let range { self.work!.unassigned.append(range) }
+    return ranges
   }
 }

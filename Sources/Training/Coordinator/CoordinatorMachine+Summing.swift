@@ -26,12 +26,13 @@ extension CoordinatorMachine {
       expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
       return
     }
-    work!.lastProgress = now
+    members[peer]!.lastProgress = now
     var inserted = node
     var isPayload = true
     while true {
       let insertion = work!.sums[chunk].insert(inserted)
       if case .covered = insertion { return }
+      work!.lastProgress = now
       if isPayload { actions.append(.keep(node, chunk: chunk)) }
       isPayload = false
       switch insertion {
@@ -56,25 +57,39 @@ extension CoordinatorMachine {
     work!.openChunks -= 1
     let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
     guard !isLast else { return }
-    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where member.state == .idle {
+    // Only to those that have just done a part of this step, so that no more than one step is ever on its way to a
+    // worker; the others get what they need with their next leaves.
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
+    where member.state == .idle && member.task == work!.task {
       sendParameters(chunk, step: step + 1, to: peer)
     }
   }
 
   /// A node's metrics follow its last chunk: the worker is done with that node.
   mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
-    let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
-    members[peer]!.owed.removeAll { $0.leaves == leaves }
-    members[peer]!.lastProgress = now
-    if members[peer]!.owed.isEmpty { members[peer]!.state = .idle }
+    settle(header, by: peer, at: now)
     if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
-      work!.lastProgress = now
       if work!.metricSums.isComplete && work!.openChunks == 0 {
         completeTask(at: now)
         return
       }
     }
     dispatch(at: now)
+  }
+
+  /// Takes a node off what a worker owes; one that owes nothing more is idle.
+  private mutating func settle(_ header: Header, by peer: Peer, at now: Instant) {
+    guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
+      (header.task == .train) == task.isTraining
+    else { return }
+    let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
+    member.owed.removeAll { $0.leaves == leaves }
+    member.lastProgress = now
+    if member.owed.isEmpty && member.state == .busy {
+      member.state = .idle
+      if task == work?.task { work!.longestSeconds = max(work!.longestSeconds, now.seconds(since: member.assigned)) }
+    }
+    members[peer] = member
   }
 
   private mutating func addMetrics(_ node: Node, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) -> Bool {
@@ -90,7 +105,10 @@ extension CoordinatorMachine {
     members[peer]!.computeSeconds += metrics.computeSeconds
     var (inserted, sum) = (node, metrics)
     while true {
-      switch work!.metricSums.insert(inserted) {
+      let insertion = work!.metricSums.insert(inserted)
+      if case .covered = insertion { return true }
+      work!.lastProgress = now
+      switch insertion {
       case .covered: return true
       case .kept(let replaced):
         for old in replaced { work!.metrics[old] = nil }
@@ -113,12 +131,13 @@ extension CoordinatorMachine {
     let loss = sum.loss / Double(examples)
     let accuracy = configuration.isClassification ? Double(sum.correct) / Double(examples) : nil
     let seconds = now.seconds(since: work.start)
+    guard loss.isFinite else {
+      let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
+      end("the loss \(place) is \(loss): try a smaller --learning-rate, or --scale standard")
+      return
+    }
     switch work.task {
     case .train(let done):
-      guard loss.isFinite else {
-        end("the loss of step \(done + 1) is \(loss): try a smaller --learning-rate, or --scale standard")
-        return
-      }
       step = done + 1
       actions.append(.advance)
       let computed = members.values.filter { $0.computeSeconds > 0 }.map {
@@ -139,6 +158,7 @@ extension CoordinatorMachine {
     }
     for peer in members.keys { members[peer]!.computeSeconds = 0 }
     lastProgress = now
+    usualSeconds[work.task.isTraining] = work.longestSeconds
     self.work = nil
     if let task = next(after: work.task) { begin(task, at: now) } else { end(nil) }
   }

@@ -91,12 +91,18 @@ struct CoordinatorMachine {
   var sessionsGiven: UInt64 = 0
   /// Processes started here that may still join.
   var awaited: Int
-  /// The names of all workers that ever said hello.
+  /// The names of all local workers that said hello or ended.
   var seenNames: Set<String> = []
+  /// The names of local workers whose process has ended; what they still say is late.
+  var endedNames: Set<String> = []
+  /// Workers that ever could compute.
+  var joined = 0
   /// Since when the run has no worker, or its workers have made no progress.
   var lastProgress = Instant(nanoseconds: 0)
-  /// Peers that were warned about; a bound on the log, not on memory alone.
-  var warned: Set<Peer> = []
+  /// The longest time that a worker took for its leaves in the last training step, and in the last evaluation.
+  var usualSeconds: [Bool: Double] = [:]
+  /// Peers that are no workers and were answered or reported once.
+  var strangers: Set<Peer> = []
   var actions: [Action] = []
 
   init(_ configuration: Configuration) {
@@ -125,6 +131,13 @@ struct CoordinatorMachine {
 
   mutating func report(_ event: TrainingEvent) {
     actions.append(.report(event))
+  }
+
+  /// A name or a reason that a peer sent, fit to be shown: one line, not too long, no control characters.
+  func shown(_ text: String) -> String {
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.prefix(500).map { $0.properties.generalCategory == .control ? " " : $0 }))
   }
 
   /// Says goodbye to everyone and ends the run.
@@ -166,7 +179,9 @@ struct Member {
   /// The nodes that it has not finished.
   var owed: [Node] = []
   var task: StepTask?
-  /// When it was given the leaves, or last finished a node.
+  /// When it was given the leaves.
+  var assigned: Instant
+  /// When it last pushed something, or was given the leaves.
   var lastProgress: Instant
   /// Whether its leaves were given to others because it was too slow.
   var isLagging = false
@@ -189,6 +204,8 @@ struct Work {
   var unassigned: [Range<Int>]
   let start: Instant
   var lastProgress: Instant
+  /// The longest time that a worker took for its leaves so far.
+  var longestSeconds = 0.0
 
   init(_ task: StepTask, _ plan: StepPlan, chunkCount: Int, at now: Instant) {
     self.task = task

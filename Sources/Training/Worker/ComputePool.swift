@@ -6,7 +6,7 @@ internal import Synchronization
 ///
 /// Its closures run on threads of its own; `report` is called from them.
 final class ComputePool<Scratch>: @unchecked Sendable {
-  // Sendable: `urgent`, `ordinary` and `isClosed` are guarded by `condition`.
+  // Sendable: all that changes is guarded by `condition`.
   typealias Work = @Sendable (inout Scratch) -> Void
 
   private let condition = NSCondition()
@@ -14,14 +14,20 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   private var ordinary: [Work] = []
   private var ordinaryStart = 0
   private var isClosed = false
+  private var running: Int
 
   /// Starts `threads` threads, each with scratch memory of its own.
   init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
+    running = threads
     for index in 0..<threads {
       let thread = Thread { [self] in
         useOneThreadForMatrices()
         var scratch = makeScratch()
         while let work = next() { work(&scratch) }
+        condition.lock()
+        running -= 1
+        condition.unlock()
+        condition.broadcast()
       }
       thread.name = "compute-\(index)"
       thread.stackSize = 8 << 20
@@ -37,12 +43,14 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     condition.signal()
   }
 
-  /// Lets the threads end; what is queued is dropped.
+  /// Drops what is queued and waits until the threads have ended: a process that exits under a thread that computes
+  /// may crash on its way out.
   func close() {
     condition.lock()
     isClosed = true
-    condition.unlock()
     condition.broadcast()
+    while running > 0 { condition.wait() }
+    condition.unlock()
   }
 
   private func next() -> Work? {

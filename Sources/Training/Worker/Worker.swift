@@ -7,7 +7,7 @@ internal import ZeroMQ
 
 /// Computes what a coordinator asks for. Carries out what ``WorkerMachine`` decides.
 ///
-/// ``run()`` owns the socket and the thread that it is called on; compute threads reach it through the mailbox.
+/// One thread owns it, the one that made it, and calls ``run()``; others reach it through its ``mailbox``.
 public final class Worker {
   /// Host and process; what the coordinator calls it.
   public static let name = name(processIdentifier: ProcessInfo.processInfo.processIdentifier)
@@ -58,7 +58,7 @@ public final class Worker {
   ///
   /// - Throws: ``TrainingError`` with the root cause where the worker can't go on.
   public func run() throws {
-    defer { engine?.close() }
+    defer { close() }
     var poller = Poller(socket, waker)
     var lastTick = Instant.now
     try handle(.started, payload: nil)
@@ -66,7 +66,9 @@ public final class Worker {
       try poller.wait(milliseconds: 100)
       waker.clear()
       for letter in mailbox.letters.takeAll() { try open(letter) }
-      while outcome == nil, let received = try socket.receiveFrames(limit: 2) {
+      // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+      for _ in 0..<1000 {
+        guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
         var payload: Message?
         let event: WorkerMachine.Event
         do throws(WireError) {
@@ -85,6 +87,12 @@ public final class Worker {
       }
     }
     if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  /// Ends the engine, be it one that is loaded too late to be used.
+  private func close() {
+    engine?.close()
+    for case .loaded(let engine) in mailbox.letters.takeAll() { engine.close() }
   }
 
   private func open(_ letter: WorkerLetter) throws {
@@ -151,6 +159,9 @@ public final class Worker {
       do {
         let job = welcome.job
         let data = try LoadedData(job.source, classify: job.loss == .crossEntropy, seed: job.seed)
+        guard welcome.chunkSize > 0, welcome.scaling.offset.count == data.featureCount,
+          welcome.scaling.factor.count == data.featureCount
+        else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(job.source.data)") }
         let model = try models.make(job.model, job.modelRequest(data))
         mailbox.post(.loaded(makeEngine(model, welcome, data, threads: threads, mailbox: mailbox)))
       } catch {

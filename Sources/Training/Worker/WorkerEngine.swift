@@ -15,7 +15,7 @@ protocol WorkerEngine: Sendable {
   func compute(leaf: Int, _ task: StepTask)
   /// Adds `right` to `left` on a compute thread.
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
-  /// Lets the compute threads end.
+  /// Ends the compute threads, after the leaf that each is at.
   func close()
 }
 

@@ -87,6 +87,7 @@ struct WorkerMachine {
   private var run: UInt64 = 0
   private var session: UInt64 = 0
   private var lastHeard = Instant(nanoseconds: 0)
+  private var lastPing = Instant(nanoseconds: 0)
   private var actions: [Action] = []
 
   /// A worker that connects to `address`, which is for errors here.
@@ -241,11 +242,19 @@ struct WorkerMachine {
     if case .connecting(let since) = state {
       guard now.seconds(since: since) > limits.connect else { return }
       fail(
-        "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with `lockstep coordinator --bind \(address)`, or give its address as --connect"
-      )
-    } else if now.seconds(since: lastHeard) > limits.silence {
+        "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
+          + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
+      return
+    }
+    guard now.seconds(since: lastHeard) <= limits.silence else {
       fail(
         "the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached")
+      return
+    }
+    // Answers to the coordinator's pings are not enough: those may stand behind parameters on a slow link.
+    if now.seconds(since: lastPing) >= limits.ping {
+      lastPing = now
+      send(.ping)
     }
   }
 }
