@@ -13,26 +13,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The model.", valueName: "file.safetensors"))
   var model: String
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: what it was trained on)",
-      valueName: "data"))
-  var data: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
-  var label: String?
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
-  var test: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("The share of the examples that is the test part, cut by the seed.", valueName: "share"))
-  var testFraction: String?
+  @OptionGroup
+  var source: DataFlags
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Cuts the test part. (default: the job's)", valueName: "number"))
   var seed: String?
@@ -50,20 +32,15 @@ struct EvaluateCommand: ParsableCommand {
   private func examples(for file: ModelFile) throws -> (String, Examples) {
     let job = file.description.job
     var options = JobOptions()
-    let given: [(String, String?)] = [
-      ("data", data), ("label", label), ("test", test), ("test-fraction", testFraction), ("seed", seed),
-    ]
-    for (name, value) in given {
-      if let value { try options.set(name, to: value) }
-    }
+    try options.set(source.given + [("seed", seed)])
     var source = options.source
-    if data == nil {
-      guard label == nil, test == nil, testFraction == nil else {
+    if self.source.data == nil {
+      guard self.source.given.dropFirst().allSatisfy({ $0.1 == nil }) else {
         throw JobError("--label, --test and --test-fraction say how to read --data, which is missing")
       }
       source = job.source
     }
-    let wantsAll = data != nil && test == nil && testFraction == nil
+    let wantsAll = self.source.data != nil && self.source.test == nil && self.source.testFraction == nil
     let loaded = try LoadedData(
       source, classify: file.description.target.isClassification, seed: seed == nil ? job.seed : options.chosenSeed,
       evaluatesAll: wantsAll)
@@ -72,9 +49,9 @@ struct EvaluateCommand: ParsableCommand {
         "\(source.data) has \(loaded.featureCount) features, and \(model) was trained on \(file.description.inputs)")
     }
     // A file may lack the last classes, but not have others.
-    if loaded.target.outputs > file.description.target.outputs {
-      throw TrainingError(
-        "\(source.data) has \(loaded.target.outputs) classes, and \(model) knows \(file.description.target.outputs)")
+    let (outputs, known) = (loaded.target.outputs, file.description.target.outputs)
+    guard loaded.target.isClassification ? outputs <= known : outputs == known else {
+      throw TrainingError("\(source.data) has \(outputs) classes or targets, and \(model) predicts \(known)")
     }
     guard let test = loaded.test else {
       throw TrainingError("\(source.data) has no test part: give one with --test, or a --test-fraction above 0")

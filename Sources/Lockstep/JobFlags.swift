@@ -8,27 +8,8 @@ struct JobFlags: ParsableArguments {
     help: ArgumentHelp("A YAML file of these options; a flag beats the file.", valueName: "file"))
   var job: String?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: digits)", valueName: "data"))
-  var data: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The label's column in a CSV file: a name, or a position from 1. (default: the last)", valueName: "column"))
-  var label: String?
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("A second CSV file that is the test part.", valueName: "file"))
-  var test: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "The share of the examples that becomes the test part, cut by the seed; 0 for none. (default: 0.2, where the data brings no test part)",
-      valueName: "share"))
-  var testFraction: String?
+  @OptionGroup
+  var source: DataFlags
 
   @Option(
     parsing: .unconditional,
@@ -113,16 +94,15 @@ struct JobFlags: ParsableArguments {
   /// The options given, and below them those of the file.
   func options() throws -> JobOptions {
     var options = JobOptions()
-    let given: [(String, String?)] = [
-      ("data", data), ("label", label), ("test", test), ("test-fraction", testFraction), ("scale", scale),
-      ("model", model), ("activation", activation), ("loss", loss), ("optimizer", optimizer),
-      ("learning-rate", learningRate), ("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("rho", rho),
-      ("batch-size", batchSize), ("micro-batches", microBatches), ("epochs", epochs), ("steps", steps), ("seed", seed),
-      ("output", output),
-    ]
-    for (name, value) in given {
-      if let value { try options.set(name, to: value) }
-    }
+    try options.set(
+      source.given + [
+        ("scale", scale),
+        ("model", model), ("activation", activation), ("loss", loss), ("optimizer", optimizer),
+        ("learning-rate", learningRate), ("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("rho", rho),
+        ("batch-size", batchSize), ("micro-batches", microBatches), ("epochs", epochs), ("steps", steps),
+        ("seed", seed),
+        ("output", output),
+      ])
     if let job { try options.merge(file: job) }
     return options
   }
