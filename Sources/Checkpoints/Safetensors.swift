@@ -166,10 +166,10 @@ public enum Safetensors {
       }
     }
 
-    /// Reads all tensors of `layout` into `parameters`.
+    /// Checks that the file's tensors are exactly those of `layout`, by name and shape.
     ///
-    /// - Throws: ``FileError`` where the file's tensors are not exactly those, by name and shape.
-    public func read(into parameters: MutableFloats, layout: ParameterLayout) throws {
+    /// - Throws: ``FileError`` where they are not.
+    public func check(_ layout: ParameterLayout) throws {
       let extra = Set(entries.keys).subtracting(layout.tensors.map(\.name)).sorted()
       guard extra.isEmpty else {
         throw FileError("\(path) has tensors that the model lacks: \(extra.joined(separator: ", "))")
@@ -179,6 +179,16 @@ public enum Safetensors {
         guard entry.shape == tensor.savedShape else {
           throw FileError("\(path): tensor \(tensor.name) is \(entry.shape), and \(tensor.savedShape) in the model")
         }
+      }
+    }
+
+    /// Reads all tensors of `layout` into `parameters`.
+    ///
+    /// - Throws: ``FileError`` where the file's tensors are not exactly those.
+    public func read(into parameters: MutableFloats, layout: ParameterLayout) throws {
+      try check(layout)
+      for tensor in layout.tensors {
+        guard let entry = entries[tensor.name] else { continue }
         data.withUnsafeBytes { bytes in
           let saved = UnsafeRawBufferPointer(
             rebasing: bytes[(start + entry.data_offsets[0])..<(start + entry.data_offsets[1])])

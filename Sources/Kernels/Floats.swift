@@ -34,6 +34,9 @@ public struct Floats: @unchecked Sendable {
     UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Float>.stride)
   }
 
+  /// Whether no value is infinite or a NaN.
+  public var areFinite: Bool { UnsafeBufferPointer(start: base, count: count).allSatisfy(\.isFinite) }
+
   /// A copy of the values.
   public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
 }

@@ -13,7 +13,10 @@ public enum LockstepCommands {
   /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
   /// standard error.
   public static func main(models: [ModelFactory] = []) -> Never {
+    openStandardStreams()
+    // Both are errors that write() reports.
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
     Registry.models.withLock { $0 = ModelFactory.builtIn + models }
     do {
       var command = try RootCommand.parseAsRoot()

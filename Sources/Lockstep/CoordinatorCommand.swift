@@ -20,6 +20,7 @@ struct CoordinatorCommand: ParsableCommand {
 
   func run() throws {
     let signals = SignalWatch()
+    try ensureDescriptors(1024)
     let options = try job.options()
     let prepared = try PreparedJob(options, models: Registry.all)
     // ZeroMQ spells "any free port" with a star.

@@ -23,6 +23,10 @@ struct EvaluateCommand: ParsableCommand {
     let file = try ModelFile(path: model, models: Registry.all)
     let (data, examples) = try examples(for: file)
     let evaluation = Evaluation(file, on: examples)
+    guard evaluation.loss.isFinite else {
+      throw TrainingError(
+        "the loss of \(model) on \(data) is \(evaluation.loss): its parameters or the data are out of range")
+    }
     say("\(data) (\(count(evaluation.examples, "example")))")
     say("test loss: \(evaluation.loss)")
     if let accuracy = evaluation.accuracy { say("test accuracy: \(accuracy)") }

@@ -1,33 +1,33 @@
 internal import Foundation
 internal import Synchronization
 
-/// Turns SIGINT and SIGTERM into a call on a thread of its own, so that a run can end in order. A second signal ends
-/// the process at once.
+/// Turns SIGINT, SIGTERM and SIGHUP into a call on a thread of its own, so that a run can end in order. A further signal
+/// a second later or more ends the process at once. (Supervisors send the same one twice, to the process and its group.)
 final class SignalWatch: Sendable {
   struct Signal: Sendable {
     let number: Int32
-    var name: String { number == SIGINT ? "SIGINT" : "SIGTERM" }
+    var name: String { [SIGINT: "SIGINT", SIGTERM: "SIGTERM", SIGHUP: "SIGHUP"][number] ?? "signal \(number)" }
   }
 
   private struct State {
-    var received: Signal?
+    var received: (signal: Signal, at: Instant)?
     var action: (@Sendable (Signal) -> Void)?
   }
   private let state = Mutex(State())
 
   /// Starts to watch; made before any other thread, so that all inherit the blocked signals.
   init() {
+    // A SIGHUP that nohup has made harmless stays so.
+    var hangUp = sigaction()
+    sigaction(SIGHUP, nil, &hangUp)
+    let watched = isIgnored(hangUp) ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP]
     var signals = sigset_t()
     sigemptyset(&signals)
-    sigaddset(&signals, SIGINT)
-    sigaddset(&signals, SIGTERM)
+    for signal in watched { sigaddset(&signals, signal) }
     pthread_sigmask(SIG_BLOCK, &signals, nil)
-    Thread.detachNewThread { [self] in
+    Thread.detachNewThread { [self, signals] in
+      var signals = signals
       while true {
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        sigaddset(&signals, SIGINT)
-        sigaddset(&signals, SIGTERM)
         var number: Int32 = 0
         guard sigwait(&signals, &number) == 0 else { continue }
         receive(Signal(number: number))
@@ -36,7 +36,7 @@ final class SignalWatch: Sendable {
   }
 
   /// The first signal that came.
-  var received: Signal? { state.withLock { $0.received } }
+  var received: Signal? { state.withLock { $0.received?.signal } }
 
   /// Calls `action` with the first signal from now on; until then a signal ends the process.
   func onSignal(_ action: @escaping @Sendable (Signal) -> Void) {
@@ -44,13 +44,27 @@ final class SignalWatch: Sendable {
   }
 
   private func receive(_ signal: Signal) {
-    let (action, isSecond) = state.withLock { state in
-      let isSecond = state.received != nil
-      if !isSecond { state.received = signal }
-      return (state.action, isSecond)
+    let now = Instant.now
+    let (action, first) = state.withLock { state in
+      defer { if state.received == nil { state.received = (signal, now) } }
+      return (state.action, state.received)
     }
-    // Nothing to end in order yet, or asked twice.
-    guard let action, !isSecond else { _exit(128 + signal.number) }
-    action(signal)
+    if let first {
+      if now.seconds(since: first.at) < 1 { return }
+    } else if let action {
+      action(signal)
+      return
+    }
+    complain("error: interrupted by \(signal.name)")
+    _exit(128 + signal.number)
   }
+}
+
+private func isIgnored(_ action: sigaction) -> Bool {
+  #if canImport(Darwin)
+    let handler = action.__sigaction_u.__sa_handler
+  #else
+    let handler = action.__sigaction_handler.sa_handler
+  #endif
+  return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
 }

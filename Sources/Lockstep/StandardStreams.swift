@@ -5,9 +5,20 @@ func say(_ line: String) {
   put(line + "\n", STDOUT_FILENO)
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error: one line, whatever names and data it quotes.
 func complain(_ line: String) {
-  put(line + "\n", STDERR_FILENO)
+  let shown = line.unicodeScalars.map {
+    $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0)
+  }
+  put(shown.joined() + "\n", STDERR_FILENO)
+}
+
+/// Makes sure that the three standard descriptors are open, so that no socket or file takes their numbers and gets what
+/// is written to them.
+func openStandardStreams() {
+  for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+    _ = open("/dev/null", O_RDWR)
+  }
 }
 
 /// Writes `text` as it is. A reader that has gone away (`… | head`) is no reason to stop a run.

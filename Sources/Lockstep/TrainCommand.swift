@@ -28,6 +28,7 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     let signals = SignalWatch()
+    try ensureDescriptors(64 + 16 * workers)
     let options = try job.options()
     let prepared = try PreparedJob(options, models: Registry.all)
     let address = try LocalAddress()

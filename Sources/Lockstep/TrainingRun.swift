@@ -52,6 +52,11 @@ final class TrainingRun {
       throw error
     }
     progress.clear()
+    guard coordinator.parameters.values.areFinite else {
+      let failure = TrainingError("the last update made parameters that are not finite: try a smaller --learning-rate")
+      try? folder.finish(summary("\(failure)"), model: nil)
+      throw failure
+    }
     let summary = summary(nil)
     try folder.finish(summary, model: (coordinator.parameters.values, prepared))
     printSummary(summary)

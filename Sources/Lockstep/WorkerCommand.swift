@@ -29,6 +29,7 @@ struct WorkerCommand: ParsableCommand {
 
   func run() throws {
     let signals = SignalWatch()
+    try ensureDescriptors(64)
     var limits = Limits()
     limits.connect = connectTimeout
     let worker = try Worker(connecting: connect, threads: threads, models: Registry.all, limits: limits)

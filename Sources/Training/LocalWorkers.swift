@@ -59,9 +59,12 @@ public final class LocalWorkers: @unchecked Sendable {
   /// Waits a little for the workers to end by themselves, then ends them.
   public func stop() {
     isStopping.withLock { $0 = true }
-    if running.wait(timeout: .now() + 2) == .success { return }
-    for process in processes where process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    running.wait()
+    for (signal, seconds) in [(nil, 0.5), (SIGTERM, 2), (SIGKILL, 5)] as [(Int32?, Double)] {
+      if let signal {
+        for process in processes where process.isRunning { kill(process.processIdentifier, signal) }
+      }
+      if running.wait(timeout: .now() + seconds) == .success { return }
+    }
   }
 }
 
@@ -81,9 +84,12 @@ private final class LastLines: Sendable {
     _ = ended.wait(timeout: .now() + 1)
   }
 
+  /// The last line that says what was wrong, else the last.
   var last: String? {
     text.withLock { text in
-      text.split(separator: "\n").last.map { line in
+      let lines = text.split(separator: "\n")
+      let cause = lines.last { $0.hasPrefix("error: ") || $0.contains("Fatal error") }
+      return (cause ?? lines.last).map { line in
         line.hasPrefix("error: ") ? String(line.dropFirst("error: ".count)) : String(line)
       }
     }

@@ -63,6 +63,7 @@ public struct ModelFile {
       ModelRequest(
         arguments: "", inputs: description.inputs, target: description.target, activation: job.activation,
         loss: job.loss))
+    try file.check(model.layout)
     parameters = FloatBuffer(count: model.layout.count)
     try file.read(into: parameters.all, layout: model.layout)
   }

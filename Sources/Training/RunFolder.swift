@@ -7,16 +7,24 @@ public final class RunFolder {
   /// Where it is.
   public let path: String
   private let metrics: LineFile
+  /// Holds the folder's lock.
+  private let descriptor: Int32
 
   /// Makes the folder and writes the job into it, before anything is computed.
   ///
   /// - Parameter path: nil for `runs/<time>`. A run that is there already is replaced.
   public init(_ path: String?, _ prepared: PreparedJob) throws {
-    self.path = try path ?? RunFolder.newPath()
+    self.path = try path ?? RunFolder.makeNew()
     do {
       try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
     } catch {
       throw FileError("--output \(self.path): the folder cannot be made: \(RunFolder.cause(of: error))")
+    }
+    descriptor = open(self.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError.system("--output \(self.path): the folder cannot be opened") }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      throw FileError("--output \(self.path): another run is writing into this folder; choose another")
     }
     for name in ["model.safetensors", "summary.json"] { unlink("\(self.path)/\(name)") }
     try AtomicFile.write(
@@ -25,13 +33,22 @@ public final class RunFolder {
     metrics = try LineFile(path: "\(self.path)/metrics.jsonl")
   }
 
-  private static func newPath() throws -> String {
+  deinit { close(descriptor) }
+
+  /// Makes `runs/<time>`, or the next name where another run has just made that.
+  private static func makeNew() throws -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyy-MM-dd-HHmmss"
     let base = "runs/\(formatter.string(from: Date()))"
-    let candidates = [base] + (2...1000).map { "\(base)-\($0)" }
-    return candidates.first { !FileManager.default.fileExists(atPath: $0) } ?? base
+    mkdir("runs", 0o777)
+    for path in [base] + (2...1000).map({ "\(base)-\($0)" }) {
+      if mkdir(path, 0o777) == 0 { return path }
+      guard errno == EEXIST else {
+        throw FileError.system("the folder \(path) cannot be made; choose one with --output")
+      }
+    }
+    throw FileError("there are a thousand runs of this second already; choose a folder with --output")
   }
 
   /// Foundation wraps the system's word in a sentence that names no cause.

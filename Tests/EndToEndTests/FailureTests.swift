@@ -87,6 +87,41 @@ import ZeroMQ
     try fail(["train", "--output", "/proc/nothing"], "/proc/nothing")
   }
 
+  @Test func aPipeAsDataIsRefused() throws {
+    let path = scratch.path("pipe")
+    try #require(mkfifo(path, 0o600) == 0)
+    try fail(["train", "--data", path], "pipe is not a regular file")
+  }
+
+  @Test("a run that diverges fails and leaves no model", arguments: [[], ["--test-fraction", "0"]])
+  func divergence(_ options: [String]) throws {
+    let data = try scratch.file("d.csv", "a,y\n" + (0..<50).map { "\($0),\($0 % 7 * 1000)" }.joined(separator: "\n"))
+    try fail(
+      [
+        "train", "--data", data, "--steps", "1", "--learning-rate", "3e38", "--loss", "mean-squared-error", "--output",
+        "run",
+      ]
+        + options, "smaller --learning-rate")
+    #expect(!FileManager.default.fileExists(atPath: scratch.path("run/model.safetensors")))
+    #expect(try Summary(scratch.path("run")).status == "failed")
+  }
+
+  @Test func controlCharactersStayInTheErrorsOneLine() throws {
+    try fail(["train", "--data", "a\nb\u{1B}[31m"], "a\\nb\\u{1B}[31m: no such file")
+  }
+
+  @Test func twoRunsDoNotShareAFolder() throws {
+    let first = try Coordinating(scratch, [])
+    try fail(["train", "--output", scratch.path("run")], "another run is writing into this folder")
+    first.program.send(SIGTERM)
+    #expect(first.program.wait() == 128 + SIGTERM)
+    // Without --output each takes a name of its own.
+    let programs = try (0..<3).map { _ in try Program(["train", "--steps", "0"], in: scratch.url) }
+    for program in programs { #expect(program.wait() == 0) }
+    let runs = try FileManager.default.contentsOfDirectory(atPath: scratch.path("runs"))
+    #expect(runs.count == 3)
+  }
+
   @Test func aFullDiskEndsTheRun() throws {
     let folder = scratch.path("disk")
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -105,6 +140,12 @@ import ZeroMQ
     let address = try socket.lastEndpoint
     try fail(["coordinator", "--bind", address], "\(address) is in use by another process")
     try fail(["coordinator", "--bind", "nonsense"], "--bind nonsense")
+    try fail(["coordinator", "--bind", "tcp://127.0.0.1:99999"], "'99999' is no port")
+    let file = try scratch.file("precious", "data")
+    try fail(["coordinator", "--bind", "ipc://\(file)"], "there is a file already")
+    #expect(try scratch.read("precious") == "data")
+    let first = try Coordinating(scratch, [], bind: "ipc://\(scratch.path("socket"))")
+    try fail(["coordinator", "--bind", first.address, "--output", "other"], "is in use by another process")
   }
 
   @Test func aWorkerWithoutACoordinatorGivesUp() throws {
@@ -183,7 +224,7 @@ import ZeroMQ
       (#""inputs":64"#, #""inputs":9223372036854775807"#), (#""classes":10"#, #""classes":9223372036854775807"#),
       (#""classification":{"classes":10}"#, #""regression":{"outputs":10}"#),
       (#""micro-batches":8"#, #""micro-batches":0"#),
-      (#""mlp:256,128""#, #""mlp:256,129""#),
+      (#""mlp:256,128""#, #""mlp:256,129""#), (#""mlp:256,128""#, #""mlp:65536,65536""#),
     ])
   func metadata(_ old: String, _ new: String) throws {
     let scratch = try Scratch()

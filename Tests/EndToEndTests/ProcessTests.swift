@@ -89,6 +89,18 @@ import Testing
     }
   }
 
+  @Test func theSameSignalTwiceAtOnceEndsARunInOrder() throws {
+    // As a supervisor sends it: to the process, and to its group.
+    let program = try started(["--epochs", "100000"])
+    program.send(SIGTERM)
+    program.send(SIGTERM)
+    usleep(1000)
+    program.send(SIGTERM)
+    #expect(program.wait() == 128 + SIGTERM)
+    #expect(program.errors.hasSuffix("error: interrupted by SIGTERM\n"), "\(program.errors)")
+    #expect(try Summary(scratch.path("run")).status == "failed")
+  }
+
   @Test func aCoordinatorThatIsKilledEndsItsWorkersWithAnError() throws {
     let coordinator = try Coordinating(scratch, ["--epochs", "100000"])
     let worker = try Program(["worker", "--connect", coordinator.address])

@@ -62,7 +62,10 @@ public final class Coordinator {
     try socket.set(.reportsGonePeers)
     // At most one step's parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
-    try socket.set(.maximumMessageSize(Int64(max(chunks.size * MemoryLayout<Float>.size, 1 << 20))))
+    let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout)
+    let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
+    try socket.set(.maximumMessageSize(Int64(largest)))
+    try checkEndpoint(endpoint)
     do {
       try socket.bind(endpoint)
     } catch {
@@ -81,7 +84,7 @@ public final class Coordinator {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), plan: prepared.plan, chunks: chunks,
-        ready: Ready(data: prepared.fingerprint, layout: prepared.model.layout), awaitedWorkers: awaitedWorkers,
+        ready: ready, awaitedWorkers: awaitedWorkers,
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
         limits: limits))
   }

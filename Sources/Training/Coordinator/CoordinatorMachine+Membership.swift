@@ -32,8 +32,8 @@ extension CoordinatorMachine {
   }
 
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
-    if members[peer] != nil { remove(peer, "it introduced itself again", at: now) }
-    guard !isOver, !endedNames.contains(hello.name) else { return }
+    if members[peer] != nil { expel(peer, "it introduced itself twice", at: now) }
+    guard !isOver, !banned.contains(peer), !endedNames.contains(hello.name) else { return }
     if configuration.awaitedWorkers > 0 { seenNames.insert(hello.name) }
     strangers.remove(peer)
     sessionsGiven += 1
@@ -71,7 +71,9 @@ extension CoordinatorMachine {
   }
 
   /// Ends a membership and tells the worker why.
-  mutating func expel(_ peer: Peer, _ reason: String, at now: Instant) {
+  mutating func expel(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
+    if banned.count >= 1024 { banned.removeAll() }
+    if !mayReturn { banned.insert(peer) }
     send(.refuse, .reason(reason), to: peer)
     remove(peer, reason, at: now)
   }
@@ -125,7 +127,7 @@ extension CoordinatorMachine {
       guard let member = members[peer] else { continue }
       let silence = now.seconds(since: member.lastHeard)
       if silence > limits.silence {
-        expel(peer, "it was silent for \(Int(silence.rounded())) s", at: now)
+        expel(peer, "it was silent for \(Int(silence.rounded())) s", mayReturn: true, at: now)
         continue
       }
       if now.seconds(since: member.lastPing) >= limits.ping {

@@ -103,6 +103,8 @@ struct CoordinatorMachine {
   var usualSeconds: [Bool: Double] = [:]
   /// Peers that are no workers and were answered or reported once.
   var strangers: Set<Peer> = []
+  /// Peers that broke the protocol; their connection is not listened to any more.
+  var banned: Set<Peer> = []
   var actions: [Action] = []
 
   init(_ configuration: Configuration) {
@@ -120,7 +122,9 @@ struct CoordinatorMachine {
     case .started: lastProgress = now
     case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)
     case .malformed(let error, let peer): reject(error, from: peer, at: now)
-    case .unreachable(let peer): remove(peer, "its connection is gone", at: now)
+    case .unreachable(let peer):
+      // A process of this run's own is about to be reported with the cause, or will fall silent.
+      if configuration.awaitedWorkers == 0 { remove(peer, "its connection is gone", at: now) }
     case .processEnded(let name, let description): processEnded(name, description, at: now)
     case .tick: tick(at: now)
     case .failed(let reason): end(reason)
