@@ -27,7 +27,7 @@ struct CoordinatorCommand: ParsableCommand {
     let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
     let coordinator = try Coordinator(prepared, binding: endpoint, awaitedWorkers: 0)
     signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
-    let run = try TrainingRun(prepared, output: options.output, threads: nil, signals: signals)
+    let run = try TrainingRun(prepared, output: options.output, signals: signals)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {
       complain(

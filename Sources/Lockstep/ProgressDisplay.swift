@@ -20,7 +20,7 @@ final class ProgressDisplay {
 
   func show(_ event: TrainingEvent, _ statistics: RunStatistics) {
     switch event {
-    case .workerJoined(let name, let number, let count):
+    case .workerJoined(let name, let number, _, let count):
       workers = count
       // The first ones are what was asked for; later ones are news.
       if trainedSteps > 0 { line("worker \(number) (\(name)) has joined; \(Lockstep.count(count, "worker"))") }

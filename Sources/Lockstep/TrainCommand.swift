@@ -35,7 +35,7 @@ struct TrainCommand: ParsableCommand {
     defer { address.remove() }
     let coordinator = try Coordinator(prepared, binding: address.endpoint, awaitedWorkers: workers)
     signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
-    let run = try TrainingRun(prepared, output: options.output, threads: threads, signals: signals)
+    let run = try TrainingRun(prepared, output: options.output, signals: signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     let processes = try LocalWorkers(
       workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox)

@@ -4,14 +4,11 @@ internal import Foundation
 final class TrainingRun {
   private let prepared: PreparedJob
   private let folder: RunFolder
-  private let threads: Int?
   private let signals: SignalWatch
   private var statistics = RunStatistics()
 
-  /// - Parameter threads: of each worker, where they are known.
-  init(_ prepared: PreparedJob, output: String?, threads: Int?, signals: SignalWatch) throws {
+  init(_ prepared: PreparedJob, output: String?, signals: SignalWatch) throws {
     self.prepared = prepared
-    self.threads = threads
     self.signals = signals
     folder = try RunFolder(output, prepared)
   }
@@ -36,7 +33,7 @@ final class TrainingRun {
     let progress = ProgressDisplay(prepared.plan)
     func summary(_ failure: String?) -> RunSummary {
       statistics.finished(
-        coordinator.parameters.values, threads: threads, seconds: Instant.now.seconds(since: start), failure: failure)
+        coordinator.parameters.values, seconds: Instant.now.seconds(since: start), failure: failure)
     }
     do {
       try coordinator.run { event in

@@ -8,10 +8,10 @@ public struct RunSummary: Codable, Sendable {
   public var status = "completed"
   /// The root cause of a failure.
   public var error: String?
-  /// Workers that took part.
+  /// Workers that took part, those that left counted.
   public var workers = 0
-  /// Compute threads of each local worker; nil where workers were started elsewhere.
-  public var threads: Int?
+  /// Compute threads of a worker; of the one with the most where they differ.
+  public var threads = 0
   /// Updates done.
   public var steps = 0
   /// Epochs begun.
@@ -79,7 +79,9 @@ public struct RunStatistics: Sendable {
   /// Takes in an event.
   public mutating func add(_ event: TrainingEvent) {
     switch event {
-    case .workerJoined(_, let number, _): summary.workers = max(summary.workers, number)
+    case .workerJoined(_, let number, let threads, _):
+      summary.workers = max(summary.workers, number)
+      summary.threads = max(summary.threads, threads)
     case .step(let report):
       if report.epoch != epoch {
         epoch = report.epoch
@@ -104,11 +106,10 @@ public struct RunStatistics: Sendable {
   }
 
   /// The summary of a finished run.
-  public func finished(_ parameters: Floats, threads: Int?, seconds: Double, failure: String?) -> RunSummary {
+  public func finished(_ parameters: Floats, seconds: Double, failure: String?) -> RunSummary {
     var summary = summary
     summary.status = failure == nil ? "completed" : "failed"
     summary.error = failure
-    summary.threads = threads
     summary.seconds = seconds
     summary.parameterCount = parameters.count
     summary.parametersSHA256 = parametersSHA256(parameters)

@@ -1,7 +1,7 @@
 /// What a run reports while it goes.
 public enum TrainingEvent: Sendable {
-  /// A worker can compute from now on; `count` workers can.
-  case workerJoined(name: String, number: Int, count: Int)
+  /// A worker of so many compute threads can compute from now on; `count` workers can.
+  case workerJoined(name: String, number: Int, threads: Int, count: Int)
   /// A worker is gone, and why; `count` are left.
   case workerLeft(name: String, number: Int, reason: String, count: Int)
   /// A step's update is done.

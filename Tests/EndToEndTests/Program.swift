@@ -129,7 +129,7 @@ struct Summary: Decodable {
   let status: String
   let error: String?
   let workers: Int
-  let threads: Int?
+  let threads: Int
   let steps: Int
   let epochs: Int
   let examples_seen: Int

@@ -38,7 +38,7 @@ extension CoordinatorMachine {
     strangers.remove(peer)
     sessionsGiven += 1
     members[peer] = Member(
-      session: sessionsGiven, name: shown(hello.name),
+      session: sessionsGiven, name: shown(hello.name), threads: hello.threads,
       chunkSteps: Array(repeating: -1, count: configuration.chunks.count),
       assigned: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
@@ -66,7 +66,7 @@ extension CoordinatorMachine {
     joined += 1
     members[peer]!.number = joined
     awaited = max(awaited - 1, 0)
-    report(.workerJoined(name: member.name, number: members[peer]!.number, count: activeCount))
+    report(.workerJoined(name: member.name, number: joined, threads: member.threads, count: activeCount))
     dispatch(at: now)
   }
 

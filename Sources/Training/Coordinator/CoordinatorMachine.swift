@@ -173,6 +173,7 @@ struct Member {
 
   let session: UInt64
   let name: String
+  let threads: Int
   /// Counted by joining, from 1.
   var number = 0
   var state = State.loading
