@@ -151,6 +151,39 @@ VECTORIZED void lk_gelu_derivative(float *restrict gradient, const float *restri
   }
 }
 
+// Philox4x32-10: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011.
+INLINE void philox(uint64_t key, uint64_t stream, uint64_t counter, uint32_t words[4]) {
+  uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)(counter >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  for (int round = 0; round < 10; round++) {
+    uint64_t a = (uint64_t)c0 * 0xD2511F53u, b = (uint64_t)c2 * 0xCD9E8D57u;
+    c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
+    c1 = (uint32_t)b;
+    c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
+    c3 = (uint32_t)a;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+VECTORIZED void lk_dropout(const float *input, float *output, size_t rows, size_t columns, uint64_t key,
+                           uint64_t stream, uint64_t first, uint32_t threshold, float scale) {
+  uint64_t blocks = (columns + 3) / 4;
+  for (size_t r = 0; r < rows; r++, input += columns, output += columns)
+    for (uint64_t block = 0; block < blocks; block++) {
+      uint32_t words[4];
+      philox(key, stream, (first + r) * blocks + block, words);
+      for (size_t lane = 0; lane < 4 && 4 * block + lane < columns; lane++) {
+        size_t c = 4 * block + lane;
+        output[c] = words[lane] >= threshold ? input[c] * scale : 0.0f;
+      }
+    }
+}
+
 VECTORIZED void lk_column_sums(float *restrict sums, const float *restrict values, size_t rows, size_t columns) {
   memset(sums, 0, columns * sizeof *sums);
   for (size_t r = 0; r < rows; r++, values += columns)

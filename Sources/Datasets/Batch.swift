@@ -7,8 +7,28 @@ public struct Batch {
   /// What they should be predicted as.
   public let targets: Targets
 
+  /// Where it stands in the run, for what is random in a model.
+  public let place: Place
+
   /// How many examples there are.
   public var count: Int { features.rows }
+
+  /// The key of whatever is random in a model: the same on every worker.
+  public struct Place: Equatable, Sendable {
+    /// The job's seed.
+    public var seed: UInt64
+    /// Updates that the parameters have had.
+    public var step: Int
+    /// The first example's position in its epoch; the others follow it.
+    public var position: Int
+
+    /// A place.
+    public init(seed: UInt64, step: Int, position: Int) {
+      self.seed = seed
+      self.step = step
+      self.position = position
+    }
+  }
 
   /// What examples should be predicted as.
   public enum Targets {
@@ -19,9 +39,10 @@ public struct Batch {
   }
 
   /// A batch over borrowed features and targets.
-  public init(features: Matrix, targets: Targets) {
+  public init(features: Matrix, targets: Targets, place: Place = Place(seed: 0, step: 0, position: 0)) {
     self.features = features
     self.targets = targets
+    self.place = place
   }
 }
 
@@ -43,8 +64,10 @@ public final class BatchBuffer {
     values = FloatBuffer(count: 0)
   }
 
-  /// The examples that `indices` name, in that order; valid until the next call.
-  public func gather(_ indices: some RandomAccessCollection<Int>) -> Batch {
+  /// The examples that `indices` name, in that order; valid until the next call, while the buffer lives.
+  public func gather(
+    _ indices: some RandomAccessCollection<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0)
+  ) -> Batch {
     reserve(indices.count)
     let columns = examples.featureCount
     for (place, index) in indices.enumerated() {
@@ -59,11 +82,11 @@ public final class BatchBuffer {
     }
     let matrix = Matrix(features.values[0..<indices.count * columns], rows: indices.count, columns: columns)
     switch examples.dataset.targets {
-    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(indices.count)))
+    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(indices.count)), place: place)
     case .values:
       let outputs = examples.dataset.outputs
       let targets = Matrix(values.values[0..<indices.count * outputs], rows: indices.count, columns: outputs)
-      return Batch(features: matrix, targets: .values(targets))
+      return Batch(features: matrix, targets: .values(targets), place: place)
     }
   }
 

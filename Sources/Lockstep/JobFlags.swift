@@ -35,6 +35,13 @@ struct JobFlags: ParsableArguments {
   var loss: String?
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The share of hidden values that training drops, the same ones on every worker. (default: 0)", valueName: "share")
+  )
+  var dropout: String?
+
+  @Option(
     parsing: .unconditional, help: ArgumentHelp("The update rule: adam or rmsprop. (default: adam)", valueName: "name"))
   var optimizer: String?
 
@@ -97,7 +104,7 @@ struct JobFlags: ParsableArguments {
     try options.set(
       source.given + [
         ("scale", scale),
-        ("model", model), ("activation", activation), ("loss", loss), ("optimizer", optimizer),
+        ("model", model), ("activation", activation), ("loss", loss), ("dropout", dropout), ("optimizer", optimizer),
         ("learning-rate", learningRate), ("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("rho", rho),
         ("batch-size", batchSize), ("micro-batches", microBatches), ("epochs", epochs), ("steps", steps),
         ("seed", seed),

@@ -15,14 +15,17 @@ public struct ModelRequest: Equatable, Sendable {
   public var activation: Activation
   /// The job's loss.
   public var loss: Loss
+  /// The share of hidden values that training drops.
+  public var dropout: Double
 
   /// A request; see the properties.
-  public init(arguments: String, inputs: Int, target: Target, activation: Activation, loss: Loss) {
+  public init(arguments: String, inputs: Int, target: Target, activation: Activation, loss: Loss, dropout: Double = 0) {
     self.arguments = arguments
     self.inputs = inputs
     self.target = target
     self.activation = activation
     self.loss = loss
+    self.dropout = dropout
   }
 }
 
@@ -95,7 +98,7 @@ extension MultilayerPerceptron {
     }
     self.init(
       inputs: request.inputs, hidden: hidden, outputs: request.target.outputs, activation: request.activation,
-      loss: request.loss)
+      loss: request.loss, dropout: request.dropout)
   }
 }
 

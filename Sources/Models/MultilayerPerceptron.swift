@@ -11,6 +11,7 @@ public struct MultilayerPerceptron: Model {
   private let layers: [Layer]
   private let activation: Activation
   private let loss: Loss
+  private let dropout: Double
 
   private struct Layer {
     let inputs: Int
@@ -23,8 +24,9 @@ public struct MultilayerPerceptron: Model {
     func weight(in parameters: Floats) -> Matrix { Matrix(parameters[weight], rows: inputs, columns: outputs) }
   }
 
-  /// A perceptron from `inputs` over the `hidden` sizes to `outputs`, all positive.
-  public init(inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: Loss) {
+  /// A perceptron from `inputs` over the `hidden` sizes to `outputs`, all positive. Training drops the share `dropout` of
+  /// each hidden layer's activations.
+  public init(inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: Loss, dropout: Double = 0) {
     var layout = ParameterLayout()
     let sizes = [inputs] + hidden + [outputs]
     layers = zip(sizes, sizes.dropFirst()).enumerated().map { index, size in
@@ -36,6 +38,7 @@ public struct MultilayerPerceptron: Model {
     self.layout = layout
     self.activation = activation
     self.loss = loss
+    self.dropout = dropout
   }
 
   /// Weights uniform by the activation's rule (the last layer by Glorot's), biases zero. Layer l draws from its own
@@ -54,7 +57,7 @@ public struct MultilayerPerceptron: Model {
   public struct Workspace {
     /// Layer l's output; where the activation keeps its input, that input.
     fileprivate var outputs: [FloatBuffer] = []
-    /// Layer l's activated output, where the activation keeps its input.
+    /// Layer l's activated output as the next layer reads it, where that is not the output itself.
     fileprivate var activated: [FloatBuffer] = []
     /// The gradient with respect to a layer's output, and to its input; swapped from layer to layer.
     fileprivate var gradients = (FloatBuffer(count: 0), FloatBuffer(count: 0))
@@ -68,15 +71,23 @@ public struct MultilayerPerceptron: Model {
     guard rows > workspace.rows else { return }
     workspace.rows = rows
     workspace.outputs = layers.map { FloatBuffer(count: rows * $0.outputs) }
-    workspace.activated = layers.dropLast().map { FloatBuffer(count: activation.keepsInput ? rows * $0.outputs : 0) }
+    workspace.activated = layers.dropLast().map { FloatBuffer(count: keepsBoth ? rows * $0.outputs : 0) }
     let widest = layers.dropFirst().map(\.inputs).max() ?? 0
     workspace.gradients = (FloatBuffer(count: rows * widest), FloatBuffer(count: rows * widest))
+  }
+
+  /// Whether the backward pass needs something else of a layer than what the next layer reads.
+  private var keepsBoth: Bool { activation.keepsInput || dropout > 0 }
+
+  /// The dropout behind layer `index`.
+  private func dropout(_ index: Int, _ batch: Batch) -> Dropout {
+    Dropout(rate: dropout, seed: batch.place.seed, step: batch.place.step, layer: index % 256)
   }
 
   /// Layer `index`'s input, `rows` of it.
   private func input(_ index: Int, of batch: Batch, in workspace: Workspace) -> Matrix {
     guard index > 0 else { return batch.features }
-    let buffer = activation.keepsInput ? workspace.activated[index - 1] : workspace.outputs[index - 1]
+    let buffer = keepsBoth ? workspace.activated[index - 1] : workspace.outputs[index - 1]
     let columns = layers[index].inputs
     return Matrix(buffer.values[0..<batch.count * columns], rows: batch.count, columns: columns)
   }
@@ -84,7 +95,9 @@ public struct MultilayerPerceptron: Model {
   /// Computes all layers.
   ///
   /// - Returns: the last one's output, without activation.
-  private func forward(_ batch: Batch, at parameters: Floats, in workspace: inout Workspace) -> MutableFloats {
+  private func forward(
+    _ batch: Batch, at parameters: Floats, in workspace: inout Workspace, isTraining: Bool
+  ) -> MutableFloats {
     reserve(batch.count, in: &workspace)
     for (index, layer) in layers.enumerated() {
       let count = batch.count * layer.outputs
@@ -93,8 +106,15 @@ public struct MultilayerPerceptron: Model {
       if index == layers.count - 1 {
         addBias(parameters[layer.bias], to: output)
       } else {
-        let activated = workspace.activated[index].all[0..<(activation.keepsInput ? count : 0)]
+        let activated = workspace.activated[index].all[0..<(keepsBoth ? count : 0)]
         activation.apply(bias: parameters[layer.bias], output, activated: activated)
+        guard dropout > 0 else { continue }
+        let whole = activation.keepsInput ? activated.readOnly : output.readOnly
+        if isTraining {
+          dropout(index, batch).apply(whole, into: activated, columns: layer.outputs, first: batch.place.position)
+        } else if !activation.keepsInput {
+          activated.copy(whole)
+        }
       }
     }
     return workspace.outputs[layers.count - 1].all[0..<batch.count * layers[layers.count - 1].outputs]
@@ -105,7 +125,7 @@ public struct MultilayerPerceptron: Model {
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace,
     ready: (Range<Int>) -> Void
   ) -> Metrics {
-    var outputGradient = forward(batch, at: parameters, in: &workspace)
+    var outputGradient = forward(batch, at: parameters, in: &workspace, isTraining: true)
     let metrics = loss.gradient(outputGradient, columns: layers[layers.count - 1].outputs, targets: batch.targets)
     for (index, layer) in layers.enumerated().reversed() {
       let columns = Matrix(outputGradient.readOnly, rows: batch.count, columns: layer.outputs)
@@ -116,6 +136,10 @@ public struct MultilayerPerceptron: Model {
       guard index > 0 else { break }
       let inputGradient = workspace.gradients.0.all[0..<batch.count * layer.inputs]
       multiply(columns, layer.weight(in: parameters).transposed, into: inputGradient)
+      if dropout > 0 {
+        dropout(index - 1, batch)
+          .apply(inputGradient.readOnly, into: inputGradient, columns: layer.inputs, first: batch.place.position)
+      }
       activation.multiplyByDerivative(
         inputGradient, kept: workspace.outputs[index - 1].values[0..<batch.count * layer.inputs])
       outputGradient = inputGradient
@@ -126,7 +150,7 @@ public struct MultilayerPerceptron: Model {
 
   /// The loss and its companions, without a gradient.
   public func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
-    let output = forward(batch, at: parameters, in: &workspace)
+    let output = forward(batch, at: parameters, in: &workspace, isTraining: false)
     return loss.gradient(output, columns: layers[layers.count - 1].outputs, targets: batch.targets)
   }
 }

@@ -21,6 +21,8 @@ public struct Job: Equatable, Sendable {
   public var activation: Activation
   /// What training makes small.
   public var loss: Loss
+  /// The share of hidden values that training drops.
+  public var dropout: Double
   /// The update rule and its hyperparameters.
   public var optimizer: OptimizerSettings
   /// Examples a step, of all workers together.
@@ -42,6 +44,7 @@ public struct Job: Equatable, Sendable {
     if let fraction = source.testFraction { options.append(("test-fraction", "\(fraction)")) }
     options += [
       ("scale", scale.rawValue), ("model", model), ("activation", activation.rawValue), ("loss", loss.rawValue),
+      ("dropout", "\(dropout)"),
       ("optimizer", optimizer.name),
     ]
     for name in JobOptions.hyperparameterNames {
@@ -58,7 +61,9 @@ public struct Job: Equatable, Sendable {
 
   /// The request that the job's model is made by.
   public func modelRequest(_ data: LoadedData) -> ModelRequest {
-    ModelRequest(arguments: "", inputs: data.featureCount, target: data.target, activation: activation, loss: loss)
+    ModelRequest(
+      arguments: "", inputs: data.featureCount, target: data.target, activation: activation, loss: loss,
+      dropout: dropout)
   }
 
   /// The job's plan over `data`.
@@ -90,6 +95,7 @@ extension Job: Codable {
     try container.encode(model, forKey: Key("model"))
     try container.encode(activation, forKey: Key("activation"))
     try container.encode(loss, forKey: Key("loss"))
+    try container.encode(dropout, forKey: Key("dropout"))
     try container.encode(optimizer.name, forKey: Key("optimizer"))
     for (name, value) in optimizer.values { try container.encode(value, forKey: Key(name)) }
     try container.encode(batchSize, forKey: Key("batch-size"))
@@ -113,6 +119,8 @@ extension Job: Codable {
     model = try container.decode(String.self, forKey: Key("model"))
     activation = try container.decode(Activation.self, forKey: Key("activation"))
     loss = try container.decode(Loss.self, forKey: Key("loss"))
+    dropout = try container.decode(Double.self, forKey: Key("dropout"))
+    guard dropout >= 0 && dropout < 1 else { throw JobError("dropout is \(dropout), which is not a share below 1") }
     var given: [String: Double] = [:]
     for name in Set(builtInRules.flatMap { $0.hyperparameters.map(\.name) }) {
       given[name] = try container.decodeIfPresent(Double.self, forKey: Key(name))

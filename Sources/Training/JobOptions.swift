@@ -27,6 +27,7 @@ public struct JobOptions: Equatable, Sendable {
   var model: String?
   var activation: Activation?
   var loss: Loss?
+  var dropout: Double?
   var optimizer: String?
   var hyperparameters: [String: Double] = [:]
   var batchSize: Int?
@@ -47,7 +48,7 @@ public struct JobOptions: Equatable, Sendable {
 
   /// All options, in the order of help texts and job files.
   public static let names =
-    ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "optimizer"]
+    ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "dropout", "optimizer"]
     + hyperparameterNames + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]
 
   static let hyperparameterNames: [String] = builtInRules.flatMap { $0.hyperparameters.map(\.name) }
@@ -67,6 +68,7 @@ public struct JobOptions: Equatable, Sendable {
     case "model": model = try nonEmpty(name, text)
     case "activation": activation = try choice(name, text)
     case "loss": loss = try choice(name, text)
+    case "dropout": dropout = try number(name, text, "at least 0 and below 1") { $0 >= 0 && $0 < 1 }
     case "optimizer": optimizer = try nonEmpty(name, text)
     case "batch-size": batchSize = try whole(name, text, JobOptions.batchSizes)
     case "micro-batches": microBatches = try whole(name, text, JobOptions.microBatchCounts)
@@ -134,6 +136,7 @@ public struct JobOptions: Equatable, Sendable {
     take(\.model)
     take(\.activation)
     take(\.loss)
+    take(\.dropout)
     take(\.optimizer)
     take(\.batchSize)
     take(\.microBatches)
@@ -163,6 +166,7 @@ public struct JobOptions: Equatable, Sendable {
     return Job(
       source: loaded.source, model: model ?? "mlp:256,128", activation: activation ?? .relu,
       loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
+      dropout: dropout ?? 0,
       optimizer: try OptimizerSettings(optimizer ?? "adam", given: hyperparameters),
       batchSize: batchSize ?? min(128, count), microBatches: microBatches ?? 8, length: length ?? .epochs(10),
       seed: chosenSeed, scale: scale ?? .standard)

@@ -62,7 +62,7 @@ public struct ModelFile {
       job.model,
       ModelRequest(
         arguments: "", inputs: description.inputs, target: description.target, activation: job.activation,
-        loss: job.loss))
+        loss: job.loss, dropout: job.dropout))
     try file.check(model.layout)
     parameters = FloatBuffer(count: model.layout.count)
     try file.read(into: parameters.all, layout: model.layout)

@@ -41,6 +41,13 @@ import Testing
     #expect(try train(scratch, ["--epochs", "2", "--micro-batches", "4"]).parameters_sha256 != hashes[0])
   }
 
+  @Test func dropoutIsTheSameForAnyNumberOfWorkers() throws {
+    let options = ["--epochs", "2", "--dropout", "0.2", "--batch-size", "100"]
+    let hashes = try ["1", "2", "3"].map { try train(scratch, options + ["--workers", $0]).parameters_sha256 }
+    #expect(Set(hashes).count == 1, "\(hashes)")
+    #expect(try train(scratch, ["--epochs", "2", "--batch-size", "100"]).parameters_sha256 != hashes[0])
+  }
+
   @Test func aRunsOwnJobFileGivesTheSameBits() throws {
     let options = [
       "--epochs", "1", "--model", "mlp:20", "--activation", "tanh", "--optimizer", "rmsprop", "--rho", "0.95",

@@ -10,6 +10,8 @@ private struct DoublePerceptron {
   let sizes: [Int]
   let activation: Activation
   let loss: Loss
+  /// What hidden value (layer, example, column) is multiplied by.
+  let factor: (Int, Int, Int) -> Double
 
   func loss(_ parameters: [Double], _ features: [[Double]], classes: [Int], values: [[Double]]) -> Double {
     var total = 0.0
@@ -24,7 +26,7 @@ private struct DoublePerceptron {
           for i in 0..<inputs { y[o] += x[i] * parameters[offset + i * outputs + o] }
         }
         offset += (inputs + 1) * outputs
-        x = layer == sizes.count - 2 ? y : y.map(activate)
+        x = layer == sizes.count - 2 ? y : y.enumerated().map { activate($1) * factor(layer, example, $0) }
       }
       switch loss {
       case .crossEntropy: total += log(x.reduce(0) { $0 + exp($1) }) - x[classes[example]]
@@ -50,12 +52,17 @@ private struct DoublePerceptron {
     let hidden: [Int]
     let activation: Activation
     let loss: Loss
-    var testDescription: String { "\(hidden) \(activation) \(loss)" }
+    var dropout = 0.0
+    var testDescription: String { "\(hidden) \(activation) \(loss) \(dropout)" }
   }
   static let setups: [Setup] = Loss.allCases.flatMap { loss in
     [Setup(hidden: [], activation: .relu, loss: loss)]
-      + Activation.allCases.flatMap {
-        [Setup(hidden: [7], activation: $0, loss: loss), Setup(hidden: [6, 5], activation: $0, loss: loss)]
+      + Activation.allCases.flatMap { activation in
+        [
+          Setup(hidden: [7], activation: activation, loss: loss),
+          Setup(hidden: [6, 5], activation: activation, loss: loss),
+          Setup(hidden: [6, 5], activation: activation, loss: loss, dropout: 0.3),
+        ]
       }
   }
 
@@ -64,7 +71,8 @@ private struct DoublePerceptron {
     let (inputs, outputs, examples) = (4, 3, 5)
     let seed = UInt64.random(in: 0...UInt64.max)
     let model = MultilayerPerceptron(
-      inputs: inputs, hidden: setup.hidden, outputs: outputs, activation: setup.activation, loss: setup.loss)
+      inputs: inputs, hidden: setup.hidden, outputs: outputs, activation: setup.activation, loss: setup.loss,
+      dropout: setup.dropout)
     let parameters = FloatBuffer(count: model.layout.count)
     Philox(seed: seed, stream: 100).fillUniform(parameters.all, bound: 0.8)
     let features = FloatBuffer(count: examples * inputs)
@@ -76,7 +84,9 @@ private struct DoublePerceptron {
     let targets: Batch.Targets =
       setup.loss == .crossEntropy
       ? .classes(labels.prefix(examples)) : .values(Matrix(values.values, rows: examples, columns: outputs))
-    let batch = Batch(features: Matrix(features.values, rows: examples, columns: inputs), targets: targets)
+    let place = Batch.Place(seed: seed, step: 11, position: 29)
+    let batch = Batch(
+      features: Matrix(features.values, rows: examples, columns: inputs), targets: targets, place: place)
 
     let gradient = FloatBuffer(count: model.layout.count)
     gradient.all.fill(.nan)
@@ -86,10 +96,16 @@ private struct DoublePerceptron {
       of: batch, at: parameters.values, into: gradient.all, using: &workspace,
       ready: { range in for index in range { covered[index] += 1 } })
     #expect(covered.allSatisfy { $0 == 1 }, "ready must cover each parameter once")
-    #expect(model.evaluate(batch, at: parameters.values, using: &workspace) == metrics)
+    let evaluated = model.evaluate(batch, at: parameters.values, using: &workspace)
+    #expect((evaluated == metrics) == (setup.dropout == 0), "evaluating drops nothing")
 
     let plain = DoublePerceptron(
-      sizes: [inputs] + setup.hidden + [outputs], activation: setup.activation, loss: setup.loss)
+      sizes: [inputs] + setup.hidden + [outputs], activation: setup.activation, loss: setup.loss
+    ) { layer, example, column in
+      let dropout = Dropout(rate: setup.dropout, seed: seed, step: place.step, layer: layer)
+      let isKept = dropout.keeps(position: place.position + example, column: column, of: setup.hidden[layer])
+      return isKept ? 1 / (1 - setup.dropout) : 0
+    }
     func rows(_ buffer: FloatBuffer, _ columns: Int) -> [[Double]] {
       (0..<examples).map { row in (0..<columns).map { Double(buffer.values[row * columns + $0]) } }
     }

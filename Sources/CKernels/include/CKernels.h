@@ -41,6 +41,12 @@ void lk_tanh_derivative(float *gradient, const float *activated, size_t count);
 void lk_sigmoid_derivative(float *gradient, const float *activated, size_t count);
 void lk_gelu_derivative(float *gradient, const float *input, size_t count);
 
+// Dropout of rows of columns: output = kept ? input · scale : 0, in place where output is input. Value (r, c) is kept
+// where word c mod 4 of Philox4x32-10's block (first + r) · ⌈columns / 4⌉ + c / 4 is at least `threshold`; key and stream
+// are those of Philox in Swift.
+void lk_dropout(const float *input, float *output, size_t rows, size_t columns, uint64_t key, uint64_t stream,
+                uint64_t first, uint32_t threshold, float scale);
+
 // sums[c] = Σ over rows, first row first.
 void lk_column_sums(float *sums, const float *values, size_t rows, size_t columns);
 

@@ -81,7 +81,7 @@ final class ModelEngine<M: Model>: WorkerEngine {
       case .train(let step):
         let leafGradient = gradients.take()
         gradient = leafGradient
-        metrics = differentiate(positions, epoch: plan.epoch(ofStep: step), into: leafGradient, &scratch)
+        metrics = differentiate(positions, step: step, into: leafGradient, &scratch)
       case .evaluate:
         guard let test = scratch.test else { preconditionFailure("an evaluation without a test part") }
         metrics = model.evaluate(test.gather(positions), at: parameters.values, using: &scratch.workspace)
@@ -94,13 +94,15 @@ final class ModelEngine<M: Model>: WorkerEngine {
   }
 
   private func differentiate(
-    _ positions: Range<Int>, epoch: Int, into gradient: Gradient, _ scratch: inout Scratch
+    _ positions: Range<Int>, step: Int, into gradient: Gradient, _ scratch: inout Scratch
   ) -> Metrics {
+    let epoch = plan.epoch(ofStep: step)
     if scratch.order?.epoch != epoch {
       scratch.order = (epoch, ExampleOrder(count: plan.trainCount, seed: seed, epoch: epoch))
     }
     let order = scratch.order!.order
-    let batch = scratch.train.gather(positions.lazy.map { order[$0] })
+    let place = Batch.Place(seed: seed, step: step, position: positions.lowerBound)
+    let batch = scratch.train.gather(positions.lazy.map { order[$0] }, place: place)
     return model.gradient(
       of: batch, at: parameters.values, into: gradient.buffer.all, using: &scratch.workspace, ready: { _ in })
   }
