@@ -39,6 +39,10 @@ final class TrainingRun {
       try coordinator.run { event in
         statistics.add(event)
         try folder.record(event)
+        if case .step(let report) = event, prepared.plan.isEvaluationDue(afterStep: report.step - 1) {
+          let hash = parametersSHA256(coordinator.parameters.values)
+          try folder.record(epoch: report.epoch, step: report.step, parametersSHA256: hash)
+        }
         progress.show(event, statistics)
       }
     } catch {

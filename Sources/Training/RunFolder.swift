@@ -79,6 +79,12 @@ public final class RunFolder {
     }
   }
 
+  /// Appends the line of an epoch's end.
+  public func record(epoch: Int, step: Int, parametersSHA256: String) throws {
+    try metrics.append(
+      "{\"event\":\"epoch\",\"step\":\(step),\"epoch\":\(epoch),\"parameters_sha256\":\"\(parametersSHA256)\"}")
+  }
+
   private func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
 
   /// Writes what a run leaves: the model where it succeeded, and the summary last.

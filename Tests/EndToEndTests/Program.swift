@@ -150,8 +150,8 @@ struct Summary: Decodable {
 
 /// Runs to the end and expects success.
 @discardableResult
-func succeed(_ arguments: [String], of name: String = "lockstep") throws -> Program {
-  let program = try Program(arguments, of: name)
+func succeed(_ arguments: [String], of name: String = "lockstep", in scratch: Scratch? = nil) throws -> Program {
+  let program = try Program(arguments, of: name, in: scratch?.url)
   let code = program.wait()
   try #require(code == 0, "\(arguments): \(String(describing: code)) \(program.errors)")
   return program

@@ -24,8 +24,8 @@ import Testing
     }
     let steps = lines.filter { $0.event == "step" }
     #expect(steps.map(\.step) == Array(1...120))
-    #expect(steps.map(\.examples).reduce(0, +) == 14380)
-    #expect(steps.allSatisfy { ($0.loss ?? 0) > 0 && $0.seconds > 0 && $0.compute_seconds?.count == 2 })
+    #expect(steps.compactMap(\.examples).reduce(0, +) == 14380)
+    #expect(steps.allSatisfy { ($0.loss ?? 0) > 0 && ($0.seconds ?? 0) > 0 && $0.compute_seconds?.count == 2 })
     let evaluations = lines.filter { $0.event == "evaluation" }
     #expect(evaluations.map(\.step) == Array(stride(from: 12, through: 120, by: 12)))
     #expect(evaluations.last?.test_accuracy == summary.test_accuracy)
@@ -101,6 +101,8 @@ import Testing
     let few = try train(scratch, ["--steps", "5", "--micro-batches", "2", "--workers", "1"])
     let many = try train(scratch, ["--steps", "5", "--micro-batches", "2", "--workers", "4"])
     #expect(many.workers == 4 && many.parameters_sha256 == few.parameters_sha256)
+    let program = try succeed(["train", "--steps", "5", "--micro-batches", "2", "--workers", "4"], in: scratch)
+    #expect(program.errors == "warning: 2 of 4 workers stand by: a step has 2 micro-batches (--micro-batches)\n")
   }
 
   @Test func aCustomModelGetsTheSameCommands() throws {
@@ -148,8 +150,8 @@ private struct MetricsLine: Decodable {
   let event: String
   let step: Int
   let epoch: Int
-  let examples: Int
-  let seconds: Double
+  let examples: Int?
+  let seconds: Double?
   let loss: Double?
   let compute_seconds: [String: Double]?
   let test_loss: Double?

@@ -20,6 +20,14 @@ extension CoordinatorMachine {
       return
     }
     work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
+    let microBatches = configuration.plan.microBatches
+    if activeCount > microBatches && !saidSpare {
+      saidSpare = true
+      report(
+        .warning(
+          "\(activeCount - microBatches) of \(activeCount) workers stand by: a step has \(microBatches) micro-batches (--micro-batches)"
+        ))
+    }
     dispatch(at: now)
   }
 

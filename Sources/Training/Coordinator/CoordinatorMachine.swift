@@ -95,6 +95,8 @@ struct CoordinatorMachine {
   var seenNames: Set<String> = []
   /// The names of local workers whose process has ended; what they still say is late.
   var endedNames: Set<String> = []
+  /// Whether it was said that there are more workers than leaves.
+  var saidSpare = false
   /// Workers that ever could compute.
   var joined = 0
   /// Since when the run has no worker, or its workers have made no progress.

@@ -1,0 +1,61 @@
+import Foundation
+import Testing
+
+/// Promise 1: for a given job the parameters after every epoch are the same bits, whoever computes them.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct InvarianceTests {
+  private let scratch: Scratch
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  /// Jobs whose cuts are uneven in every way.
+  static let jobs: [[String]] = [
+    // 1,438 examples: the last step of an epoch is partial.
+    ["--batch-size", "100", "--micro-batches", "8"],
+    // A last step with fewer examples (38) than micro-batches.
+    ["--batch-size", "175", "--micro-batches", "64"],
+    [
+      "--batch-size", "64", "--micro-batches", "7", "--dropout", "0.2", "--activation", "gelu", "--optimizer",
+      "rmsprop",
+    ],
+  ]
+
+  private func hashes(_ folder: String) throws -> [String] {
+    struct Line: Decodable {
+      let event: String
+      let parameters_sha256: String?
+    }
+    return try scratch.read("\(folder)/metrics.jsonl").split(separator: "\n")
+      .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+      .compactMap { $0.event == "epoch" ? $0.parameters_sha256 : nil }
+  }
+
+  @Test("workers and threads do not change a bit of any epoch", arguments: jobs)
+  func workersAndThreads(_ job: [String]) throws {
+    let common = job + ["--epochs", "3", "--model", "mlp:32,16"]
+    _ = try train(scratch, common + ["--workers", "1"], output: "1")
+    let expected = try hashes("1")
+    #expect(expected.count == 3 && Set(expected).count == 3)
+    for (workers, threads) in [(1, 3), (2, 1), (3, 2), (4, 1), (5, 1), (7, 1), (9, 2)] {
+      let folder = "\(workers)-\(threads)"
+      _ = try train(scratch, common + ["--workers", "\(workers)", "--threads", "\(threads)"], output: folder)
+      #expect(try hashes(folder) == expected, "\(workers) workers of \(threads) threads")
+    }
+  }
+
+  @Test("workers that join and leave over tcp do not change a bit of any epoch", arguments: jobs)
+  func joiningAndLeaving(_ job: [String]) throws {
+    let common = job + ["--epochs", "60", "--model", "mlp:32,16"]
+    _ = try train(scratch, common + ["--workers", "2"], output: "undisturbed")
+    let coordinator = try Coordinating(scratch, common)
+    var workers = [try Program(["worker", "--connect", coordinator.address])]
+    for epoch in [5, 15, 25, 35] {
+      try #require(coordinator.program.waitForOutput("epoch \(epoch < 10 ? " " : "")\(epoch)/60"))
+      workers.append(try Program(["worker", "--connect", coordinator.address, "--threads", "\(epoch % 3 + 1)"]))
+      if workers.count > 2 { workers[workers.count - 3].send([SIGTERM, SIGKILL][epoch / 10 % 2]) }
+    }
+    #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
+    #expect(try hashes("run") == hashes("undisturbed"))
+  }
+}
