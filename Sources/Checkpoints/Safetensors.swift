@@ -166,6 +166,20 @@ public enum Safetensors {
       }
     }
 
+    /// The tensors' shapes by their names.
+    public var shapes: [String: [Int]] { entries.mapValues(\.shape) }
+
+    /// A tensor's values, row-major; nil where there is none of that name.
+    public func values(of name: String) -> [Float]? {
+      entries[name].map { entry in
+        data.withUnsafeBytes { bytes in
+          stride(from: start + entry.data_offsets[0], to: start + entry.data_offsets[1], by: 4).map { offset in
+            Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+          }
+        }
+      }
+    }
+
     /// Checks that the file's tensors are exactly those of `layout`, by name and shape.
     ///
     /// - Throws: ``FileError`` where they are not.

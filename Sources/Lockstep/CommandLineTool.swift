@@ -25,6 +25,7 @@ public enum LockstepCommands {
     } catch {
       // Help is an error to the parser.
       if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
+      if let code = error as? ExitCode { exit(code.rawValue) }
       complain("error: \(description(of: error))")
       exit(exitCode(of: error))
     }
@@ -64,5 +65,7 @@ struct RootCommand: ParsableCommand {
       Try `lockstep train`: it trains a perceptron on embedded handwritten digits with a coordinator and two worker \
       processes, in about a second.
       """,
-    subcommands: [TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self])
+    subcommands: [
+      TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self, DiffCommand.self,
+    ])
 }

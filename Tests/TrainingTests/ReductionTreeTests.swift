@@ -51,7 +51,7 @@ import Testing
     for range in [0..<5, 1..<3, 3..<5, 0..<3, 6..<7, 0..<0, -1..<1, 0..<8] { #expect(!tree.contains(range)) }
   }
 
-  @Test("any cut, order, duplicate and overlap gives the same bits", arguments: [1, 2, 3, 5, 8, 13, 16, 31, 64])
+  @Test("any cut, order, duplicate and overlap gives the same bits", arguments: 1...64)
   func sumsAreTheSameBits(_ leafCount: Int) {
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SplitMix(state: seed)
@@ -62,7 +62,7 @@ import Testing
     }
     func sum(_ node: Node) -> Float { node.children.map { sum($0.left) + sum($0.right) } ?? leaves[node.start] }
     let expected = sum(tree.root)
-    for round in 0..<300 {
+    for round in 0..<(leafCount < 17 ? 200 : 50) {
       // Some workers' cuts, several times over.
       var pushes: [Node] = []
       for _ in 0..<Int.random(in: 1...3, using: &random) {
