@@ -62,7 +62,7 @@ import Testing
     }
     func sum(_ node: Node) -> Float { node.children.map { sum($0.left) + sum($0.right) } ?? leaves[node.start] }
     let expected = sum(tree.root)
-    for round in 0..<(leafCount < 17 ? 200 : 50) {
+    for round in 0..<200 {
       // Some workers' cuts, several times over.
       var pushes: [Node] = []
       for _ in 0..<Int.random(in: 1...3, using: &random) {
