@@ -16,7 +16,7 @@ as_root() {
   elif command -v sudo >/dev/null 2>&1; then
     sudo "$@"
   else
-    fail "installing needs root: run this as root, or install sudo. What is missing: $missing"
+    fail "installing needs root: run this as root, or install sudo. What is missing:$missing"
   fi
 }
 

@@ -1,5 +1,6 @@
 import Datasets
 import Models
+import TestSupport
 import Wire
 
 @testable import Training
@@ -36,7 +37,7 @@ struct MachineSimulation {
   static let chunks = ChunkLayout(parameterCount: 5, size: 2)
 
   let plan: StepPlan
-  var random: SplitMix
+  var random: SeededGenerator
   var now = Instant(nanoseconds: 0)
   private var coordinator: CoordinatorMachine
   private var current: [Float]
@@ -51,7 +52,7 @@ struct MachineSimulation {
 
   init(plan: StepPlan, workers count: Int, seed: UInt64) {
     self.plan = plan
-    random = SplitMix(state: seed)
+    random = SeededGenerator(seed: seed)
     current = [1, -2, 3, -4, 5]
     updated = current
     sums = Array(repeating: [:], count: Self.chunks.count)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Training
@@ -54,7 +55,7 @@ import Testing
   @Test("any cut, order, duplicate and overlap gives the same bits", arguments: 1...64)
   func sumsAreTheSameBits(_ leafCount: Int) {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var random = SplitMix(state: seed)
+    var random = SeededGenerator(seed: seed)
     let tree = ReductionTree(leafCount: leafCount)
     // Sizes far apart: another order of summing gives other bits.
     let leaves = (0..<leafCount).map { _ in
@@ -97,18 +98,5 @@ import Testing
       #expect(sums.isComplete)
       #expect(values[tree.root]?.bitPattern == expected.bitPattern, "seed \(seed), round \(round)")
     }
-  }
-}
-
-/// A generator that a seed replays (Steele, Lea & Flood, OOPSLA 2014).
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }
