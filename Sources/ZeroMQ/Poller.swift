@@ -4,9 +4,14 @@ internal import Foundation
 /// Waits until a socket or a ``Waker`` has something.
 public struct Poller {
   private var items: [zmq_pollitem_t]
+  // What the items point into.
+  private let socket: Socket
+  private let waker: Waker
 
-  /// Watches `socket` and `waker`; both must outlive the poller.
+  /// Watches `socket` and `waker`.
   public init(_ socket: Socket, _ waker: Waker) {
+    self.socket = socket
+    self.waker = waker
     items = [
       zmq_pollitem_t(socket: socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
       zmq_pollitem_t(socket: nil, fd: waker.readEnd, events: Int16(ZMQ_POLLIN), revents: 0),

@@ -91,7 +91,8 @@ import Testing
   }
 
   @Test func errorsSayWhatWasTriedAndWhy() throws {
-    let (_, address) = try router()
+    let (first, address) = try router()
+    defer { withExtendedLifetime(first) {} }
     let second = try Socket(context, .router)
     let inUse = #expect(throws: ZeroMQError.self) { try second.bind(address) }
     #expect(inUse?.isAddressInUse == true && inUse?.description == "cannot bind \(address): Address already in use")
