@@ -18,6 +18,9 @@ public struct Instant: Comparable, Hashable, Sendable {
 
   /// Seconds from `start` to this moment.
   public func seconds(since start: Instant) -> Double { Double(nanoseconds - start.nanoseconds) * 1e-9 }
+
+  /// The moment `seconds` after this one.
+  func advanced(by seconds: Double) -> Instant { Instant(nanoseconds: nanoseconds + Int64(seconds * 1e9)) }
 }
 
 /// How long each side waits for the other, in seconds.

@@ -58,4 +58,22 @@ import Testing
     #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
     #expect(try hashes("run") == hashes("undisturbed"))
   }
+
+  @Test("a worker that runs a tenth of the time does not change a bit of any epoch", arguments: jobs)
+  func aSlowWorker(_ job: [String]) throws {
+    let common = job + ["--epochs", "60", "--model", "mlp:32,16"]
+    _ = try train(scratch, common + ["--workers", "2"], output: "undisturbed")
+    let coordinator = try Coordinating(scratch, common)
+    let workers = try (0..<3).map { _ in try Program(["worker", "--connect", coordinator.address]) }
+    // Stopped for 18 of each 20 ms, until the coordinator has ended.
+    var code: Int32?
+    while code == nil {
+      workers[1].send(SIGSTOP)
+      usleep(18_000)
+      workers[1].send(SIGCONT)
+      code = coordinator.program.wait(seconds: 0.002)
+    }
+    #expect(code == 0, "\(coordinator.program.errors)")
+    #expect(try hashes("run") == hashes("undisturbed"))
+  }
 }

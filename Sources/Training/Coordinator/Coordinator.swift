@@ -94,10 +94,12 @@ public final class Coordinator {
   /// - Throws: ``TrainingError`` with the root cause where the run fails.
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
     var poller = Poller(socket, waker)
-    var lastTick = Instant.now
+    var nextTick = Instant.now
     try handle(.started, payload: nil, observe)
     while outcome == nil {
-      try poller.wait(milliseconds: 100)
+      let now = Instant.now
+      let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
+      try poller.wait(milliseconds: max(0, Int((tick.seconds(since: now) * 1000).rounded(.up))))
       waker.clear()
       for letter in mailbox.takeAll() {
         switch letter {
@@ -111,9 +113,9 @@ public final class Coordinator {
         guard outcome == nil, let received = try socket.receiveFrames(limit: 3) else { break }
         try receive(received, observe)
       }
-      let now = Instant.now
-      if now.seconds(since: lastTick) >= 0.1 {
-        lastTick = now
+      let woken = Instant.now
+      if woken >= tick {
+        nextTick = woken.advanced(by: 0.1)
         try handle(.tick, payload: nil, observe)
       }
     }

@@ -134,7 +134,8 @@ extension CoordinatorMachine {
         members[peer]!.lastPing = now
         send(.ping, to: peer)
       }
-      let patience = max(limits.progress, 3 * (member.task.flatMap { usualSeconds[$0.isTraining] } ?? 0))
+      let usual = member.task.flatMap { member.paces[$0.isTraining]?.secondsPerTask } ?? 0
+      let patience = max(limits.progress, 3 * usual)
       if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > patience {
         members[peer]!.isLagging = true
         report(.warning("worker \(member.number) (\(member.name)) is slow: its leaves go to idle workers as well"))
@@ -142,6 +143,8 @@ extension CoordinatorMachine {
         dispatch(at: now)
       }
     }
+    takeOver(at: now)
+    noticeSlowOnes(at: now)
     let since = work.map { max($0.lastProgress, lastProgress) } ?? lastProgress
     guard !isOver, now.seconds(since: since) > limits.workers else { return }
     end(standstill(Int(limits.workers)))

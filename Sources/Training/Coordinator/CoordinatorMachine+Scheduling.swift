@@ -29,6 +29,7 @@ extension CoordinatorMachine {
         ))
     }
     dispatch(at: now)
+    probe(at: now)
   }
 
   /// What follows a finished task.
@@ -40,16 +41,18 @@ extension CoordinatorMachine {
     return step < plan.totalSteps ? .train(step: step) : nil
   }
 
-  /// Cuts the unassigned leaves among the idle workers, contiguous and as equal as can be.
+  /// Cuts the unassigned leaves by pace among the workers that are idle and those that will soon be, and gives the idle
+  /// ones theirs.
   mutating func dispatch(at now: Instant) {
     guard !isOver, var work, !work.unassigned.isEmpty else { return }
     // A worker that was given up may have finished them after all.
     work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
-    let idle = members.filter { $0.value.state == .idle }.sorted { $0.value.number < $1.value.number }.map(\.key)
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
-    for (index, peer) in idle.enumerated() {
-      let quota = (index + 1) * leafCount / idle.count - index * leafCount / idle.count
-      guard quota > 0, let range = work.unassigned.first else { continue }
+    let sharers = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
+      .sorted { $0.value.number < $1.value.number }
+    let quotas = shares(of: leafCount, weights: paces(of: sharers.map(\.value), in: work.task))
+    for (quota, (peer, member)) in zip(quotas, sharers) where quota > 0 && member.state == .idle {
+      guard let range = work.unassigned.first else { break }
       let leaves = range.prefix(quota)
       work.unassigned[0] = range.dropFirst(leaves.count)
       if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
@@ -58,7 +61,7 @@ extension CoordinatorMachine {
     self.work = work
   }
 
-  private mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
+  mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
     for chunk in 0..<configuration.chunks.count { sendParameters(chunk, step: work.task.step, to: peer) }
     members[peer]!.state = .busy
     members[peer]!.task = work.task

@@ -75,6 +75,7 @@ extension CoordinatorMachine {
       }
     }
     dispatch(at: now)
+    takeOver(at: now)
   }
 
   /// Takes a node off what a worker owes; one that owes nothing more is idle.
@@ -87,7 +88,8 @@ extension CoordinatorMachine {
     member.lastProgress = now
     if member.owed.isEmpty && member.state == .busy {
       member.state = .idle
-      if task == work?.task { work!.longestSeconds = max(work!.longestSeconds, now.seconds(since: member.assigned)) }
+      member.paces[task.isTraining, default: Pace()].add(
+        leaves: member.leaves.count, seconds: now.seconds(since: member.assigned))
     }
     members[peer] = member
   }
@@ -158,7 +160,6 @@ extension CoordinatorMachine {
     }
     for peer in members.keys { members[peer]!.computeSeconds = 0 }
     lastProgress = now
-    usualSeconds[work.task.isTraining] = work.longestSeconds
     self.work = nil
     if let task = next(after: work.task) { begin(task, at: now) } else { end(nil) }
   }

@@ -101,8 +101,6 @@ struct CoordinatorMachine {
   var joined = 0
   /// Since when the run has no worker, or its workers have made no progress.
   var lastProgress = Instant(nanoseconds: 0)
-  /// The longest time that a worker took for its leaves in the last training step, and in the last evaluation.
-  var usualSeconds: [Bool: Double] = [:]
   /// Peers that are no workers and were answered or reported once.
   var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
@@ -190,11 +188,20 @@ struct Member {
   var assigned: Instant
   /// When it last pushed something, or was given the leaves.
   var lastProgress: Instant
-  /// Whether its leaves were given to others because it was too slow.
+  /// Whether others have its leaves as well.
   var isLagging = false
+  /// Its pace in training and in evaluations.
+  var paces: [Bool: Pace] = [:]
+  /// Since when it has been much slower than the fastest.
+  var slowSince: Instant?
+  /// Whether that was said.
+  var isKnownAsSlow = false
   var lastHeard: Instant
   var lastPing: Instant
   var computeSeconds = 0.0
+
+  /// Whether it is still at an earlier task than `task`, and not for long.
+  func isSoonIdle(for task: StepTask) -> Bool { state == .busy && self.task != task && !isLagging }
 }
 
 /// The task that is being computed.
@@ -211,8 +218,6 @@ struct Work {
   var unassigned: [Range<Int>]
   let start: Instant
   var lastProgress: Instant
-  /// The longest time that a worker took for its leaves so far.
-  var longestSeconds = 0.0
 
   init(_ task: StepTask, _ plan: StepPlan, chunkCount: Int, at now: Instant) {
     self.task = task
