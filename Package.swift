@@ -57,9 +57,9 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels", "TestSupport"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "Kernels"], resources: [.copy("Fixtures")]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels"]),

@@ -18,6 +18,21 @@ VECTORIZED void lk_accumulate(float *restrict sum, const float *restrict term, s
   for (size_t i = 0; i < count; i++) sum[i] += term[i];
 }
 
+/* Blocks that fit the first cache, written whole rows at a time. */
+VECTORIZED void lk_transpose(float *restrict result, const float *restrict values, size_t rows, size_t columns) {
+  enum { BLOCK = 16 };
+  size_t whole_rows = rows - rows % BLOCK, whole_columns = columns - columns % BLOCK;
+  for (size_t c = 0; c < whole_columns; c += BLOCK)
+    for (size_t r = 0; r < whole_rows; r += BLOCK) {
+      float block[BLOCK][BLOCK];
+      for (size_t i = 0; i < BLOCK; i++) memcpy(block[i], values + (r + i) * columns + c, sizeof block[i]);
+      for (size_t j = 0; j < BLOCK; j++)
+        for (size_t i = 0; i < BLOCK; i++) result[(c + j) * rows + r + i] = block[i][j];
+    }
+  for (size_t c = 0; c < columns; c++)
+    for (size_t r = c < whole_columns ? whole_rows : 0; r < rows; r++) result[c * rows + r] = values[r * columns + c];
+}
+
 VECTORIZED void lk_adam(const float *restrict parameters, float *restrict updated, const float *restrict gradient_sum,
                         float *restrict first_moment, float *restrict second_moment, size_t count,
                         float gradient_scale, float beta1, float one_minus_beta1, float beta2, float one_minus_beta2,

@@ -44,6 +44,18 @@ public struct Batch {
     self.targets = targets
     self.place = place
   }
+
+  /// The examples that `range` names.
+  public subscript(range: Range<Int>) -> Batch {
+    var place = place
+    place.position += range.lowerBound
+    let targets: Targets =
+      switch targets {
+      case .classes(let labels): .classes(labels[range])
+      case .values(let matrix): .values(matrix.rows(range))
+      }
+    return Batch(features: features.rows(range), targets: targets, place: place)
+  }
 }
 
 /// Gathers examples into memory of its own, one thread's.

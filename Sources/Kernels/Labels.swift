@@ -9,6 +9,12 @@ public struct Labels {
     precondition(index >= 0 && index < count, "index outside the labels")
     return Int(base[index])
   }
+
+  /// The part that `range` names; its first label has index 0.
+  public subscript(range: Range<Int>) -> Labels {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the labels")
+    return Labels(base: base + range.lowerBound, count: range.count)
+  }
 }
 
 /// An owned run of class labels; see ``FloatBuffer``.

@@ -17,6 +17,11 @@ public struct Matrix {
     self.columns = columns
   }
 
+  /// The rows that `range` names.
+  public func rows(_ range: Range<Int>) -> Matrix {
+    Matrix(values[range.lowerBound * columns..<range.upperBound * columns], rows: range.count, columns: columns)
+  }
+
   /// The matrix read as its transpose; nothing is copied.
   public var transposed: Transposed { Transposed(matrix: self) }
 

@@ -61,6 +61,7 @@ public struct MultilayerPerceptron: Model {
     fileprivate var activated: [FloatBuffer] = []
     /// The gradient with respect to a layer's output, and to its input; swapped from layer to layer.
     fileprivate var gradients = (FloatBuffer(count: 0), FloatBuffer(count: 0))
+    fileprivate var scratch = LayerScratch()
     fileprivate var rows = 0
   }
 
@@ -92,17 +93,21 @@ public struct MultilayerPerceptron: Model {
     return Matrix(buffer.values[0..<batch.count * columns], rows: batch.count, columns: columns)
   }
 
-  /// Computes all layers.
+  /// Computes all layers. Each micro-batch is a matrix product of its own: the bits of a row may depend on how many
+  /// others are computed with it.
   ///
   /// - Returns: the last one's output, without activation.
   private func forward(
-    _ batch: Batch, at parameters: Floats, in workspace: inout Workspace, isTraining: Bool
+    _ batch: Batch, microBatches: [Range<Int>], at parameters: Floats, in workspace: inout Workspace, isTraining: Bool
   ) -> MutableFloats {
     reserve(batch.count, in: &workspace)
     for (index, layer) in layers.enumerated() {
       let count = batch.count * layer.outputs
       let output = workspace.outputs[index].all[0..<count]
-      multiply(input(index, of: batch, in: workspace), layer.weight(in: parameters), into: output)
+      let input = input(index, of: batch, in: workspace)
+      for rows in microBatches {
+        multiply(input.rows(rows), layer.weight(in: parameters), into: output[rows, columns: layer.outputs])
+      }
       if index == layers.count - 1 {
         addBias(parameters[layer.bias], to: output)
       } else {
@@ -120,22 +125,43 @@ public struct MultilayerPerceptron: Model {
     return workspace.outputs[layers.count - 1].all[0..<batch.count * layers[layers.count - 1].outputs]
   }
 
-  /// Backpropagation, the last layer first.
+  /// The gradient of one micro-batch.
   public func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace,
     ready: (Range<Int>) -> Void
   ) -> Metrics {
-    var outputGradient = forward(batch, at: parameters, in: &workspace, isTraining: true)
-    let metrics = loss.gradient(outputGradient, columns: layers[layers.count - 1].outputs, targets: batch.targets)
+    var none = ScratchVectors()
+    return self.gradient(
+      of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none,
+      ready: ready)[0]
+  }
+
+  /// Backpropagation, the last layer first, of all micro-batches layer by layer.
+  public func gradient(
+    of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
+  ) -> [Metrics] {
+    var outputGradient = forward(batch, microBatches: microBatches, at: parameters, in: &workspace, isTraining: true)
+    let outputs = layers[layers.count - 1].outputs
+    let metrics = microBatches.map { rows in
+      loss.gradient(outputGradient[rows, columns: outputs], columns: outputs, targets: batch[rows].targets)
+    }
     for (index, layer) in layers.enumerated().reversed() {
       let columns = Matrix(outputGradient.readOnly, rows: batch.count, columns: layer.outputs)
-      multiply(input(index, of: batch, in: workspace).transposed, columns, into: gradient[layer.weight])
-      columnSums(of: columns, into: gradient[layer.bias])
+      weightGradient(
+        inputs: input(index, of: batch, in: workspace), outputGradients: columns, microBatches: microBatches,
+        into: gradient[layer.weight], scratch: &workspace.scratch)
+      biasGradient(
+        outputGradients: columns, microBatches: microBatches, into: gradient[layer.bias], scratch: &workspace.scratch)
       ready(layer.parameters)
       // Nothing needs the gradient with respect to the data.
       guard index > 0 else { break }
       let inputGradient = workspace.gradients.0.all[0..<batch.count * layer.inputs]
-      multiply(columns, layer.weight(in: parameters).transposed, into: inputGradient)
+      for rows in microBatches {
+        Kernels.inputGradient(
+          outputGradients: columns.rows(rows), weight: layer.weight(in: parameters),
+          into: inputGradient[rows, columns: layer.inputs], scratch: &workspace.scratch)
+      }
       if dropout > 0 {
         dropout(index - 1, batch)
           .apply(inputGradient.readOnly, into: inputGradient, columns: layer.inputs, first: batch.place.position)
@@ -150,7 +176,15 @@ public struct MultilayerPerceptron: Model {
 
   /// The loss and its companions, without a gradient.
   public func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
-    let output = forward(batch, at: parameters, in: &workspace, isTraining: false)
+    let output = forward(
+      batch, microBatches: [0..<batch.count], at: parameters, in: &workspace, isTraining: false)
     return loss.gradient(output, columns: layers[layers.count - 1].outputs, targets: batch.targets)
+  }
+}
+
+extension MutableFloats {
+  /// The rows that `range` names, of `columns` values each.
+  fileprivate subscript(range: Range<Int>, columns columns: Int) -> MutableFloats {
+    self[range.lowerBound * columns..<range.upperBound * columns]
   }
 }

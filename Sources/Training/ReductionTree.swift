@@ -1,3 +1,5 @@
+internal import Kernels
+
 /// A contiguous range of leaves that is summed as one: a node of a ``ReductionTree``.
 struct Node: Hashable, Sendable, CustomStringConvertible {
   /// The first leaf.
@@ -19,7 +21,7 @@ struct Node: Hashable, Sendable, CustomStringConvertible {
   var children: (left: Node, right: Node)? {
     let count = end - start
     guard count > 1 else { return nil }
-    let middle = start + 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount)
+    let middle = start + treeSplit(count)
     return (Node(start..<middle), Node(middle..<end))
   }
 

@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import Kernels
+import TestSupport
 import Testing
 
 @testable import Models
@@ -129,6 +130,70 @@ private struct DoublePerceptron {
         abs(got - expected) <= 1e-3 * max(abs(expected), 1e-2 * largest),
         "seed \(seed), parameter \(index): \(got) for \(expected)")
     }
+  }
+}
+
+/// A perceptron that leaves summing micro-batches to the default.
+private struct OneByOne: Model {
+  let perceptron: MultilayerPerceptron
+  var layout: ParameterLayout { perceptron.layout }
+
+  func initialize(_ parameters: MutableFloats, seed: UInt64) { perceptron.initialize(parameters, seed: seed) }
+  func makeWorkspace() -> MultilayerPerceptron.Workspace { perceptron.makeWorkspace() }
+
+  func gradient(
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout MultilayerPerceptron.Workspace, ready: (Range<Int>) -> Void
+  ) -> Metrics {
+    perceptron.gradient(of: batch, at: parameters, into: gradient, using: &workspace, ready: ready)
+  }
+
+  func evaluate(
+    _ batch: Batch, at parameters: Floats, using workspace: inout MultilayerPerceptron.Workspace
+  ) -> Metrics {
+    perceptron.evaluate(batch, at: parameters, using: &workspace)
+  }
+}
+
+@Suite struct MicroBatchTests {
+  @Test(
+    "a perceptron sums micro-batches to the bits of one after the other", arguments: [0.0, 0.25], [1, 2, 5, 8, 13])
+  func sameBits(_ dropout: Double, _ count: Int) {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var random = SeededGenerator(seed: seed)
+    let perceptron = MultilayerPerceptron(
+      inputs: 30, hidden: [70, 20], outputs: 4, activation: .gelu, loss: .crossEntropy, dropout: dropout)
+    let parameters = FloatBuffer(count: perceptron.layout.count)
+    perceptron.initialize(parameters.all, seed: seed)
+    var microBatches: [Range<Int>] = []
+    for _ in 0..<count {
+      let start = microBatches.last?.upperBound ?? 0
+      microBatches.append(start..<start + Int.random(in: 1...30, using: &random))
+    }
+    let examples = microBatches.last!.upperBound
+    let features = FloatBuffer(count: examples * 30)
+    Philox(seed: seed, stream: 9).fillUniform(features.all, bound: 1)
+    let labels = LabelBuffer(count: examples)
+    for index in 0..<examples { labels[index] = Int32(index % 4) }
+    let batch = Batch(
+      features: Matrix(features.values, rows: examples, columns: 30), targets: .classes(labels.prefix(examples)),
+      place: Batch.Place(seed: seed, step: 3, position: 17))
+
+    func sum(_ model: some Model<MultilayerPerceptron.Workspace>) -> (gradient: [UInt32], metrics: [Metrics]) {
+      let gradient = FloatBuffer(count: model.layout.count)
+      gradient.all.fill(.nan)
+      var workspace = model.makeWorkspace()
+      var scratch = ScratchVectors()
+      var covered = [Int](repeating: 0, count: model.layout.count)
+      let metrics = model.gradient(
+        of: batch, microBatches: microBatches, at: parameters.values, into: gradient.all, using: &workspace,
+        scratch: &scratch, ready: { range in for index in range { covered[index] += 1 } })
+      #expect(covered.allSatisfy { $0 == 1 })
+      return (gradient.values.array.map(\.bitPattern), metrics)
+    }
+    let (together, oneByOne) = (sum(perceptron), sum(OneByOne(perceptron: perceptron)))
+    #expect(together.gradient == oneByOne.gradient, "seed \(seed)")
+    #expect(together.metrics == oneByOne.metrics, "seed \(seed)")
   }
 }
 

@@ -30,7 +30,7 @@ struct MachineSimulation {
 
   private enum Task {
     case load
-    case leaf(Int, StepTask)
+    case node(Node, StepTask)
     case sum(Node, Node)
   }
 
@@ -143,7 +143,8 @@ struct MachineSimulation {
     started += 1
     let peer = CoordinatorMachine.Peer(id: started)
     workers[peer] = WorkerProcess(
-      machine: WorkerMachine(address: "simulated"), parameters: [Float](repeating: .nan, count: 5))
+      machine: WorkerMachine(address: "simulated", threads: Int.random(in: 1...3, using: &random)),
+      parameters: [Float](repeating: .nan, count: 5))
     handle(.started, at: peer)
   }
 
@@ -222,7 +223,7 @@ struct MachineSimulation {
         workers[peer]!.toCoordinator.append((header, content, floats))
       case .load: workers[peer]!.tasks.append(.load)
       case .store(let chunk): workers[peer]!.parameters.replaceSubrange(Self.chunks[chunk], with: payload)
-      case .compute(let leaf, let task): workers[peer]!.tasks.append(.leaf(leaf, task))
+      case .compute(let node, let task): workers[peer]!.tasks.append(.node(node, task))
       case .combine(let left, let right): workers[peer]!.tasks.append(.sum(left, right))
       case .release(let node): workers[peer]!.gradients[node] = nil
       case .end:
@@ -236,28 +237,35 @@ struct MachineSimulation {
   private mutating func perform(_ task: Task, at peer: CoordinatorMachine.Peer) {
     switch task {
     case .load: handle(.loaded(Ready(data: "data", layout: ParameterLayout()), plan, Self.chunks), at: peer)
-    case .leaf(let leaf, let task):
-      let positions = plan.positions(of: leaf..<leaf + 1, in: task)
-      var gradient = [Float](repeating: 0, count: 5)
-      var loss = 0.0
-      for position in positions {
-        for index in 0..<5 {
-          // Of sizes that make the order of summing show.
-          let data =
-            Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
-          gradient[index] += workers[peer]!.parameters[index] * 0.3 + data
-          loss += Double(workers[peer]!.parameters[index]) * Double(data)
-        }
-      }
-      if task.isTraining { workers[peer]!.gradients[Node(leaf..<leaf + 1)] = gradient }
-      let metrics = NodeMetrics(examples: Int64(positions.count), loss: loss, computeSeconds: 0.001)
-      handle(.computed(leaf: leaf, metrics), at: peer)
+    case .node(let node, let task):
+      let (gradient, metrics) = compute(node, task, at: workers[peer]!.parameters)
+      if task.isTraining { workers[peer]!.gradients[node] = gradient }
+      handle(.computed(node, metrics), at: peer)
     case .sum(let left, let right):
       let sum = add(
         workers[peer]!.gradients.removeValue(forKey: left)!, workers[peer]!.gradients.removeValue(forKey: right)!)
       workers[peer]!.gradients[Node(left.start..<right.end)] = sum
       handle(.combined(Node(left.start..<right.end)), at: peer)
     }
+  }
+
+  private func compute(_ node: Node, _ task: StepTask, at parameters: [Float]) -> ([Float], NodeMetrics) {
+    if let (left, right) = node.children {
+      let (leftSum, rightSum) = (compute(left, task, at: parameters), compute(right, task, at: parameters))
+      return (add(leftSum.0, rightSum.0), leftSum.1 + rightSum.1)
+    }
+    let positions = plan.positions(of: node.leaves, in: task)
+    var gradient = [Float](repeating: 0, count: 5)
+    var loss = 0.0
+    for position in positions {
+      for index in 0..<5 {
+        // Of sizes that make the order of summing show.
+        let data = Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
+        gradient[index] += parameters[index] * 0.3 + data
+        loss += Double(parameters[index]) * Double(data)
+      }
+    }
+    return (gradient, NodeMetrics(examples: Int64(positions.count), loss: loss, computeSeconds: 0.001))
   }
 
   private func add(_ left: [Float], _ right: [Float]) -> [Float] { zip(left, right).map { $0 + $1 } }

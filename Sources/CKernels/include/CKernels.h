@@ -12,6 +12,20 @@
 // sum += term, elementwise.
 void lk_accumulate(float *sum, const float *term, size_t count);
 
+// gradient (in × out) = Σ over micro-batches of inputsᵀ · output_gradients, along the reduction tree. Unlike the other
+// functions it fuses multiply-adds where the processor can; then the bits are the same on every instruction set.
+//   inputs: examples × in            output_gradients: examples × out
+//   ends: where each micro-batch's examples end, ascending; at most 2^(LK_TREE_DEPTH − 1) micro-batches
+//   scratch: examples · (LK_WIDEST_PANEL + in + 5) values, aligned to 64 bytes
+//   widest: no vectors of more floats than so many; 16 for whatever the processor has
+#define LK_TREE_DEPTH 32
+#define LK_WIDEST_PANEL 64
+void lk_weight_gradient(float *gradient, const float *inputs, const float *output_gradients, size_t examples, size_t in,
+                        size_t out, const size_t *ends, size_t micro_batches, float *scratch, size_t widest);
+
+// result = valuesᵀ, of rows × columns.
+void lk_transpose(float *result, const float *values, size_t rows, size_t columns);
+
 // One step of Adam, bias correction folded into step_size = η / (1 − β₁ᵗ) and root_scale = 1 / √(1 − β₂ᵗ):
 //   g = gradient_sum · gradient_scale
 //   m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²

@@ -42,7 +42,7 @@ public final class Worker {
     let waker = Waker()
     self.waker = waker
     mailbox = WorkerMailbox(waker)
-    machine = WorkerMachine(address: address, limits: limits)
+    machine = WorkerMachine(address: address, threads: threads, limits: limits)
     socket = try Socket(Context(), .dealer)
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
@@ -101,9 +101,9 @@ public final class Worker {
       self.engine = engine
       try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
     case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
-    case .computed(let leaf, let metrics, let gradient):
-      gradients[Node(leaf..<leaf + 1)] = gradient
-      try handle(.computed(leaf: leaf, metrics), payload: nil)
+    case .computed(let node, let metrics, let gradient):
+      gradients[node] = gradient
+      try handle(.computed(node, metrics), payload: nil)
     case .combined(let node, let gradient):
       gradients[node] = gradient
       try handle(.combined(node), payload: nil)
@@ -128,7 +128,7 @@ public final class Worker {
       case .store(let chunk):
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
         engine.store(payload.bytes, chunk: chunk)
-      case .compute(let leaf, let task): engine?.compute(leaf: leaf, task)
+      case .compute(let node, let task): engine?.compute(node, task)
       case .combine(let left, let right):
         let leftGradient = gradients.removeValue(forKey: left)!
         let rightGradient = gradients.removeValue(forKey: right)!

@@ -9,13 +9,13 @@ protocol WorkerEngine: Sendable {
   var plan: StepPlan { get }
   var chunks: ChunkLayout { get }
 
-  /// Sets a chunk of the parameters. Never while a leaf is being computed: the machine sees to that.
+  /// Sets a chunk of the parameters. Never while a node is being computed: the machine sees to that.
   func store(_ payload: UnsafeRawBufferPointer, chunk: Int)
-  /// Computes a leaf on a compute thread.
-  func compute(leaf: Int, _ task: StepTask)
+  /// Computes a node's leaves and their sum on a compute thread.
+  func compute(_ node: Node, _ task: StepTask)
   /// Adds `right` to `left` on a compute thread.
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
-  /// Ends the compute threads, after the leaf that each is at.
+  /// Ends the compute threads, after the node that each is at.
   func close()
 }
 
@@ -23,12 +23,12 @@ protocol WorkerEngine: Sendable {
 enum WorkerLetter: Sendable {
   case loaded(any WorkerEngine)
   case loadFailed(String)
-  case computed(leaf: Int, NodeMetrics, Gradient?)
+  case computed(Node, NodeMetrics, Gradient?)
   case combined(Node, Gradient)
   case interrupted(String)
 }
 
-/// Computes the leaves of one job with one model.
+/// Computes nodes of one job with one model.
 final class ModelEngine<M: Model>: WorkerEngine {
   let ready: Ready
   let plan: StepPlan
@@ -43,6 +43,7 @@ final class ModelEngine<M: Model>: WorkerEngine {
   /// One compute thread's memory.
   struct Scratch {
     var workspace: M.Workspace
+    var partialSums = ScratchVectors()
     let train: BatchBuffer
     let test: BatchBuffer?
     var order: (epoch: Int, order: ExampleOrder)?
@@ -71,40 +72,49 @@ final class ModelEngine<M: Model>: WorkerEngine {
     parameters.all[chunks[chunk]].copy(bytes: payload)
   }
 
-  func compute(leaf: Int, _ task: StepTask) {
+  func compute(_ node: Node, _ task: StepTask) {
     pool.add { [self] scratch in
       let start = Instant.now
-      let positions = plan.positions(of: leaf..<leaf + 1, in: task)
-      let metrics: Metrics
+      let leaves = node.leaves.map { plan.positions(of: $0..<$0 + 1, in: task) }
+      let metrics: [Metrics]
       var gradient: Gradient?
       switch task {
       case .train(let step):
-        let leafGradient = gradients.take()
-        gradient = leafGradient
-        metrics = differentiate(positions, step: step, into: leafGradient, &scratch)
+        let sum = gradients.take()
+        gradient = sum
+        metrics = differentiate(leaves, step: step, into: sum, &scratch)
       case .evaluate:
         guard let test = scratch.test else { preconditionFailure("an evaluation without a test part") }
-        metrics = model.evaluate(test.gather(positions), at: parameters.values, using: &scratch.workspace)
+        metrics = leaves.map { model.evaluate(test.gather($0), at: parameters.values, using: &scratch.workspace) }
       }
-      let sums = NodeMetrics(
-        examples: Int64(positions.count), loss: metrics.loss, correct: Int64(metrics.correct),
-        squaredError: metrics.squaredError, computeSeconds: Instant.now.seconds(since: start))
-      mailbox.post(.computed(leaf: leaf, sums, gradient))
+      var sums = Array(repeating: NodeMetrics(), count: treeDepth(leaves.count))
+      sumAlongTree(0..<leaves.count) { leaf, depth in
+        sums[depth] = NodeMetrics(
+          examples: Int64(leaves[leaf].count), loss: metrics[leaf].loss, correct: Int64(metrics[leaf].correct),
+          squaredError: metrics[leaf].squaredError)
+      } add: { depth in
+        sums[depth] = sums[depth] + sums[depth + 1]
+      }
+      sums[0].computeSeconds = Instant.now.seconds(since: start)
+      mailbox.post(.computed(node, sums[0], gradient))
     }
   }
 
   private func differentiate(
-    _ positions: Range<Int>, step: Int, into gradient: Gradient, _ scratch: inout Scratch
-  ) -> Metrics {
+    _ leaves: [Range<Int>], step: Int, into gradient: Gradient, _ scratch: inout Scratch
+  ) -> [Metrics] {
     let epoch = plan.epoch(ofStep: step)
     if scratch.order?.epoch != epoch {
       scratch.order = (epoch, ExampleOrder(count: plan.trainCount, seed: seed, epoch: epoch))
     }
     let order = scratch.order!.order
-    let place = Batch.Place(seed: seed, step: step, position: positions.lowerBound)
-    let batch = scratch.train.gather(positions.lazy.map { order[$0] }, place: place)
+    let first = leaves[0].lowerBound
+    let positions = first..<leaves[leaves.count - 1].upperBound
+    let batch = scratch.train.gather(
+      positions.lazy.map { order[$0] }, place: Batch.Place(seed: seed, step: step, position: first))
     return model.gradient(
-      of: batch, at: parameters.values, into: gradient.buffer.all, using: &scratch.workspace, ready: { _ in })
+      of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters.values,
+      into: gradient.buffer.all, using: &scratch.workspace, scratch: &scratch.partialSums, ready: { _ in })
   }
 
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {

@@ -3,7 +3,7 @@ internal import Wire
 
 /// A worker's decisions: events in, actions out. No socket, no clock, no bulk data.
 ///
-/// It says hello, loads what the job asks for, and computes what it is assigned: leaves on compute threads, sums of
+/// It says hello, loads what the job asks for, and computes what it is assigned: pieces on compute threads, sums of
 /// siblings as they come together, each of the assignment's maximal nodes pushed as soon as it is whole.
 struct WorkerMachine {
   enum Event {
@@ -14,8 +14,8 @@ struct WorkerMachine {
     case loaded(Ready, StepPlan, ChunkLayout)
     /// They are not, and why.
     case loadFailed(String)
-    /// A leaf's gradient, or for an evaluation its metrics alone, is computed.
-    case computed(leaf: Int, NodeMetrics)
+    /// A node's gradient, or for an evaluation its metrics alone, is computed.
+    case computed(Node, NodeMetrics)
     /// Two siblings' gradients are added.
     case combined(Node)
     case tick
@@ -36,7 +36,7 @@ struct WorkerMachine {
     case load(Welcome)
     /// The parameters just received are this chunk's.
     case store(chunk: Int)
-    case compute(leaf: Int, StepTask)
+    case compute(Node, StepTask)
     /// Add right's gradient to left's; the result is the gradient of the node over both.
     case combine(left: Node, right: Node)
     /// The node's gradient is not needed any more once what is being sent of it is gone.
@@ -82,6 +82,7 @@ struct WorkerMachine {
   }
 
   private let address: String
+  private let threads: Int
   private let limits: Limits
   private var state = State.over
   private var run: UInt64 = 0
@@ -90,9 +91,10 @@ struct WorkerMachine {
   private var lastPing = Instant(nanoseconds: 0)
   private var actions: [Action] = []
 
-  /// A worker that connects to `address`, which is for errors here.
-  init(address: String, limits: Limits = Limits()) {
+  /// A worker of `threads` compute threads that connects to `address`, which is for errors here.
+  init(address: String, threads: Int = 1, limits: Limits = Limits()) {
     self.address = address
+    self.threads = threads
     self.limits = limits
   }
 
@@ -114,7 +116,7 @@ struct WorkerMachine {
     case .malformed(let error): fail("the peer at \(address) is no coordinator: it sent \(error)")
     case .loaded(let ready, let plan, let chunks): loaded(ready, plan, chunks)
     case .loadFailed(let reason), .failed(let reason): leave(reason)
-    case .computed(let leaf, let metrics): add(Node(leaf..<leaf + 1), metrics)
+    case .computed(let node, let metrics): add(node, metrics)
     case .combined(let node): combined(node)
     case .tick: tick(at: now)
     }
@@ -186,7 +188,10 @@ struct WorkerMachine {
     let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
     guard !leaves.isEmpty, leaves.upperBound <= tree.leafCount else { return false }
     prepared.work = Work(task: task, sums: PartialSums(tree), owed: Set(tree.maximalNodes(in: leaves)))
-    for leaf in leaves { actions.append(.compute(leaf: leaf, task)) }
+    let rows = prepared.plan.positions(of: 0..<1, in: task).count
+    for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows) {
+      actions.append(.compute(piece, task))
+    }
     return true
   }
 
