@@ -48,6 +48,7 @@ public protocol Model<Workspace>: Sendable {
 }
 
 extension Model {
+  /// One micro-batch after the other.
   public func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
