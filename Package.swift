@@ -34,6 +34,7 @@ let package = Package(
 
     .target(name: "ZeroMQ", dependencies: ["CZeroMQ"]),
     .target(name: "Wire"),
+    .target(name: "Charts"),
     .target(name: "Kernels", dependencies: ["CKernels", "COneDNN"]),
     .target(
       name: "Datasets", dependencies: ["Kernels", "CZlib", crypto],
@@ -57,6 +58,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
+    .testTarget(name: "ChartsTests", dependencies: ["Charts"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels"]),
