@@ -50,7 +50,7 @@ let package = Package(
     .target(
       name: "Lockstep",
       dependencies: [
-        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", argumentParser,
+        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
@@ -68,6 +68,7 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport"]),
+    .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Training", "Charts"]),
     .testTarget(
       name: "EndToEndTests", dependencies: ["LockstepTool", "CustomModel", "Checkpoints", "Wire", "ZeroMQ"],
       exclude: ["check_model.py"]),

@@ -19,9 +19,10 @@ public struct LineChart: Sendable {
     self.guides = guides
   }
 
-  /// The drawing. Its colours come from ``ChartStyle/styleSheet``.
+  /// The drawing, higher by what a legend of several rows needs. Its colours come from ``ChartStyle/styleSheet``.
   public func svg(width: Double = 560, height: Double = 340) -> Markup {
     let legend = Legend(entries, width: width - 20)
+    let height = height + max(0, legend.height - Legend.rowHeight)
     let labels = yAxis.ticks.map { ChartStyle.width($0.label) }.max() ?? 0
     let frame = Frame(
       left: labels + 34, top: legend.height + 14, right: width - 18, bottom: height - 44, x: xAxis, y: yAxis)
@@ -173,29 +174,31 @@ struct Legend {
     }
   }
 
+  static let rowHeight = 18.0
+
   private let placed: [(entry: Entry, label: String, x: Double, row: Int)]
   /// With the room below it.
   let height: Double
 
   init(_ entries: [Entry], width: Double) {
-    var placed: [(Entry, String, Double, Int)] = []
-    var (x, row) = (0.0, 0)
-    for entry in entries {
-      let label = shortened(entry.label, to: 48)
-      let length = 30 + ChartStyle.width(label) + 10
-      if x > 0 && x + length - 10 > width { (x, row) = (0, row + 1) }
-      placed.append((entry, label, x, row))
-      x += length
+    let labels = entries.map { shortened($0.label, to: 48) }
+    let lengths = labels.map { 30 + ChartStyle.width($0) + 12 }
+    let longest = lengths.max() ?? 1
+    // In columns, unless one row takes them all as they are.
+    let columns = lengths.reduce(0, +) <= width + 12 ? max(entries.count, 1) : max(1, Int((width + 12) / longest))
+    let isOneRow = columns >= entries.count
+    placed = entries.indices.map { index in
+      let x = isOneRow ? lengths[..<index].reduce(0, +) : Double(index % columns) * longest
+      return (entries[index], labels[index], x, index / columns)
     }
-    self.placed = placed
-    height = entries.isEmpty ? 0 : Double(row + 1) * 18
+    height = Double((entries.count + columns - 1) / columns) * Legend.rowHeight
   }
 
   func drawing(x: Double, y: Double) -> Markup {
     .element(
       "g", ["transform": "translate(\(coordinate(x)) \(coordinate(y)))"],
       placed.flatMap { item -> [Markup] in
-        let middle = Double(item.row) * 18 + 9
+        let middle = (Double(item.row) + 0.5) * Legend.rowHeight
         var sample: Markup
         switch item.entry {
         case .curve(let series):

@@ -41,7 +41,7 @@ public struct StackedBarChart: Sendable {
     let height = max(minimumHeight, top + 26 * Double(bars.count) + 44)
     let room = (height - 44 - top) / Double(max(bars.count, 1))
     let thickness = min(room * 0.68, 38)
-    let labels = bars.map { shortened($0.label, to: 26) }
+    let labels = bars.map { shortened($0.label, to: 34) }
     let left = (labels.map { ChartStyle.width($0) }.max() ?? 0) + 18
     let totals = bars.map { ChartStyle.width($0.total) }.max() ?? 0
     let lengths = bars.map { $0.parts.map { $0.isFinite ? max($0, 0) : 0 } }
