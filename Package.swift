@@ -68,7 +68,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport"]),
-    .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Training", "Charts"]),
+    .testTarget(
+      name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers"]),
     .testTarget(
       name: "EndToEndTests", dependencies: ["LockstepTool", "CustomModel", "Checkpoints", "Wire", "ZeroMQ"],
       exclude: ["check_model.py"]),

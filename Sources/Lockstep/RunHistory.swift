@@ -56,25 +56,25 @@ struct RunHistory: Equatable, Sendable {
     }
   }
 
+  /// Points of a curve, at most.
   static let curvePoints = 300
 
-  private(set) var curve: [CurvePoint] = []
   private(set) var epochs: [Epoch] = []
   private(set) var steps = 0
   private(set) var examples = 0
-  /// Steps that make one point of the curve.
-  let stepsAPoint: Int
+  /// Steps that make one point of the curve; doubles whenever there are too many points.
+  private(set) var stepsAPoint = 1
+  private var points: [CurvePoint] = []
+  private var open = (count: 0, sum: CurvePoint(step: 0, seconds: 0, loss: 0))
   private var times = TimeSplit()
   private var threads: [Int: Int] = [:]
-  private var open = (count: 0, sum: CurvePoint(step: 0, seconds: 0, loss: 0))
-
-  init(totalSteps: Int) {
-    stepsAPoint = max(1, (totalSteps + RunHistory.curvePoints - 1) / RunHistory.curvePoints)
-  }
 
   static func == (left: RunHistory, right: RunHistory) -> Bool {
     left.curve == right.curve && left.epochs == right.epochs && left.times == right.times
   }
+
+  /// The loss over steps and time; the last point is perhaps of fewer steps.
+  var curve: [CurvePoint] { open.count > 0 ? points + [mean(open.sum, Double(open.count))] : points }
 
   /// The mean over the steps; nil without any.
   var timesAStep: TimeSplit? { steps > 0 ? times / steps : nil }
@@ -113,9 +113,19 @@ struct RunHistory: Equatable, Sendable {
   }
 
   private mutating func closePoint() {
-    let count = Double(open.count)
-    curve.append(
-      CurvePoint(step: open.sum.step / count, seconds: open.sum.seconds / count, loss: open.sum.loss / count))
+    points.append(mean(open.sum, Double(open.count)))
     open = (0, CurvePoint(step: 0, seconds: 0, loss: 0))
+    guard points.count == RunHistory.curvePoints else { return }
+    points = stride(from: 0, to: points.count, by: 2).map { index in
+      let (left, right) = (points[index], points[index + 1])
+      let sum = CurvePoint(
+        step: left.step + right.step, seconds: left.seconds + right.seconds, loss: left.loss + right.loss)
+      return mean(sum, 2)
+    }
+    stepsAPoint *= 2
+  }
+
+  private func mean(_ sum: CurvePoint, _ count: Double) -> CurvePoint {
+    CurvePoint(step: sum.step / count, seconds: sum.seconds / count, loss: sum.loss / count)
   }
 }

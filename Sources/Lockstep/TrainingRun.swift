@@ -7,14 +7,13 @@ final class TrainingRun {
   private let signals: SignalWatch
   private var statistics = RunStatistics()
   /// What a comparison shows of it.
-  private(set) var history: RunHistory
+  private(set) var history = RunHistory()
   /// How it ended; nil before.
   private(set) var summary: RunSummary?
 
   init(_ prepared: PreparedJob, output: String?, signals: SignalWatch) throws {
     self.prepared = prepared
     self.signals = signals
-    history = RunHistory(totalSteps: prepared.plan.totalSteps)
     folder = try RunFolder(output, prepared)
   }
 
