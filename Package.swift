@@ -34,6 +34,7 @@ let package = Package(
 
     .target(name: "ZeroMQ", dependencies: ["CZeroMQ"]),
     .target(name: "Wire"),
+    .target(name: "Charts"),
     .target(name: "Kernels", dependencies: ["CKernels", "COneDNN"]),
     .target(
       name: "Datasets", dependencies: ["Kernels", "CZlib", crypto],
@@ -49,7 +50,7 @@ let package = Package(
     .target(
       name: "Lockstep",
       dependencies: [
-        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", argumentParser,
+        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
@@ -57,6 +58,7 @@ let package = Package(
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
+    .testTarget(name: "ChartsTests", dependencies: ["Charts"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels", "TestSupport"]),
@@ -66,6 +68,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport"]),
+    .testTarget(
+      name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers"]),
     .testTarget(
       name: "EndToEndTests", dependencies: ["LockstepTool", "CustomModel", "Checkpoints", "Wire", "ZeroMQ"],
       exclude: ["check_model.py"]),

@@ -8,6 +8,9 @@ internal import Synchronization
 ///
 ///     LockstepCommands.main(models: [ModelFactory("prototypes") { try Prototypes($0) }])
 public enum LockstepCommands {
+  /// This library's version.
+  public static let version = "0.1.0"
+
   /// Parses the command line and runs the command; does not return.
   ///
   /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
@@ -65,7 +68,9 @@ struct RootCommand: ParsableCommand {
       Try `lockstep train`: it trains a perceptron on embedded handwritten digits with a coordinator and two worker \
       processes, in about a second.
       """,
+    version: LockstepCommands.version,
     subcommands: [
-      TrainCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self, DiffCommand.self,
+      TrainCommand.self, CompareCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self,
+      DiffCommand.self,
     ])
 }

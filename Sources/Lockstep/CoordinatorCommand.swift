@@ -15,19 +15,22 @@ struct CoordinatorCommand: ParsableCommand {
       "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
   var bind = "tcp://127.0.0.1:5555"
 
+  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
+  var output: String?
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(1024)
-    let options = try job.options()
+    let options = try job.options(output: output)
     let prepared = try PreparedJob(options, models: Registry.all)
     // ZeroMQ spells "any free port" with a star.
     let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
     let coordinator = try Coordinator(prepared, binding: endpoint, awaitedWorkers: 0)
-    signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     let run = try TrainingRun(prepared, output: options.output, signals: signals)
+    run.endOnSignal(coordinator)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {
       complain(

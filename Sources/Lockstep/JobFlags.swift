@@ -95,11 +95,8 @@ struct JobFlags: ParsableArguments {
       "Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
   var seed: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
-  var output: String?
-
-  /// The options given, and below them those of the file.
-  func options() throws -> JobOptions {
+  /// The options given and `output`, which is none of the job, and below them those of the file.
+  func options(output: String?) throws -> JobOptions {
     var options = JobOptions()
     try options.set(
       source.given + [

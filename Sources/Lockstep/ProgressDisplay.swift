@@ -102,12 +102,6 @@ final class ProgressDisplay {
     complain("warning: \(text)")
   }
 
-  private func terminalWidth() -> Int {
-    var size = winsize()
-    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-    return Int(size.ws_col)
-  }
-
   private func duration(_ seconds: Double) -> String {
     let total = Int(seconds.rounded(.up))
     let (hours, minutes) = (total / 3600, total / 60 % 60)

@@ -7,10 +7,14 @@ func say(_ line: String) {
 
 /// Writes a line to standard error: one line, whatever names and data it quotes.
 func complain(_ line: String) {
-  let shown = line.unicodeScalars.map {
+  put(oneLine(line) + "\n", STDERR_FILENO)
+}
+
+/// `text` with its control characters spelled out.
+func oneLine(_ text: String) -> String {
+  text.unicodeScalars.map {
     $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0)
-  }
-  put(shown.joined() + "\n", STDERR_FILENO)
+  }.joined()
 }
 
 /// Makes sure that the three standard descriptors are open, so that no socket or file takes their numbers and gets what
@@ -29,4 +33,11 @@ func put(_ text: String, _ descriptor: Int32) {
     if count < 0 && errno != EINTR { return }
     bytes = bytes.dropFirst(max(count, 0))
   }
+}
+
+/// The columns of the terminal that standard output is; 80 where it is none.
+func terminalWidth() -> Int {
+  var size = winsize()
+  guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+  return Int(size.ws_col)
 }

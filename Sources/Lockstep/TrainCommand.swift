@@ -16,6 +16,9 @@ struct TrainCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Compute threads a worker.", valueName: "count"))
   var threads = 1
 
+  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
+  var output: String?
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
@@ -29,18 +32,25 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(64 + 16 * workers)
-    let options = try job.options()
+    let options = try job.options(output: output)
     let prepared = try PreparedJob(options, models: Registry.all)
+    let run = try TrainingRun(prepared, output: options.output, signals: signals)
+    say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
+    try run.runLocally(workers: workers, threads: threads)
+  }
+}
+
+extension TrainingRun {
+  /// Runs to the end with a coordinator in this process and worker processes beside it.
+  func runLocally(workers: Int, threads: Int) throws {
     let address = try LocalAddress()
     defer { address.remove() }
     let coordinator = try Coordinator(prepared, binding: address.endpoint, awaitedWorkers: workers)
-    signals.onSignal { [mailbox = coordinator.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
-    let run = try TrainingRun(prepared, output: options.output, signals: signals)
-    say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
+    endOnSignal(coordinator)
     let processes = try LocalWorkers(
       workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox)
     defer { processes.stop() }
-    try run.run(coordinator)
+    try run(coordinator)
   }
 }
 

@@ -2,10 +2,14 @@ internal import Foundation
 
 /// One run as a user sees it: the folder it fills, the lines it prints, how it ends.
 final class TrainingRun {
-  private let prepared: PreparedJob
+  let prepared: PreparedJob
   private let folder: RunFolder
   private let signals: SignalWatch
   private var statistics = RunStatistics()
+  /// What a comparison shows of it.
+  private(set) var history = RunHistory()
+  /// How it ended; nil before.
+  private(set) var summary: RunSummary?
 
   init(_ prepared: PreparedJob, output: String?, signals: SignalWatch) throws {
     self.prepared = prepared
@@ -27,38 +31,50 @@ final class TrainingRun {
       + "batch \(plan.batchSize) in \(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
 
+  /// Lets a signal end `coordinator`'s run in order.
+  func endOnSignal(_ coordinator: Coordinator) {
+    let mailbox = coordinator.mailbox
+    signals.onSignal { signal in mailbox.fail("interrupted by \(signal.name)") }
+  }
+
   /// Runs `coordinator` to its end; writes and prints what comes of it.
   func run(_ coordinator: Coordinator) throws {
-    let start = Instant.now
+    var start: Instant?
     let progress = ProgressDisplay(prepared.plan)
-    func summary(_ failure: String?) -> RunSummary {
-      statistics.finished(
-        coordinator.parameters.values, seconds: Instant.now.seconds(since: start), failure: failure)
+    func secondsSinceStart() -> Double { start.map { Instant.now.seconds(since: $0) } ?? 0 }
+    func end(_ failure: String?) -> RunSummary {
+      let summary = statistics.finished(
+        coordinator.parameters.values, seconds: secondsSinceStart(), failure: failure)
+      self.summary = summary
+      return summary
     }
     do {
       try coordinator.run { event in
+        if start == nil, case .workerJoined = event { start = Instant.now }
         statistics.add(event)
+        history.add(event, at: secondsSinceStart())
         try folder.record(event)
         if case .step(let report) = event, prepared.plan.isEvaluationDue(afterStep: report.step - 1) {
           let hash = parametersSHA256(coordinator.parameters.values)
           try folder.record(epoch: report.epoch, step: report.step, parametersSHA256: hash)
+          history.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
       }
     } catch {
       progress.clear()
       // The run's own error is what the user must see, even where the folder cannot take the summary any more.
-      try? folder.finish(summary("\(error)"), model: nil)
+      try? folder.finish(end("\(error)"), model: nil)
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
       throw error
     }
     progress.clear()
     guard coordinator.parameters.values.areFinite else {
       let failure = TrainingError("the last update made parameters that are not finite: try a smaller --learning-rate")
-      try? folder.finish(summary("\(failure)"), model: nil)
+      try? folder.finish(end("\(failure)"), model: nil)
       throw failure
     }
-    let summary = summary(nil)
+    let summary = end(nil)
     try folder.finish(summary, model: (coordinator.parameters.values, prepared))
     printSummary(summary)
   }

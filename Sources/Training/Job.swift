@@ -37,7 +37,7 @@ public struct Job: Equatable, Sendable {
   public var scale: ScalingKind
 
   /// Every option with its value as a user would write it, in the order of the help.
-  var options: [(name: String, value: String)] {
+  public var options: [(name: String, value: String)] {
     var options = [("data", source.data)]
     if let label = source.label { options.append(("label", label)) }
     if let test = source.test { options.append(("test", test)) }

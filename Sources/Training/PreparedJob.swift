@@ -23,6 +23,11 @@ public struct PreparedJob: Sendable {
   /// Loads the data that `options` name, resolves them against it, and makes the model.
   public init(_ options: JobOptions, models: [ModelFactory]) throws {
     let data = try LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed)
+    try self.init(options, data, models: models)
+  }
+
+  /// The same with the options' data, loaded already.
+  public init(_ options: JobOptions, _ data: LoadedData, models: [ModelFactory]) throws {
     try self.init(options.resolve(data), data, models: models)
   }
 

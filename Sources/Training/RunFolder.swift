@@ -5,59 +5,25 @@ public import Kernels
 /// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
 public final class RunFolder {
   /// Where it is.
-  public let path: String
+  public var path: String { folder.path }
+  private let folder: OutputFolder
   private let metrics: LineFile
-  /// Holds the folder's lock.
-  private let descriptor: Int32
 
   /// Makes the folder and writes the job into it, before anything is computed.
   ///
   /// - Parameter path: nil for `runs/<time>`. A run that is there already is replaced.
   public init(_ path: String?, _ prepared: PreparedJob) throws {
-    self.path = try path ?? RunFolder.makeNew()
-    do {
-      try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
-    } catch {
-      throw FileError("--output \(self.path): the folder cannot be made: \(RunFolder.cause(of: error))")
-    }
-    descriptor = open(self.path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw FileError.system("--output \(self.path): the folder cannot be opened") }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
-      throw FileError("--output \(self.path): another run is writing into this folder; choose another")
-    }
-    for name in ["model.safetensors", "summary.json"] { unlink("\(self.path)/\(name)") }
+    folder = try OutputFolder(path)
+    RunFolder.removeResults(at: folder.path)
     try AtomicFile.write(
       "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
-        + prepared.job.yaml(), to: "\(self.path)/job.yaml")
-    metrics = try LineFile(path: "\(self.path)/metrics.jsonl")
+        + prepared.job.yaml(), to: "\(folder.path)/job.yaml")
+    metrics = try LineFile(path: "\(folder.path)/metrics.jsonl")
   }
 
-  deinit { close(descriptor) }
-
-  /// Makes `runs/<time>`, or the next name where another run has just made that.
-  private static func makeNew() throws -> String {
-    let formatter = DateFormatter()
-    formatter.locale = Locale(identifier: "en_US_POSIX")
-    formatter.dateFormat = "yyyy-MM-dd-HHmmss"
-    let base = "runs/\(formatter.string(from: Date()))"
-    mkdir("runs", 0o777)
-    for path in [base] + (2...1000).map({ "\(base)-\($0)" }) {
-      if mkdir(path, 0o777) == 0 { return path }
-      guard errno == EEXIST else {
-        throw FileError.system("the folder \(path) cannot be made; choose one with --output")
-      }
-    }
-    throw FileError("there are a thousand runs of this second already; choose a folder with --output")
-  }
-
-  /// Foundation wraps the system's word in a sentence that names no cause.
-  private static func cause(of error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    if let underlying, underlying.domain == NSPOSIXErrorDomain {
-      return String(cString: strerror(Int32(underlying.code)))
-    }
-    return error.localizedDescription
+  /// Removes what says how an earlier run ended.
+  public static func removeResults(at path: String) {
+    for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
   }
 
   /// Appends an event's line to `metrics.jsonl`.
@@ -67,7 +33,8 @@ public final class RunFolder {
       let workers = report.computeSeconds.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",")
       try metrics.append(
         "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"loss\":\(json(report.loss)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)}}")
+          + "\"loss\":\(json(report.loss)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
+          + "\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),\"send_seconds\":\(json(report.sendSeconds))}")
     case .evaluation(let report):
       let score =
         report.accuracy.map { ",\"test_accuracy\":\(json($0))" } ?? report.r2.map { ",\"test_r2\":\(json($0))" } ?? ""

@@ -28,6 +28,10 @@ public struct StepReport: Sendable {
   public var seconds: Double
   /// Each worker's seconds of compute threads, by worker number.
   public var computeSeconds: [(worker: Int, seconds: Double)]
+  /// What the coordinator's thread spent of ``seconds`` on sums and updates.
+  public var sumUpdateSeconds = 0.0
+  /// What it spent in socket calls, sending and receiving.
+  public var sendSeconds = 0.0
 }
 
 /// One evaluation of the test part.

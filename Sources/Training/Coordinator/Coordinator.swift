@@ -40,6 +40,9 @@ public final class Coordinator {
   /// The sums at hand, a chunk each.
   private var sums: [[Node: Message]]
   private var outcome: Outcome?
+  /// What this thread has spent since the last step or evaluation was reported.
+  private var sumUpdateSeconds = 0.0
+  private var sendSeconds = 0.0
 
   private enum Outcome {
     case success
@@ -110,7 +113,7 @@ public final class Coordinator {
       }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
       for _ in 0..<1000 {
-        guard outcome == nil, let received = try socket.receiveFrames(limit: 3) else { break }
+        guard outcome == nil, let received = try receiveFrames() else { break }
         try receive(received, observe)
       }
       let woken = Instant.now
@@ -120,6 +123,12 @@ public final class Coordinator {
       }
     }
     if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  private func receiveFrames() throws -> ReceivedFrames? {
+    let start = Instant.now
+    defer { sendSeconds += Instant.now.seconds(since: start) }
+    return try socket.receiveFrames(limit: 3)
   }
 
   private func receive(_ received: ReceivedFrames, _ observe: (TrainingEvent) throws -> Void) throws {
@@ -158,6 +167,8 @@ public final class Coordinator {
     for action in machine.handle(event, at: .now) {
       switch action {
       case .send(let header, let body, let peer):
+        let start = Instant.now
+        defer { sendSeconds += Instant.now.seconds(since: start) }
         do throws(ZeroMQError) {
           guard try socket.send(peer.identity, more: true) else {
             gone.append(peer)
@@ -172,12 +183,16 @@ public final class Coordinator {
         guard let payload else { preconditionFailure("the machine keeps a gradient that was not received") }
         sums[chunk][node] = payload.alignedFloats
       case .combine(let left, let right, let chunk):
+        let start = Instant.now
+        defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         let leftSum = sums[chunk].removeValue(forKey: left)!
         let rightSum = sums[chunk].removeValue(forKey: right)!
         withExtendedLifetime(rightSum) { accumulate(rightSum.floats.readOnly, into: leftSum.floats) }
         sums[chunk][Node(left.start..<right.end)] = leftSum
       case .discard(let node, let chunk): sums[chunk][node] = nil
       case .update(let chunk, let number, let examples):
+        let start = Instant.now
+        defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         guard let (root, sum) = sums[chunk].first, sums[chunk].count == 1 else {
           preconditionFailure("chunk \(chunk) is not summed to its root")
         }
@@ -188,11 +203,28 @@ public final class Coordinator {
       case .advance:
         store.advance()
         step += 1
-      case .report(let event): try report(event, observe)
+      case .report(let event): try report(timed(event), observe)
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
     }
     for peer in gone { try handle(.unreachable(peer), payload: nil, observe) }
+  }
+
+  /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
+  /// time counts from here.
+  private func timed(_ event: TrainingEvent) -> TrainingEvent {
+    switch event {
+    case .step(var report):
+      // Before the first step there were greetings.
+      report.sumUpdateSeconds = min(sumUpdateSeconds, report.seconds)
+      report.sendSeconds = min(sendSeconds, report.seconds - report.sumUpdateSeconds)
+      (sumUpdateSeconds, sendSeconds) = (0, 0)
+      return .step(report)
+    case .evaluation:
+      (sumUpdateSeconds, sendSeconds) = (0, 0)
+      return event
+    case .workerJoined, .workerLeft, .warning: return event
+    }
   }
 
   /// An observer that fails, such as one whose disk is full, ends the run for everyone.

@@ -1,0 +1,56 @@
+/// A point of a chart.
+public struct Point: Equatable, Sendable {
+  /// Across.
+  public var x: Double
+  /// Up.
+  public var y: Double
+
+  /// A point.
+  public init(_ x: Double, _ y: Double) {
+    (self.x, self.y) = (x, y)
+  }
+}
+
+/// A curve: its points from left to right, and how it is told from others.
+public struct Series: Equatable, Sendable {
+  /// How a curve is drawn.
+  public enum Line: Int, CaseIterable, Sendable {
+    case solid, dashed, dotted
+  }
+
+  /// How many colours there are.
+  public static let colorCount = ChartStyle.colors.count
+
+  /// What the legend calls it.
+  public var label: String
+  /// Its points. What is not finite is left out, and cuts the curve.
+  public var points: [Point]
+  /// Which colour of ``ChartStyle/colors``, from 0; beyond the last it starts again.
+  public var color: Int
+  /// How it is drawn.
+  public var line: Line
+  /// Whether each point has a dot.
+  public var hasDots: Bool
+
+  /// A curve.
+  public init(_ label: String, _ points: [Point], color: Int, line: Line = .solid, hasDots: Bool = false) {
+    self.label = label
+    self.points = points
+    self.color = color
+    self.line = line
+    self.hasDots = hasDots
+  }
+
+  /// The positions of those of `series` that have the same points, each list in order, for all lists with any points.
+  public static func coinciding(_ series: [Series]) -> [[Int]] {
+    var groups: [[Int]] = []
+    for index in series.indices where !series[index].points.isEmpty {
+      if let group = groups.firstIndex(where: { series[$0[0]].points == series[index].points }) {
+        groups[group].append(index)
+      } else {
+        groups.append([index])
+      }
+    }
+    return groups
+  }
+}

@@ -1,0 +1,219 @@
+internal import ArgumentParser
+internal import Checkpoints
+internal import Foundation
+
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract:
+      "Run one job with several numbers of workers, threads and optimizers, and hold the results beside each other.",
+    discussion: """
+      The runs go one after the other, each exactly as `lockstep train` would run it. In the end there are a table, the \
+      loss curves, and in the output folder report.html (a page to read or print), comparison.json, comparison.csv and \
+      a folder for each run.
+
+      Runs that differ in workers and threads alone must end with the same bits; where they do not, the exit code is 1. \
+      Speed-up and efficiency are measured against the first run of the same optimizer.
+      """)
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Numbers of worker processes, such as 1,2,4.", valueName: "list"))
+  var workers = "1,2"
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Numbers of compute threads a worker.", valueName: "list"))
+  var threads = "1"
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Update rules, such as adam,rmsprop, in place of --optimizer. (default: the job's)", valueName: "list"))
+  var optimizers: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Weak scaling: multiply --batch-size and --micro-batches by the workers, so that each keeps its share."))
+  var scaleBatch = false
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "With --scale-batch: multiply the learning rate by the workers (linear) or by their square root (sqrt).",
+      valueName: "rule"))
+  var scaleLearningRate: ComparisonGrid.LearningRateScaling?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The comparison's folder. (default: runs/compare-<time>)", valueName: "folder"))
+  var output: String?
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
+
+  func validate() throws {
+    _ = try grid()
+    guard scaleLearningRate == nil || scaleBatch else {
+      throw ValidationError("--scale-learning-rate needs --scale-batch: without it all runs have the same batch")
+    }
+    if let optimizers, let optimizer = job.optimizer {
+      throw ValidationError("--optimizer \(optimizer) and --optimizers \(optimizers) exclude each other")
+    }
+  }
+
+  private func grid() throws -> ComparisonGrid {
+    ComparisonGrid(
+      optimizers: try optimizers.map(parseOptimizers) ?? [], workers: try parseCounts("workers", workers),
+      threads: try parseCounts("threads", threads), scalesBatch: scaleBatch, learningRateScaling: scaleLearningRate)
+  }
+
+  func run() throws {
+    let signals = SignalWatch()
+    let grid = try grid()
+    try ensureDescriptors(64 + 16 * (grid.workers.max() ?? 1))
+    let options = try job.options(output: output)
+    // An earlier comparison's report must not outlive this one's failure.
+    let named = try options.output.map { path in
+      let folder = try OutputFolder(path)
+      ComparisonFiles.remove(from: path)
+      return folder
+    }
+    let prepared = try prepare(grid, options)
+    let folder = try named ?? OutputFolder(nil, prefix: "compare-")
+    var comparison = Comparison(
+      runs: prepared.map { configuration, job in
+        Comparison.Run(configuration: configuration, job: job.job, folder: "\(folder.path)/\(configuration.name)")
+      },
+      isClassification: prepared[0].job.target.isClassification, hasTestPart: prepared[0].job.plan.testCount > 0)
+    let files = ComparisonFiles(
+      folder.path,
+      Provenance(
+        command: CommandLine.arguments.map(shellQuoted).joined(separator: " "), machine: .this, date: Date(),
+        version: LockstepCommands.version))
+    for run in comparison.runs { RunFolder.removeResults(at: run.folder) }
+    // What is there tells at any time what is done; and a folder that cannot be written is found now.
+    try files.write(comparison)
+    for index in prepared.indices where signals.received == nil {
+      let (configuration, job) = prepared[index]
+      comparison.runs[index].run(job, signals) { headline in
+        say(
+          "[\(index + 1)/\(prepared.count)] \(configuration.headline): \(headline)")
+      }
+      if case .failed(let reason) = comparison.runs[index].outcome, signals.received == nil {
+        complain("warning: \(configuration.label) failed: \(reason)")
+      }
+      try files.write(comparison)
+    }
+    show(comparison, report: files.report)
+    if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
+    if let failure = comparison.failure { throw TrainingError(failure) }
+  }
+
+  /// Checks every run's job against the data, which is loaded once for that, before the first one starts.
+  private func prepare(
+    _ grid: ComparisonGrid, _ options: JobOptions
+  ) throws -> [(configuration: RunConfiguration, job: PreparedJob)] {
+    let data = try LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed)
+    return try grid.configurations.map { configuration in
+      (configuration, try PreparedJob(configuration.options(options, data), data, models: Registry.all))
+    }
+  }
+
+  private func show(_ comparison: Comparison, report: String) {
+    let table = ComparisonTable(comparison)
+    say("\n" + table.lines.joined(separator: "\n"))
+    if !table.failures.isEmpty { say("\n" + table.failures.joined(separator: "\n")) }
+    say("\n" + table.notes.joined(separator: "\n"))
+    let charts = ComparisonCharts(comparison)
+    let isTerminal = isatty(STDOUT_FILENO) == 1
+    let hasColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
+    if !charts.isEmpty {
+      for plot in charts.plots(width: isTerminal ? min(terminalWidth(), 120) : 80, hasColor: hasColor) {
+        say("\n" + plot.joined(separator: "\n"))
+      }
+    }
+    say("\n" + comparison.verdict.joined(separator: "\n"))
+    say("report: \(report)")
+  }
+}
+
+extension ComparisonGrid.LearningRateScaling: ExpressibleByArgument {}
+
+extension RunConfiguration {
+  /// Such as `adam, 2 workers of 1 thread`.
+  var headline: String {
+    (namesOptimizer ? (optimizer ?? "") + ", " : "") + "\(count(workers, "worker")) of \(count(threads, "thread"))"
+  }
+}
+
+extension Comparison.Run {
+  /// Trains, and takes in how it went: a failure is this run's result.
+  mutating func run(_ prepared: PreparedJob, _ signals: SignalWatch, announce: (String) -> Void) {
+    var training: TrainingRun?
+    do {
+      let run = try TrainingRun(prepared, output: folder, signals: signals)
+      training = run
+      announce(run.headline)
+      try run.runLocally(workers: configuration.workers, threads: configuration.threads)
+      outcome = .completed
+    } catch {
+      outcome = .failed("\(error)")
+    }
+    summary = training?.summary
+    history = training?.history
+  }
+}
+
+/// What a comparison leaves beside its runs' folders.
+struct ComparisonFiles {
+  private let folder: String
+  private let provenance: Provenance
+
+  init(_ folder: String, _ provenance: Provenance) {
+    self.folder = folder
+    self.provenance = provenance
+  }
+
+  var report: String { "\(folder)/report.html" }
+
+  static func remove(from folder: String) {
+    for name in ["report.html", "comparison.json", "comparison.csv"] { unlink("\(folder)/\(name)") }
+  }
+
+  func write(_ comparison: Comparison) throws {
+    try AtomicFile.write(ComparisonRecord(comparison, provenance).json, to: "\(folder)/comparison.json")
+    try AtomicFile.write(comparison.csv, to: "\(folder)/comparison.csv")
+    try AtomicFile.write(ComparisonReport(comparison, provenance).html, to: report)
+  }
+}
+
+/// Whole numbers from 1 to 1024, each once.
+private func parseCounts(_ option: String, _ text: String) throws -> [Int] {
+  let counts = try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+    guard part.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let count = Int(part),
+      (1...1024).contains(count)
+    else {
+      throw ValidationError(
+        "--\(option) '\(text)': '\(part)' is no whole number from 1 to 1024; some are needed, as in 1,2,4")
+    }
+    return count
+  }
+  try refuseRepeated(option, text, counts)
+  return counts
+}
+
+/// Names of update rules, each once.
+private func parseOptimizers(_ text: String) throws -> [String] {
+  let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+  let known = builtInRules.map { $0.name }
+  for name in names where !known.contains(name) {
+    throw ValidationError(
+      "--optimizers '\(text)': unknown optimizer '\(name)'; known are \(known.joined(separator: ", "))")
+  }
+  try refuseRepeated("optimizers", text, names)
+  return names
+}
+
+private func refuseRepeated<Value: Hashable>(_ option: String, _ text: String, _ values: [Value]) throws {
+  var seen: Set<Value> = []
+  for value in values where !seen.insert(value).inserted {
+    throw ValidationError("--\(option) '\(text)': \(value) stands there twice")
+  }
+}

@@ -1,0 +1,168 @@
+internal import Charts
+internal import Foundation
+
+/// A comparison's charts, for the terminal and the page alike.
+struct ComparisonCharts {
+  private let comparison: Comparison
+
+  init(_ comparison: Comparison) {
+    self.comparison = comparison
+  }
+
+  private var runs: [Comparison.Run] { comparison.runs.filter { ($0.history?.steps ?? 0) > 0 } }
+
+  /// Whether there is anything to draw.
+  var isEmpty: Bool { runs.isEmpty }
+
+  /// How the loss is called on an axis.
+  private var lossTitle: String { "train loss (\(comparison.runs.first?.job.loss.rawValue ?? ""))" }
+
+  private var lossAxis: Axis {
+    Axis(lossTitle, covering: runs.flatMap { $0.history?.curve.map(\.loss) ?? [] }, kind: .automatic)
+  }
+
+  var lossBySteps: LineChart {
+    let series = series { $0.curve.map { Point($0.step, $0.loss) } }
+    return LineChart("Loss by step", x: axis("step", series, isWhole: true), y: lossAxis, series)
+  }
+
+  var lossByTime: LineChart {
+    let series = series { $0.curve.map { Point($0.seconds, $0.loss) } }
+    return LineChart("Loss by wall time", x: axis("seconds since the first worker joined", series), y: lossAxis, series)
+  }
+
+  /// Whether accuracy is what is shown by epoch, rather than the loss.
+  private var showsAccuracy: Bool { comparison.isClassification }
+
+  /// Accuracy for classes, loss for a regression; of the test part where there is one.
+  var resultByEpoch: LineChart {
+    let hasTest = comparison.hasTestPart
+    let series = series(hasDots: true) { history in
+      history.epochs.compactMap { epoch in
+        let value =
+          showsAccuracy
+          ? hasTest ? epoch.testAccuracy : epoch.trainAccuracy : hasTest ? epoch.testLoss : epoch.trainLoss
+        return value.map { Point(Double(epoch.epoch), $0) }
+      }
+    }
+    let part = hasTest ? "test" : "train"
+    let title = showsAccuracy ? "\(part) accuracy" : "\(part) loss (\(comparison.runs.first?.job.loss.rawValue ?? ""))"
+    let y = Axis(title, covering: series.flatMap { $0.points.map(\.y) }, kind: showsAccuracy ? .linear : .automatic)
+    return LineChart(
+      showsAccuracy ? "Accuracy by epoch" : "Loss by epoch", x: axis("epoch", series, isWhole: true, isFromZero: false),
+      y: y, series)
+  }
+
+  /// Examples a second by workers; a curve for every optimizer and number of threads, and the line that each would
+  /// follow if its first run's speed grew with the compute threads.
+  var throughput: LineChart {
+    var lines: [(name: String, runs: [Comparison.Run])] = []
+    for run in runs where run.isCompleted {
+      let name = lineName(run.configuration)
+      if let line = lines.firstIndex(where: { $0.name == name }) {
+        lines[line].runs.append(run)
+      } else {
+        lines.append((name, [run]))
+      }
+    }
+    let most = Double(runs.map(\.configuration.workers).max() ?? 1)
+    // What is measured must not be pressed to the ground by lines far above it.
+    let top = 2 * (runs.compactMap { $0.history?.examplesASecond }.max() ?? 1)
+    var guides: [Series] = []
+    let series = lines.enumerated().map { index, line in
+      let points = line.runs.sorted { $0.configuration.workers < $1.configuration.workers }.compactMap { run in
+        run.history?.examplesASecond.map { Point(Double(run.configuration.workers), $0) }
+      }
+      let first = line.runs[0].configuration
+      let base = runs.first { $0.isCompleted && $0.configuration.optimizer == first.optimizer }
+      if let base, let rate = base.history?.examplesASecond {
+        let slope = rate / Double(base.configuration.workers * base.configuration.threads) * Double(first.threads)
+        let end = min(most, top / slope)
+        guides.append(
+          Series("ideal: the first run's × compute threads", [Point(0, 0), Point(end, slope * end)], color: 0))
+      }
+      return Series(line.name, points, color: index, line: .solid, hasDots: true)
+    }
+    let values = (series + guides).flatMap(\.points)
+    return LineChart(
+      "Examples a second by workers",
+      x: Axis("workers", covering: values.map(\.x) + [most], includesZero: true, isTight: true, isWhole: true),
+      y: Axis("examples/s", covering: values.map(\.y), includesZero: true), series, guides: guides)
+  }
+
+  private func lineName(_ configuration: RunConfiguration) -> String {
+    let parts = [
+      configuration.namesOptimizer ? configuration.optimizer : nil,
+      configuration.namesThreads ? "\(count(configuration.threads, "thread")) a worker" : nil,
+    ]
+    let name = parts.compactMap { $0 }.joined(separator: ", ")
+    return name.isEmpty ? "measured" : name
+  }
+
+  /// A step's wall time by what it went to.
+  var timeSplit: StackedBarChart {
+    let longest = runs.compactMap { $0.history?.timesAStep?.total }.max() ?? 1
+    let (unit, factor) = longest < 1e-3 ? ("µs", 1e6) : longest < 1 ? ("ms", 1e3) : ("s", 1)
+    let bars = runs.compactMap { run -> StackedBarChart.Bar? in
+      guard let times = run.history?.timesAStep else { return nil }
+      return StackedBarChart.Bar(
+        run.configuration.label,
+        [times.compute, times.wait, times.sumUpdate, times.send].map { $0 * factor },
+        total: significant(times.total * factor) + " " + unit)
+    }
+    return StackedBarChart(
+      "Time a step", axis: "mean wall time a step (\(unit))", parts: ["compute", "wait", "sum and update", "send"], bars
+    )
+  }
+
+  /// The runs' names of each set of two or more whose curves by step are the same points.
+  var coinciding: [[String]] {
+    Series.coinciding(lossBySteps.series).filter { $0.count > 1 }.map { $0.map { lossBySteps.series[$0].label } }
+  }
+
+  /// How many steps a point of the curves is the mean of: the least and the most.
+  var stepsAPoint: (least: Int, most: Int) {
+    let counts = runs.compactMap { $0.history?.stepsAPoint }
+    return (counts.min() ?? 1, counts.max() ?? 1)
+  }
+
+  /// The curves in a terminal.
+  func plots(width: Int, hasColor: Bool) -> [[String]] {
+    [lossBySteps, lossByTime].map { chart in
+      TerminalPlot(chart.title, x: chart.xAxis, y: chart.yAxis, chart.series).lines(width: width, hasColor: hasColor)
+    }
+  }
+
+  private func axis(_ title: String, _ series: [Series], isWhole: Bool = false, isFromZero: Bool = true) -> Axis {
+    Axis(
+      title, covering: series.flatMap { $0.points.map(\.x) }, includesZero: isFromZero, isTight: true, isWhole: isWhole)
+  }
+
+  /// A curve a run. Colours tell the runs of an optimizer apart, the kind of line the optimizers.
+  private func series(hasDots: Bool = false, _ points: (RunHistory) -> [Point]) -> [Series] {
+    let optimizers = comparison.runs.map(\.configuration.optimizer).reduce(into: [String?]()) { known, one in
+      if !known.contains(one) { known.append(one) }
+    }
+    return runs.map { run in
+      let optimizer = optimizers.firstIndex(of: run.configuration.optimizer) ?? 0
+      let place =
+        comparison.runs.filter { $0.configuration.optimizer == run.configuration.optimizer }
+        .firstIndex { $0.configuration == run.configuration } ?? 0
+      let kinds = Series.Line.allCases
+      // With one optimizer, runs beyond the colours go on in the next kind of line.
+      let kind = optimizers.count > 1 ? optimizer : place / Series.colorCount
+      return Series(
+        run.configuration.label, run.history.map(points) ?? [], color: place, line: kinds[kind % kinds.count],
+        hasDots: hasDots)
+    }
+  }
+}
+
+/// Three significant digits.
+private func significant(_ value: Double) -> String {
+  switch value {
+  case 100...: grouped(Int(value.rounded()))
+  case 10...: String(format: "%.1f", value)
+  default: String(format: "%.2f", value)
+  }
+}

@@ -1,0 +1,82 @@
+/// What a comparison runs: every optimizer with every number of workers with every number of threads.
+struct ComparisonGrid: Equatable, Sendable {
+  /// How the learning rate follows a batch that is k times as large.
+  enum LearningRateScaling: String, CaseIterable, Codable, Sendable {
+    /// k times.
+    case linear
+    /// √k times.
+    case sqrt
+
+    func factor(_ workers: Int) -> Double { self == .linear ? Double(workers) : Double(workers).squareRoot() }
+  }
+
+  /// Empty for the job's own.
+  var optimizers: [String] = []
+  var workers = [1]
+  var threads = [1]
+  /// Weak scaling: batch and micro-batches are multiplied by the workers.
+  var scalesBatch = false
+  var learningRateScaling: LearningRateScaling?
+
+  /// The runs in their order.
+  var configurations: [RunConfiguration] {
+    (optimizers.isEmpty ? [nil] : optimizers.map(Optional.some)).flatMap { optimizer in
+      workers.flatMap { workers in
+        threads.map { threads in
+          RunConfiguration(
+            optimizer: optimizer, workers: workers, threads: threads, batchFactor: scalesBatch ? workers : 1,
+            learningRateFactor: learningRateScaling?.factor(workers) ?? 1,
+            namesOptimizer: optimizers.count > 1, namesThreads: self.threads.count > 1)
+        }
+      }
+    }
+  }
+}
+
+/// One run of a comparison: in what it differs from the others.
+struct RunConfiguration: Equatable, Sendable {
+  var optimizer: String?
+  var workers: Int
+  var threads: Int
+  var batchFactor = 1
+  var learningRateFactor = 1.0
+  var namesOptimizer = false
+  var namesThreads = false
+
+  /// The name of its folder, such as `adam-2-workers-3-threads`.
+  var name: String {
+    [namesOptimizer ? optimizer : nil, "\(workers)-workers", namesThreads ? "\(threads)-threads" : nil]
+      .compactMap { $0 }.joined(separator: "-")
+  }
+
+  /// What curves and errors call it, such as `adam, 2 workers of 3 threads`.
+  var label: String {
+    (namesOptimizer ? (optimizer ?? "") + ", " : "") + count(workers, "worker")
+      + (namesThreads ? " of \(count(threads, "thread"))" : "")
+  }
+
+  /// Whether the result must be the same bits.
+  func hasSameJob(as other: RunConfiguration) -> Bool {
+    optimizer == other.optimizer && batchFactor == other.batchFactor
+      && learningRateFactor == other.learningRateFactor
+  }
+
+  /// The job's options for this run.
+  func options(_ base: JobOptions, _ data: LoadedData) throws -> JobOptions {
+    var options = base
+    if let optimizer { try options.set("optimizer", to: optimizer) }
+    guard batchFactor > 1 else { return options }
+    let job = try options.resolve(data)
+    do {
+      try options.set("batch-size", to: "\(job.batchSize * batchFactor)")
+      try options.set("micro-batches", to: "\(job.microBatches * batchFactor)")
+      if learningRateFactor != 1 {
+        try options.set("learning-rate", to: "\(job.optimizer.learningRate * learningRateFactor)")
+      }
+      _ = try options.resolve(data)
+    } catch let error as JobError {
+      throw JobError("--scale-batch for \(count(workers, "worker")): \(error)")
+    }
+    return options
+  }
+}

@@ -1,0 +1,51 @@
+internal import Foundation
+
+/// What a measurement was made on.
+struct Machine: Equatable, Codable, Sendable {
+  var cores: Int
+  var processor: String
+  var system: String
+
+  /// This machine.
+  static var this: Machine {
+    Machine(
+      cores: ProcessInfo.processInfo.activeProcessorCount, processor: processorName() ?? "unknown processor",
+      system: systemName() ?? ProcessInfo.processInfo.operatingSystemVersionString)
+  }
+
+  private static func processorName() -> String? {
+    #if canImport(Darwin)
+      var name = [CChar](repeating: 0, count: 256)
+      var size = name.count
+      guard sysctlbyname("machdep.cpu.brand_string", &name, &size, nil, 0) == 0 else { return nil }
+      return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    #else
+      let fields = fields(of: "/proc/cpuinfo", separator: ":")
+      guard let name = fields["model name"] else { return nil }
+      // Some hosts hide the model; its family still tells something.
+      return fields["cpu family"].map { "\(name), family \($0)" } ?? name
+    #endif
+  }
+
+  private static func systemName() -> String? {
+    #if canImport(Darwin)
+      return "macOS \(ProcessInfo.processInfo.operatingSystemVersionString)"
+    #else
+      return fields(of: "/etc/os-release", separator: "=")["PRETTY_NAME"]
+    #endif
+  }
+
+  /// The first value of each name in a file of `name : value` lines.
+  private static func fields(of path: String, separator: Character) -> [String: String] {
+    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let pairs = text.split(separator: "\n").compactMap { line -> (String, String)? in
+      let parts = line.split(separator: separator, maxSplits: 1)
+      guard parts.count == 2 else { return nil }
+      return (
+        parts[0].trimmingCharacters(in: .whitespaces),
+        parts[1].trimmingCharacters(in: CharacterSet(charactersIn: " \t\""))
+      )
+    }
+    return Dictionary(pairs) { first, _ in first }
+  }
+}

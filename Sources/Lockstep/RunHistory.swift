@@ -1,0 +1,131 @@
+/// What a comparison shows of a run: its loss in few points, its epochs, and where its steps' time went.
+struct RunHistory: Equatable, Sendable {
+  /// The means over some steps that follow each other.
+  struct CurvePoint: Equatable, Codable, Sendable {
+    var step: Double
+    /// Since the first worker joined.
+    var seconds: Double
+    var loss: Double
+  }
+
+  /// An epoch's end, or the run's within an epoch.
+  struct Epoch: Equatable, Codable, Sendable {
+    var epoch: Int
+    var step: Int
+    var parametersSHA256: String
+    var trainLoss: Double?
+    var trainAccuracy: Double?
+    var testLoss: Double?
+    var testAccuracy: Double?
+    var testR2: Double?
+  }
+
+  /// Where the coordinator's wall time went. The parts add up to the whole: what it summed and updated, what it spent in
+  /// socket calls, of the rest what the worker that computed longest took, and what remains.
+  struct TimeSplit: Equatable, Codable, Sendable {
+    var total = 0.0
+    var compute = 0.0
+    var wait = 0.0
+    var sumUpdate = 0.0
+    var send = 0.0
+
+    init() {}
+
+    /// A step's, given the compute threads of each worker.
+    init(_ report: StepReport, threads: [Int: Int]) {
+      total = report.seconds
+      sumUpdate = min(report.sumUpdateSeconds, total)
+      send = min(report.sendSeconds, total - sumUpdate)
+      let longest = report.computeSeconds.map { $0.seconds / Double(max(threads[$0.worker] ?? 1, 1)) }.max() ?? 0
+      compute = min(longest, total - sumUpdate - send)
+      wait = total - sumUpdate - send - compute
+    }
+
+    static func += (left: inout TimeSplit, right: TimeSplit) {
+      left.total += right.total
+      left.compute += right.compute
+      left.wait += right.wait
+      left.sumUpdate += right.sumUpdate
+      left.send += right.send
+    }
+
+    static func / (split: TimeSplit, count: Int) -> TimeSplit {
+      var mean = split
+      for part in [\TimeSplit.total, \.compute, \.wait, \.sumUpdate, \.send] { mean[keyPath: part] /= Double(count) }
+      return mean
+    }
+  }
+
+  /// Points of a curve, at most.
+  static let curvePoints = 300
+
+  private(set) var epochs: [Epoch] = []
+  private(set) var steps = 0
+  private(set) var examples = 0
+  /// Steps that make one point of the curve; doubles whenever there are too many points.
+  private(set) var stepsAPoint = 1
+  private var points: [CurvePoint] = []
+  private var open = (count: 0, sum: CurvePoint(step: 0, seconds: 0, loss: 0))
+  private var times = TimeSplit()
+  private var threads: [Int: Int] = [:]
+
+  static func == (left: RunHistory, right: RunHistory) -> Bool {
+    left.curve == right.curve && left.epochs == right.epochs && left.times == right.times
+  }
+
+  /// The loss over steps and time; the last point is perhaps of fewer steps.
+  var curve: [CurvePoint] { open.count > 0 ? points + [mean(open.sum, Double(open.count))] : points }
+
+  /// The mean over the steps; nil without any.
+  var timesAStep: TimeSplit? { steps > 0 ? times / steps : nil }
+
+  /// Trained examples over the steps' time, evaluations left out.
+  var examplesASecond: Double? { times.total > 0 ? Double(examples) / times.total : nil }
+
+  /// Takes in an event that came so long after the first worker joined.
+  mutating func add(_ event: TrainingEvent, at seconds: Double) {
+    switch event {
+    case .workerJoined(_, let number, let count, _): threads[number] = count
+    case .step(let report):
+      steps += 1
+      examples += report.examples
+      times += TimeSplit(report, threads: threads)
+      open.count += 1
+      open.sum.step += Double(report.step)
+      open.sum.seconds += seconds
+      open.sum.loss += report.loss
+      if open.count == stepsAPoint { closePoint() }
+    case .evaluation(let report):
+      guard let last = epochs.indices.last, epochs[last].step == report.step else { return }
+      epochs[last].testLoss = report.loss
+      epochs[last].testAccuracy = report.accuracy
+      epochs[last].testR2 = report.r2.flatMap { $0.isFinite ? $0 : nil }
+    case .workerLeft, .warning: break
+    }
+  }
+
+  /// Takes in what the parameters are at an epoch's end, or the run's; its evaluation comes after it.
+  mutating func endEpoch(_ summary: RunSummary, parametersSHA256: String) {
+    epochs.append(
+      Epoch(
+        epoch: summary.epochs, step: summary.steps, parametersSHA256: parametersSHA256, trainLoss: summary.trainLoss,
+        trainAccuracy: summary.trainAccuracy))
+  }
+
+  private mutating func closePoint() {
+    points.append(mean(open.sum, Double(open.count)))
+    open = (0, CurvePoint(step: 0, seconds: 0, loss: 0))
+    guard points.count == RunHistory.curvePoints else { return }
+    points = stride(from: 0, to: points.count, by: 2).map { index in
+      let (left, right) = (points[index], points[index + 1])
+      let sum = CurvePoint(
+        step: left.step + right.step, seconds: left.seconds + right.seconds, loss: left.loss + right.loss)
+      return mean(sum, 2)
+    }
+    stepsAPoint *= 2
+  }
+
+  private func mean(_ sum: CurvePoint, _ count: Double) -> CurvePoint {
+    CurvePoint(step: sum.step / count, seconds: sum.seconds / count, loss: sum.loss / count)
+  }
+}
