@@ -56,9 +56,18 @@ import Testing
     let victim = try #require(program.children.first)
     kill(victim, SIGSTOP)
     #expect(program.wait() == 0, "\(program.errors)")
-    #expect(program.errors.contains("/\(victim)) has left: it was silent"), "\(program.errors)")
     #expect(!isRunning(victim), "it is ended with the run")
     #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
+  @Test func aStoppedWorkerIsNamedAfterTheSilenceLimit() throws {
+    let program = try started(["--epochs", "1000000", "--workers", "2"])
+    let victim = try #require(program.children.first)
+    kill(victim, SIGSTOP)
+    #expect(program.waitForErrors("/\(victim)) has left: it was silent"), "\(program.errors)")
+    program.send(SIGINT)
+    #expect(program.wait() == 130)
+    #expect(!isRunning(victim), "it is ended with the run")
   }
 
   @Test func whenAllWorkersAreKilledTheRunFailsAtOnce() throws {

@@ -25,7 +25,10 @@ import Testing
     let steps = lines.filter { $0.event == "step" }
     #expect(steps.map(\.step) == Array(1...120))
     #expect(steps.compactMap(\.examples).reduce(0, +) == 14380)
-    #expect(steps.allSatisfy { ($0.loss ?? 0) > 0 && ($0.seconds ?? 0) > 0 && $0.compute_seconds?.count == 2 })
+    #expect(steps.allSatisfy { ($0.loss ?? 0) > 0 && ($0.seconds ?? 0) > 0 })
+    // Where one was late, the other did its part as well.
+    #expect(steps.allSatisfy { [1, 2].contains($0.compute_seconds?.count) })
+    #expect(steps.contains { $0.compute_seconds?.count == 2 })
     let evaluations = lines.filter { $0.event == "evaluation" }
     #expect(evaluations.map(\.step) == Array(stride(from: 12, through: 120, by: 12)))
     #expect(evaluations.last?.test_accuracy == summary.test_accuracy)
