@@ -33,31 +33,6 @@ VECTORIZED void lk_transpose(float *restrict result, const float *restrict value
     for (size_t r = c < whole_columns ? whole_rows : 0; r < rows; r++) result[c * rows + r] = values[r * columns + c];
 }
 
-VECTORIZED void lk_adam(const float *restrict parameters, float *restrict updated, const float *restrict gradient_sum,
-                        float *restrict first_moment, float *restrict second_moment, size_t count,
-                        float gradient_scale, float beta1, float one_minus_beta1, float beta2, float one_minus_beta2,
-                        float step_size, float root_scale, float epsilon) {
-  for (size_t i = 0; i < count; i++) {
-    float g = gradient_sum[i] * gradient_scale;
-    float m = beta1 * first_moment[i] + one_minus_beta1 * g;
-    float v = beta2 * second_moment[i] + one_minus_beta2 * (g * g);
-    first_moment[i] = m;
-    second_moment[i] = v;
-    updated[i] = parameters[i] - step_size * m / (__builtin_elementwise_sqrt(v) * root_scale + epsilon);
-  }
-}
-
-VECTORIZED void lk_rmsprop(const float *restrict parameters, float *restrict updated,
-                           const float *restrict gradient_sum, float *restrict mean_square, size_t count,
-                           float gradient_scale, float rho, float one_minus_rho, float learning_rate, float epsilon) {
-  for (size_t i = 0; i < count; i++) {
-    float g = gradient_sum[i] * gradient_scale;
-    float v = rho * mean_square[i] + one_minus_rho * (g * g);
-    mean_square[i] = v;
-    updated[i] = parameters[i] - learning_rate * g / (__builtin_elementwise_sqrt(v) + epsilon);
-  }
-}
-
 // eˣ to about 2 ulp: x = n ln 2 + r with |r| ≤ ln 2 / 2, then e^r by its Taylor polynomial of degree 7 and 2ⁿ by the
 // exponent bits. Saturates at e^±87 so that 2ⁿ stays a normal number.
 INLINE float exponential(float x) {

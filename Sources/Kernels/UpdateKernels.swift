@@ -1,80 +1,264 @@
 internal import CKernels
 
-/// What one step of Adam needs besides its vectors, rounded to float32 once a step.
-public struct AdamCoefficients: Equatable, Sendable {
-  /// 1 / (examples in the step).
-  public var gradientScale: Float
-  /// β₁ and 1 − β₁.
-  public var beta1, oneMinusBeta1: Float
-  /// β₂ and 1 − β₂.
-  public var beta2, oneMinusBeta2: Float
-  /// η / (1 − β₁ᵗ).
-  public var stepSize: Float
-  /// 1 / √(1 − β₂ᵗ).
-  public var rootScale: Float
-  /// ε.
-  public var epsilon: Float
+/// What every update kernel reads and writes besides a rule's slots: one range of the parameters. All views have the same
+/// count.
+public struct UpdateVectors: Sendable {
+  /// θ before the step.
+  public var parameters: Floats
+  /// The gradient summed over the step's examples.
+  public var gradientSum: Floats
+  /// θ after the step; another vector than `parameters`.
+  public var updated: MutableFloats
+  /// What the gradient sum is multiplied by: 1 / examples, times a clipped norm's factor.
+  public var scale: Double
+  /// The averaged gradient stays within ± this; infinity for no limit.
+  public var clip: Double
+  /// λ of coupled decay, which adds λθ to the gradient.
+  public var decay: Double
+  /// 1 − ηλ of decoupled decay, which the parameters are multiplied by.
+  public var keep: Double
 
-  /// Rounds `beta1` and the others, given in double, to float32.
-  public init(
-    gradientScale: Double, beta1: Double, beta2: Double, stepSize: Double, rootScale: Double, epsilon: Double
+  /// Views of one range, without clipping and decay.
+  public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
+    precondition(parameters.count == gradientSum.count && parameters.count == updated.count)
+    self.parameters = parameters
+    self.gradientSum = gradientSum
+    self.updated = updated
+    self.scale = scale
+    clip = .infinity
+    decay = 0
+    keep = 1
+  }
+
+  /// The averaged gradient of element `index`, clipped, with the coupled decay: what enters a rule.
+  public func gradient(_ index: Int) -> Double {
+    min(max(Double(gradientSum[index]) * scale, -clip), clip) + decay * Double(parameters[index])
+  }
+
+  /// θ ← keep · θ − `difference`, of element `index`.
+  public func move(_ index: Int, by difference: Double) {
+    updated[index] = Float(keep * Double(parameters[index]) - difference)
+  }
+
+  fileprivate func call(_ slots: [MutableFloats], _ kernel: (UnsafePointer<lk_update>) -> Void) {
+    precondition(slots.allSatisfy { $0.count == parameters.count })
+    var update = lk_update(
+      parameters: parameters.base, gradient_sum: gradientSum.base, updated: updated.base, count: parameters.count,
+      scale: Float(scale), clip: Float(clip), decay: Float(decay), keep: Float(keep))
+    kernel(&update)
+  }
+}
+
+/// The decays of two running means, rounded to float32 once a step.
+public struct MomentDecays: Sendable {
+  let moments: lk_moments
+
+  /// β₁ and β₂.
+  public init(_ beta1: Double, _ beta2: Double) {
+    moments = lk_moments(
+      beta1: Float(beta1), one_minus_beta1: Float(1 - beta1), beta2: Float(beta2), one_minus_beta2: Float(1 - beta2))
+  }
+}
+
+/// One fused pass each: averages and clips the gradient, updates the slots in place, writes the new parameters. The rules
+/// that use them have the equations.
+extension UpdateVectors {
+  /// θ − η g.
+  public func gradientDescent(rate: Double) {
+    call([]) { lk_gradient_descent($0, Float(rate)) }
+  }
+
+  /// u ← μ u + `gradientShare` g; θ − η u.
+  public func momentum(_ velocity: MutableFloats, momentum: Double, gradientShare: Double, rate: Double) {
+    call([velocity]) { lk_momentum($0, velocity.base, Float(momentum), Float(gradientShare), Float(rate)) }
+  }
+
+  /// u ← μ u + g; θ − η (g + μ u).
+  public func nesterov(_ velocity: MutableFloats, momentum: Double, rate: Double) {
+    call([velocity]) { lk_nesterov($0, velocity.base, Float(momentum), Float(rate)) }
+  }
+
+  /// RMSprop; nil for what its options leave out.
+  public func rmsprop(
+    _ meanSquare: MutableFloats, meanGradient: MutableFloats?, velocity: MutableFloats?, rho: Double, momentum: Double,
+    epsilon: Double, epsilonInside: Double, rate: Double
   ) {
-    self.gradientScale = Float(gradientScale)
-    self.beta1 = Float(beta1)
-    self.oneMinusBeta1 = Float(1 - beta1)
-    self.beta2 = Float(beta2)
-    self.oneMinusBeta2 = Float(1 - beta2)
-    self.stepSize = Float(stepSize)
-    self.rootScale = Float(rootScale)
-    self.epsilon = Float(epsilon)
+    let (rho, oneMinusRho, momentum) = (Float(rho), Float(1 - rho), Float(momentum))
+    let (epsilon, inside, rate) = (Float(epsilon), Float(epsilonInside), Float(rate))
+    call([meanSquare] + [meanGradient, velocity].compactMap { $0 }) { update in
+      switch (meanGradient, velocity) {
+      case (nil, nil): lk_rmsprop(update, meanSquare.base, rho, oneMinusRho, epsilon, inside, rate)
+      case (let meanGradient?, nil):
+        lk_rmsprop_centered(update, meanSquare.base, meanGradient.base, rho, oneMinusRho, epsilon, inside, rate)
+      case (nil, let velocity?):
+        lk_rmsprop_momentum(update, meanSquare.base, velocity.base, rho, oneMinusRho, momentum, epsilon, inside, rate)
+      case (let meanGradient?, let velocity?):
+        lk_rmsprop_centered_momentum(
+          update, meanSquare.base, meanGradient.base, velocity.base, rho, oneMinusRho, momentum, epsilon, inside, rate)
+      }
+    }
+  }
+
+  /// θ − `rate` m / (√v `rootScale` + ε), with the largest v so far where there is a slot for it.
+  public func adam(
+    _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, largest: MutableFloats?, _ decays: MomentDecays,
+    rate: Double, rootScale: Double, epsilon: Double
+  ) {
+    var moments = decays.moments
+    call([firstMoment, secondMoment] + [largest].compactMap { $0 }) { update in
+      if let largest {
+        lk_amsgrad(
+          update, firstMoment.base, secondMoment.base, largest.base, &moments, Float(rate), Float(rootScale),
+          Float(epsilon))
+      } else {
+        lk_adam(
+          update, firstMoment.base, secondMoment.base, &moments, Float(rate), Float(rootScale), Float(epsilon))
+      }
+    }
+  }
+
+  /// θ − (`momentRate` m + `gradientRate` g) / (√v `rootScale` + ε).
+  public func nadam(
+    _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, momentRate: Double,
+    gradientRate: Double, rootScale: Double, epsilon: Double
+  ) {
+    var moments = decays.moments
+    call([firstMoment, secondMoment]) {
+      lk_nadam(
+        $0, firstMoment.base, secondMoment.base, &moments, Float(momentRate), Float(gradientRate), Float(rootScale),
+        Float(epsilon))
+    }
+  }
+
+  /// θ − η m / (√v + ε), v of the decays' β₂.
+  public func rmspropFirstMoment(
+    _ firstMoment: MutableFloats, _ meanSquare: MutableFloats, _ decays: MomentDecays, epsilon: Double, rate: Double
+  ) {
+    var moments = decays.moments
+    call([firstMoment, meanSquare]) {
+      lk_rmsprop_first_moment($0, firstMoment.base, meanSquare.base, &moments, Float(epsilon), Float(rate))
+    }
+  }
+
+  /// s ← s + g²; θ − η g / (√s + ε).
+  public func adagrad(_ squareSum: MutableFloats, epsilon: Double, rate: Double) {
+    call([squareSum]) { lk_adagrad($0, squareSum.base, Float(epsilon), Float(rate)) }
+  }
+
+  /// θ − η √(D + ε) / √(E + ε) g.
+  public func adadelta(
+    _ meanSquare: MutableFloats, _ meanSquareUpdate: MutableFloats, rho: Double, epsilon: Double, rate: Double
+  ) {
+    call([meanSquare, meanSquareUpdate]) {
+      lk_adadelta(
+        $0, meanSquare.base, meanSquareUpdate.base, Float(rho), Float(1 - rho), Float(epsilon), Float(rate))
+    }
+  }
+
+  /// θ − (λ Δ_adam + (1 − λ) Δ_rmsprop); keeps Δ_rmsprop − Δ_adam where there is a slot for it.
+  public func blend(
+    _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ meanSquare: MutableFloats,
+    lastDifference: MutableFloats?, _ decays: MomentDecays, rho: Double, adamRate: Double, rootScale: Double,
+    rate: Double, epsilon: Double, lambda: Double
+  ) {
+    var moments = decays.moments
+    let (rho, oneMinusRho) = (Float(rho), Float(1 - rho))
+    let (adamRate, rootScale, rate) = (Float(adamRate), Float(rootScale), Float(rate))
+    let (epsilon, lambda) = (Float(epsilon), Float(lambda))
+    call([firstMoment, secondMoment, meanSquare] + [lastDifference].compactMap { $0 }) { update in
+      if let lastDifference {
+        lk_blend_auto(
+          update, firstMoment.base, secondMoment.base, meanSquare.base, lastDifference.base, &moments, rho,
+          oneMinusRho, adamRate, rootScale, rate, epsilon, lambda)
+      } else {
+        lk_blend(
+          update, firstMoment.base, secondMoment.base, meanSquare.base, &moments, rho, oneMinusRho, adamRate,
+          rootScale, rate, epsilon, lambda)
+      }
+    }
+  }
+
+  /// θ − η sign(β₁ m + (1 − β₁) g); m ← β₂ m + (1 − β₂) g.
+  public func lion(_ firstMoment: MutableFloats, _ decays: MomentDecays, rate: Double) {
+    var moments = decays.moments
+    call([firstMoment]) { lk_lion($0, firstMoment.base, &moments, Float(rate)) }
+  }
+
+  /// Adam's moments, and Σ r² of r = `momentScale` m / (√v `rootScale` + ε) + `decay` θ.
+  public func lambMoments(
+    _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, momentScale: Double,
+    rootScale: Double, epsilon: Double, decay: Double, into sum: inout OrderedSum
+  ) {
+    var moments = decays.moments
+    call([firstMoment, secondMoment]) { update in
+      sum.add(parameters.count) {
+        lk_lamb_moments(
+          update, firstMoment.base, secondMoment.base, &moments, Float(momentScale), Float(rootScale), Float(epsilon),
+          Float(decay), $0, $1)
+      }
+    }
+  }
+
+  /// θ − `rate` r, with r as in ``lambMoments(_:_:_:momentScale:rootScale:epsilon:decay:into:)``.
+  public func lambMove(
+    _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, momentScale: Double, rootScale: Double,
+    epsilon: Double, decay: Double, rate: Double
+  ) {
+    call([firstMoment, secondMoment]) {
+      lk_lamb_move(
+        $0, firstMoment.base, secondMoment.base, Float(momentScale), Float(rootScale), Float(epsilon), Float(decay),
+        Float(rate))
+    }
   }
 }
 
-/// One step of Adam over vectors of the same count: averages the gradient sum, updates both moments in place, and
-/// writes the new parameters to `updated`.
-public func adamStep(
-  _ coefficients: AdamCoefficients, parameters: Floats, gradientSum: Floats, firstMoment: MutableFloats,
-  secondMoment: MutableFloats, updated: MutableFloats
-) {
-  let count = parameters.count
-  precondition(gradientSum.count == count && updated.count == count)
-  precondition(firstMoment.count == count && secondMoment.count == count)
-  lk_adam(
-    parameters.base, updated.base, gradientSum.base, firstMoment.base, secondMoment.base, count,
-    coefficients.gradientScale, coefficients.beta1, coefficients.oneMinusBeta1, coefficients.beta2,
-    coefficients.oneMinusBeta2, coefficients.stepSize, coefficients.rootScale, coefficients.epsilon)
-}
+/// A sum over a long vector in double that has the same bits however the vector is cut: ranges are added in order.
+public struct OrderedSum: Sendable {
+  private var lanes = [Double](repeating: 0, count: Int(LK_LANES))
+  private var count = 0
 
-/// What one step of RMSprop needs besides its vectors, rounded to float32 once a step.
-public struct RMSpropCoefficients: Equatable, Sendable {
-  /// 1 / (examples in the step).
-  public var gradientScale: Float
-  /// ρ and 1 − ρ.
-  public var rho, oneMinusRho: Float
-  /// η.
-  public var learningRate: Float
-  /// ε.
-  public var epsilon: Float
+  /// Zero.
+  public init() {}
 
-  /// Rounds `rho` and the others, given in double, to float32.
-  public init(gradientScale: Double, rho: Double, learningRate: Double, epsilon: Double) {
-    self.gradientScale = Float(gradientScale)
-    self.rho = Float(rho)
-    self.oneMinusRho = Float(1 - rho)
-    self.learningRate = Float(learningRate)
-    self.epsilon = Float(epsilon)
+  fileprivate mutating func add(_ more: Int, _ kernel: (UnsafeMutablePointer<Double>, Int) -> Void) {
+    let first = count
+    lanes.withUnsafeMutableBufferPointer { kernel($0.baseAddress!, first) }
+    count += more
   }
-}
 
-/// One step of RMSprop over vectors of the same count: averages the gradient sum, updates the mean square in place, and
-/// writes the new parameters to `updated`.
-public func rmspropStep(
-  _ coefficients: RMSpropCoefficients, parameters: Floats, gradientSum: Floats, meanSquare: MutableFloats,
-  updated: MutableFloats
-) {
-  let count = parameters.count
-  precondition(gradientSum.count == count && updated.count == count && meanSquare.count == count)
-  lk_rmsprop(
-    parameters.base, updated.base, gradientSum.base, meanSquare.base, count, coefficients.gradientScale,
-    coefficients.rho, coefficients.oneMinusRho, coefficients.learningRate, coefficients.epsilon)
+  /// The sum so far.
+  public var value: Double { lanes.reduce(0, +) }
+
+  /// Adds the squares of `values`.
+  public mutating func addSquares(_ values: Floats) {
+    add(values.count) { lk_sum_squares(values.base, values.count, $0, $1) }
+  }
+
+  /// Adds the squares of the gradient as it enters a rule.
+  public mutating func addGradientSquares(_ vectors: UpdateVectors) {
+    add(vectors.parameters.count) { lanes, first in
+      vectors.call([]) { lk_sum_gradient_squares($0, lanes, first) }
+    }
+  }
+
+  /// Adds the products of the gradient as it enters a rule with `values`.
+  public mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
+    precondition(values.count == vectors.parameters.count)
+    add(values.count) { lanes, first in
+      vectors.call([]) { lk_sum_gradient_products($0, values.base, lanes, first) }
+    }
+  }
+
+  /// Adds the products of the gradient with `momentScale` m / (√v `rootScale` + ε).
+  public mutating func addAdamProducts(
+    _ vectors: UpdateVectors, _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, momentScale: Double,
+    rootScale: Double, epsilon: Double
+  ) {
+    add(vectors.parameters.count) { lanes, first in
+      vectors.call([firstMoment, secondMoment]) {
+        lk_sum_adam_products(
+          $0, firstMoment.base, secondMoment.base, Float(momentScale), Float(rootScale), Float(epsilon), lanes, first)
+      }
+    }
+  }
 }

@@ -1,5 +1,4 @@
-internal import Foundation
-internal import Kernels
+public import Kernels
 
 /// Adam: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1, with bias
 /// correction and ε outside the root:
@@ -8,53 +7,103 @@ internal import Kernels
 ///     vₜ = β₂ vₜ₋₁ + (1 − β₂) gₜ²          v̂ₜ = vₜ / (1 − β₂ᵗ)
 ///     θₜ = θₜ₋₁ − η m̂ₜ / (√v̂ₜ + ε)
 ///
-/// Defaults are the paper's: η 0.001, β₁ 0.9, β₂ 0.999, ε 1e-8. The corrections are computed in double, once a step.
+/// Options: `bias-correction no` takes m and v as they are; `epsilon-hat` is the order at the end of the paper's section
+/// 2, θₜ = θₜ₋₁ − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · mₜ / (√vₜ + ε̂); `amsgrad` takes the largest v so far (S. J. Reddi, S. Kale &
+/// S. Kumar, ICLR 2018, with Adam's bias correction on top, as PyTorch has it). With `--schedule hypergradient` (A. G.
+/// Baydin et al., ICLR 2018, Algorithm 5) ηₜ = max(0, ηₜ₋₁ + κ gₜ · m̂ₜ₋₁ / (√v̂ₜ₋₁ + ε)).
+/// Defaults are the paper's: η 0.001, β₁ 0.9, β₂ 0.999, ε 1e-8.
 public struct Adam: UpdateRule {
   /// `adam`.
   public static let name = "adam"
-  /// η, β₁, β₂, ε.
+  /// In short.
+  public static let equations = "m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; θ ← θ − η m̂/(√v̂ + ε)"
+  /// Where from.
+  public static let paper = "Kingma & Ba 2015"
+  /// η, β₁, β₂, ε and the variants.
   public static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
+    Hyperparameter("bias-correction", default: true), Hyperparameter("epsilon-hat", default: false),
+    Hyperparameter("amsgrad", default: false),
   ]
-  /// m and v.
-  public static let slots = ["first-moment", "second-moment"]
+  /// Baydin et al.'s Adam-HD.
+  public static let hasHypergradient = true
 
   private let beta1, beta2, epsilon: Double
+  private let correctsBias, hasEpsilonHat, keepsLargest: Bool
+  private let hypergradientRate: Double?
 
   /// A rule with these values.
   public init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]
+    correctsBias = values.isOn("bias-correction")
+    hasEpsilonHat = values.isOn("epsilon-hat")
+    keepsLargest = values.isOn("amsgrad")
+    hypergradientRate = values.ifGiven("hypergradient-rate")
+  }
+
+  /// ε̂ is about where the bias correction stands.
+  public func check() throws {
+    guard !hasEpsilonHat || correctsBias else {
+      throw OptimizerError(description: "--epsilon-hat yes needs --bias-correction yes")
+    }
+  }
+
+  /// m and v, and the largest v.
+  public var slots: [String] {
+    ["first-moment", "second-moment"] + (keepsLargest ? ["largest-second-moment"] : [])
+  }
+
+  /// What m and √v are multiplied by after `number` steps.
+  private func scales(_ number: Int) -> (moment: Double, root: Double) {
+    guard correctsBias else { return (1, 1) }
+    let correction = BiasCorrection(beta1, beta2, number: number)
+    return hasEpsilonHat ? (correction.moment / correction.root, 1) : (correction.moment, correction.root)
+  }
+
+  private func largest(_ range: UpdateRange) -> MutableFloats? { keepsLargest ? range.slots[2] : nil }
+
+  /// gₜ · the last direction.
+  public var sums: RuleSums { hypergradientRate == nil ? .none : .overall(1) }
+
+  /// Adds to gₜ · the last direction; the slots still hold the last step's moments.
+  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
+    guard step.number > 1 else { return }
+    let scales = scales(step.number - 1)
+    sums[0].addAdamProducts(
+      range.vectors, range.slots[0], largest(range) ?? range.slots[1], momentScale: scales.moment,
+      rootScale: scales.root, epsilon: epsilon)
+  }
+
+  /// Moves η.
+  public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
+    state.followHypergradient(sums[0], rate: hypergradientRate, &step)
   }
 
   /// The fused kernel.
   public func update(_ range: UpdateRange, _ step: UpdateStep) {
-    let t = Double(step.number)
-    let coefficients = AdamCoefficients(
-      gradientScale: 1 / Double(step.examples), beta1: beta1, beta2: beta2,
-      stepSize: step.learningRate / (1 - pow(beta1, t)), rootScale: 1 / (1 - pow(beta2, t)).squareRoot(),
-      epsilon: epsilon)
-    adamStep(
-      coefficients, parameters: range.parameters, gradientSum: range.gradientSum, firstMoment: range.slots[0],
-      secondMoment: range.slots[1], updated: range.updated)
+    let scales = scales(step.number)
+    range.vectors.adam(
+      range.slots[0], range.slots[1], largest: largest(range), MomentDecays(beta1, beta2),
+      rate: step.learningRate * scales.moment, rootScale: scales.root, epsilon: epsilon)
   }
 
   /// The equations above.
   public func reference(_ range: UpdateRange, _ step: UpdateStep) {
-    let t = Double(step.number)
-    let (firstMoment, secondMoment) = (range.slots[0], range.slots[1])
-    for i in range.parameters.indices {
-      let g = Double(range.gradientSum[i]) / Double(step.examples)
+    let (firstMoment, secondMoment, largest) = (range.slots[0], range.slots[1], largest(range))
+    let scales = scales(step.number)
+    range.each { i, g in
       let m = beta1 * Double(firstMoment[i]) + (1 - beta1) * g
-      let v = beta2 * Double(secondMoment[i]) + (1 - beta2) * g * g
+      var v = beta2 * Double(secondMoment[i]) + (1 - beta2) * g * g
       firstMoment[i] = Float(m)
       secondMoment[i] = Float(v)
-      let correctedM = m / (1 - pow(beta1, t))
-      let correctedV = v / (1 - pow(beta2, t))
-      range.updated[i] = Float(
-        Double(range.parameters[i]) - step.learningRate * correctedM / (correctedV.squareRoot() + epsilon))
+      if let largest {
+        v = max(v, Double(largest[i]))
+        largest[i] = Float(v)
+      }
+      range.vectors.move(i, by: step.learningRate * (scales.moment * m) / (scales.root * v.squareRoot() + epsilon))
     }
   }
 }

@@ -1,4 +1,5 @@
-/// A number that a rule is tuned by.
+/// A value that a rule or a schedule is tuned by: a number, a switch, or a choice. All are kept as numbers: a switch as 0
+/// or 1, a choice as its place in the list.
 public struct Hyperparameter: Sendable {
   /// What options and job files call it, such as `beta1`.
   public let name: String
@@ -8,16 +9,34 @@ public struct Hyperparameter: Sendable {
   public let allowed: Allowed
 
   /// Which values make sense.
-  public enum Allowed: Sendable {
+  public enum Allowed: Sendable, Equatable {
     /// 0 ≤ x < 1.
     case fraction
+    /// 0 ≤ x ≤ 1.
+    case share
     /// 0 < x, finite, in float32 too, which the kernels compute in.
     case positive
+    /// 0 ≤ x, finite, in float32 too.
+    case notNegative
+    /// 1 ≤ x, finite.
+    case atLeastOne
+    /// 0, 1, 2, …
+    case whole
+    /// yes or no.
+    case flag
+    /// One of these words.
+    case choice([String])
 
     func contains(_ value: Double) -> Bool {
       switch self {
       case .fraction: value >= 0 && value < 1
+      case .share: value >= 0 && value <= 1
       case .positive: Float(value) > 0 && Float(value) < .infinity
+      case .notNegative: value == 0 || Float(value) > 0 && Float(value) < .infinity
+      case .atLeastOne: value >= 1 && value < .infinity
+      case .whole: value >= 0 && value <= 0x1p48 && value.rounded() == value
+      case .flag: value == 0 || value == 1
+      case .choice(let words): words.indices.contains { Double($0) == value }
       }
     }
 
@@ -25,7 +44,13 @@ public struct Hyperparameter: Sendable {
     public var description: String {
       switch self {
       case .fraction: "at least 0 and below 1"
+      case .share: "from 0 to 1"
       case .positive: "above 0, and representable in float32"
+      case .notNegative: "at least 0, and representable in float32"
+      case .atLeastOne: "at least 1"
+      case .whole: "a whole number from 0 on"
+      case .flag: "yes or no"
+      case .choice(let words): "one of " + words.joined(separator: ", ")
       }
     }
   }
@@ -36,9 +61,32 @@ public struct Hyperparameter: Sendable {
     self.defaultValue = defaultValue
     self.allowed = allowed
   }
+
+  /// A switch.
+  public init(_ name: String, default isOn: Bool) {
+    self.init(name, default: isOn ? 1 : 0, .flag)
+  }
+
+  /// The value that `text` names, or nil where it names none. The range is checked by ``OptimizerSettings``.
+  public func value(of text: String) -> Double? {
+    switch allowed {
+    case .flag: ["no": 0, "yes": 1, "false": 0, "true": 1][text]
+    case .choice(let words): words.firstIndex(of: text).map(Double.init)
+    default: Double(text).flatMap { $0.isFinite ? $0 : nil }
+    }
+  }
+
+  /// `value` as a user would write it.
+  public func text(_ value: Double) -> String {
+    switch allowed {
+    case .flag: value == 0 ? "no" : "yes"
+    case .choice(let words): words[Int(value)]
+    default: value.rounded() == value && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+    }
+  }
 }
 
-/// A value for each of a rule's hyperparameters.
+/// The values that a rule or a schedule is made with.
 public struct HyperparameterValues: Sendable {
   private let values: [String: Double]
 
@@ -46,66 +94,15 @@ public struct HyperparameterValues: Sendable {
     self.values = values
   }
 
-  /// The value of `name`, which is one of the rule's own.
+  /// The value of `name`, which is one of those declared.
   public subscript(name: String) -> Double {
-    guard let value = values[name] else { preconditionFailure("the rule does not declare a hyperparameter '\(name)'") }
+    guard let value = values[name] else { preconditionFailure("no hyperparameter '\(name)' is declared") }
     return value
   }
+
+  /// Whether the switch `name` is on.
+  public func isOn(_ name: String) -> Bool { self[name] != 0 }
+
+  /// The value of `name` where there is one.
+  func ifGiven(_ name: String) -> Double? { values[name] }
 }
-
-/// Why a rule cannot be made.
-public struct OptimizerError: Error, Equatable, CustomStringConvertible {
-  /// A sentence that a user can act on.
-  public let description: String
-}
-
-/// A rule by name with the values that were given for it; what a job holds.
-public struct OptimizerSettings: Equatable, Sendable {
-  /// The rule's name.
-  public let name: String
-  /// A value for each of its hyperparameters, the learning rate among them.
-  public let values: [String: Double]
-
-  /// Checks `given` and fills in the defaults.
-  ///
-  /// - Throws: ``OptimizerError`` for an unknown rule, a hyperparameter that it does not have, or a value outside its range.
-  public init(_ name: String, given: [String: Double], rules: [any UpdateRule.Type] = builtInRules) throws {
-    guard let rule = rules.first(where: { $0.name == name }) else {
-      throw OptimizerError(
-        description:
-          "--optimizer \(name): unknown optimizer; known are \(rules.map { $0.name }.joined(separator: ", "))")
-    }
-    for option in given.keys.sorted() where !rule.hyperparameters.contains(where: { $0.name == option }) {
-      let owners = rules.filter { $0.hyperparameters.contains { $0.name == option } }.map { $0.name }
-      throw OptimizerError(
-        description: "--\(option) does not go with --optimizer \(name)"
-          + (owners.isEmpty ? "" : "; it belongs to \(owners.joined(separator: ", "))"))
-    }
-    var values: [String: Double] = [:]
-    for hyperparameter in rule.hyperparameters {
-      let value = given[hyperparameter.name] ?? hyperparameter.defaultValue
-      guard hyperparameter.allowed.contains(value) else {
-        throw OptimizerError(
-          description: "--\(hyperparameter.name) \(value): for \(name) it must be \(hyperparameter.allowed.description)"
-        )
-      }
-      values[hyperparameter.name] = value
-    }
-    self.name = name
-    self.values = values
-  }
-
-  /// The rule itself.
-  public func rule(from rules: [any UpdateRule.Type] = builtInRules) throws -> any UpdateRule {
-    guard let rule = rules.first(where: { $0.name == name }) else {
-      throw OptimizerError(description: "unknown optimizer \(name)")
-    }
-    return rule.init(HyperparameterValues(values))
-  }
-
-  /// η.
-  public var learningRate: Double { values["learning-rate"] ?? 0 }
-}
-
-/// The rules that come with the trainer.
-public let builtInRules: [any UpdateRule.Type] = [Adam.self, RMSprop.self]

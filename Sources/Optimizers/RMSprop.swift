@@ -1,48 +1,71 @@
 internal import Kernels
 
-/// RMSprop: T. Tieleman & G. Hinton, "Lecture 6.5: RMSprop", COURSERA 2012, not centered, without momentum, with ε
-/// outside the root (as PyTorch has it):
+/// RMSprop: T. Tieleman & G. Hinton, "Lecture 6.5: RMSprop", COURSERA 2012, with ε outside the root (as PyTorch has it):
 ///
 ///     vₜ = ρ vₜ₋₁ + (1 − ρ) gₜ²
 ///     θₜ = θₜ₋₁ − η gₜ / (√vₜ + ε)
 ///
+/// Options: `centered` takes v − a² in place of v, a being the mean gradient aₜ = ρ aₜ₋₁ + (1 − ρ) gₜ (A. Graves,
+/// arXiv 1308.0850, 2013); `momentum` μ > 0 moves by uₜ = μ uₜ₋₁ + gₜ / (√vₜ + ε); `epsilon-inside` takes √(v + ε).
 /// Defaults: η 0.001, ρ 0.9 (the lecture's), ε 1e-8. Other libraries call ρ "alpha" or "decay", with other defaults.
 public struct RMSprop: UpdateRule {
   /// `rmsprop`.
   public static let name = "rmsprop"
-  /// η, ρ, ε.
+  /// In short.
+  public static let equations = "v ← ρv + (1−ρ)g²; θ ← θ − η g/(√v + ε)"
+  /// Where from.
+  public static let paper = "Tieleman & Hinton 2012"
+  /// η, ρ, ε, μ and the variants.
   public static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("rho", default: 0.9, .fraction),
-    Hyperparameter("epsilon", default: 1e-8, .positive),
+    Hyperparameter("epsilon", default: 1e-8, .positive), Hyperparameter("momentum", default: 0, .fraction),
+    Hyperparameter("centered", default: false), Hyperparameter("epsilon-inside", default: false),
   ]
-  /// v.
-  public static let slots = ["mean-square"]
 
-  private let rho, epsilon: Double
+  private let rho, momentum, epsilon, epsilonInside: Double
+  private let isCentered: Bool
 
   /// A rule with these values.
   public init(_ values: HyperparameterValues) {
     rho = values["rho"]
-    epsilon = values["epsilon"]
+    momentum = values["momentum"]
+    isCentered = values.isOn("centered")
+    epsilon = values.isOn("epsilon-inside") ? 0 : values["epsilon"]
+    epsilonInside = values.isOn("epsilon-inside") ? values["epsilon"] : 0
   }
+
+  /// v, and a and u where options ask for them.
+  public var slots: [String] {
+    ["mean-square"] + (isCentered ? ["mean-gradient"] : []) + (momentum > 0 ? ["velocity"] : [])
+  }
+
+  private func meanGradient(_ range: UpdateRange) -> MutableFloats? { isCentered ? range.slots[1] : nil }
+  private func velocity(_ range: UpdateRange) -> MutableFloats? { momentum > 0 ? range.slots.last : nil }
 
   /// The fused kernel.
   public func update(_ range: UpdateRange, _ step: UpdateStep) {
-    let coefficients = RMSpropCoefficients(
-      gradientScale: 1 / Double(step.examples), rho: rho, learningRate: step.learningRate, epsilon: epsilon)
-    rmspropStep(
-      coefficients, parameters: range.parameters, gradientSum: range.gradientSum, meanSquare: range.slots[0],
-      updated: range.updated)
+    range.vectors.rmsprop(
+      range.slots[0], meanGradient: meanGradient(range), velocity: velocity(range), rho: rho, momentum: momentum,
+      epsilon: epsilon, epsilonInside: epsilonInside, rate: step.learningRate)
   }
 
   /// The equations above.
   public func reference(_ range: UpdateRange, _ step: UpdateStep) {
-    let meanSquare = range.slots[0]
-    for i in range.parameters.indices {
-      let g = Double(range.gradientSum[i]) / Double(step.examples)
-      let v = rho * Double(meanSquare[i]) + (1 - rho) * g * g
+    let (meanSquare, meanGradient, velocity) = (range.slots[0], meanGradient(range), velocity(range))
+    range.each { i, g in
+      var v = rho * Double(meanSquare[i]) + (1 - rho) * g * g
       meanSquare[i] = Float(v)
-      range.updated[i] = Float(Double(range.parameters[i]) - step.learningRate * g / (v.squareRoot() + epsilon))
+      if let meanGradient {
+        let a = rho * Double(meanGradient[i]) + (1 - rho) * g
+        meanGradient[i] = Float(a)
+        v = max(0, v - a * a)
+      }
+      var difference = g / ((v + epsilonInside).squareRoot() + epsilon)
+      if let velocity {
+        difference += momentum * Double(velocity[i])
+        velocity[i] = Float(difference)
+      }
+      range.vectors.move(i, by: step.learningRate * difference)
     }
   }
 }

@@ -6,14 +6,36 @@ public import Kernels
 public protocol UpdateRule: Sendable {
   /// What `--optimizer` calls it.
   static var name: String { get }
-  /// Its hyperparameters, with defaults.
+  /// Its equations in short, with g for the averaged gradient.
+  static var equations: String { get }
+  /// Where it was published.
+  static var paper: String { get }
+  /// Its own hyperparameters, with defaults; `learning-rate` among them.
   static var hyperparameters: [Hyperparameter] { get }
+  /// What weight decay means for it. The default is ``WeightDecay/either``.
+  static var weightDecay: WeightDecay { get }
+  /// Whether `--schedule hypergradient` goes with it: it then measures the hypergradient. The default is no.
+  static var hasHypergradient: Bool { get }
 
-  /// A rule with these values; they have been checked against ``hyperparameters``.
+  /// A rule with these values; each has been checked against its range.
   init(_ values: HyperparameterValues)
 
+  /// Refuses values that do not go together. The default refuses none.
+  ///
+  /// - Throws: ``OptimizerError``.
+  func check() throws
+
   /// The names of its slots.
-  static var slots: [String] { get }
+  var slots: [String] { get }
+
+  /// Which sums it needs before a step's first update. The default is none.
+  var sums: RuleSums { get }
+
+  /// Adds a range to those sums; the ranges come in order. May update slots. The default adds nothing.
+  func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum])
+
+  /// Draws the consequences of sums over all parameters. The default draws none.
+  func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double])
 
   /// Updates one range of the parameters. Elementwise: ranges may come in any order, on any thread.
   func update(_ range: UpdateRange, _ step: UpdateStep)
@@ -22,39 +44,90 @@ public protocol UpdateRule: Sendable {
   func reference(_ range: UpdateRange, _ step: UpdateStep)
 }
 
+extension UpdateRule {
+  /// Coupled unless said otherwise.
+  public static var weightDecay: WeightDecay { .either }
+  /// No.
+  public static var hasHypergradient: Bool { false }
+  /// None.
+  public var sums: RuleSums { .none }
+  /// Nothing to refuse.
+  public func check() throws {}
+  /// Nothing to add.
+  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
+  /// Nothing to draw.
+  public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
+}
+
+/// Sums over parameters that a rule needs before it can update any.
+public enum RuleSums: Equatable, Sendable {
+  /// None: a range can be updated as soon as its gradient is there.
+  case none
+  /// So many over all parameters.
+  case overall(Int)
+  /// So many over each tensor.
+  case eachTensor(Int)
+}
+
 /// What all ranges of one step have in common.
 public struct UpdateStep: Equatable, Sendable {
   /// t, counted from 1.
   public var number: Int
-  /// How many examples the gradient sums are over.
-  public var examples: Int
-  /// η.
+  /// T, the updates of the whole run.
+  public var total: Int
+  /// η, after the schedule.
   public var learningRate: Double
+  /// A blend's λ.
+  public var lambda = 1.0
 
   /// A step.
-  public init(number: Int, examples: Int, learningRate: Double) {
+  public init(number: Int, total: Int, learningRate: Double) {
     self.number = number
-    self.examples = examples
+    self.total = total
     self.learningRate = learningRate
   }
 }
 
-/// One range of all the vectors that an update reads and writes. All views have the same count.
-public struct UpdateRange {
-  /// θ before the step.
-  public var parameters: Floats
-  /// The gradient summed over the step's examples.
-  public var gradientSum: Floats
+/// One range of all that an update reads and writes. All views have the same count.
+public struct UpdateRange: Sendable {
+  /// θ, the gradient, the new θ.
+  public var vectors: UpdateVectors
   /// The rule's slots, in the order of its names; updated in place.
   public var slots: [MutableFloats]
-  /// θ after the step; another vector than `parameters`.
-  public var updated: MutableFloats
+  /// λ where the rule has a place of its own for weight decay.
+  public var ownDecay = 0.0
+  /// The sums over the range's tensor, where the rule has asked for them.
+  public var tensorSums: [Double] = []
 
   /// Views of one range.
-  public init(parameters: Floats, gradientSum: Floats, slots: [MutableFloats], updated: MutableFloats) {
-    self.parameters = parameters
-    self.gradientSum = gradientSum
+  public init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
+    self.vectors = vectors
     self.slots = slots
-    self.updated = updated
+  }
+
+  /// Element by element: the reference's loop.
+  func each(_ body: (_ index: Int, _ gradient: Double) -> Void) {
+    for index in vectors.parameters.indices { body(index, vectors.gradient(index)) }
+  }
+}
+
+/// What `--weight-decay` λ means for a rule.
+public enum WeightDecay: Equatable, Sendable {
+  /// Coupled, g + λθ, or decoupled, (1 − ηλ)θ, as the user says.
+  case either
+  /// Decoupled (Loshchilov & Hutter, ICLR 2019), λ being this unless said.
+  case decoupled(Double)
+  /// The rule's equations have a place for it, λ being this unless said.
+  case own(Double)
+
+  var hyperparameters: [Hyperparameter] {
+    switch self {
+    case .either:
+      [
+        Hyperparameter("weight-decay", default: 0, .notNegative),
+        Hyperparameter("weight-decay-kind", default: 0, .choice(["coupled", "decoupled"])),
+      ]
+    case .decoupled(let usual), .own(let usual): [Hyperparameter("weight-decay", default: usual, .notNegative)]
+    }
   }
 }

@@ -47,8 +47,10 @@ public struct Job: Equatable, Sendable {
       ("dropout", "\(dropout)"),
       ("optimizer", optimizer.name),
     ]
-    for name in JobOptions.hyperparameterNames {
-      if let value = optimizer.values[name] { options.append((name, "\(value)")) }
+    for hyperparameter in OptimizerSettings.allHyperparameters {
+      if let value = optimizer.values[hyperparameter.name] {
+        options.append((hyperparameter.name, hyperparameter.text(value)))
+      }
     }
     options += [("batch-size", "\(batchSize)"), ("micro-batches", "\(microBatches)")]
     switch length {
@@ -122,7 +124,7 @@ extension Job: Codable {
     dropout = try container.decode(Double.self, forKey: Key("dropout"))
     guard dropout >= 0 && dropout < 1 else { throw JobError("dropout is \(dropout), which is not a share below 1") }
     var given: [String: Double] = [:]
-    for name in Set(builtInRules.flatMap { $0.hyperparameters.map(\.name) }) {
+    for name in OptimizerSettings.allHyperparameters.map(\.name) {
       given[name] = try container.decodeIfPresent(Double.self, forKey: Key(name))
     }
     optimizer = try OptimizerSettings(try container.decode(String.self, forKey: Key("optimizer")), given: given)

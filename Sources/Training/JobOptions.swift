@@ -47,12 +47,11 @@ public struct JobOptions: Equatable, Sendable {
   public init() {}
 
   /// All options, in the order of help texts and job files.
-  public static let names =
+  public static var names: [String] {
     ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "dropout", "optimizer"]
-    + hyperparameterNames + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]
-
-  static let hyperparameterNames: [String] = builtInRules.flatMap { $0.hyperparameters.map(\.name) }
-    .reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
+      + OptimizerSettings.allHyperparameters.map(\.name)
+      + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]
+  }
 
   /// Sets one option.
   ///
@@ -83,9 +82,14 @@ public struct JobOptions: Equatable, Sendable {
       }
       seed = value
     case "output": output = try nonEmpty(name, text)
-    case _ where JobOptions.hyperparameterNames.contains(name):
-      hyperparameters[name] = try number(name, text, "that is finite") { $0.isFinite }
     default:
+      if let hyperparameter = OptimizerSettings.allHyperparameters.first(where: { $0.name == name }) {
+        guard let value = hyperparameter.value(of: text) else {
+          throw JobError("--\(name) \(text): it must be \(hyperparameter.allowed.description)")
+        }
+        hyperparameters[name] = value
+        return
+      }
       throw JobError("unknown option '\(name)'; known are \(JobOptions.names.joined(separator: ", "))")
     }
   }

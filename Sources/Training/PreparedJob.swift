@@ -1,5 +1,6 @@
 public import Datasets
 public import Models
+internal import Optimizers
 
 /// A job that is ready to run: its data has been looked at, its model is made. Does not hold the data.
 public struct PreparedJob: Sendable {
@@ -29,6 +30,13 @@ public struct PreparedJob: Sendable {
   /// The same with the options' data, loaded already.
   public init(_ options: JobOptions, _ data: LoadedData, models: [ModelFactory]) throws {
     try self.init(options.resolve(data), data, models: models)
+  }
+
+  /// The job's optimizer over the model's parameters.
+  func optimizer() throws -> Optimizer {
+    try Optimizer(
+      job.optimizer, tensors: model.layout.tensors.map { Optimizer.Tensor($0.name, $0.range) }, total: plan.totalSteps,
+      stepsPerEpoch: plan.stepsPerEpoch)
   }
 
   init(_ job: Job, _ data: LoadedData, models: [ModelFactory]) throws {

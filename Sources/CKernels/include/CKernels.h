@@ -26,20 +26,71 @@ void lk_weight_gradient(float *gradient, const float *inputs, const float *outpu
 // result = valuesᵀ, of rows × columns.
 void lk_transpose(float *result, const float *values, size_t rows, size_t columns);
 
-// One step of Adam, bias correction folded into step_size = η / (1 − β₁ᵗ) and root_scale = 1 / √(1 − β₂ᵗ):
-//   g = gradient_sum · gradient_scale
-//   m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
-//   updated = parameters − step_size · m / (√v · root_scale + ε)
-void lk_adam(const float *parameters, float *updated, const float *gradient_sum, float *first_moment,
-             float *second_moment, size_t count, float gradient_scale, float beta1, float one_minus_beta1, float beta2,
-             float one_minus_beta2, float step_size, float root_scale, float epsilon);
+// Update rules: one step over a range of the parameters; Sources/Optimizers has their equations and papers. Every vector
+// has `count` values. Slots are updated in place. A kernel computes
+//   g = clip(gradient_sum · scale) + decay · parameters
+//   updated = keep · parameters − the rule's own difference
+typedef struct {
+  const float *parameters;
+  const float *gradient_sum;
+  float *updated;
+  size_t count;
+  float scale;  // 1 / (examples in the step), times a clipped norm's factor
+  float clip;   // g stays within ±clip; infinity for no limit
+  float decay;  // coupled decay, λ
+  float keep;   // 1 − ηλ of decoupled decay
+} lk_update;
 
-// One step of RMSprop, ε outside the root:
-//   g = gradient_sum · gradient_scale
-//   v ← ρ v + (1 − ρ) g²
-//   updated = parameters − η · g / (√v + ε)
-void lk_rmsprop(const float *parameters, float *updated, const float *gradient_sum, float *mean_square, size_t count,
-                float gradient_scale, float rho, float one_minus_rho, float learning_rate, float epsilon);
+typedef struct {
+  float beta1, one_minus_beta1, beta2, one_minus_beta2;
+} lk_moments;
+
+void lk_gradient_descent(const lk_update *update, float rate);
+void lk_momentum(const lk_update *update, float *velocity, float momentum, float gradient_share, float rate);
+void lk_nesterov(const lk_update *update, float *velocity, float momentum, float rate);
+void lk_rmsprop(const lk_update *update, float *mean_square, float rho, float one_minus_rho, float epsilon,
+                float epsilon_inside, float rate);
+void lk_rmsprop_centered(const lk_update *update, float *mean_square, float *mean_gradient, float rho,
+                         float one_minus_rho, float epsilon, float epsilon_inside, float rate);
+void lk_rmsprop_momentum(const lk_update *update, float *mean_square, float *velocity, float rho, float one_minus_rho,
+                         float momentum, float epsilon, float epsilon_inside, float rate);
+void lk_rmsprop_centered_momentum(const lk_update *update, float *mean_square, float *mean_gradient, float *velocity,
+                                  float rho, float one_minus_rho, float momentum, float epsilon, float epsilon_inside,
+                                  float rate);
+// rate = η / (1 − β₁ᵗ), root_scale = 1 / √(1 − β₂ᵗ), or what stands in their place.
+void lk_adam(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments, float rate,
+             float root_scale, float epsilon);
+void lk_amsgrad(const lk_update *update, float *first_moment, float *second_moment, float *largest,
+                const lk_moments *moments, float rate, float root_scale, float epsilon);
+void lk_nadam(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments,
+              float moment_rate, float gradient_rate, float root_scale, float epsilon);
+void lk_rmsprop_first_moment(const lk_update *update, float *first_moment, float *mean_square,
+                             const lk_moments *moments, float epsilon, float rate);
+void lk_adagrad(const lk_update *update, float *square_sum, float epsilon, float rate);
+void lk_adadelta(const lk_update *update, float *mean_square, float *mean_square_update, float rho, float one_minus_rho,
+                 float epsilon, float rate);
+void lk_blend(const lk_update *update, float *first_moment, float *second_moment, float *mean_square,
+              const lk_moments *moments, float rho, float one_minus_rho, float adam_rate, float root_scale, float rate,
+              float epsilon, float lambda);
+void lk_blend_auto(const lk_update *update, float *first_moment, float *second_moment, float *mean_square,
+                   float *last_difference, const lk_moments *moments, float rho, float one_minus_rho, float adam_rate,
+                   float root_scale, float rate, float epsilon, float lambda);
+void lk_lion(const lk_update *update, float *first_moment, const lk_moments *moments, float rate);
+// LAMB in two passes: the moments and Σ r² of r = m̂ / (√v̂ + ε) + λθ, then the move by rate · r.
+void lk_lamb_moments(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments,
+                     float moment_scale, float root_scale, float epsilon, float decay, double *lanes, size_t first);
+void lk_lamb_move(const lk_update *update, const float *first_moment, const float *second_moment, float moment_scale,
+                  float root_scale, float epsilon, float decay, float rate);
+
+// Sums over long vectors, added to LK_LANES partial sums: value number e of the whole vector goes to lane e mod LK_LANES,
+// so that the bits do not depend on how the vector is cut. `first` is the number of the range's first value.
+#define LK_LANES 16
+void lk_sum_squares(const float *values, size_t count, double *lanes, size_t first);
+void lk_sum_gradient_squares(const lk_update *update, double *lanes, size_t first);
+void lk_sum_gradient_products(const lk_update *update, const float *values, double *lanes, size_t first);
+// Σ g · moment_scale · m / (√v · root_scale + ε)
+void lk_sum_adam_products(const lk_update *update, const float *first_moment, const float *second_moment,
+                          float moment_scale, float root_scale, float epsilon, double *lanes, size_t first);
 
 // Rows of a layer's output, in place: values[r][c] = activation(values[r][c] + bias[c]).
 void lk_bias_identity(float *values, const float *bias, size_t rows, size_t columns);

@@ -81,7 +81,7 @@ public final class Coordinator {
     self.chunks = chunks
     let initial = FloatBuffer(count: chunks.parameterCount)
     prepared.model.initialize(initial.all, seed: prepared.job.seed)
-    store = try ParameterStore(initial: initial, prepared.job.optimizer)
+    store = ParameterStore(initial: initial, try prepared.optimizer())
     welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size).encodedPayload()
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
@@ -193,12 +193,10 @@ public final class Coordinator {
       case .update(let chunk, let number, let examples):
         let start = Instant.now
         defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
-        guard let (root, sum) = sums[chunk].first, sums[chunk].count == 1 else {
-          preconditionFailure("chunk \(chunk) is not summed to its root")
-        }
-        withExtendedLifetime(sum) {
-          store.update(chunks[chunk], gradientSum: sum.floats.readOnly, number: number, examples: examples)
-        }
+        let (root, sum) = root(of: chunk)
+        store.begin(
+          number, examples: examples, (0..<chunks.count).map { (chunks[$0], self.root(of: $0).sum.floats.readOnly) })
+        withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.floats.readOnly) }
         sums[chunk][root] = nil
       case .advance:
         store.advance()
@@ -210,6 +208,7 @@ public final class Coordinator {
     for peer in gone { try handle(.unreachable(peer), payload: nil, observe) }
   }
 
+<<<<<<< HEAD
   /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
   /// time counts from here.
   private func timed(_ event: TrainingEvent) -> TrainingEvent {
@@ -225,6 +224,13 @@ public final class Coordinator {
       return event
     case .workerJoined, .workerLeft, .warning: return event
     }
+=======
+  private func root(of chunk: Int) -> (node: Node, sum: Message) {
+    guard let (node, sum) = sums[chunk].first, sums[chunk].count == 1 else {
+      preconditionFailure("chunk \(chunk) is not summed to its root")
+    }
+    return (node, sum)
+>>>>>>> ff86d31 (Add the update rules and schedules that people compare (work in progress))
   }
 
   /// An observer that fails, such as one whose disk is full, ends the run for everyone.

@@ -13,24 +13,37 @@ struct ParameterStore {
   /// Former ones that ZeroMQ was still sending when they were replaced.
   private var retired: [FloatBuffer] = []
   private let slots: [FloatBuffer]
-  private let rule: any UpdateRule
-  private let learningRate: Double
+  private(set) var optimizer: Optimizer
 
-  init(initial: FloatBuffer, _ settings: OptimizerSettings) throws {
+  init(initial: FloatBuffer, _ optimizer: Optimizer) {
     current = initial
     updated = FloatBuffer(count: initial.count)
-    rule = try settings.rule()
-    slots = type(of: rule).slots.map { _ in FloatBuffer(count: initial.count) }
-    learningRate = settings.learningRate
+    self.optimizer = optimizer
+    slots = optimizer.slots.map { _ in FloatBuffer(count: initial.count) }
+  }
+
+  /// Begins update `number`, unless it has begun.
+  ///
+  /// - Parameter sums: each chunk's range and gradient sum, in order, where the optimizer needs the whole gradient.
+  mutating func begin(_ number: Int, examples: Int, _ sums: @autoclosure () -> [(Range<Int>, Floats)]) {
+    guard optimizer.state.updates < number else { return }
+    optimizer.begin(examples: examples, optimizer.needsWholeGradient ? sums().map { part($0.0, $0.1) } : [])
   }
 
   /// Averages a chunk's gradient sum and updates the chunk.
-  func update(_ range: Range<Int>, gradientSum: Floats, number: Int, examples: Int) {
-    rule.update(
-      UpdateRange(
-        parameters: current.values[range], gradientSum: gradientSum, slots: slots.map { $0.all[range] },
-        updated: updated.all[range]),
-      UpdateStep(number: number, examples: examples, learningRate: learningRate))
+  func update(_ range: Range<Int>, gradientSum: Floats) {
+    optimizer.update(part(range, gradientSum))
+  }
+
+  private func part(_ range: Range<Int>, _ gradientSum: Floats) -> Optimizer.Part {
+    Optimizer.Part(
+      start: range.lowerBound, parameters: current.values[range], gradientSum: gradientSum,
+      slots: slots.map { $0.all[range] }, updated: updated.all[range])
+  }
+
+  /// Takes in an evaluation's loss.
+  mutating func evaluated(testLoss: Double) {
+    optimizer.evaluated(testLoss: testLoss)
   }
 
   /// Makes the updated parameters the current ones.

@@ -1,0 +1,54 @@
+internal import Kernels
+
+/// AdaDelta: M. D. Zeiler, "ADADELTA: An Adaptive Learning Rate Method", arXiv 1212.5701, 2012, Algorithm 1, with both
+/// accumulators, the mean square of the gradients and that of the updates:
+///
+///     E[g²]ₜ = ρ E[g²]ₜ₋₁ + (1 − ρ) gₜ²
+///     Δxₜ = √(E[Δx²]ₜ₋₁ + ε) / √(E[g²]ₜ + ε) · gₜ
+///     E[Δx²]ₜ = ρ E[Δx²]ₜ₋₁ + (1 − ρ) Δxₜ²
+///     θₜ = θₜ₋₁ − η Δxₜ
+///
+/// A formula goes around that keeps the mean square of the updates in place of the gradients', one accumulator in all.
+/// It is not AdaDelta: the point of the paper is that the ratio of the two gives the update the parameters' unit.
+/// Defaults: ρ 0.95, ε 1e-6, and η 1, as in the paper, which has no learning rate.
+public struct AdaDelta: UpdateRule {
+  /// `adadelta`.
+  public static let name = "adadelta"
+  /// In short.
+  public static let equations = "E ← ρE + (1−ρ)g²; Δ = √(D+ε)/√(E+ε) g; D ← ρD + (1−ρ)Δ²; θ ← θ − η Δ"
+  /// Where from.
+  public static let paper = "Zeiler 2012"
+  /// η, ρ, ε.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 1, .positive), Hyperparameter("rho", default: 0.95, .fraction),
+    Hyperparameter("epsilon", default: 1e-6, .positive),
+  ]
+  /// E[g²] and E[Δx²].
+  public let slots = ["mean-square", "mean-square-update"]
+
+  private let rho, epsilon: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    rho = values["rho"]
+    epsilon = values["epsilon"]
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    range.vectors.adadelta(
+      range.slots[0], range.slots[1], rho: rho, epsilon: epsilon, rate: step.learningRate)
+  }
+
+  /// The equations above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let (meanSquare, meanSquareUpdate) = (range.slots[0], range.slots[1])
+    range.each { i, g in
+      let square = rho * Double(meanSquare[i]) + (1 - rho) * g * g
+      let difference = (Double(meanSquareUpdate[i]) + epsilon).squareRoot() / (square + epsilon).squareRoot() * g
+      meanSquare[i] = Float(square)
+      meanSquareUpdate[i] = Float(rho * Double(meanSquareUpdate[i]) + (1 - rho) * difference * difference)
+      range.vectors.move(i, by: step.learningRate * difference)
+    }
+  }
+}

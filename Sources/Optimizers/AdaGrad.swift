@@ -1,0 +1,45 @@
+internal import Kernels
+
+/// AdaGrad: J. Duchi, E. Hazan & Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
+/// Optimization", JMLR 12, 2011, with the diagonal of the outer products and ε outside the root:
+///
+///     sₜ = sₜ₋₁ + gₜ²
+///     θₜ = θₜ₋₁ − η gₜ / (√sₜ + ε)
+///
+/// Defaults: η 0.01, ε 1e-10, s₀ 0.
+public struct AdaGrad: UpdateRule {
+  /// `adagrad`.
+  public static let name = "adagrad"
+  /// In short.
+  public static let equations = "s ← s + g²; θ ← θ − η g/(√s + ε)"
+  /// Where from.
+  public static let paper = "Duchi, Hazan & Singer 2011"
+  /// η, ε.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("epsilon", default: 1e-10, .positive),
+  ]
+  /// s.
+  public let slots = ["square-sum"]
+
+  private let epsilon: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    epsilon = values["epsilon"]
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    range.vectors.adagrad(range.slots[0], epsilon: epsilon, rate: step.learningRate)
+  }
+
+  /// The equations above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let squareSum = range.slots[0]
+    range.each { i, g in
+      let s = Double(squareSum[i]) + g * g
+      squareSum[i] = Float(s)
+      range.vectors.move(i, by: step.learningRate * g / (s.squareRoot() + epsilon))
+    }
+  }
+}

@@ -1,0 +1,34 @@
+internal import Kernels
+
+/// Gradient descent: A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847. The
+/// whole training part is one step:
+///
+///     θₜ = θₜ₋₁ − η gₜ
+///
+/// The job sees to it that a step has all examples; otherwise this is ``SGD``.
+public struct GradientDescent: UpdateRule {
+  /// `gradient-descent`.
+  public static let name = "gradient-descent"
+  /// In short.
+  public static let equations = "θ ← θ − η g, g over all examples"
+  /// Where from.
+  public static let paper = "Cauchy 1847"
+  /// η.
+  public static let hyperparameters = [Hyperparameter("learning-rate", default: 0.1, .positive)]
+
+  /// A rule with these values.
+  public init(_: HyperparameterValues) {}
+
+  /// None.
+  public let slots: [String] = []
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    range.vectors.gradientDescent(rate: step.learningRate)
+  }
+
+  /// The equation above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    range.each { i, g in range.vectors.move(i, by: step.learningRate * g) }
+  }
+}

@@ -1,0 +1,68 @@
+public import Kernels
+
+/// LARS: Y. You, I. Gitman & B. Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017,
+/// Algorithm 1. For each tensor, with the trust coefficient τ:
+///
+///     qₜ = τ ‖θₜ₋₁‖ / (‖gₜ‖ + λ ‖θₜ₋₁‖)      1 where either norm is 0
+///     uₜ = μ uₜ₋₁ + η qₜ (gₜ + λ θₜ₋₁)
+///     θₜ = θₜ₋₁ − uₜ
+///
+/// Defaults: η 0.1, μ 0.9, τ 0.001, λ 0.0005.
+public struct LARS: UpdateRule {
+  /// `lars`.
+  public static let name = "lars"
+  /// In short.
+  public static let equations = "q = τ‖θ‖/(‖g‖ + λ‖θ‖); u ← μu + ηq(g + λθ); θ ← θ − u, a tensor each"
+  /// Where from.
+  public static let paper = "You, Gitman & Ginsburg 2017"
+  /// η, μ, τ.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 0.1, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
+    Hyperparameter("trust", default: 0.001, .positive),
+  ]
+  /// λ.
+  public static let weightDecay = WeightDecay.own(0.0005)
+  /// u.
+  public let slots = ["velocity"]
+
+  private let momentum, trust: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    momentum = values["momentum"]
+    trust = values["trust"]
+  }
+
+  /// ‖θ‖² and ‖g‖².
+  public let sums = RuleSums.eachTensor(2)
+
+  /// Adds to the norms.
+  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
+    sums[0].addSquares(range.vectors.parameters)
+    sums[1].addGradientSquares(range.vectors)
+  }
+
+  private func ratio(_ range: UpdateRange) -> Double {
+    let (parameters, gradient) = (range.tensorSums[0].squareRoot(), range.tensorSums[1].squareRoot())
+    return parameters > 0 && gradient > 0 ? trust * parameters / (gradient + range.ownDecay * parameters) : 1
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    var vectors = range.vectors
+    vectors.decay = range.ownDecay
+    vectors.momentum(
+      range.slots[0], momentum: momentum, gradientShare: step.learningRate * ratio(range), rate: 1)
+  }
+
+  /// The equations above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let velocity = range.slots[0]
+    range.each { i, g in
+      let decayed = g + range.ownDecay * Double(range.vectors.parameters[i])
+      let u = momentum * Double(velocity[i]) + step.learningRate * ratio(range) * decayed
+      velocity[i] = Float(u)
+      range.vectors.move(i, by: u)
+    }
+  }
+}

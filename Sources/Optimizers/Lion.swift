@@ -1,0 +1,48 @@
+internal import Kernels
+
+/// Lion: X. Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023, Algorithm 2:
+///
+///     θₜ = (1 − η λ) θₜ₋₁ − η sign(β₁ mₜ₋₁ + (1 − β₁) gₜ)          sign(0) = 0
+///     mₜ = β₂ mₜ₋₁ + (1 − β₂) gₜ
+///
+/// Defaults: η 0.0001, β₁ 0.9, β₂ 0.99, λ 0.
+public struct Lion: UpdateRule {
+  /// `lion`.
+  public static let name = "lion"
+  /// In short.
+  public static let equations = "θ ← (1 − ηλ)θ − η sign(β₁m + (1−β₁)g); m ← β₂m + (1−β₂)g"
+  /// Where from.
+  public static let paper = "Chen et al. 2023"
+  /// η, β₁, β₂.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 0.0001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
+    Hyperparameter("beta2", default: 0.99, .fraction),
+  ]
+  /// λ.
+  public static let weightDecay = WeightDecay.decoupled(0)
+  /// m.
+  public let slots = ["first-moment"]
+
+  private let beta1, beta2: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    beta1 = values["beta1"]
+    beta2 = values["beta2"]
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    range.vectors.lion(range.slots[0], MomentDecays(beta1, beta2), rate: step.learningRate)
+  }
+
+  /// The equations above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let firstMoment = range.slots[0]
+    range.each { i, g in
+      let c = beta1 * Double(firstMoment[i]) + (1 - beta1) * g
+      firstMoment[i] = Float(beta2 * Double(firstMoment[i]) + (1 - beta2) * g)
+      range.vectors.move(i, by: step.learningRate * (c > 0 ? 1 : c < 0 ? -1 : 0))
+    }
+  }
+}

@@ -1,0 +1,64 @@
+internal import Foundation
+internal import Kernels
+
+/// NAdam: T. Dozat, "Incorporating Nesterov Momentum into Adam", ICLR 2016 workshop, with a constant μ = β₁ (PyTorch and
+/// Keras let it grow over the steps):
+///
+///     θₜ = θₜ₋₁ − η (β₁ mₜ / (1 − β₁ᵗ⁺¹) + (1 − β₁) gₜ / (1 − β₁ᵗ)) / (√v̂ₜ + ε)
+///
+/// with m, v and v̂ as in ``Adam``. Defaults: η 0.002, β₁ 0.9, β₂ 0.999, ε 1e-8.
+public struct NAdam: UpdateRule {
+  /// `nadam`.
+  public static let name = "nadam"
+  /// In short.
+  public static let equations = "m, v as Adam's; θ ← θ − η (β₁m̂' + (1−β₁)ĝ)/(√v̂ + ε)"
+  /// Where from.
+  public static let paper = "Dozat 2016"
+  /// η, β₁, β₂, ε.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 0.002, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
+    Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
+  ]
+  /// m and v.
+  public let slots = ["first-moment", "second-moment"]
+
+  private let beta1, beta2, epsilon: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    beta1 = values["beta1"]
+    beta2 = values["beta2"]
+    epsilon = values["epsilon"]
+  }
+
+  /// What m and g are multiplied by.
+  private func shares(_ step: UpdateStep) -> (moment: Double, gradient: Double) {
+    let t = Double(step.number)
+    return (beta1 / (1 - pow(beta1, t + 1)), (1 - beta1) / (1 - pow(beta1, t)))
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    let shares = shares(step)
+    range.vectors.nadam(
+      range.slots[0], range.slots[1], MomentDecays(beta1, beta2), momentRate: step.learningRate * shares.moment,
+      gradientRate: step.learningRate * shares.gradient,
+      rootScale: BiasCorrection(beta1, beta2, number: step.number).root, epsilon: epsilon)
+  }
+
+  /// The equation above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let (firstMoment, secondMoment) = (range.slots[0], range.slots[1])
+    let shares = shares(step)
+    let rootScale = BiasCorrection(beta1, beta2, number: step.number).root
+    range.each { i, g in
+      let m = beta1 * Double(firstMoment[i]) + (1 - beta1) * g
+      let v = beta2 * Double(secondMoment[i]) + (1 - beta2) * g * g
+      firstMoment[i] = Float(m)
+      secondMoment[i] = Float(v)
+      range.vectors.move(
+        i,
+        by: step.learningRate * (shares.moment * m + shares.gradient * g) / (rootScale * v.squareRoot() + epsilon))
+    }
+  }
+}

@@ -1,0 +1,44 @@
+internal import Kernels
+
+/// Nesterov's accelerated gradient: Y. Nesterov, "A method of solving a convex programming problem with convergence rate
+/// O(1/k²)", 1983; with a velocity as in I. Sutskever et al., ICML 2013, and θ for the looked-ahead parameters, at which
+/// the gradient is taken (as PyTorch has it):
+///
+///     uₜ = μ uₜ₋₁ + gₜ
+///     θₜ = θₜ₋₁ − η (gₜ + μ uₜ)
+public struct Nesterov: UpdateRule {
+  /// `nesterov`.
+  public static let name = "nesterov"
+  /// In short.
+  public static let equations = "u ← μu + g; θ ← θ − η (g + μu)"
+  /// Where from.
+  public static let paper = "Nesterov 1983; Sutskever et al. 2013"
+  /// η, μ.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
+  ]
+  /// u.
+  public let slots = ["velocity"]
+
+  private let momentum: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    momentum = values["momentum"]
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    range.vectors.nesterov(range.slots[0], momentum: momentum, rate: step.learningRate)
+  }
+
+  /// The equations above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let velocity = range.slots[0]
+    range.each { i, g in
+      let u = momentum * Double(velocity[i]) + g
+      velocity[i] = Float(u)
+      range.vectors.move(i, by: step.learningRate * (g + momentum * u))
+    }
+  }
+}

@@ -1,0 +1,169 @@
+public import Kernels
+
+/// A rule at work on one parameter vector: its schedule, clipping and decay, the sums it needs, and its state.
+///
+/// Holds no vectors. A step is ``begin(examples:_:)``, then ``update(_:)`` for ranges that together are all parameters.
+public struct Optimizer: Sendable {
+  /// A tensor of the parameter vector.
+  public struct Tensor: Sendable {
+    /// Where it lies.
+    public var range: Range<Int>
+    /// Whether it is a bias, which decay may leave out.
+    public var isBias: Bool
+
+    /// A tensor; one whose name ends in "bias" is a bias.
+    public init(_ name: String, _ range: Range<Int>) {
+      self.range = range
+      isBias = name.hasSuffix("bias")
+    }
+  }
+
+  /// A range of all the vectors.
+  public struct Part: Sendable {
+    /// Where it begins in the parameter vector.
+    public var start: Int
+    /// θ before the step.
+    public var parameters: Floats
+    /// The gradient summed over the step's examples.
+    public var gradientSum: Floats
+    /// The rule's slots.
+    public var slots: [MutableFloats]
+    /// θ after the step.
+    public var updated: MutableFloats
+
+    /// Views of one range.
+    public init(
+      start: Int, parameters: Floats, gradientSum: Floats, slots: [MutableFloats], updated: MutableFloats
+    ) {
+      self.start = start
+      self.parameters = parameters
+      self.gradientSum = gradientSum
+      self.slots = slots
+      self.updated = updated
+    }
+  }
+
+  /// What is to be remembered.
+  public private(set) var state = OptimizerState()
+  /// The step that has begun.
+  public private(set) var step: UpdateStep
+  private let rule: any UpdateRule
+  private let schedule: Schedule
+  private let tensors: [Tensor]
+  private let clipValue, clipNorm, decay: Double
+  private let decayKind: DecayKind
+  private let decaysBiases: Bool
+  private var scale = 1.0
+  private var tensorSums: [[Double]] = []
+
+  private enum DecayKind {
+    case coupled, decoupled, own
+  }
+
+  /// The optimizer of a run of `total` updates.
+  ///
+  /// - Parameter tensors: in order, together the whole vector.
+  public init(
+    _ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int
+  ) throws {
+    rule = try settings.rule()
+    schedule = Schedule(settings, total: total, stepsPerEpoch: stepsPerEpoch)
+    self.tensors = tensors
+    let values = HyperparameterValues(settings.values)
+    clipValue = values["clip-value"] > 0 ? values["clip-value"] : .infinity
+    clipNorm = values["clip-norm"]
+    decay = values["weight-decay"]
+    decaysBiases = values.isOn("decay-biases")
+    decayKind =
+      switch type(of: rule).weightDecay {
+      case .either: values["weight-decay-kind"] == 0 ? .coupled : .decoupled
+      case .decoupled: .decoupled
+      case .own: .own
+      }
+    step = UpdateStep(number: 0, total: total, learningRate: settings.learningRate)
+  }
+
+  /// The names of the vectors that it needs beside the parameters.
+  public var slots: [String] { rule.slots }
+
+  /// Whether a step can only begin when the whole gradient is there.
+  public var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }
+
+  /// Begins the next step.
+  ///
+  /// - Parameter parts: all ranges in order, where ``needsWholeGradient``; else nothing.
+  public mutating func begin(examples: Int, _ parts: [Part] = []) {
+    let number = state.updates + 1
+    step = UpdateStep(number: number, total: step.total, learningRate: schedule.learningRate(number, state))
+    scale = 1 / Double(examples)
+    state.updates = number
+    if clipNorm > 0 {
+      var squares = OrderedSum()
+      for part in parts { squares.addGradientSquares(vectors(part)) }
+      let norm = squares.value.squareRoot()
+      if norm > clipNorm { scale *= clipNorm / norm }
+    }
+    switch rule.sums {
+    case .none: break
+    case .overall(let count):
+      var sums = Array(repeating: OrderedSum(), count: count)
+      for part in parts {
+        for (_, range) in cut(part) { rule.measure(range, step, into: &sums) }
+      }
+      rule.adapt(&state, &step, sums.map(\.value))
+    case .eachTensor(let count):
+      var sums = Array(repeating: Array(repeating: OrderedSum(), count: count), count: tensors.count)
+      for part in parts {
+        for (tensor, range) in cut(part) { rule.measure(range, step, into: &sums[tensor]) }
+      }
+      tensorSums = sums.map { $0.map(\.value) }
+    }
+  }
+
+  /// Updates a range. Ranges may come in any order, on any thread.
+  public func update(_ part: Part) {
+    for (_, range) in cut(part) { rule.update(range, step) }
+  }
+
+  /// The same by the rule's plain reference.
+  func reference(_ part: Part) {
+    for (_, range) in cut(part) { rule.reference(range, step) }
+  }
+
+  /// Takes in an evaluation's loss.
+  public mutating func evaluated(testLoss: Double) {
+    schedule.evaluated(testLoss, &state)
+  }
+
+  private func vectors(_ part: Part) -> UpdateVectors {
+    UpdateVectors(
+      parameters: part.parameters, gradientSum: part.gradientSum, updated: part.updated, scale: scale)
+  }
+
+  /// The part as a rule wants it: where tensors differ for it, tensor by tensor.
+  private func cut(_ part: Part) -> [(tensor: Int, range: UpdateRange)] {
+    let end = part.start + part.parameters.count
+    let tensorsDiffer: Bool =
+      if case .eachTensor = rule.sums { true } else { decay > 0 && !decaysBiases && tensors.contains(where: \.isBias) }
+    guard tensorsDiffer else { return [(0, range(part, 0..<part.parameters.count, tensor: nil))] }
+    return tensors.enumerated().compactMap { index, tensor in
+      let common = tensor.range.clamped(to: part.start..<end)
+      guard !common.isEmpty else { return nil }
+      return (index, range(part, common.lowerBound - part.start..<common.upperBound - part.start, tensor: index))
+    }
+  }
+
+  private func range(_ part: Part, _ range: Range<Int>, tensor: Int?) -> UpdateRange {
+    var vectors = UpdateVectors(
+      parameters: part.parameters[range], gradientSum: part.gradientSum[range], updated: part.updated[range],
+      scale: scale)
+    vectors.clip = clipValue
+    let decay = !decaysBiases && tensor.map { tensors[$0].isBias } == true ? 0 : decay
+    if decayKind == .coupled { vectors.decay = decay }
+    if decayKind == .decoupled { vectors.keep = 1 - step.learningRate * decay }
+    var update = UpdateRange(vectors, slots: part.slots.map { $0[range] })
+    if decayKind == .own { update.ownDecay = decay }
+    if let tensor, tensor < tensorSums.count { update.tensorSums = tensorSums[tensor] }
+    return update
+  }
+}

@@ -1,0 +1,52 @@
+internal import Kernels
+
+/// The mixture that takes Adam's first moment over RMSprop's root, without bias correction:
+///
+///     mₜ = β₁ mₜ₋₁ + (1 − β₁) gₜ
+///     vₜ = ρ vₜ₋₁ + (1 − ρ) gₜ²
+///     θₜ = θₜ₋₁ − η mₜ / (√vₜ + ε)
+///
+/// The moments are those of D. P. Kingma & J. Ba, ICLR 2015, and of T. Tieleman & G. Hinton, 2012. `rmsprop --momentum`
+/// is another rule: there the momentum runs over gradients that are divided already.
+public struct RMSpropMomentum: UpdateRule {
+  /// `rmsprop-momentum`.
+  public static let name = "rmsprop-momentum"
+  /// In short.
+  public static let equations = "m, v as Adam's and RMSprop's; θ ← θ − η m/(√v + ε)"
+  /// Where from.
+  public static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012"
+  /// η, β₁, ρ, ε.
+  public static let hyperparameters = [
+    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
+    Hyperparameter("rho", default: 0.9, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
+  ]
+  /// m and v.
+  public let slots = ["first-moment", "mean-square"]
+
+  private let beta1, rho, epsilon: Double
+
+  /// A rule with these values.
+  public init(_ values: HyperparameterValues) {
+    beta1 = values["beta1"]
+    rho = values["rho"]
+    epsilon = values["epsilon"]
+  }
+
+  /// The fused kernel.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+    range.vectors.rmspropFirstMoment(
+      range.slots[0], range.slots[1], MomentDecays(beta1, rho), epsilon: epsilon, rate: step.learningRate)
+  }
+
+  /// The equations above.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+    let (firstMoment, meanSquare) = (range.slots[0], range.slots[1])
+    range.each { i, g in
+      let m = beta1 * Double(firstMoment[i]) + (1 - beta1) * g
+      let v = rho * Double(meanSquare[i]) + (1 - rho) * g * g
+      firstMoment[i] = Float(m)
+      meanSquare[i] = Float(v)
+      range.vectors.move(i, by: step.learningRate * m / (v.squareRoot() + epsilon))
+    }
+  }
+}
