@@ -19,6 +19,7 @@ let package = Package(
     .executable(name: "lockstep", targets: ["LockstepTool"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
     .executable(name: "custom-model", targets: ["CustomModel"]),
+    .executable(name: "rule-benchmark", targets: ["RuleBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -53,6 +54,7 @@ let package = Package(
         "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
+    .executableTarget(name: "RuleBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/rules"),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),

@@ -4,9 +4,9 @@ internal import Synchronization
 
 /// The `lockstep` commands, for a program's `main`.
 ///
-/// A program with models of its own gets the same commands, with its models beside the built-in ones:
+/// A program with models or update rules of its own gets the same commands, with its own beside the built-in ones:
 ///
-///     LockstepCommands.main(models: [ModelFactory("prototypes") { try Prototypes($0) }])
+///     LockstepCommands.main(models: [ModelFactory("prototypes") { try Prototypes($0) }], rules: [SignDescent.self])
 public enum LockstepCommands {
   /// This library's version.
   public static let version = "0.1.0"
@@ -15,12 +15,13 @@ public enum LockstepCommands {
   ///
   /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
   /// standard error.
-  public static func main(models: [ModelFactory] = []) -> Never {
+  public static func main(models: [ModelFactory] = [], rules: [any UpdateRule.Type] = []) -> Never {
     openStandardStreams()
     // Both are errors that write() reports.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     Registry.models.withLock { $0 = ModelFactory.builtIn + models }
+    for rule in rules { RuleRegistry.add(rule) }
     do {
       var command = try RootCommand.parseAsRoot()
       try command.run()
@@ -71,6 +72,6 @@ struct RootCommand: ParsableCommand {
     version: LockstepCommands.version,
     subcommands: [
       TrainCommand.self, CompareCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self,
-      DiffCommand.self,
+      DiffCommand.self, OptimizersCommand.self,
     ])
 }

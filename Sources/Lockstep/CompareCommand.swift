@@ -202,7 +202,7 @@ private func parseCounts(_ option: String, _ text: String) throws -> [Int] {
 /// Names of update rules, each once.
 private func parseOptimizers(_ text: String) throws -> [String] {
   let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-  let known = builtInRules.map { $0.name }
+  let known = RuleRegistry.all.map { $0.name }
   for name in names where !known.contains(name) {
     throw ValidationError(
       "--optimizers '\(text)': unknown optimizer '\(name)'; known are \(known.joined(separator: ", "))")

@@ -42,31 +42,9 @@ struct JobFlags: ParsableArguments {
   var dropout: String?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("The update rule: adam or rmsprop. (default: adam)", valueName: "name"))
+    parsing: .unconditional,
+    help: ArgumentHelp("The update rule, one of `lockstep optimizers`. (default: adam)", valueName: "name"))
   var optimizer: String?
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("The step size. (default: 0.001)", valueName: "number"))
-  var learningRate: String?
-
-  @Option(
-    parsing: .unconditional, help: ArgumentHelp("Adam's decay of the first moment. (default: 0.9)", valueName: "number")
-  )
-  var beta1: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Adam's decay of the second moment. (default: 0.999)", valueName: "number"))
-  var beta2: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("What is added to the root in the update. (default: 1e-8)", valueName: "number"))
-  var epsilon: String?
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("RMSprop's decay of the mean square. (default: 0.9)", valueName: "number"))
-  var rho: String?
 
   @Option(
     parsing: .unconditional,
@@ -95,6 +73,14 @@ struct JobFlags: ParsableArguments {
       "Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
   var seed: String?
 
+  @OptionGroup(title: "Options of update rules and schedules")
+  var optimization: OptimizerFlags
+
+  @Option(
+    name: .customLong("option"), parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("Any option as NAME=VALUE, such as one of an update rule of your own.", valueName: "name=value"))
+  var others: [String] = []
+
   /// The options given and `output`, which is none of the job, and below them those of the file.
   func options(output: String?) throws -> JobOptions {
     var options = JobOptions()
@@ -102,11 +88,15 @@ struct JobFlags: ParsableArguments {
       source.given + [
         ("scale", scale),
         ("model", model), ("activation", activation), ("loss", loss), ("dropout", dropout), ("optimizer", optimizer),
-        ("learning-rate", learningRate), ("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("rho", rho),
         ("batch-size", batchSize), ("micro-batches", microBatches), ("epochs", epochs), ("steps", steps),
         ("seed", seed),
         ("output", output),
-      ])
+      ] + optimization.given)
+    for other in others {
+      let parts = other.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { throw JobError("--option \(other): NAME=VALUE is needed") }
+      try options.set(String(parts[0]), to: String(parts[1]))
+    }
     if let job { try options.merge(file: job) }
     return options
   }

@@ -164,6 +164,13 @@ public struct JobOptions: Equatable, Sendable {
   /// Fills in the defaults and checks the whole against the loaded data.
   public func resolve(_ loaded: LoadedData) throws -> Job {
     let count = loaded.train.count
+    let optimizer = try OptimizerSettings(optimizer ?? "adam", given: hyperparameters)
+    let isFullBatch = optimizer.name == GradientDescent.name
+    if let batchSize, isFullBatch && batchSize != count {
+      throw JobError(
+        "--batch-size \(batchSize) does not go with --optimizer \(optimizer.name): a step is the whole training part, "
+          + "\(count) examples; leave it out, or take --optimizer sgd")
+    }
     if let batchSize, batchSize > count {
       throw JobError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
     }
@@ -171,8 +178,8 @@ public struct JobOptions: Equatable, Sendable {
       source: loaded.source, model: model ?? "mlp:256,128", activation: activation ?? .relu,
       loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
       dropout: dropout ?? 0,
-      optimizer: try OptimizerSettings(optimizer ?? "adam", given: hyperparameters),
-      batchSize: batchSize ?? min(128, count), microBatches: microBatches ?? 8, length: length ?? .epochs(10),
+      optimizer: optimizer, batchSize: batchSize ?? (isFullBatch ? count : min(128, count)),
+      microBatches: microBatches ?? 8, length: length ?? .epochs(10),
       seed: chosenSeed, scale: scale ?? .standard)
   }
 

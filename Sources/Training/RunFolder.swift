@@ -33,7 +33,7 @@ public final class RunFolder {
       let workers = report.computeSeconds.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",")
       try metrics.append(
         "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"loss\":\(json(report.loss)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
+          + "\"loss\":\(json(report.loss)),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
           + "\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),\"send_seconds\":\(json(report.sendSeconds))}")
     case .evaluation(let report):
       let score =

@@ -32,6 +32,8 @@ public struct StepReport: Sendable {
   public var sumUpdateSeconds = 0.0
   /// What it spent in socket calls, sending and receiving.
   public var sendSeconds = 0.0
+  /// The learning rate of its update.
+  public var learningRate = 0.0
 }
 
 /// One evaluation of the test part.

@@ -201,14 +201,15 @@ public final class Coordinator {
       case .advance:
         store.advance()
         step += 1
-      case .report(let event): try report(timed(event), observe)
+      case .report(let event):
+        if case .evaluation(let evaluation) = event { store.evaluated(testLoss: evaluation.loss) }
+        try report(timed(event), observe)
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
     }
     for peer in gone { try handle(.unreachable(peer), payload: nil, observe) }
   }
 
-<<<<<<< HEAD
   /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
   /// time counts from here.
   private func timed(_ event: TrainingEvent) -> TrainingEvent {
@@ -217,6 +218,7 @@ public final class Coordinator {
       // Before the first step there were greetings.
       report.sumUpdateSeconds = min(sumUpdateSeconds, report.seconds)
       report.sendSeconds = min(sendSeconds, report.seconds - report.sumUpdateSeconds)
+      report.learningRate = store.optimizer.step.learningRate
       (sumUpdateSeconds, sendSeconds) = (0, 0)
       return .step(report)
     case .evaluation:
@@ -224,13 +226,13 @@ public final class Coordinator {
       return event
     case .workerJoined, .workerLeft, .warning: return event
     }
-=======
+  }
+
   private func root(of chunk: Int) -> (node: Node, sum: Message) {
     guard let (node, sum) = sums[chunk].first, sums[chunk].count == 1 else {
       preconditionFailure("chunk \(chunk) is not summed to its root")
     }
     return (node, sum)
->>>>>>> ff86d31 (Add the update rules and schedules that people compare (work in progress))
   }
 
   /// An observer that fails, such as one whose disk is full, ends the run for everyone.
