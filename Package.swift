@@ -19,6 +19,7 @@ let package = Package(
     .executable(name: "lockstep", targets: ["LockstepTool"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
     .executable(name: "custom-model", targets: ["CustomModel"]),
+    .executable(name: "custom-optimizer", targets: ["CustomOptimizer"]),
     .executable(name: "rule-benchmark", targets: ["RuleBenchmark"]),
   ],
   dependencies: [
@@ -56,6 +57,7 @@ let package = Package(
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "RuleBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/rules"),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
+    .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
 
     .target(name: "TestSupport", path: "Tests/TestSupport"),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
@@ -65,7 +67,7 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels", "TestSupport"]),
     .testTarget(
-      name: "OptimizersTests", dependencies: ["Optimizers", "Kernels"], resources: [.copy("Fixtures")]),
+      name: "OptimizersTests", dependencies: ["Optimizers", "Kernels", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels"]),
     .testTarget(
       name: "TrainingTests",
@@ -73,7 +75,8 @@ let package = Package(
     .testTarget(
       name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers"]),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["LockstepTool", "CustomModel", "Checkpoints", "Wire", "ZeroMQ"],
+      name: "EndToEndTests",
+      dependencies: ["LockstepTool", "CustomModel", "CustomOptimizer", "Checkpoints", "Wire", "ZeroMQ"],
       exclude: ["check_model.py"]),
   ]
 )

@@ -23,7 +23,7 @@ INLINE float gradient(const lk_update u, size_t i) {
 }
 
 INLINE void move(const lk_update u, size_t i, float difference) {
-  u.updated[i] = u.keep * u.parameters[i] - difference;
+  u.updated[i] = u.parameters[i] - (u.shrink * u.parameters[i] + difference);
 }
 
 VECTORIZED void lk_gradient_descent(const lk_update *update, float rate) {

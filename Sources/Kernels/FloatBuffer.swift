@@ -32,4 +32,7 @@ public final class FloatBuffer: @unchecked Sendable {
 
   /// All values, to read.
   public var values: Floats { all.readOnly }
+
+  /// A copy of the values.
+  public var array: [Float] { withExtendedLifetime(self) { values.array } }
 }

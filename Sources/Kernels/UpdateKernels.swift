@@ -15,8 +15,8 @@ public struct UpdateVectors: Sendable {
   public var clip: Double
   /// λ of coupled decay, which adds λθ to the gradient.
   public var decay: Double
-  /// 1 − ηλ of decoupled decay, which the parameters are multiplied by.
-  public var keep: Double
+  /// ηλ of decoupled decay, the share of the parameters that is taken off.
+  public var shrink: Double
 
   /// Views of one range, without clipping and decay.
   public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
@@ -27,7 +27,7 @@ public struct UpdateVectors: Sendable {
     self.scale = scale
     clip = .infinity
     decay = 0
-    keep = 1
+    shrink = 0
   }
 
   /// The averaged gradient of element `index`, clipped, with the coupled decay: what enters a rule.
@@ -35,16 +35,16 @@ public struct UpdateVectors: Sendable {
     min(max(Double(gradientSum[index]) * scale, -clip), clip) + decay * Double(parameters[index])
   }
 
-  /// θ ← keep · θ − `difference`, of element `index`.
+  /// θ ← θ − (shrink · θ + `difference`), of element `index`.
   public func move(_ index: Int, by difference: Double) {
-    updated[index] = Float(keep * Double(parameters[index]) - difference)
+    updated[index] = Float(Double(parameters[index]) - (shrink * Double(parameters[index]) + difference))
   }
 
   fileprivate func call(_ slots: [MutableFloats], _ kernel: (UnsafePointer<lk_update>) -> Void) {
     precondition(slots.allSatisfy { $0.count == parameters.count })
     var update = lk_update(
       parameters: parameters.base, gradient_sum: gradientSum.base, updated: updated.base, count: parameters.count,
-      scale: Float(scale), clip: Float(clip), decay: Float(decay), keep: Float(keep))
+      scale: Float(scale), clip: Float(clip), decay: Float(decay), shrink: Float(shrink))
     kernel(&update)
   }
 }

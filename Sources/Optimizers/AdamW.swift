@@ -32,7 +32,7 @@ public struct AdamW: UpdateRule {
     epsilon = values["epsilon"]
   }
 
-  /// Adam's fused kernel; the decay is in what it keeps of θ.
+  /// Adam's fused kernel; the decay is in what it takes off θ.
   public func update(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.vectors.adam(

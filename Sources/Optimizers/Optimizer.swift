@@ -44,7 +44,7 @@ public struct Optimizer: Sendable {
   }
 
   /// What is to be remembered.
-  public private(set) var state = OptimizerState()
+  public var state = OptimizerState()
   /// The step that has begun.
   public private(set) var step: UpdateStep
   private let rule: any UpdateRule
@@ -160,7 +160,7 @@ public struct Optimizer: Sendable {
     vectors.clip = clipValue
     let decay = !decaysBiases && tensor.map { tensors[$0].isBias } == true ? 0 : decay
     if decayKind == .coupled { vectors.decay = decay }
-    if decayKind == .decoupled { vectors.keep = 1 - step.learningRate * decay }
+    if decayKind == .decoupled { vectors.shrink = step.learningRate * decay }
     var update = UpdateRange(vectors, slots: part.slots.map { $0[range] })
     if decayKind == .own { update.ownDecay = decay }
     if let tensor, tensor < tensorSums.count { update.tensorSums = tensorSums[tensor] }

@@ -37,7 +37,8 @@ public protocol UpdateRule: Sendable {
   /// Draws the consequences of sums over all parameters. The default draws none.
   func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double])
 
-  /// Updates one range of the parameters. Elementwise: ranges may come in any order, on any thread.
+  /// Updates one range of the parameters. Elementwise: ranges may come in any order, on any thread. The default is
+  /// ``reference(_:_:)``.
   func update(_ range: UpdateRange, _ step: UpdateStep)
 
   /// The same in plain Swift, as the equations read, to test ``update(_:_:)`` against.
@@ -51,6 +52,8 @@ extension UpdateRule {
   public static var hasHypergradient: Bool { false }
   /// None.
   public var sums: RuleSums { .none }
+  /// As the equations read.
+  public func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
   /// Nothing to refuse.
   public func check() throws {}
   /// Nothing to add.

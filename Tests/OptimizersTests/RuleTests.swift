@@ -1,69 +1,26 @@
 import Foundation
 import Kernels
+import TestSupport
 import Testing
 
 @testable import Optimizers
 
-/// The float64 script's numbers; see Fixtures/make-fixtures.py.
-private struct Fixture: Decodable, Sendable {
-  struct Case: Decodable, Sendable, CustomTestStringConvertible {
-    let rule: String
-    let options: [String: Double]
-    let parameters: [String: [Double]]
-    var testDescription: String { "\(rule) \(options)" }
-  }
-  let examples: Int
-  let start: [Float]
-  let gradientSums: [[Float]]
-  let cases: [Case]
-
-  static let shared: Fixture = {
-    let url = Bundle.module.url(forResource: "rules", withExtension: "json", subdirectory: "Fixtures")!
-    // swift-format-ignore: NeverUseForceTry
-    return try! JSONDecoder().decode(Fixture.self, from: Data(contentsOf: url))
-  }()
-}
-
-/// One training run of a vector under a rule.
-private struct Trajectory {
-  let rule: any UpdateRule
-  let learningRate: Double
-  var parameters: FloatBuffer
-  var slots: [FloatBuffer]
-
-  init(_ settings: OptimizerSettings, start: [Float]) throws {
-    rule = try settings.rule()
-    learningRate = settings.learningRate
-    parameters = FloatBuffer(start)
-    slots = type(of: rule).slots.map { _ in FloatBuffer(count: start.count) }
-  }
-
-  /// Applies one step, a range after the other.
-  mutating func step(_ number: Int, _ gradientSum: [Float], examples: Int, ranges: [Range<Int>], isReference: Bool) {
-    let updated = FloatBuffer(count: parameters.count)
-    let gradient = FloatBuffer(gradientSum)
-    let step = UpdateStep(number: number, examples: examples, learningRate: learningRate)
-    for range in ranges {
-      let update = UpdateRange(
-        parameters: parameters.values[range], gradientSum: gradient.values[range], slots: slots.map { $0.all[range] },
-        updated: updated.all[range])
-      if isReference { rule.reference(update, step) } else { rule.update(update, step) }
-    }
-    parameters = updated
-  }
-}
-
 @Suite struct RuleTests {
-  private static let fixture = Fixture.shared
+  private static let fixtures = RuleFixtures.shared
 
-  @Test("200 steps agree with the float64 script", arguments: fixture.cases, [false, true])
-  fileprivate func agreesWithScript(_ expected: Fixture.Case, isReference: Bool) throws {
-    let fixture = Self.fixture
+  @Test("200 steps agree with the float64 script", arguments: fixtures.cases, [false, true])
+  func agreesWithScript(_ expected: RuleFixtures.Case, isReference: Bool) throws {
+    let fixtures = Self.fixtures
     var trajectory = try Trajectory(
-      OptimizerSettings(expected.rule, given: expected.options), start: fixture.start)
-    for (index, sums) in fixture.gradientSums.enumerated() {
+      expected.settings(), start: fixtures.start, tensors: fixtures.optimizerTensors, total: expected.totalSteps)
+    for (index, sums) in fixtures.gradientSums[expected.gradients]!.prefix(expected.totalSteps).enumerated() {
       trajectory.step(
-        index + 1, sums, examples: fixture.examples, ranges: [0..<fixture.start.count], isReference: isReference)
+        sums, examples: fixtures.examples, ranges: [0..<fixtures.start.count], isReference: isReference)
+      if let scalar = expected.scalars?["\(index + 1)"] {
+        let state = trajectory.optimizer.state
+        let got = try #require(state.lambda ?? state.learningRate)
+        #expect(abs(got - scalar) <= 1e-5 * max(scalar, 1e-3), "step \(index + 1): \(got) for \(scalar)")
+      }
       guard let want = expected.parameters["\(index + 1)"] else { continue }
       for (element, value) in want.enumerated() {
         let got = Double(trajectory.parameters.values[element])
@@ -71,44 +28,140 @@ private struct Trajectory {
           abs(got - value) <= 2e-6 * max(1, abs(value)), "step \(index + 1), element \(element): \(got) for \(value)")
       }
     }
+    #expect(trajectory.optimizer.state.updates == min(200, expected.totalSteps))
   }
 
-  @Test("ragged ranges in any order give the same bits as one range", arguments: ["adam", "rmsprop"])
-  func rangesDoNotMatter(_ name: String) throws {
+  /// Every rule with its defaults, and every case of the script, on random gradients of another size.
+  static let settings: [OptimizerSettings] = fixtures.cases.compactMap { try? $0.settings() }
+
+  @Test func everyRuleHasCases() {
+    let covered = Set(Self.settings.map(\.name))
+    #expect(Self.settings.count == Self.fixtures.cases.count)
+    #expect(covered == Set(builtInRules.map { $0.name }))
+  }
+
+  @Test("ragged ranges, in any order and on four threads, give the same bits as one range", arguments: settings)
+  func rangesDoNotMatter(_ settings: OptimizerSettings) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     let count = 1003
+    let tensors = [("a.weight", 0..<600), ("a.bias", 600..<633), ("b.weight", 633..<1000), ("b.bias", 1000..<count)]
+      .map { Optimizer.Tensor($0.0, $0.1) }
     let start = FloatBuffer(count: count)
     Philox(seed: seed, stream: 1).fillUniform(start.all, bound: 2)
-    var whole = try Trajectory(OptimizerSettings(name, given: [:]), start: start.values.array)
-    var ragged = whole
-    ragged.slots = whole.slots.map { _ in FloatBuffer(count: count) }
+    var whole = try Trajectory(settings, start: start.array, tensors: tensors, total: 7)
+    var ragged = whole.copy
+    var threads = whole.copy
     for number in 1...7 {
       let gradient = FloatBuffer(count: count)
       Philox(seed: seed, stream: 2).fillUniform(gradient.all, bound: 3, first: UInt64(number) << 32)
-      whole.step(number, gradient.values.array, examples: 5, ranges: [0..<count], isReference: false)
-      ragged.step(
-        number, gradient.values.array, examples: 5, ranges: [700..<count, 0..<1, 17..<700, 1..<17], isReference: false)
-      let same = zip(whole.parameters.values.array, ragged.parameters.values.array).allSatisfy {
-        $0.bitPattern == $1.bitPattern
-      }
-      #expect(same, "seed \(seed), step \(number)")
+      let ranges = [0..<1, 1..<17, 17..<700, 700..<count]
+      whole.step(gradient.array, examples: 5, ranges: [0..<count])
+      ragged.step(gradient.array, examples: 5, ranges: ranges)
+      threads.step(gradient.array, examples: 5, ranges: ranges, isParallel: true)
+      #expect(whole.bits == ragged.bits && whole.bits == threads.bits, "seed \(seed), step \(number)")
+      #expect(whole.optimizer.state == ragged.optimizer.state, "seed \(seed), step \(number)")
     }
+  }
+
+  @Test("a run that is saved and continued ends with the bits of one that is not", arguments: settings)
+  func savingDoesNotMatter(_ settings: OptimizerSettings) throws {
+    let fixtures = Self.fixtures
+    let sums = fixtures.gradientSums["even"]!.prefix(12)
+    var whole = try Trajectory(settings, start: fixtures.start, tensors: fixtures.optimizerTensors, total: 12)
+    var first = whole.copy
+    for gradient in sums { whole.step(gradient, examples: 32, ranges: [0..<24]) }
+    for gradient in sums.prefix(5) { first.step(gradient, examples: 32, ranges: [0..<24]) }
+    let saved = try JSONEncoder().encode(first.optimizer.state)
+    var second = try Trajectory(
+      settings, start: first.parameters.array, tensors: fixtures.optimizerTensors, total: 12)
+    second.slots = first.slots
+    second.optimizer.state = try JSONDecoder().decode(OptimizerState.self, from: saved)
+    for gradient in sums.dropFirst(5) { second.step(gradient, examples: 32, ranges: [0..<24]) }
+    #expect(whole.bits == second.bits)
+  }
+
+  @Test("an auto blend's λ follows the derivative of the loss, as central differences find it")
+  func lambdaFollowsItsGradient() throws {
+    // A quadratic with curvatures c: L(θ) = ½ Σ c θ², ∇L = c θ.
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var random = SeededGenerator(seed: seed)
+    let count = 40
+    let curvatures = (0..<count).map { _ in Double.random(in: 0.1...3, using: &random) }
+    let start = (0..<count).map { _ in Float.random(in: -2...2, using: &random) }
+    func loss(_ parameters: [Float]) -> Double {
+      zip(curvatures, parameters).reduce(0) { $0 + 0.5 * $1.0 * Double($1.1) * Double($1.1) }
+    }
+    func gradient(_ parameters: [Float]) -> [Float] { zip(curvatures, parameters).map { Float($0 * Double($1)) } }
+    /// θ after two updates, λ of the second being `lambda`.
+    func after(_ lambda: Double) throws -> Trajectory {
+      let auto = ["blend": 3.0, "learning-rate": 0.05, "lambda-rate": 1e-30, "lambda": lambda]
+      var run = try Trajectory(
+        OptimizerSettings("blend", given: auto), start: start, tensors: [.init("w", 0..<count)], total: 10)
+      run.step(gradient(start), examples: 1, ranges: [0..<count])
+      return run
+    }
+    let h = 1e-2
+    let expected =
+      try (loss(after(0.5 + h).parameters.array) - loss(after(0.5 - h).parameters.array)) / (2 * h)
+    // What λ moves by in the next update is its gradient times the rate.
+    let auto = ["blend": 3.0, "learning-rate": 0.05, "lambda-rate": 1e-3, "lambda": 0.5]
+    var run = try Trajectory(
+      OptimizerSettings("blend", given: auto), start: start, tensors: [.init("w", 0..<count)], total: 10)
+    run.step(gradient(start), examples: 1, ranges: [0..<count])
+    run.step(gradient(run.parameters.array), examples: 1, ranges: [0..<count])
+    let moved = try (0.5 - #require(run.optimizer.state.lambda)) / 1e-3
+    #expect(abs(moved - expected) <= 1e-3 * max(abs(expected), 1e-2), "seed \(seed): \(moved) for \(expected)")
+  }
+}
+
+@Suite struct ScheduleTests {
+  @Test("the learning rate is the float64 script's", arguments: ScheduleFixtures.shared.cases)
+  func agreesWithScript(_ expected: ScheduleFixtures.Case) throws {
+    var options = given(expected.options)
+    options["schedule"] = Double(ScheduleKind.allCases.firstIndex { $0.rawValue == expected.schedule }!)
+    options["learning-rate"] = expected.baseRate
+    let schedule = Schedule(
+      try OptimizerSettings("sgd", given: options), total: expected.totalSteps, stepsPerEpoch: expected.stepsPerEpoch)
+    var state = OptimizerState()
+    var evaluations = expected.evaluations[...]
+    for number in 1...expected.totalSteps {
+      if let want = expected.rates["\(number)"] {
+        let got = schedule.learningRate(number, state)
+        #expect(abs(got - want) <= 1e-12 * max(want, expected.baseRate), "update \(number): \(got) for \(want)")
+      }
+      while let evaluation = evaluations.first, Int(evaluation[0]) == number {
+        schedule.evaluated(evaluation[1], &state)
+        evaluations.removeFirst()
+      }
+    }
+    #expect(evaluations.isEmpty)
+  }
+
+  @Test func everyScheduleHasCases() {
+    let covered = Set(ScheduleFixtures.shared.cases.map(\.schedule) + ["hypergradient"])
+    #expect(covered == Set(ScheduleKind.allCases.map(\.rawValue)))
   }
 }
 
 @Suite struct OptimizerSettingsTests {
   @Test func fillsInTheDefaultsOfThePaper() throws {
     let adam = try OptimizerSettings("adam", given: ["beta1": 0.5])
-    #expect(adam.values == ["learning-rate": 0.001, "beta1": 0.5, "beta2": 0.999, "epsilon": 1e-8])
+    #expect(adam.values["learning-rate"] == 0.001 && adam.values["beta1"] == 0.5)
+    #expect(adam.values["beta2"] == 0.999 && adam.values["epsilon"] == 1e-8)
+    #expect(adam.values["bias-correction"] == 1 && adam.values["weight-decay"] == 0 && adam.values["warmup"] == 0)
     #expect(adam.learningRate == 0.001)
   }
+
+  private static let known =
+    "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
+    + "blend, lamb, lars, lion"
 
   @Test(
     "refuses what makes no sense, by name",
     arguments: [
-      ("sgdd", [:], "--optimizer sgdd: unknown optimizer; known are adam, rmsprop"),
-      ("rmsprop", ["beta1": 0.9], "--beta1 does not go with --optimizer rmsprop; it belongs to adam"),
-      ("adam", ["rho": 0.9], "--rho does not go with --optimizer adam; it belongs to rmsprop"),
+      ("sgdd", [:], "--optimizer sgdd: unknown optimizer; known are " + known),
+      ("sgd", ["beta1": 0.9], "--beta1 does not go with --optimizer sgd; it belongs to rmsprop-momentum, adam, adamw"),
+      ("adam", ["rho": 0.9], "--rho does not go with --optimizer adam; it belongs to rmsprop, rmsprop-momentum"),
       ("adam", ["beta2": 1], "--beta2 1.0: for adam it must be at least 0 and below 1"),
       (
         "adam", ["learning-rate": -1], "--learning-rate -1.0: for adam it must be above 0, and representable in float32"
@@ -120,8 +173,27 @@ private struct Trajectory {
       ("adam", ["epsilon": 1e-50], "--epsilon 1e-50: for adam it must be above 0, and representable in float32"),
       ("rmsprop", ["epsilon": 0], "--epsilon 0.0: for rmsprop it must be above 0, and representable in float32"),
       ("rmsprop", ["rho": .nan], "--rho nan: for rmsprop it must be at least 0 and below 1"),
+      ("blend", ["lambda": 1.5], "--lambda 1.5: for blend it must be from 0 to 1"),
+      ("adam", ["epsilon-hat": 1, "bias-correction": 0], "--epsilon-hat yes needs --bias-correction yes"),
+      ("adamw", ["weight-decay-kind": 0], "--weight-decay-kind does not go with --optimizer adamw; it belongs to"),
+      ("sgd", ["weight-decay": -1], "--weight-decay -1.0: for sgd it must be at least 0"),
+      ("sgd", ["clip-value": 1, "clip-norm": 1], "--clip-value and --clip-norm exclude each other"),
+      ("sgd", ["schedule-power": 2], "--schedule-power does not go with --schedule constant; it belongs to polynomial"),
+      ("rmsprop", ["schedule": 8], "--schedule hypergradient goes with sgd and adam, not with rmsprop"),
+      ("sgd", ["schedule": 8, "warmup": 5], "--warmup does not go with --schedule hypergradient"),
+      ("sgd", ["warmup": 1.5], "--warmup 1.5: for sgd it must be a whole number from 0 on"),
     ] as [(String, [String: Double], String)])
   func refuses(_ name: String, _ given: [String: Double], _ message: String) {
-    #expect(throws: OptimizerError(description: message)) { try OptimizerSettings(name, given: given) }
+    let error = #expect(throws: OptimizerError.self) { try OptimizerSettings(name, given: given) }
+    #expect(error?.description.hasPrefix(message) == true, "\(String(describing: error))")
+  }
+
+  @Test("a value is written as it is read", arguments: OptimizerSettings.allHyperparameters.map(\.name))
+  func texts(_ name: String) {
+    let hyperparameter = OptimizerSettings.allHyperparameters.first { $0.name == name }!
+    for value in [hyperparameter.defaultValue, 0, 1] where hyperparameter.allowed.contains(value) {
+      #expect(hyperparameter.value(of: hyperparameter.text(value)) == value)
+    }
+    for text in ["", "x", "nan", "inf"] { #expect(hyperparameter.value(of: text) == nil) }
   }
 }

@@ -29,7 +29,7 @@ void lk_transpose(float *result, const float *values, size_t rows, size_t column
 // Update rules: one step over a range of the parameters; Sources/Optimizers has their equations and papers. Every vector
 // has `count` values. Slots are updated in place. A kernel computes
 //   g = clip(gradient_sum · scale) + decay · parameters
-//   updated = keep · parameters − the rule's own difference
+//   updated = parameters − (shrink · parameters + the rule's own difference)
 typedef struct {
   const float *parameters;
   const float *gradient_sum;
@@ -38,7 +38,7 @@ typedef struct {
   float scale;  // 1 / (examples in the step), times a clipped norm's factor
   float clip;   // g stays within ±clip; infinity for no limit
   float decay;  // coupled decay, λ
-  float keep;   // 1 − ηλ of decoupled decay
+  float shrink; // ηλ of decoupled decay
 } lk_update;
 
 typedef struct {

@@ -1,0 +1,128 @@
+import Foundation
+import Kernels
+
+@testable import Optimizers
+
+/// The float64 script's numbers; see Fixtures/make-fixtures.py.
+struct RuleFixtures: Decodable, Sendable {
+  struct Case: Decodable, Sendable, CustomStringConvertible {
+    let rule: String
+    let options: [String: OptionValue]
+    let gradients: String
+    let totalSteps: Int
+    let parameters: [String: [Double]]
+    /// λ of an auto blend, or the learning rate that follows its hypergradient.
+    let scalars: [String: Double]?
+    var description: String { "\(rule) \(options.map { "\($0)=\($1.text)" }.sorted().joined(separator: " "))" }
+
+    func settings() throws -> OptimizerSettings { try OptimizerSettings(rule, given: given(options)) }
+  }
+
+  struct Tensor: Decodable, Sendable {
+    let name: String
+    let range: [Int]
+  }
+
+  let examples: Int
+  let start: [Float]
+  let tensors: [Tensor]
+  let gradientSums: [String: [[Float]]]
+  let cases: [Case]
+
+  static let shared: RuleFixtures = load("rules")
+
+  var optimizerTensors: [Optimizer.Tensor] {
+    tensors.map { Optimizer.Tensor($0.name, $0.range[0]..<$0.range[1]) }
+  }
+}
+
+/// The learning rates of the float64 script.
+struct ScheduleFixtures: Decodable, Sendable {
+  struct Case: Decodable, Sendable, CustomStringConvertible {
+    let schedule: String
+    let options: [String: OptionValue]
+    let baseRate: Double
+    let totalSteps: Int
+    let stepsPerEpoch: Int
+    /// After which update which test loss was found.
+    let evaluations: [[Double]]
+    let rates: [String: Double]
+    var description: String { "\(schedule) \(options.map { "\($0)=\($1.text)" }.sorted().joined(separator: " "))" }
+  }
+
+  let cases: [Case]
+
+  static let shared: ScheduleFixtures = load("schedules")
+}
+
+/// An option as the script has it: a number or a word.
+struct OptionValue: Decodable, Sendable {
+  let text: String
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    text = try (try? container.decode(Double.self)).map { "\($0)" } ?? container.decode(String.self)
+  }
+}
+
+/// Options as ``OptimizerSettings`` takes them.
+func given(_ options: [String: OptionValue]) -> [String: Double] {
+  var values: [String: Double] = [:]
+  for (name, option) in options {
+    let hyperparameter = OptimizerSettings.allHyperparameters.first { $0.name == name }
+    guard let value = hyperparameter?.value(of: option.text) else { preconditionFailure("\(name)=\(option.text)") }
+    values[name] = value
+  }
+  return values
+}
+
+private func load<Fixtures: Decodable>(_ name: String) -> Fixtures {
+  let url = Bundle.module.url(forResource: name, withExtension: "json", subdirectory: "Fixtures")!
+  // swift-format-ignore: NeverUseForceTry
+  return try! JSONDecoder().decode(Fixtures.self, from: Data(contentsOf: url))
+}
+
+/// A vector under an optimizer.
+struct Trajectory {
+  var optimizer: Optimizer
+  var parameters: FloatBuffer
+  var slots: [FloatBuffer]
+
+  init(_ settings: OptimizerSettings, start: [Float], tensors: [Optimizer.Tensor], total: Int) throws {
+    optimizer = try Optimizer(settings, tensors: tensors, total: total, stepsPerEpoch: 20)
+    parameters = FloatBuffer(start)
+    slots = optimizer.slots.map { _ in FloatBuffer(count: start.count) }
+  }
+
+  /// The same with vectors of its own.
+  var copy: Trajectory {
+    var copy = self
+    copy.parameters = FloatBuffer(parameters.array)
+    copy.slots = slots.map { FloatBuffer($0.values.array) }
+    return copy
+  }
+
+  /// Applies one step: `ranges` in order are measured where the rule needs that, and updated in the order of `shuffled`,
+  /// on several threads at once where so asked.
+  mutating func step(
+    _ gradientSum: [Float], examples: Int, ranges: [Range<Int>], isReference: Bool = false, isParallel: Bool = false
+  ) {
+    let updated = FloatBuffer(count: parameters.count)
+    let gradient = FloatBuffer(gradientSum)
+    let parts = ranges.map { range in
+      Optimizer.Part(
+        start: range.lowerBound, parameters: parameters.values[range], gradientSum: gradient.values[range],
+        slots: slots.map { $0.all[range] }, updated: updated.all[range])
+    }
+    optimizer.begin(examples: examples, optimizer.needsWholeGradient ? parts : [])
+    if isParallel {
+      DispatchQueue.concurrentPerform(iterations: parts.count) { [optimizer] in optimizer.update(parts[$0]) }
+    } else {
+      for part in parts.reversed() { isReference ? optimizer.reference(part) : optimizer.update(part) }
+    }
+    parameters = updated
+  }
+
+  /// Parameters and slots.
+  var bits: [[UInt32]] { ([parameters] + slots).map { $0.values.array.map(\.bitPattern) } }
+}
