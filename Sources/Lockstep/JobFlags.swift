@@ -19,7 +19,8 @@ struct JobFlags: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "mlp:SIZES for hidden layers of these sizes, or linear. (default: mlp:256,128)", valueName: "model"))
+      "mlp:SIZES for hidden layers of these sizes, linear, or quadratic:SHAPE, which has no data. (default: mlp:256,128)",
+      valueName: "model"))
   var model: String?
 
   @Option(
@@ -76,7 +77,7 @@ struct JobFlags: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Micro-batches a step. Fixes the order of summing, and how many threads can share a step. (default: 8)",
+      "Micro-batches a step. Fixes the order of summing, and how many threads can share a step. (default: 8; without data 1, and each is an example)",
       valueName: "count"))
   var microBatches: String?
 

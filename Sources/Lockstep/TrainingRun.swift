@@ -16,21 +16,24 @@ final class TrainingRun {
   /// What is trained on what.
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)
-    let target =
+    let parts = "\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test"
+    let data =
       switch prepared.target {
-      case .classification(let classes): "\(classes) classes"
-      case .regression: "regression"
+      case .classification(let classes): "\(job.source.data) (\(parts), \(classes) classes)"
+      case .regression: "\(job.source.data) (\(parts), regression)"
+      case .nothing: "no data"
       }
+    let batch = job.source.isNone ? "" : "batch \(plan.batchSize) in "
     return
-      "\(job.source.data) (\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test, \(target)), \(job.model) "
-      + "(\(grouped(prepared.model.layout.count)) parameters), \(job.optimizer.name) \(job.optimizer.learningRate), "
-      + "batch \(plan.batchSize) in \(count(job.microBatches, "micro-batch", "micro-batches"))"
+      "\(data), \(job.model) (\(grouped(prepared.model.layout.count)) parameters), "
+      + "\(job.optimizer.name) \(job.optimizer.learningRate), "
+      + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
 
   /// Runs `coordinator` to its end; writes and prints what comes of it.
   func run(_ coordinator: Coordinator) throws {
     let start = Instant.now
-    let progress = ProgressDisplay(prepared.plan)
+    let progress = ProgressDisplay(prepared.plan, showsEpochs: !prepared.job.source.isNone)
     func summary(_ failure: String?) -> RunSummary {
       statistics.finished(
         coordinator.parameters.values, seconds: Instant.now.seconds(since: start), failure: failure)

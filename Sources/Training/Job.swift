@@ -42,15 +42,15 @@ public struct Job: Equatable, Sendable {
     if let label = source.label { options.append(("label", label)) }
     if let test = source.test { options.append(("test", test)) }
     if let fraction = source.testFraction { options.append(("test-fraction", "\(fraction)")) }
-    options += [
-      ("scale", scale.rawValue), ("model", model), ("activation", activation.rawValue), ("loss", loss.rawValue),
-      ("dropout", "\(dropout)"),
-      ("optimizer", optimizer.name),
-    ]
+    if !source.isNone { options.append(("scale", scale.rawValue)) }
+    options += [("model", model), ("activation", activation.rawValue)]
+    if !source.isNone { options.append(("loss", loss.rawValue)) }
+    options += [("dropout", "\(dropout)"), ("optimizer", optimizer.name)]
     for name in JobOptions.hyperparameterNames {
       if let value = optimizer.values[name] { options.append((name, "\(value)")) }
     }
-    options += [("batch-size", "\(batchSize)"), ("micro-batches", "\(microBatches)")]
+    if !source.isNone { options.append(("batch-size", "\(batchSize)")) }
+    options.append(("micro-batches", "\(microBatches)"))
     switch length {
     case .epochs(let epochs): options.append(("epochs", "\(epochs)"))
     case .steps(let steps): options.append(("steps", "\(steps)"))
@@ -66,10 +66,11 @@ public struct Job: Equatable, Sendable {
       dropout: dropout)
   }
 
-  /// The job's plan over `data`.
+  /// The job's plan over `data`; without data a step is an epoch.
   public func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
-      trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
+      trainCount: source.isNone ? batchSize : data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize,
+      microBatches: microBatches,
       length: length)
   }
 }

@@ -159,7 +159,10 @@ public struct JobOptions: Equatable, Sendable {
 
   /// Fills in the defaults and checks the whole against the loaded data.
   public func resolve(_ loaded: LoadedData) throws -> Job {
-    let count = loaded.train.count
+    let isNone = loaded.source.isNone
+    if isNone { try refuseDataOptions() }
+    let microBatches = microBatches ?? (isNone ? 1 : 8)
+    let count = isNone ? microBatches : loaded.train.count
     if let batchSize, batchSize > count {
       throw JobError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
     }
@@ -168,8 +171,18 @@ public struct JobOptions: Equatable, Sendable {
       loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
       dropout: dropout ?? 0,
       optimizer: try OptimizerSettings(optimizer ?? "adam", given: hyperparameters),
-      batchSize: batchSize ?? min(128, count), microBatches: microBatches ?? 8, length: length ?? .epochs(10),
-      seed: chosenSeed, scale: scale ?? .standard)
+      batchSize: batchSize ?? (isNone ? count : min(128, count)), microBatches: microBatches,
+      length: length ?? .epochs(10), seed: chosenSeed, scale: scale ?? (isNone ? .none : .standard))
+  }
+
+  private func refuseDataOptions() throws {
+    let why = [
+      (scale != nil, "scale", "there are no features"), (loss != nil, "loss", "the model has a loss of its own"),
+      (batchSize != nil, "batch-size", "a step has as many examples as --micro-batches"),
+    ]
+    for (isGiven, name, reason) in why where isGiven {
+      throw JobError("--\(name) does not go with --data none: \(reason)")
+    }
   }
 
   private func nonEmpty(_ name: String, _ text: String) throws -> String {
