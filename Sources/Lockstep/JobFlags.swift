@@ -96,6 +96,13 @@ struct JobFlags: ParsableArguments {
       "Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
   var seed: String?
 
+  @Option(
+    name: .customLong("on-nonfinite"), parsing: .unconditional,
+    help: ArgumentHelp(
+      "What becomes of a step whose loss or gradient is infinite or not a number: stop ends the run, skip leaves the step's update out. (default: stop)",
+      valueName: "policy"))
+  var onNonFinite: String?
+
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
@@ -108,7 +115,7 @@ struct JobFlags: ParsableArguments {
         ("model", model), ("activation", activation), ("loss", loss), ("dropout", dropout), ("optimizer", optimizer),
         ("learning-rate", learningRate), ("beta1", beta1), ("beta2", beta2), ("epsilon", epsilon), ("rho", rho),
         ("batch-size", batchSize), ("micro-batches", microBatches), ("epochs", epochs), ("steps", steps),
-        ("seed", seed),
+        ("seed", seed), ("on-nonfinite", onNonFinite),
         ("output", output),
       ])
     if let job { try options.merge(file: job) }

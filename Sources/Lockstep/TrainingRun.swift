@@ -57,7 +57,7 @@ final class TrainingRun {
     }
     progress.clear()
     guard coordinator.parameters.values.areFinite else {
-      let failure = TrainingError("the last update made parameters that are not finite: try a smaller --learning-rate")
+      let failure = TrainingError("the initial parameters are not finite: --model \(prepared.job.model) makes them so")
       try? folder.finish(summary("\(failure)"), model: nil)
       throw failure
     }
@@ -68,6 +68,7 @@ final class TrainingRun {
 
   private func printSummary(_ summary: RunSummary) {
     var lines = ["done: \(count(summary.steps, "step")) in \(String(format: "%.1f", summary.seconds)) s"]
+    if summary.skippedSteps > 0 { lines[0] += ", \(grouped(summary.skippedSteps)) of them skipped" }
     if let rate = summary.stepsPerSecond { lines[0] += ", \(String(format: "%.0f", rate)) steps/s" }
     if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
     if let accuracy = summary.testAccuracy { lines[0] += ", test accuracy \(format(accuracy))" }

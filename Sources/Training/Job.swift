@@ -35,6 +35,8 @@ public struct Job: Equatable, Sendable {
   public var seed: UInt64
   /// How features are scaled.
   public var scale: ScalingKind
+  /// What becomes of a step whose loss or gradient is not finite.
+  public var onNonFinite: NonFinitePolicy
 
   /// Every option with its value as a user would write it, in the order of the help.
   var options: [(name: String, value: String)] {
@@ -55,7 +57,7 @@ public struct Job: Equatable, Sendable {
     case .epochs(let epochs): options.append(("epochs", "\(epochs)"))
     case .steps(let steps): options.append(("steps", "\(steps)"))
     }
-    options.append(("seed", "\(seed)"))
+    options += [("seed", "\(seed)"), ("on-nonfinite", onNonFinite.rawValue)]
     return options
   }
 
@@ -73,6 +75,15 @@ public struct Job: Equatable, Sendable {
       microBatches: microBatches,
       length: length)
   }
+}
+
+/// What becomes of a step whose loss or gradient is infinite or not a number. In neither case does anything of it reach
+/// the parameters.
+public enum NonFinitePolicy: String, Codable, Sendable, CaseIterable {
+  /// The run ends with an error that names the place.
+  case stop
+  /// The step has no update, and the next one follows.
+  case skip
 }
 
 /// Jobs are flat in JSON, under the names of the command line's options.
@@ -106,6 +117,7 @@ extension Job: Codable {
     case .steps(let steps): try container.encode(steps, forKey: Key("steps"))
     }
     try container.encode(seed, forKey: Key("seed"))
+    try container.encode(onNonFinite, forKey: Key("on-nonfinite"))
   }
 
   /// Reads a complete job, as ``encode(to:)`` writes it.
@@ -138,5 +150,6 @@ extension Job: Codable {
       container.contains(Key("steps"))
       ? .steps(try whole("steps", JobOptions.stepCounts)) : .epochs(try whole("epochs", JobOptions.epochCounts))
     seed = try container.decode(UInt64.self, forKey: Key("seed"))
+    onNonFinite = try container.decode(NonFinitePolicy.self, forKey: Key("on-nonfinite"))
   }
 }

@@ -34,6 +34,7 @@ public struct JobOptions: Equatable, Sendable {
   var microBatches: Int?
   var length: Job.Length?
   var seed: UInt64?
+  var onNonFinite: NonFinitePolicy?
   /// The run's folder; nil for a new one under `runs`.
   public private(set) var output: String?
 
@@ -49,7 +50,7 @@ public struct JobOptions: Equatable, Sendable {
   /// All options, in the order of help texts and job files.
   public static let names =
     ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "dropout", "optimizer"]
-    + hyperparameterNames + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]
+    + hyperparameterNames + ["batch-size", "micro-batches", "epochs", "steps", "seed", "on-nonfinite", "output"]
 
   static let hyperparameterNames: [String] = builtInRules.flatMap { $0.hyperparameters.map(\.name) }
     .reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
@@ -82,6 +83,7 @@ public struct JobOptions: Equatable, Sendable {
         throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
       }
       seed = value
+    case "on-nonfinite": onNonFinite = try choice(name, text)
     case "output": output = try nonEmpty(name, text)
     case _ where JobOptions.hyperparameterNames.contains(name):
       hyperparameters[name] = try number(name, text, "that is finite") { $0.isFinite }
@@ -142,6 +144,7 @@ public struct JobOptions: Equatable, Sendable {
     take(\.microBatches)
     take(\.length)
     take(\.seed)
+    take(\.onNonFinite)
     take(\.output)
     hyperparameters.merge(mine.hyperparameters) { $1 }
   }
@@ -172,7 +175,8 @@ public struct JobOptions: Equatable, Sendable {
       dropout: dropout ?? 0,
       optimizer: try OptimizerSettings(optimizer ?? "adam", given: hyperparameters),
       batchSize: batchSize ?? (isNone ? count : min(128, count)), microBatches: microBatches,
-      length: length ?? .epochs(10), seed: chosenSeed, scale: scale ?? (isNone ? .none : .standard))
+      length: length ?? .epochs(10), seed: chosenSeed, scale: scale ?? (isNone ? .none : .standard),
+      onNonFinite: onNonFinite ?? .stop)
   }
 
   private func refuseDataOptions() throws {

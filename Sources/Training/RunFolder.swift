@@ -65,9 +65,11 @@ public final class RunFolder {
     switch event {
     case .step(let report):
       let workers = report.computeSeconds.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",")
+      let skipped = report.isSkipped ? ",\"skipped\":true" : ""
       try metrics.append(
         "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"loss\":\(json(report.loss)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)}}")
+          + "\"loss\":\(json(report.loss))\(skipped),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)}}"
+      )
     case .evaluation(let report):
       let score =
         report.accuracy.map { ",\"test_accuracy\":\(json($0))" } ?? report.r2.map { ",\"test_r2\":\(json($0))" } ?? ""

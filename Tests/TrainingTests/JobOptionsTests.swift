@@ -30,6 +30,7 @@ import Testing
     #expect(job.model == "mlp:256,128")
     #expect(job.length == .epochs(10))
     #expect(job.optimizer.name == "adam")
+    #expect(job.onNonFinite == .stop)
   }
 
   @Test func aFlagBeatsTheFile() throws {
@@ -49,7 +50,7 @@ import Testing
     arguments: [
       [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
       [("model", "linear"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
-      [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5")],
+      [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip")],
     ] as [[(String, String)]])
   func yamlRoundTrip(_ given: [(String, String)]) throws {
     var options = JobOptions()
