@@ -120,7 +120,7 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case assign = 6
   /// Worker: one chunk of a node's gradient sum (float32).
   case push = 7
-  /// Worker: a node's ``NodeMetrics``; follows the node's last push.
+  /// Worker: a node's ``NodeMetrics``; follows the node's last push. In stop mode a gradient with a flaw is not pushed.
   case metrics = 8
   /// Either: are you there?
   case ping = 9

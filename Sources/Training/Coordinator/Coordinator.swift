@@ -88,7 +88,7 @@ public final class Coordinator {
         run: UInt64.random(in: 1...UInt64.max), plan: prepared.plan, chunks: chunks,
         ready: ready, awaitedWorkers: awaitedWorkers,
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
-        onNonFinite: prepared.job.onNonFinite, limits: limits))
+        onNonFinite: prepared.job.onNonFinite, advice: prepared.advice, limits: limits))
   }
 
   /// Runs to the end. What `observe` throws ends the run with that error.

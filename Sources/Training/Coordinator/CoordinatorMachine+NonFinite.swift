@@ -16,7 +16,7 @@ extension CoordinatorMachine {
     case .stop where work.isDoomed: break
     case .stop:
       if let tensor {
-        end("\(flawText(NodeMetrics.Flaw(leaf: nil, tensor: tensor), in: work)): \(advice)")
+        end("\(flawText(NodeMetrics.Flaw(leaf: nil, tensor: tensor), in: work)): \(configuration.advice)")
       } else {
         update(chunk)
       }
@@ -42,7 +42,7 @@ extension CoordinatorMachine {
     switch configuration.onNonFinite {
     case .stop where work.isDoomed:
       end(
-        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.loss / Double(sum.examples)): \(advice), or --on-nonfinite skip"
+        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.loss / Double(sum.examples)): \(configuration.advice), or --on-nonfinite skip"
       )
     case .skip where work.openChunks > 0:
       if work.flawedTensor != nil || !sum.loss.isFinite {
@@ -70,8 +70,6 @@ extension CoordinatorMachine {
     work.task.isTraining && flaw.leaf.map(node.leaves.contains) ?? true
       && flaw.tensor.map(configuration.ready.layout.tensors.indices.contains) ?? true
   }
-
-  private var advice: String { "try a smaller --learning-rate, or --scale standard" }
 
   private func name(ofTensor tensor: Int) -> String { configuration.ready.layout.tensors[tensor].name }
 

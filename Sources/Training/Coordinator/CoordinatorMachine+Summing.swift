@@ -1,6 +1,6 @@
 internal import Wire
 
-/// Sums as they arrive: chunk by chunk up the tree, then the update, then the next task.
+/// Sums as they arrive: chunk by chunk up the tree, then a look whether they are finite and the update, then the next task.
 extension CoordinatorMachine {
   /// The task and node that a message is about, or nil where it came too late to matter.
   private mutating func node(of header: Header, from peer: Peer, at now: Instant) -> Node? {
@@ -148,7 +148,7 @@ extension CoordinatorMachine {
     let seconds = now.seconds(since: work.start)
     guard loss.isFinite || isSkipped else {
       let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
-      end("the loss \(place) is \(loss): try a smaller --learning-rate, or --scale standard")
+      end("the loss \(place) is \(loss): \(configuration.advice)")
       return
     }
     switch work.task {

@@ -20,6 +20,8 @@ struct CoordinatorMachine {
     /// What R² measures against.
     var targetVariation: Double?
     var onNonFinite = NonFinitePolicy.stop
+    /// What may help where something is not finite.
+    var advice = "try a smaller --learning-rate, or --scale standard"
     var limits = Limits()
   }
 
