@@ -18,6 +18,24 @@ VECTORIZED void lk_accumulate(float *restrict sum, const float *restrict term, s
   for (size_t i = 0; i < count; i++) sum[i] += term[i];
 }
 
+// By the bits, so that the loop is one of integers: without its sign, what is not finite is at least ∞. Looks up after
+// each block, so that little is read behind the first such value.
+VECTORIZED int lk_all_finite(const float *restrict values, size_t count) {
+  enum { BLOCK = 4096 };
+  for (size_t start = 0; start < count; start += BLOCK) {
+    size_t end = count - start < BLOCK ? count : start + BLOCK;
+    int32_t largest = 0;
+    for (size_t i = start; i < end; i++) {
+      int32_t bits;
+      memcpy(&bits, values + i, sizeof bits);
+      bits &= 0x7FFFFFFF;
+      largest = bits > largest ? bits : largest;
+    }
+    if (largest >= 0x7F800000) return 0;
+  }
+  return 1;
+}
+
 /* Blocks that fit the first cache, written whole rows at a time. */
 VECTORIZED void lk_transpose(float *restrict result, const float *restrict values, size_t rows, size_t columns) {
   enum { BLOCK = 16 };

@@ -36,6 +36,8 @@ public struct Batch {
     case classes(Labels)
     /// A row of numbers each.
     case values(Matrix)
+    /// There is no data: the examples are all alike, and have no features either.
+    case nothing
   }
 
   /// A batch over borrowed features and targets.
@@ -53,6 +55,7 @@ public struct Batch {
       switch targets {
       case .classes(let labels): .classes(labels[range])
       case .values(let matrix): .values(matrix.rows(range))
+      case .nothing: .nothing
       }
     return Batch(features: features.rows(range), targets: targets, place: place)
   }
@@ -80,6 +83,9 @@ public final class BatchBuffer {
   public func gather(
     _ indices: some RandomAccessCollection<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0)
   ) -> Batch {
+    if case .nothing = examples.dataset.targets {
+      return Batch(features: Matrix(features.values, rows: indices.count, columns: 0), targets: .nothing, place: place)
+    }
     reserve(indices.count)
     let columns = examples.featureCount
     for (place, index) in indices.enumerated() {
@@ -90,6 +96,7 @@ public final class BatchBuffer {
       case .values(let all):
         let outputs = examples.dataset.outputs
         for output in 0..<outputs { values.all[place * outputs + output] = all[row * outputs + output] }
+      case .nothing: break
       }
     }
     let matrix = Matrix(features.values[0..<indices.count * columns], rows: indices.count, columns: columns)
@@ -99,6 +106,7 @@ public final class BatchBuffer {
       let outputs = examples.dataset.outputs
       let targets = Matrix(values.values[0..<indices.count * outputs], rows: indices.count, columns: outputs)
       return Batch(features: matrix, targets: .values(targets), place: place)
+    case .nothing: return Batch(features: matrix, targets: .nothing, place: place)
     }
   }
 
@@ -108,6 +116,7 @@ public final class BatchBuffer {
     case .classes: if labels.count < rows { labels = LabelBuffer(count: rows) }
     case .values:
       if values.count < rows * examples.dataset.outputs { values = FloatBuffer(count: rows * examples.dataset.outputs) }
+    case .nothing: break
     }
   }
 }

@@ -3,7 +3,7 @@ internal import Foundation
 
 /// Where data comes from and how it is split: what the data options of a job say.
 public struct DataSource: Codable, Equatable, Sendable {
-  /// `digits`, `fashion-mnist`, or the path of a CSV file or of a folder of IDX files.
+  /// `digits`, `fashion-mnist`, `none` for a model without data, or the path of a CSV file or of a folder of IDX files.
   public var data: String
   /// The label's column in a CSV file: a name, or a position from 1; nil for the last.
   public var label: String?
@@ -11,6 +11,9 @@ public struct DataSource: Codable, Equatable, Sendable {
   public var test: String?
   /// The share of the examples that becomes the test part, where the data does not bring one.
   public var testFraction: Double?
+
+  /// Whether there is no data. Each micro-batch then counts as one example.
+  public var isNone: Bool { data == "none" }
 
   /// The names that stand for data rather than for a path.
   public static let builtIn = ["digits", "fashion-mnist"]
@@ -26,7 +29,7 @@ public struct DataSource: Codable, Equatable, Sendable {
 
 /// Loaded data: its two parts, and what they have in common.
 public struct LoadedData: Sendable {
-  /// What is learned from.
+  /// What is learned from; empty without data.
   public let train: Examples
   /// What is only tested on; nil for none.
   public let test: Examples?
@@ -50,6 +53,13 @@ public struct LoadedData: Sendable {
   /// - Throws: ``DatasetError`` where something is missing, damaged or not a number.
   public init(_ source: DataSource, classify: Bool?, seed: UInt64, evaluatesAll: Bool = false) throws {
     var source = source
+    guard !source.isNone else {
+      try source.refuseCSVOptions("--data none, which has no examples")
+      (train, test, target) = (Examples(.none), nil, .nothing)
+      self.source = source
+      fingerprint = Self.fingerprint([.none])
+      return
+    }
     let parts: (train: RawPart, test: RawPart?)
     switch source.data {
     case "digits":
@@ -104,6 +114,7 @@ public struct LoadedData: Sendable {
       switch dataset.targets {
       case .classes(let classes): classes.withUnsafeBytes { hash.update(bufferPointer: $0) }
       case .values(let values): values.withUnsafeBytes { hash.update(bufferPointer: $0) }
+      case .nothing: break
       }
     }
     return hash.finalize().map { String(format: "%02x", $0) }.joined()

@@ -6,6 +6,8 @@ public enum Target: Equatable, Sendable, Codable {
   case classification(classes: Int)
   /// `outputs` real numbers.
   case regression(outputs: Int)
+  /// There is no data: the loss is a function of the parameters alone.
+  case nothing
 
   /// Whether classes are to be predicted.
   public var isClassification: Bool { if case .classification = self { true } else { false } }
@@ -15,6 +17,7 @@ public enum Target: Equatable, Sendable, Codable {
     switch self {
     case .classification(let classes): classes
     case .regression(let outputs): outputs
+    case .nothing: 0
     }
   }
 }
@@ -36,6 +39,7 @@ enum FeatureStorage: Sendable {
 enum TargetStorage: Sendable {
   case classes([Int32])
   case values([Float])
+  case nothing
 }
 
 /// Examples in memory, in the order and the element type of their file.
@@ -45,7 +49,10 @@ struct Dataset: Sendable {
   let featureCount: Int
   let outputs: Int
 
-  var count: Int { features.count / featureCount }
+  /// What a model without data learns from.
+  static let none = Dataset(features: .floats([]), targets: .nothing, featureCount: 0, outputs: 0)
+
+  var count: Int { featureCount == 0 ? 0 : features.count / featureCount }
 
   /// Writes row `row`'s features, scaled, to `output`.
   func scaleRow(_ row: Int, _ scaling: ScalingVectors, into output: MutableFloats) {

@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// A borrowed, read-only run of float32 values.
 ///
 /// A view does not keep its storage alive: it is valid for the call that it was passed to, or for as long as the
@@ -35,7 +37,7 @@ public struct Floats: @unchecked Sendable {
   }
 
   /// Whether no value is infinite or a NaN.
-  public var areFinite: Bool { UnsafeBufferPointer(start: base, count: count).allSatisfy(\.isFinite) }
+  public var areFinite: Bool { lk_all_finite(base, count) != 0 }
 
   /// A copy of the values.
   public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }

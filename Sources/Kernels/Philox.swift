@@ -1,3 +1,5 @@
+internal import Foundation
+
 /// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 ///
 /// A value is a pure function of (key, counter), so any thread of any worker draws the same one without shared state.
@@ -42,6 +44,20 @@ public struct Philox: Sendable {
       }
       index += 4
       counter += 1
+    }
+  }
+
+  /// Fills `values` with standard normal numbers, by pairs (G. E. P. Box & M. E. Muller, "A Note on the Generation of
+  /// Random Normal Deviates", 1958): values 2i and 2i + 1 are √(−2 ln u)·cos 2πv and √(−2 ln u)·sin 2πv, with u and v in
+  /// (0, 1) from words 2i mod 4 and the next of block 2i / 4. Computed in double and rounded; |values| < 6.8.
+  public func fillNormal(_ values: MutableFloats) {
+    for index in stride(from: 0, to: values.count, by: 2) {
+      let words = block(UInt64(index) / 4)
+      let u = (Double(words[index % 4]) + 0.5) * 0x1p-32
+      let v = (Double(words[index % 4 + 1]) + 0.5) * 0x1p-32
+      let radius = (-2 * log(u)).squareRoot()
+      values[index] = Float(radius * cos(2 * .pi * v))
+      if index + 1 < values.count { values[index + 1] = Float(radius * sin(2 * .pi * v)) }
     }
   }
 }

@@ -5,7 +5,7 @@ struct DataFlags: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "digits, fashion-mnist, a CSV file, or a folder of IDX files. (default: digits; for a saved model what it was trained on)",
+      "digits, fashion-mnist, a CSV file, a folder of IDX files, or none for a model without data. (default: digits; for a saved model what it was trained on)",
       valueName: "data"))
   var data: String?
 

@@ -35,6 +35,9 @@ struct EvaluateCommand: ParsableCommand {
 
   private func examples(for file: ModelFile) throws -> (String, Examples) {
     let job = file.description.job
+    guard !job.source.isNone else {
+      throw TrainingError("\(model) was trained with --data none: there is nothing to evaluate it on")
+    }
     var options = JobOptions()
     try options.set(source.given + [("seed", seed)])
     var source = options.source
@@ -45,6 +48,7 @@ struct EvaluateCommand: ParsableCommand {
       source = job.source
     }
     let wantsAll = self.source.data != nil && self.source.test == nil && self.source.testFraction == nil
+    guard !source.isNone else { throw JobError("--data none: there is nothing to evaluate \(model) on") }
     let loaded = try LoadedData(
       source, classify: file.description.target.isClassification, seed: seed == nil ? job.seed : options.chosenSeed,
       evaluatesAll: wantsAll)

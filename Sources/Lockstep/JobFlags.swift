@@ -19,7 +19,8 @@ struct JobFlags: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "mlp:SIZES for hidden layers of these sizes, or linear. (default: mlp:256,128)", valueName: "model"))
+      "mlp:SIZES for hidden layers of these sizes, linear, or quadratic:SHAPE, which has no data. (default: mlp:256,128)",
+      valueName: "model"))
   var model: String?
 
   @Option(
@@ -54,7 +55,7 @@ struct JobFlags: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Micro-batches a step. Fixes the order of summing, and how many threads can share a step. (default: 8)",
+      "Micro-batches a step. Fixes the order of summing, and how many threads can share a step. (default: 8; without data 1, and each is an example)",
       valueName: "count"))
   var microBatches: String?
 
@@ -73,6 +74,13 @@ struct JobFlags: ParsableArguments {
       "Fixes the initial parameters, the order of examples and the test part. (default: 0)", valueName: "number"))
   var seed: String?
 
+  @Option(
+    name: .customLong("on-nonfinite"), parsing: .unconditional,
+    help: ArgumentHelp(
+      "What becomes of a step whose loss or gradient is infinite or not a number: stop ends the run, skip leaves the step's update out. (default: stop)",
+      valueName: "policy"))
+  var onNonFinite: String?
+
   @OptionGroup(title: "Options of update rules and schedules")
   var optimization: OptimizerFlags
 
@@ -89,7 +97,7 @@ struct JobFlags: ParsableArguments {
         ("scale", scale),
         ("model", model), ("activation", activation), ("loss", loss), ("dropout", dropout), ("optimizer", optimizer),
         ("batch-size", batchSize), ("micro-batches", microBatches), ("epochs", epochs), ("steps", steps),
-        ("seed", seed),
+        ("seed", seed), ("on-nonfinite", onNonFinite),
         ("output", output),
       ] + optimization.given)
     for other in others {

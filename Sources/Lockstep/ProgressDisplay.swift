@@ -1,8 +1,10 @@
 internal import Foundation
 
-/// What a run shows while it goes: a bar on a terminal, plain lines elsewhere, and a line an epoch on both.
+/// What a run shows while it goes: a bar on a terminal, plain lines elsewhere, and a line an epoch on both. Without data,
+/// where an epoch is a step, only the last.
 final class ProgressDisplay {
   private let plan: StepPlan
+  private let showsEpochs: Bool
   private let isTerminal = isatty(STDOUT_FILENO) == 1
   private let start = Instant.now
   private var lastShown = Instant.now
@@ -14,8 +16,9 @@ final class ProgressDisplay {
   private var trainingSeconds = 0.0
   private var trainedSteps = 0
 
-  init(_ plan: StepPlan) {
+  init(_ plan: StepPlan, showsEpochs: Bool) {
     self.plan = plan
+    self.showsEpochs = showsEpochs
   }
 
   func show(_ event: TrainingEvent, _ statistics: RunStatistics) {
@@ -40,7 +43,8 @@ final class ProgressDisplay {
     trainingSeconds += report.seconds
     let now = Instant.now
     let elapsed = now.seconds(since: lastShown)
-    let isEpochEnd = plan.isEvaluationDue(afterStep: report.step - 1)
+    let isEpochEnd =
+      report.step == plan.totalSteps || showsEpochs && plan.isEvaluationDue(afterStep: report.step - 1)
     if elapsed >= (isTerminal ? 0.1 : 30) {
       let current = Double(examplesSinceShown) / elapsed
       rate = rate.map { $0 + (current - $0) * min(1, elapsed) } ?? current

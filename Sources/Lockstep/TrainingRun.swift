@@ -20,15 +20,18 @@ final class TrainingRun {
   /// What is trained on what.
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)
-    let target =
+    let parts = "\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test"
+    let data =
       switch prepared.target {
-      case .classification(let classes): "\(classes) classes"
-      case .regression: "regression"
+      case .classification(let classes): "\(job.source.data) (\(parts), \(classes) classes)"
+      case .regression: "\(job.source.data) (\(parts), regression)"
+      case .nothing: "no data"
       }
+    let batch = job.source.isNone ? "" : "batch \(plan.batchSize) in "
     return
-      "\(job.source.data) (\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test, \(target)), \(job.model) "
-      + "(\(grouped(prepared.model.layout.count)) parameters), \(job.optimizer.name) \(job.optimizer.learningRate), "
-      + "batch \(plan.batchSize) in \(count(job.microBatches, "micro-batch", "micro-batches"))"
+      "\(data), \(job.model) (\(grouped(prepared.model.layout.count)) parameters), "
+      + "\(job.optimizer.name) \(job.optimizer.learningRate), "
+      + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
 
   /// Lets a signal end `coordinator`'s run in order.
@@ -40,7 +43,7 @@ final class TrainingRun {
   /// Runs `coordinator` to its end; writes and prints what comes of it.
   func run(_ coordinator: Coordinator) throws {
     var start: Instant?
-    let progress = ProgressDisplay(prepared.plan)
+    let progress = ProgressDisplay(prepared.plan, showsEpochs: !prepared.job.source.isNone)
     func secondsSinceStart() -> Double { start.map { Instant.now.seconds(since: $0) } ?? 0 }
     func end(_ failure: String?) -> RunSummary {
       let summary = statistics.finished(
@@ -70,7 +73,7 @@ final class TrainingRun {
     }
     progress.clear()
     guard coordinator.parameters.values.areFinite else {
-      let failure = TrainingError("the last update made parameters that are not finite: try a smaller --learning-rate")
+      let failure = TrainingError("the initial parameters are not finite: --model \(prepared.job.model) makes them so")
       try? folder.finish(end("\(failure)"), model: nil)
       throw failure
     }
@@ -81,6 +84,7 @@ final class TrainingRun {
 
   private func printSummary(_ summary: RunSummary) {
     var lines = ["done: \(count(summary.steps, "step")) in \(String(format: "%.1f", summary.seconds)) s"]
+    if summary.skippedSteps > 0 { lines[0] += ", \(grouped(summary.skippedSteps)) of them skipped" }
     if let rate = summary.stepsPerSecond { lines[0] += ", \(String(format: "%.0f", rate)) steps/s" }
     if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
     if let accuracy = summary.testAccuracy { lines[0] += ", test accuracy \(format(accuracy))" }

@@ -19,7 +19,7 @@ public enum Loss: String, Codable, Sendable, CaseIterable {
     case (.meanSquaredError, .values(let values)):
       let sums = Kernels.meanSquaredError(outputs, targets: values.values, columns: columns)
       return Metrics(loss: sums.loss, squaredError: sums.squaredError)
-    case (.crossEntropy, .values), (.meanSquaredError, .classes):
+    case (.crossEntropy, .values), (.meanSquaredError, .classes), (_, .nothing):
       preconditionFailure("\(rawValue) does not go with these targets; jobs are checked for that")
     }
   }

@@ -7,13 +7,13 @@ public struct ModelRequest: Equatable, Sendable {
 
   /// What stands after the colon of `--model name:…`; empty without one.
   public var arguments: String
-  /// How many numbers describe an example.
+  /// How many numbers describe an example; 0 without data.
   public var inputs: Int
-  /// What is to be predicted.
+  /// What is to be predicted; ``Target/nothing`` without data.
   public var target: Target
   /// The job's activation.
   public var activation: Activation
-  /// The job's loss.
+  /// The job's loss; means nothing without data.
   public var loss: Loss
   /// The share of hidden values that training drops.
   public var dropout: Double
@@ -53,17 +53,20 @@ public struct ModelFactory: Sendable {
     self.make = make
   }
 
-  /// `mlp:256,128`, and `linear` for no hidden layer.
+  /// `mlp:256,128`, `linear` for no hidden layer, and `quadratic:10,10`, which needs no data.
   public static let builtIn: [ModelFactory] = [
     ModelFactory("mlp") { request in
-      try MultilayerPerceptron(request, hidden: hiddenSizes(request.arguments))
+      try request.requireData("mlp")
+      return try MultilayerPerceptron(request, hidden: hiddenSizes(request.arguments))
     },
     ModelFactory("linear") { request in
+      try request.requireData("linear")
       guard request.arguments.isEmpty else {
         throw ModelError("--model linear has no hidden sizes; for those, say --model mlp:\(request.arguments)")
       }
       return try MultilayerPerceptron(request, hidden: [])
     },
+    ModelFactory("quadratic") { request in try Quadratic(request) },
   ]
 
   private static func hiddenSizes(_ arguments: String) throws -> [Int] {
@@ -74,6 +77,16 @@ public struct ModelFactory: Sendable {
         )
       }
       return size
+    }
+  }
+}
+
+extension ModelRequest {
+  fileprivate func requireData(_ name: String) throws {
+    guard target != .nothing else {
+      throw ModelError(
+        "--model \(name) learns from data, and --data is none: give --data, or a model without data, such as --model quadratic:10,10"
+      )
     }
   }
 }

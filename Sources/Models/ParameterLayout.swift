@@ -1,3 +1,5 @@
+public import Kernels
+
 /// Where each tensor lies in the one flat vector that holds all parameters.
 ///
 /// Tensors follow each other without gaps, in the order of their list.
@@ -37,5 +39,19 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
     let range = count..<count + shape.reduce(1, *)
     tensors.append(Tensor(name: name, shape: shape, isSavedTransposed: savedTransposed, range: range))
     return range
+  }
+
+  /// The last tensor, and so the first that backpropagation comes to, of which a value is infinite or a NaN.
+  ///
+  /// - Parameters:
+  ///   - values: a part of a vector of this layout.
+  ///   - start: where in the vector they begin.
+  /// - Returns: its index, or nil where all values are finite.
+  public func lastNonFiniteTensor(in values: Floats, from start: Int = 0) -> Int? {
+    guard !values.areFinite else { return nil }
+    return tensors.lastIndex { tensor in
+      let range = tensor.range.clamped(to: start..<start + values.count)
+      return !values[range.lowerBound - start..<range.upperBound - start].areFinite
+    }
   }
 }

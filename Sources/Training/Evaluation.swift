@@ -24,7 +24,7 @@ public struct Evaluation: Equatable, Sendable {
     case .classification:
       accuracy = Double(sum.correct) / Double(examples.count)
       r2 = nil
-    case .regression:
+    case .regression, .nothing:
       accuracy = nil
       r2 = examples.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
     }

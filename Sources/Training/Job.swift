@@ -35,6 +35,8 @@ public struct Job: Equatable, Sendable {
   public var seed: UInt64
   /// How features are scaled.
   public var scale: ScalingKind
+  /// What becomes of a step whose loss or gradient is not finite.
+  public var onNonFinite = NonFinitePolicy.stop
 
   /// Every option with its value as a user would write it, in the order of the help.
   public var options: [(name: String, value: String)] {
@@ -42,22 +44,22 @@ public struct Job: Equatable, Sendable {
     if let label = source.label { options.append(("label", label)) }
     if let test = source.test { options.append(("test", test)) }
     if let fraction = source.testFraction { options.append(("test-fraction", "\(fraction)")) }
-    options += [
-      ("scale", scale.rawValue), ("model", model), ("activation", activation.rawValue), ("loss", loss.rawValue),
-      ("dropout", "\(dropout)"),
-      ("optimizer", optimizer.name),
-    ]
+    if !source.isNone { options.append(("scale", scale.rawValue)) }
+    options += [("model", model), ("activation", activation.rawValue)]
+    if !source.isNone { options.append(("loss", loss.rawValue)) }
+    options += [("dropout", "\(dropout)"), ("optimizer", optimizer.name)]
     for hyperparameter in OptimizerSettings.allHyperparameters {
       if let value = optimizer.values[hyperparameter.name] {
         options.append((hyperparameter.name, hyperparameter.text(value)))
       }
     }
-    options += [("batch-size", "\(batchSize)"), ("micro-batches", "\(microBatches)")]
+    if !source.isNone { options.append(("batch-size", "\(batchSize)")) }
+    options.append(("micro-batches", "\(microBatches)"))
     switch length {
     case .epochs(let epochs): options.append(("epochs", "\(epochs)"))
     case .steps(let steps): options.append(("steps", "\(steps)"))
     }
-    options.append(("seed", "\(seed)"))
+    options += [("seed", "\(seed)"), ("on-nonfinite", onNonFinite.rawValue)]
     return options
   }
 
@@ -68,12 +70,22 @@ public struct Job: Equatable, Sendable {
       dropout: dropout)
   }
 
-  /// The job's plan over `data`.
+  /// The job's plan over `data`; without data a step is an epoch.
   public func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
-      trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
+      trainCount: source.isNone ? batchSize : data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize,
+      microBatches: microBatches,
       length: length)
   }
+}
+
+/// What becomes of a step whose loss or gradient is infinite or not a number. In neither case does anything of it reach
+/// the parameters.
+public enum NonFinitePolicy: String, Codable, Sendable, CaseIterable {
+  /// The run ends with an error that names the place.
+  case stop
+  /// The step has no update, and the next one follows.
+  case skip
 }
 
 /// Jobs are flat in JSON, under the names of the command line's options.
@@ -107,6 +119,7 @@ extension Job: Codable {
     case .steps(let steps): try container.encode(steps, forKey: Key("steps"))
     }
     try container.encode(seed, forKey: Key("seed"))
+    try container.encode(onNonFinite, forKey: Key("on-nonfinite"))
   }
 
   /// Reads a complete job, as ``encode(to:)`` writes it.
@@ -139,5 +152,6 @@ extension Job: Codable {
       container.contains(Key("steps"))
       ? .steps(try whole("steps", JobOptions.stepCounts)) : .epochs(try whole("epochs", JobOptions.epochCounts))
     seed = try container.decode(UInt64.self, forKey: Key("seed"))
+    onNonFinite = try container.decode(NonFinitePolicy.self, forKey: Key("on-nonfinite"))
   }
 }

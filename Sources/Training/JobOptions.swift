@@ -34,6 +34,7 @@ public struct JobOptions: Equatable, Sendable {
   var microBatches: Int?
   var length: Job.Length?
   var seed: UInt64?
+  var onNonFinite: NonFinitePolicy?
   /// The run's folder; nil for a new one under `runs`.
   public private(set) var output: String?
 
@@ -50,7 +51,7 @@ public struct JobOptions: Equatable, Sendable {
   public static var names: [String] {
     ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "dropout", "optimizer"]
       + OptimizerSettings.allHyperparameters.map(\.name)
-      + ["batch-size", "micro-batches", "epochs", "steps", "seed", "output"]
+      + ["batch-size", "micro-batches", "epochs", "steps", "seed", "on-nonfinite", "output"]
   }
 
   /// Sets one option.
@@ -81,6 +82,7 @@ public struct JobOptions: Equatable, Sendable {
         throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
       }
       seed = value
+    case "on-nonfinite": onNonFinite = try choice(name, text)
     case "output": output = try nonEmpty(name, text)
     default:
       if let hyperparameter = OptimizerSettings.allHyperparameters.first(where: { $0.name == name }) {
@@ -146,6 +148,7 @@ public struct JobOptions: Equatable, Sendable {
     take(\.microBatches)
     take(\.length)
     take(\.seed)
+    take(\.onNonFinite)
     take(\.output)
     hyperparameters.merge(mine.hyperparameters) { $1 }
   }
@@ -163,7 +166,10 @@ public struct JobOptions: Equatable, Sendable {
 
   /// Fills in the defaults and checks the whole against the loaded data.
   public func resolve(_ loaded: LoadedData) throws -> Job {
-    let count = loaded.train.count
+    let isNone = loaded.source.isNone
+    if isNone { try refuseDataOptions() }
+    let microBatches = microBatches ?? (isNone ? 1 : 8)
+    let count = isNone ? microBatches : loaded.train.count
     let optimizer = try OptimizerSettings(optimizer ?? "adam", given: hyperparameters)
     let isFullBatch = optimizer.name == GradientDescent.name
     if let batchSize, isFullBatch && batchSize != count {
@@ -178,9 +184,20 @@ public struct JobOptions: Equatable, Sendable {
       source: loaded.source, model: model ?? "mlp:256,128", activation: activation ?? .relu,
       loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
       dropout: dropout ?? 0,
-      optimizer: optimizer, batchSize: batchSize ?? (isFullBatch ? count : min(128, count)),
-      microBatches: microBatches ?? 8, length: length ?? .epochs(10),
-      seed: chosenSeed, scale: scale ?? .standard)
+      optimizer: optimizer, batchSize: batchSize ?? (isNone || isFullBatch ? count : min(128, count)),
+      microBatches: microBatches,
+      length: length ?? .epochs(10), seed: chosenSeed, scale: scale ?? (isNone ? .none : .standard),
+      onNonFinite: onNonFinite ?? .stop)
+  }
+
+  private func refuseDataOptions() throws {
+    let why = [
+      (scale != nil, "scale", "there are no features"), (loss != nil, "loss", "the model has a loss of its own"),
+      (batchSize != nil, "batch-size", "a step has as many examples as --micro-batches"),
+    ]
+    for (isGiven, name, reason) in why where isGiven {
+      throw JobError("--\(name) does not go with --data none: \(reason)")
+    }
   }
 
   private func nonEmpty(_ name: String, _ text: String) throws -> String {

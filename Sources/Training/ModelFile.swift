@@ -12,7 +12,7 @@ public struct ModelDescription: Codable, Equatable, Sendable {
   public var job: Job
   /// What it predicts.
   public var target: Target
-  /// How many numbers describe an example.
+  /// How many numbers describe an example; 0 without data.
   public var inputs: Int
   /// What was done to the features.
   public var scaling: Scaling
@@ -54,7 +54,8 @@ public struct ModelFile {
       throw FileError("\(path): its `\(ModelFile.key)` metadata cannot be read; was it written by another version?")
     }
     let job = description.job
-    guard (1...ModelRequest.mostOutputs).contains(description.target.outputs),
+    guard description.target == .nothing || (1...ModelRequest.mostOutputs).contains(description.target.outputs),
+      (description.target == .nothing) == job.source.isNone,
       description.target.isClassification == (job.loss == .crossEntropy),
       description.scaling.offset.count == description.inputs, description.scaling.factor.count == description.inputs
     else { throw FileError("\(path): its `\(ModelFile.key)` metadata contradicts itself; the file is damaged") }

@@ -21,6 +21,12 @@ public struct PreparedJob: Sendable {
   /// What R² measures against; nil for classification or without a test part.
   public let targetVariation: Double?
 
+  /// What may help where something is not finite.
+  var advice: String {
+    let isScaled = job.source.isNone || job.scale == .standard
+    return "try a smaller --learning-rate" + (isScaled ? "" : ", or --scale standard")
+  }
+
   /// Loads the data that `options` name, resolves them against it, and makes the model.
   public init(_ options: JobOptions, models: [ModelFactory]) throws {
     let data = try LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed)

@@ -31,9 +31,10 @@ public final class RunFolder {
     switch event {
     case .step(let report):
       let workers = report.computeSeconds.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",")
+      let skipped = report.isSkipped ? ",\"skipped\":true" : ""
       try metrics.append(
         "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"loss\":\(json(report.loss)),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
+          + "\"loss\":\(json(report.loss))\(skipped),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
           + "\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),\"send_seconds\":\(json(report.sendSeconds))}")
     case .evaluation(let report):
       let score =

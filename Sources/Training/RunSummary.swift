@@ -12,13 +12,16 @@ public struct RunSummary: Codable, Sendable {
   public var workers = 0
   /// Compute threads of a worker; of the one with the most where they differ.
   public var threads = 0
-  /// Updates done.
+  /// Steps done, skipped ones counted.
   public var steps = 0
+  /// Steps without an update, because something was not finite.
+  public var skippedSteps = 0
   /// Epochs begun.
   public var epochs = 0
   /// Examples computed, repetitions counted.
   public var examplesSeen = 0
-  /// The mean loss over the last epoch's examples, each before its step's update; nil without a step.
+  /// The mean loss over the last epoch's examples, each before its step's update; skipped steps do not count. Nil without
+  /// a step.
   public var trainLoss: Double?
   /// The share of them classified right.
   public var trainAccuracy: Double?
@@ -39,6 +42,7 @@ public struct RunSummary: Codable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case status, error, workers, threads, steps, epochs
+    case skippedSteps = "skipped_steps"
     case examplesSeen = "examples_seen"
     case trainLoss = "train_loss"
     case trainAccuracy = "train_accuracy"
@@ -87,15 +91,20 @@ public struct RunStatistics: Sendable {
         epoch = report.epoch
         (epochExamples, epochLoss, epochCorrect) = (0, 0, 0)
       }
-      epochExamples += report.examples
-      epochLoss += report.loss * Double(report.examples)
-      if let accuracy = report.accuracy { epochCorrect += accuracy * Double(report.examples) }
+      if report.isSkipped {
+        summary.skippedSteps += 1
+      } else {
+        epochExamples += report.examples
+        epochLoss += report.loss * Double(report.examples)
+        if let accuracy = report.accuracy { epochCorrect += accuracy * Double(report.examples) }
+      }
       stepSeconds += report.seconds
       summary.steps = report.step
       summary.epochs = report.epoch
       summary.examplesSeen += report.examples
-      summary.trainLoss = epochLoss / Double(epochExamples)
-      summary.trainAccuracy = report.accuracy == nil ? nil : epochCorrect / Double(epochExamples)
+      let isMeasured = epochExamples > 0
+      summary.trainLoss = isMeasured ? epochLoss / Double(epochExamples) : nil
+      summary.trainAccuracy = isMeasured && report.accuracy != nil ? epochCorrect / Double(epochExamples) : nil
       summary.stepsPerSecond = stepSeconds > 0 ? Double(report.step) / stepSeconds : nil
     case .evaluation(let report):
       summary.testLoss = report.loss.isFinite ? report.loss : nil

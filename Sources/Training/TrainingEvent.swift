@@ -4,7 +4,7 @@ public enum TrainingEvent: Sendable {
   case workerJoined(name: String, number: Int, threads: Int, count: Int)
   /// A worker is gone, and why; `count` are left.
   case workerLeft(name: String, number: Int, reason: String, count: Int)
-  /// A step's update is done.
+  /// A step's update is done, or skipped.
   case step(StepReport)
   /// The test part was computed.
   case evaluation(EvaluationReport)
@@ -14,7 +14,7 @@ public enum TrainingEvent: Sendable {
 
 /// One step.
 public struct StepReport: Sendable {
-  /// Updates done with this one.
+  /// Steps done with this one, skipped ones counted.
   public var step: Int
   /// The epoch that it belongs to, from 1.
   public var epoch: Int
@@ -24,6 +24,8 @@ public struct StepReport: Sendable {
   public var loss: Double
   /// The share of them classified right; nil for regression.
   public var accuracy: Double?
+  /// Whether it had no update, because something was not finite.
+  public var isSkipped = false
   /// From its start to the last chunk's update.
   public var seconds: Double
   /// Each worker's seconds of compute threads, by worker number.

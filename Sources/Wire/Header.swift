@@ -9,7 +9,7 @@
 /// |      6 |    2 | kind           | ``MessageKind``                                                    |
 /// |      8 |    8 | run            | the training run; 0 where the sender does not know it yet          |
 /// |     16 |    8 | session        | one membership of one worker; 0 before WELCOME                     |
-/// |     24 |    8 | step           | updates applied to the parameters that the message is about        |
+/// |     24 |    8 | step           | steps done, updated or skipped, before what the message is about   |
 /// |     32 |    4 | node start     | first leaf of the range or tree node                               |
 /// |     36 |    4 | node end       | one past its last leaf                                             |
 /// |     40 |    4 | chunk          | which range of the parameter vector                                |
@@ -17,7 +17,7 @@
 /// |     48 |    8 | payload length | bytes in the frame that follows; 0 for none                        |
 public struct Header: Equatable, Sendable {
   /// The protocol version that this code speaks.
-  public static let protocolVersion: UInt16 = 1
+  public static let protocolVersion: UInt16 = 2
   /// How many bytes an encoded header has.
   public static let size = 56
   static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
@@ -28,7 +28,7 @@ public struct Header: Equatable, Sendable {
   public var run: UInt64
   /// One membership of one worker.
   public var session: UInt64
-  /// How many updates the parameters had that the message is about.
+  /// How many steps, updated or skipped, the parameters had that the message is about.
   public var step: UInt64
   /// A range of leaves: an assignment, or a tree node.
   public var leaves: Range<UInt32>
@@ -120,7 +120,7 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case assign = 6
   /// Worker: one chunk of a node's gradient sum (float32).
   case push = 7
-  /// Worker: a node's ``NodeMetrics``; follows the node's last push.
+  /// Worker: a node's ``NodeMetrics``; follows the node's last push. In stop mode a gradient with a flaw is not pushed.
   case metrics = 8
   /// Either: are you there?
   case ping = 9

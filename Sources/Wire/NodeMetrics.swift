@@ -1,4 +1,4 @@
-/// What a tree node sums besides the gradient. 40 bytes on the wire, little-endian:
+/// What a tree node sums besides the gradient. 48 bytes on the wire, little-endian:
 ///
 /// | offset | size | field          | unit                                                |
 /// | -----: | ---: | -------------- | --------------------------------------------------- |
@@ -7,9 +7,11 @@
 /// |     16 |    8 | correct        | examples classified right                           |
 /// |     24 |    8 | squared error  | summed over examples and outputs, float64           |
 /// |     32 |    8 | compute time   | seconds of compute threads, float64; not part of the result |
+/// |     40 |    4 | leaf           | of the first flaw (``Flaw``), else −1               |
+/// |     44 |    4 | tensor         | of the first flaw, else −1                          |
 public struct NodeMetrics: Equatable, Sendable {
   /// How many bytes encoded metrics have.
-  public static let size = 40
+  public static let size = 48
 
   /// How many examples the node covers.
   public var examples: Int64
@@ -21,27 +23,47 @@ public struct NodeMetrics: Equatable, Sendable {
   public var squaredError: Double
   /// Seconds that compute threads spent on the node.
   public var computeSeconds: Double
+  /// The first of its leaves whose loss or gradient is infinite or not a number; nil where all are finite.
+  public var flaw: Flaw?
+
+  /// Where a loss or a gradient is infinite or not a number.
+  public struct Flaw: Hashable, Sendable {
+    /// The leaf; nil where all leaves are finite and a sum of their gradients is not.
+    public var leaf: Int?
+    /// The first tensor in the order of backpropagation with such a gradient, by its place in the layout; nil where only
+    /// the loss is such.
+    public var tensor: Int?
+
+    /// A flaw of a leaf, of a tensor, or of both.
+    public init(leaf: Int?, tensor: Int?) {
+      self.leaf = leaf
+      self.tensor = tensor
+    }
+  }
 
   /// Metrics of a node.
   public init(
-    examples: Int64 = 0, loss: Double = 0, correct: Int64 = 0, squaredError: Double = 0, computeSeconds: Double = 0
+    examples: Int64 = 0, loss: Double = 0, correct: Int64 = 0, squaredError: Double = 0, computeSeconds: Double = 0,
+    flaw: Flaw? = nil
   ) {
     self.examples = examples
     self.loss = loss
     self.correct = correct
     self.squaredError = squaredError
     self.computeSeconds = computeSeconds
+    self.flaw = flaw
   }
 
   /// The parent's metrics. Along the tree, so that the sums' bits never depend on who computed what; the counts wrap
-  /// because a hostile peer may send any.
+  /// because a hostile peer may send any. The left flaw is the first.
   public static func + (left: NodeMetrics, right: NodeMetrics) -> NodeMetrics {
     NodeMetrics(
       examples: left.examples &+ right.examples, loss: left.loss + right.loss, correct: left.correct &+ right.correct,
-      squaredError: left.squaredError + right.squaredError, computeSeconds: left.computeSeconds + right.computeSeconds)
+      squaredError: left.squaredError + right.squaredError, computeSeconds: left.computeSeconds + right.computeSeconds,
+      flaw: left.flaw ?? right.flaw)
   }
 
-  /// The metrics' 40 bytes.
+  /// The metrics' 48 bytes.
   public var encoded: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: NodeMetrics.size) { buffer, count in
       let bytes = UnsafeMutableRawBufferPointer(buffer)
@@ -50,21 +72,29 @@ public struct NodeMetrics: Equatable, Sendable {
       bytes.storeBytes(of: correct.littleEndian, toByteOffset: 16, as: Int64.self)
       bytes.storeBytes(of: squaredError.bitPattern.littleEndian, toByteOffset: 24, as: UInt64.self)
       bytes.storeBytes(of: computeSeconds.bitPattern.littleEndian, toByteOffset: 32, as: UInt64.self)
+      bytes.storeBytes(of: Int32(flaw?.leaf ?? -1).littleEndian, toByteOffset: 40, as: Int32.self)
+      bytes.storeBytes(of: Int32(flaw?.tensor ?? -1).littleEndian, toByteOffset: 44, as: Int32.self)
       count = NodeMetrics.size
     }
   }
 
   /// Reads metrics.
   ///
-  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not exactly 40.
+  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not exactly 48.
   public init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
     guard bytes.count == NodeMetrics.size else { throw .payloadLength(found: bytes.count, expected: NodeMetrics.size) }
     func double(at offset: Int) -> Double {
       Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
     }
+    func index(at offset: Int) -> Int? {
+      let index = Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
+      return index < 0 ? nil : Int(index)
+    }
+    let (leaf, tensor) = (index(at: 40), index(at: 44))
     self.init(
       examples: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: Int64.self)), loss: double(at: 8),
       correct: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: Int64.self)),
-      squaredError: double(at: 24), computeSeconds: double(at: 32))
+      squaredError: double(at: 24), computeSeconds: double(at: 32),
+      flaw: leaf == nil && tensor == nil ? nil : Flaw(leaf: leaf, tensor: tensor))
   }
 }

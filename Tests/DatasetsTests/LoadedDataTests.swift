@@ -249,6 +249,18 @@ import Testing
     #expect(data.source.data == "\(FileManager.default.currentDirectoryPath)/\(name)")
   }
 
+  @Test("no data have no examples, one fingerprint, and no options")
+  func noData() throws {
+    let none = try LoadedData(DataSource(data: "none"), classify: nil, seed: 1)
+    #expect(none.target == .nothing && none.train.count == 0 && none.test == nil && none.featureCount == 0)
+    #expect(try LoadedData(DataSource(data: "none"), classify: false, seed: 2).fingerprint == none.fingerprint)
+    let batch = BatchBuffer(none.train, scaling: Scaling(.none, of: none.train)).gather(3..<8)
+    #expect(batch.count == 5 && batch[1..<3].count == 2)
+    expectError("--label does not go with --data none") {
+      _ = try LoadedData(DataSource(data: "none", label: "y"), classify: nil, seed: 0)
+    }
+  }
+
   @Test("the variation is the squared distance from the part's own mean")
   func variation() throws {
     let test = try folder.write("0,1\n0,2\n0,6\n", to: "test.csv")

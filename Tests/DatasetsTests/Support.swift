@@ -85,6 +85,7 @@ struct GatheredRows {
     switch batch.targets {
     case .classes(let labels): classes = (0..<labels.count).map { labels[$0] }
     case .values(let matrix): (values, valueColumns) = (matrix.values.array, matrix.columns)
+    case .nothing: break
     }
     withExtendedLifetime(buffer) {}
   }

@@ -131,6 +131,7 @@ struct Summary: Decodable {
   let workers: Int
   let threads: Int
   let steps: Int
+  let skipped_steps: Int
   let epochs: Int
   let examples_seen: Int
   let train_loss: Double?

@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Testing
 
@@ -32,5 +33,28 @@ import Testing
     #expect(array.allSatisfy { abs($0) < 2 })
     #expect(abs(mean) < 0.02)
     #expect(abs(variance - 4.0 / 3) < 0.02)
+  }
+
+  @Test("normal numbers have a normal's moments and tails, and each depends on its place alone")
+  func normal() {
+    let values = FloatBuffer(count: 100_003)
+    let philox = Philox(seed: 3, stream: 4)
+    philox.fillNormal(values.all)
+    let array = values.values.array.map(Double.init)
+    func mean(_ power: (Double) -> Double) -> Double { array.reduce(0) { $0 + power($1) } / Double(array.count) }
+    #expect(abs(mean { $0 }) < 0.02)
+    #expect(abs(mean { $0 * $0 } - 1) < 0.02)
+    #expect(abs(mean { $0 * $0 * $0 }) < 0.05)
+    #expect(abs(mean { $0 * $0 * $0 * $0 } - 3) < 0.15)
+    #expect(abs(mean { abs($0) < 1 ? 1 : 0 } - 0.6827) < 0.01)
+    #expect(array.allSatisfy { abs($0) < 6.8 })
+    // Box & Muller's equations, for a pair in the middle: words 2 and 3 of block 1.
+    let words = philox.block(1)
+    let (u, v) = ((Double(words.z) + 0.5) / 0x1p32, (Double(words.w) + 0.5) / 0x1p32)
+    #expect(values.values[6] == Float((-2 * log(u)).squareRoot() * cos(2 * .pi * v)))
+    #expect(values.values[7] == Float((-2 * log(u)).squareRoot() * sin(2 * .pi * v)))
+    let short = FloatBuffer(count: 7)
+    philox.fillNormal(short.all)
+    #expect(short.values.array == values.values[0..<7].array)
   }
 }

@@ -30,6 +30,7 @@ import Testing
     #expect(job.model == "mlp:256,128")
     #expect(job.length == .epochs(10))
     #expect(job.optimizer.name == "adam")
+    #expect(job.onNonFinite == .stop)
   }
 
   @Test func aFlagBeatsTheFile() throws {
@@ -49,6 +50,7 @@ import Testing
     arguments: [
       [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
       [("model", "linear"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
+      [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip")],
     ] as [[(String, String)]])
   func yamlRoundTrip(_ given: [(String, String)]) throws {
     var options = JobOptions()
@@ -68,7 +70,7 @@ import Testing
       ("model: [1, 2]\n", "FILE, line 1: model needs one value"),
       ("- a\n- b\n", "options are needed, one a line"), ("a: [\n", "FILE is not YAML"),
       ("activation: swish\n", "known are relu, tanh, sigmoid, gelu"), ("test-fraction: 1\n", "below 1"),
-      ("learning-rate: fast\n", "--learning-rate fast: a number that is finite is needed"),
+      ("learning-rate: fast\n", "--learning-rate fast: it must be above 0"),
     ])
   func fileErrors(_ yaml: String, _ message: String) {
     let error = #expect(throws: JobError.self) { try merged(yaml) }
@@ -78,6 +80,26 @@ import Testing
   @Test func aMissingFileIsNamed() {
     var options = JobOptions()
     #expect(throws: JobError("--job /nowhere/x.yaml: no such file")) { try options.merge(file: "/nowhere/x.yaml") }
+  }
+
+  @Test func withoutDataAMicroBatchIsAnExampleAndAnEpochAStep() throws {
+    for (given, microBatches) in [([], 1), ([("micro-batches", "5")], 5)] as [([(String, String)], Int)] {
+      let options = try merged("data: none\nepochs: 7\n", flags: given)
+      let data = try LoadedData(options.source, classify: nil, seed: 0)
+      let job = try options.resolve(data)
+      #expect(job.batchSize == microBatches && job.microBatches == microBatches)
+      let plan = job.plan(data)
+      #expect(plan.trainCount == microBatches && plan.stepsPerEpoch == 1 && plan.totalSteps == 7 && plan.testCount == 0)
+    }
+  }
+
+  @Test(
+    "options about data do not go with none",
+    arguments: [("scale", "none"), ("loss", "mean-squared-error"), ("batch-size", "1")])
+  func noData(_ name: String, _ value: String) throws {
+    let options = try merged("data: none\n", flags: [(name, value)])
+    let error = #expect(throws: JobError.self) { try resolved(options) }
+    #expect(error?.description.hasPrefix("--\(name) does not go with --data none: ") == true)
   }
 
   @Test func aBatchLargerThanTheTrainingPartIsRefused() throws {

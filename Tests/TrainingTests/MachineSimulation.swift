@@ -17,6 +17,15 @@ struct MachineSimulation {
     var thaw = 0
   }
 
+  /// What becomes infinite in a step at a position.
+  enum Poison: Equatable {
+    /// The gradient with respect to one parameter.
+    case gradient(Int)
+    case loss
+    /// Not infinite, but such that two of them are together.
+    case half(Int)
+  }
+
   private struct WorkerProcess {
     var machine: WorkerMachine
     var parameters: [Float]
@@ -36,13 +45,26 @@ struct MachineSimulation {
 
   static let chunks = ChunkLayout(parameterCount: 5, size: 2)
 
+  static let layout = {
+    var layout = ParameterLayout()
+    layout.append("a", shape: [3])
+    layout.append("b", shape: [2])
+    return layout
+  }()
+
   let plan: StepPlan
+  let onNonFinite: NonFinitePolicy
+  /// By step and position.
+  let poison: [Int: [Int: Poison]]
   var random: SeededGenerator
   var now = Instant(nanoseconds: 0)
   private var coordinator: CoordinatorMachine
   private var current: [Float]
   private var updated: [Float]
   private var step = 0
+  private var updates = 0
+  /// Chunks updated in a step that is not advanced from.
+  private(set) var pendingUpdates: Set<Int> = []
   private var sums: [[Node: [Float]]]
   private var workers: [CoordinatorMachine.Peer: WorkerProcess] = [:]
   private var started: UInt64 = 0
@@ -50,16 +72,21 @@ struct MachineSimulation {
   /// How the run ended: nil while it runs, "" for success.
   private(set) var outcome: String?
 
-  init(plan: StepPlan, workers count: Int, seed: UInt64) {
+  init(
+    plan: StepPlan, workers count: Int, seed: UInt64, onNonFinite: NonFinitePolicy = .stop,
+    poison: [Int: [Int: Poison]] = [:]
+  ) {
     self.plan = plan
+    self.onNonFinite = onNonFinite
+    self.poison = poison
     random = SeededGenerator(seed: seed)
     current = [1, -2, 3, -4, 5]
     updated = current
     sums = Array(repeating: [:], count: Self.chunks.count)
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: 42, plan: plan, chunks: Self.chunks, ready: Ready(data: "data", layout: ParameterLayout()),
-        awaitedWorkers: 0, isClassification: false))
+        run: 42, plan: plan, chunks: Self.chunks, ready: Ready(data: "data", layout: Self.layout),
+        awaitedWorkers: 0, isClassification: false, onNonFinite: onNonFinite))
     handle(.started)
     for _ in 0..<count { startWorker() }
   }
@@ -77,6 +104,13 @@ struct MachineSimulation {
   var losses: [UInt64] {
     events.compactMap { if case .step(let report) = $0 { report.loss.bitPattern } else { nil } }
   }
+
+  /// The steps, from 1, that were skipped.
+  var skipped: [Int] {
+    events.compactMap { if case .step(let report) = $0, report.isSkipped { report.step } else { nil } }
+  }
+
+  var warnings: [String] { events.compactMap { if case .warning(let text) = $0 { text } else { nil } } }
 
   var evaluations: [UInt64] {
     events.compactMap { if case .evaluation(let report) = $0 { report.loss.bitPattern } else { nil } }
@@ -155,6 +189,7 @@ struct MachineSimulation {
   }
 
   private mutating func handle(_ event: CoordinatorMachine.Event, payload: [Float] = []) {
+    var answers: [CoordinatorMachine.Event] = []
     for action in coordinator.handle(event, at: now) {
       switch action {
       case .send(let header, let body, let peer):
@@ -175,27 +210,52 @@ struct MachineSimulation {
         sums[chunk][Node(left.start..<right.end)] = add(
           sums[chunk].removeValue(forKey: left)!, sums[chunk].removeValue(forKey: right)!)
       case .discard(let node, let chunk): precondition(sums[chunk].removeValue(forKey: node) != nil)
+      case .check(let chunk):
+        precondition(sums[chunk].count == 1)
+        answers.append(.checked(chunk: chunk, nonFinite: nonFinite(sums[chunk].first!.value, chunk)))
       case .update(let chunk, let number, let examples):
-        precondition(number == step + 1 && sums[chunk].count == 1)
+        precondition(number == updates + 1 && sums[chunk].count == 1)
         let (root, sum) = sums[chunk].first!
+        precondition(nonFinite(sum, chunk) == nil, "an update with a gradient that is not finite")
+        // Of a rate that tells whether skipped steps are counted.
         for (index, parameter) in Self.chunks[chunk].enumerated() {
-          updated[parameter] = current[parameter] - 0.1 * (sum[index] / Float(examples))
+          updated[parameter] = current[parameter] - (0.1 + 0.01 / Float(number)) * (sum[index] / Float(examples))
         }
         sums[chunk][root] = nil
+        pendingUpdates.insert(chunk)
+        answers.append(.updated(chunk: chunk, nonFinite: nonFinite(Array(updated[Self.chunks[chunk]]), chunk)))
       case .advance:
-        precondition(sums.allSatisfy(\.isEmpty))
+        precondition(sums.allSatisfy(\.isEmpty) && pendingUpdates.count == Self.chunks.count)
+        pendingUpdates = []
         current = updated
+        step += 1
+        updates += 1
+      case .skip:
+        precondition(sums.allSatisfy(\.isEmpty) && pendingUpdates.isEmpty)
         step += 1
       case .report(let event): events.append(event)
       case .end(let failure): outcome = failure ?? ""
       }
     }
+    for answer in answers { handle(answer) }
+  }
+
+  private func nonFinite(_ values: [Float], _ chunk: Int) -> Int? {
+    let start = Self.chunks[chunk].lowerBound
+    return Self.layout.tensors.lastIndex { tensor in
+      values.indices.contains { tensor.range.contains(start + $0) && !values[$0].isFinite }
+    }
+  }
+
+  private func nonFinite(_ gradient: [Float]) -> Int? {
+    (0..<Self.chunks.count).compactMap { nonFinite(Array(gradient[Self.chunks[$0]]), $0) }.max()
   }
 
   private mutating func handle(_ event: WorkerMachine.Event, at peer: CoordinatorMachine.Peer, payload: [Float] = []) {
     // The simulated WELCOME has no job: loading is a task here.
     if case .received(let header, _) = event, header.kind == .welcome {
-      let job = Welcome.simulated
+      var job = Welcome.simulated
+      job.job.onNonFinite = onNonFinite
       act(workers[peer]!.machine.handle(.received(header, .welcome(job)), at: now), at: peer, payload)
       return
     }
@@ -236,7 +296,7 @@ struct MachineSimulation {
 
   private mutating func perform(_ task: Task, at peer: CoordinatorMachine.Peer) {
     switch task {
-    case .load: handle(.loaded(Ready(data: "data", layout: ParameterLayout()), plan, Self.chunks), at: peer)
+    case .load: handle(.loaded(Ready(data: "data", layout: Self.layout), plan, Self.chunks), at: peer)
     case .node(let node, let task):
       let (gradient, metrics) = compute(node, task, at: workers[peer]!.parameters)
       if task.isTraining { workers[peer]!.gradients[node] = gradient }
@@ -245,14 +305,17 @@ struct MachineSimulation {
       let sum = add(
         workers[peer]!.gradients.removeValue(forKey: left)!, workers[peer]!.gradients.removeValue(forKey: right)!)
       workers[peer]!.gradients[Node(left.start..<right.end)] = sum
-      handle(.combined(Node(left.start..<right.end)), at: peer)
+      handle(.combined(Node(left.start..<right.end), nonFinite: nonFinite(sum)), at: peer)
     }
   }
 
   private func compute(_ node: Node, _ task: StepTask, at parameters: [Float]) -> ([Float], NodeMetrics) {
     if let (left, right) = node.children {
       let (leftSum, rightSum) = (compute(left, task, at: parameters), compute(right, task, at: parameters))
-      return (add(leftSum.0, rightSum.0), leftSum.1 + rightSum.1)
+      let sum = add(leftSum.0, rightSum.0)
+      var metrics = leftSum.1 + rightSum.1
+      if metrics.flaw == nil, let tensor = nonFinite(sum) { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
+      return (sum, metrics)
     }
     let positions = plan.positions(of: node.leaves, in: task)
     var gradient = [Float](repeating: 0, count: 5)
@@ -264,8 +327,19 @@ struct MachineSimulation {
         gradient[index] += parameters[index] * 0.3 + data
         loss += Double(parameters[index]) * Double(data)
       }
+      guard task.isTraining, let poison = poison[task.step]?[position] else { continue }
+      switch poison {
+      case .gradient(let index): gradient[index] = .infinity
+      case .loss: loss = .nan
+      case .half(let index): gradient[index] = 3e38
+      }
     }
-    return (gradient, NodeMetrics(examples: Int64(positions.count), loss: loss, computeSeconds: 0.001))
+    var metrics = NodeMetrics(examples: Int64(positions.count), loss: loss, computeSeconds: 0.001)
+    let tensor = nonFinite(gradient)
+    if task.isTraining && (tensor != nil || !loss.isFinite) {
+      metrics.flaw = NodeMetrics.Flaw(leaf: node.start, tensor: tensor)
+    }
+    return (gradient, metrics)
   }
 
   private func add(_ left: [Float], _ right: [Float]) -> [Float] { zip(left, right).map { $0 + $1 } }

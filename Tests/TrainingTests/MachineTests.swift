@@ -174,7 +174,8 @@ import Wire
     var actions: [CoordinatorMachine.Action] = []
     for chunk in 0..<2 as Range<UInt32> {
       let push = Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train)
-      actions += machine.handle(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: now)
+      actions += machine.handleAnswering(
+        .received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: now)
     }
     let metrics = Header(.metrics, run: 7, session: session, step: step, leaves: leaves, task: .train)
     let sums = NodeMetrics(examples: Int64(leaves.count) * 2, loss: 1)
@@ -265,7 +266,7 @@ import Wire
     let session = join(&machine, peer)
     for chunk in 0..<2 as Range<UInt32> {
       let push = Header(.push, run: 7, session: session, leaves: 0..<4, chunk: chunk, task: .train)
-      _ = machine.handle(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: start)
+      _ = machine.handleAnswering(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: start)
     }
     let metrics = Header(.metrics, run: 7, session: session, leaves: 0..<4, task: .train)
     let actions = machine.handle(

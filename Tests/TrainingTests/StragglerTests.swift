@@ -50,7 +50,7 @@ private struct TimedRun {
   }
 
   private mutating func handle(_ event: CoordinatorMachine.Event) {
-    for action in machine.handle(event, at: now) {
+    for action in machine.handleAnswering(event, at: now) {
       switch action {
       case .send(let header, _, let peer) where header.kind == .assign:
         let index = Int(peer.id)

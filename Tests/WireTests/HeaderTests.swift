@@ -11,7 +11,7 @@ import Testing
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x01, 0x00,  // version 1
+    0x02, 0x00,  // version 2
     0x07, 0x00,  // kind: push
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -47,7 +47,7 @@ import Testing
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 1, 0, 9, 0] + [UInt8](repeating: 0, count: 48)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 2, 0, 9, 0] + [UInt8](repeating: 0, count: 48)
     #expect(Header(.ping).encoded == expected)
   }
 
@@ -96,7 +96,7 @@ import Testing
     #expect(throws: WireError.notLockstep(bytes: 56)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
   }
 
-  @Test("another version is named, whatever the length that it may have", arguments: [0, 2, 256, .max] as [UInt16])
+  @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 3, 256, .max] as [UInt16])
   func version(_ version: UInt16) {
     let bytes = changing(4, [UInt8(version & 0xFF), UInt8(version >> 8)])
     #expect(throws: WireError.version(version)) { try decode(bytes) }

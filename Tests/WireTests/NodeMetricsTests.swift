@@ -4,7 +4,8 @@ import Testing
 
 @Suite struct NodeMetricsTests {
   private let example = NodeMetrics(
-    examples: 0x0102_0304_0506_0708, loss: 1.5, correct: -2, squaredError: -0.0, computeSeconds: 0.1)
+    examples: 0x0102_0304_0506_0708, loss: 1.5, correct: -2, squaredError: -0.0, computeSeconds: 0.1,
+    flaw: NodeMetrics.Flaw(leaf: 0x0102_0304, tensor: 5))
 
   private let golden: [UInt8] = [
     0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,  // examples
@@ -12,6 +13,8 @@ import Testing
     0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,  // correct
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x80,  // squared error
     0x9A, 0x99, 0x99, 0x99, 0x99, 0x99, 0xB9, 0x3F,  // compute time
+    0x04, 0x03, 0x02, 0x01,  // leaf
+    0x05, 0x00, 0x00, 0x00,  // tensor
   ]
 
   private func decode(_ bytes: [UInt8]) throws -> NodeMetrics {
@@ -20,7 +23,7 @@ import Testing
 
   @Test("the layout is the documented one, byte by byte")
   func layout() throws {
-    #expect(NodeMetrics.size == 40)
+    #expect(NodeMetrics.size == 48)
     #expect(example.encoded == golden)
     #expect(try decode(golden) == example)
     #expect(try decode(golden).squaredError.sign == .minus)
@@ -36,16 +39,19 @@ import Testing
       NodeMetrics(
         examples: -1, loss: Double(nan: 0x1234, signaling: false), correct: 0, squaredError: .nan,
         computeSeconds: .greatestFiniteMagnitude),
+      NodeMetrics(flaw: NodeMetrics.Flaw(leaf: 0, tensor: nil)),
+      NodeMetrics(flaw: NodeMetrics.Flaw(leaf: nil, tensor: 0)),
     ] {
       // Bytes, because a number that is not one does not equal itself.
       #expect(try decode(metrics.encoded).encoded == metrics.encoded)
+      #expect(try decode(metrics.encoded).flaw == metrics.flaw)
     }
   }
 
-  @Test("another length than 40 bytes is refused", arguments: Array(0..<40) + [41, 48, 80])
+  @Test("another length than 48 bytes is refused", arguments: Array(0..<48) + [49, 56, 96])
   func otherLength(_ count: Int) {
-    let bytes = count < 40 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 40)
-    #expect(throws: WireError.payloadLength(found: count, expected: 40)) { try decode(bytes) }
+    let bytes = count < 48 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 48)
+    #expect(throws: WireError.payloadLength(found: count, expected: 48)) { try decode(bytes) }
   }
 
   @Test("metrics that stand at any address are read")
@@ -67,6 +73,15 @@ import Testing
       left + right
         == NodeMetrics(examples: 3, loss: 30, correct: 300, squaredError: 3000, computeSeconds: 30_000))
     #expect(left + NodeMetrics() == left)
+  }
+
+  @Test("a sum's flaw is the left one, where there is one")
+  func flaws() {
+    let (first, second) = (NodeMetrics.Flaw(leaf: 1, tensor: 2), NodeMetrics.Flaw(leaf: 3, tensor: nil))
+    #expect((NodeMetrics(flaw: first) + NodeMetrics(flaw: second)).flaw == first)
+    #expect((NodeMetrics(flaw: first) + NodeMetrics()).flaw == first)
+    #expect((NodeMetrics() + NodeMetrics(flaw: second)).flaw == second)
+    #expect((NodeMetrics() + NodeMetrics()).flaw == nil)
   }
 
   @Test("counts that a hostile peer sends wrap instead of trapping")

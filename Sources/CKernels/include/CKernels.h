@@ -12,6 +12,9 @@
 // sum += term, elementwise.
 void lk_accumulate(float *sum, const float *term, size_t count);
 
+// Whether no value is infinite or a NaN.
+int lk_all_finite(const float *values, size_t count);
+
 // gradient (in × out) = Σ over micro-batches of inputsᵀ · output_gradients, along the reduction tree. Unlike the other
 // functions it fuses multiply-adds where the processor can; then the bits are the same on every instruction set.
 //   inputs: examples × in            output_gradients: examples × out

@@ -33,9 +33,10 @@ public final class Coordinator {
   private let waker: Waker
   private var machine: CoordinatorMachine
   private var store: ParameterStore
-  /// Updates that the store's current parameters have had.
+  /// Steps that the store's current parameters have had.
   private var step = 0
   private let chunks: ChunkLayout
+  private let layout: ParameterLayout
   private let welcome: [UInt8]
   /// The sums at hand, a chunk each.
   private var sums: [[Node: Message]]
@@ -79,6 +80,7 @@ public final class Coordinator {
     }
     address = try socket.lastEndpoint
     self.chunks = chunks
+    layout = prepared.model.layout
     let initial = FloatBuffer(count: chunks.parameterCount)
     prepared.model.initialize(initial.all, seed: prepared.job.seed)
     store = ParameterStore(initial: initial, try prepared.optimizer())
@@ -89,7 +91,8 @@ public final class Coordinator {
         run: UInt64.random(in: 1...UInt64.max), plan: prepared.plan, chunks: chunks,
         ready: ready, awaitedWorkers: awaitedWorkers,
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
-        limits: limits))
+        onNonFinite: prepared.job.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
+        advice: prepared.advice, limits: limits))
   }
 
   /// Runs to the end. What `observe` throws ends the run with that error.
@@ -158,11 +161,12 @@ public final class Coordinator {
     }
   }
 
-  /// Lets the machine decide and carries its actions out. A peer that turns out to be gone is told to the machine
-  /// after that.
+  /// Lets the machine decide and carries its actions out. After that its questions are answered, and it is told of peers
+  /// that turned out to be gone.
   private func handle(
     _ event: CoordinatorMachine.Event, payload: Message?, _ observe: (TrainingEvent) throws -> Void
   ) throws {
+    var answers: [CoordinatorMachine.Event] = []
     var gone: [CoordinatorMachine.Peer] = []
     for action in machine.handle(event, at: .now) {
       switch action {
@@ -190,23 +194,31 @@ public final class Coordinator {
         withExtendedLifetime(rightSum) { accumulate(rightSum.floats.readOnly, into: leftSum.floats) }
         sums[chunk][Node(left.start..<right.end)] = leftSum
       case .discard(let node, let chunk): sums[chunk][node] = nil
+      case .check(let chunk):
+        let sum = rootSum(of: chunk)
+        let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.floats.readOnly, chunk) }
+        answers.append(.checked(chunk: chunk, nonFinite: tensor))
       case .update(let chunk, let number, let examples):
         let start = Instant.now
         defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
-        let (root, sum) = root(of: chunk)
         store.begin(
-          number, examples: examples, (0..<chunks.count).map { (chunks[$0], self.root(of: $0).sum.floats.readOnly) })
+          number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).floats.readOnly) })
+        let sum = rootSum(of: chunk)
         withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.floats.readOnly) }
-        sums[chunk][root] = nil
+        sums[chunk] = [:]
+        let tensor = lastNonFiniteTensor(in: store.updated.values[chunks[chunk]], chunk)
+        answers.append(.updated(chunk: chunk, nonFinite: tensor))
       case .advance:
         store.advance()
         step += 1
+      case .skip: step += 1
       case .report(let event):
         if case .evaluation(let evaluation) = event { store.evaluated(testLoss: evaluation.loss) }
         try report(timed(event), observe)
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
     }
+    for answer in answers { try handle(answer, payload: nil, observe) }
     for peer in gone { try handle(.unreachable(peer), payload: nil, observe) }
   }
 
@@ -228,11 +240,15 @@ public final class Coordinator {
     }
   }
 
-  private func root(of chunk: Int) -> (node: Node, sum: Message) {
-    guard let (node, sum) = sums[chunk].first, sums[chunk].count == 1 else {
+  private func rootSum(of chunk: Int) -> Message {
+    guard let (_, sum) = sums[chunk].first, sums[chunk].count == 1 else {
       preconditionFailure("chunk \(chunk) is not summed to its root")
     }
-    return (node, sum)
+    return sum
+  }
+
+  private func lastNonFiniteTensor(in values: Floats, _ chunk: Int) -> Int? {
+    layout.lastNonFiniteTensor(in: values, from: chunks[chunk].lowerBound)
   }
 
   /// An observer that fails, such as one whose disk is full, ends the run for everyone.

@@ -25,7 +25,7 @@ extension CoordinatorMachine {
       saidSpare = true
       report(
         .warning(
-          "\(activeCount - microBatches) of \(activeCount) workers stand by: a step has \(microBatches) micro-batches (--micro-batches)"
+          "\(activeCount - microBatches) of \(activeCount) workers stand by: a step has \(microBatches) micro-batch\(microBatches == 1 ? "" : "es") (--micro-batches)"
         ))
     }
     dispatch(at: now)

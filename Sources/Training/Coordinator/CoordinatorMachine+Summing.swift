@@ -1,6 +1,6 @@
 internal import Wire
 
-/// Sums as they arrive: chunk by chunk up the tree, then the update, then the next task.
+/// Sums as they arrive: chunk by chunk up the tree, then a look whether they are finite and the update, then the next task.
 extension CoordinatorMachine {
   /// The task and node that a message is about, or nil where it came too late to matter.
   private mutating func node(of header: Header, from peer: Peer, at now: Instant) -> Node? {
@@ -39,7 +39,7 @@ extension CoordinatorMachine {
       case .covered: return
       case .kept(let replaced):
         for old in replaced { actions.append(.discard(old, chunk: chunk)) }
-        if inserted == work!.tree.root { update(chunk) }
+        if inserted == work!.tree.root { actions.append(.check(chunk: chunk)) }
         return
       case .paired(let left, let right, let parent, let replaced):
         for old in replaced { actions.append(.discard(old, chunk: chunk)) }
@@ -49,12 +49,16 @@ extension CoordinatorMachine {
     }
   }
 
-  /// Updates a chunk whose root is there, and sends it on to those who wait for it.
-  private mutating func update(_ chunk: Int) {
-    let plan = configuration.plan
+  /// Updates a chunk whose root is there.
+  mutating func update(_ chunk: Int) {
     actions.append(
-      .update(chunk: chunk, number: step + 1, examples: plan.positions(ofStep: step).count))
-    work!.openChunks -= 1
+      .update(
+        chunk: chunk, number: step + 1 - skippedSteps, examples: configuration.plan.positions(ofStep: step).count))
+  }
+
+  /// Sends an updated chunk on to those who wait for it.
+  mutating func sendUpdated(_ chunk: Int) {
+    let plan = configuration.plan
     let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
     guard !isLast else { return }
     // Only to those that have just done a part of this step, so that no more than one step is ever on its way to a
@@ -69,8 +73,8 @@ extension CoordinatorMachine {
   mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
     settle(header, by: peer, at: now)
     if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
-      if work!.metricSums.isComplete && work!.openChunks == 0 {
-        completeTask(at: now)
+      if work!.metricSums.isComplete {
+        conclude(at: now)
         return
       }
     }
@@ -100,7 +104,16 @@ extension CoordinatorMachine {
       expel(peer, "it summed \(metrics.examples) examples in the leaves \(node), which have \(examples)", at: now)
       return false
     }
-    guard work!.isPushed(node) else {
+    if let flaw = metrics.flaw {
+      guard isPlausible(flaw, in: node, of: work!) else {
+        expel(peer, "it found something that is not finite outside of the leaves \(node)", at: now)
+        return false
+      }
+      work!.finders[flaw] = work!.finders[flaw] ?? "worker \(members[peer]!.number) (\(members[peer]!.name))"
+      if configuration.onNonFinite == .stop { work!.isDoomed = true }
+    }
+    // In stop mode the gradient of a flaw is not pushed.
+    guard work!.isPushed(node) || work!.isDoomed && metrics.flaw != nil else {
       expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
       return false
     }
@@ -126,22 +139,22 @@ extension CoordinatorMachine {
     }
   }
 
-  private mutating func completeTask(at now: Instant) {
+  mutating func completeTask(isSkipped: Bool = false, at now: Instant) {
     guard let work, let sum = work.metrics[work.tree.root] else { preconditionFailure("a task without its root") }
     let plan = configuration.plan
     let examples = Int(sum.examples)
     let loss = sum.loss / Double(examples)
     let accuracy = configuration.isClassification ? Double(sum.correct) / Double(examples) : nil
     let seconds = now.seconds(since: work.start)
-    guard loss.isFinite else {
+    guard loss.isFinite || isSkipped else {
       let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
-      end("the loss \(place) is \(loss): try a smaller --learning-rate, or --scale standard")
+      end("the loss \(place) is \(loss): \(configuration.advice)")
       return
     }
     switch work.task {
     case .train(let done):
+      if isSkipped { skip(work, sum) } else { actions.append(.advance) }
       step = done + 1
-      actions.append(.advance)
       let computed = members.values.filter { $0.computeSeconds > 0 }.map {
         (worker: $0.number, seconds: $0.computeSeconds)
       }
@@ -149,7 +162,7 @@ extension CoordinatorMachine {
         .step(
           StepReport(
             step: step, epoch: plan.epoch(ofStep: done) + 1, examples: examples, loss: loss, accuracy: accuracy,
-            seconds: seconds, computeSeconds: computed.sorted { $0.worker < $1.worker })))
+            isSkipped: isSkipped, seconds: seconds, computeSeconds: computed.sorted { $0.worker < $1.worker })))
     case .evaluate:
       let r2 = configuration.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
       report(

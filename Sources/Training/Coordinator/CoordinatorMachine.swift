@@ -19,6 +19,11 @@ struct CoordinatorMachine {
     var isClassification: Bool
     /// What R² measures against.
     var targetVariation: Double?
+    var onNonFinite = NonFinitePolicy.stop
+    /// Whether no chunk can be updated before all are summed.
+    var updatesTogether = false
+    /// What may help where something is not finite.
+    var advice = "try a smaller --learning-rate, or --scale standard"
     var limits = Limits()
   }
 
@@ -32,6 +37,10 @@ struct CoordinatorMachine {
     case unreachable(Peer)
     /// One of the processes that this one started has ended: the name that its worker goes by, and how it ended.
     case processEnded(name: String, String)
+    /// The answer to ``Action/check(chunk:)``: the last tensor of which the chunk's root has a value that is not finite.
+    case checked(chunk: Int, nonFinite: Int?)
+    /// The answer to ``Action/update(chunk:number:examples:)``: the same of the chunk's updated parameters.
+    case updated(chunk: Int, nonFinite: Int?)
     /// Time has passed.
     case tick
     /// The run must end now, and why.
@@ -57,10 +66,15 @@ struct CoordinatorMachine {
     case combine(left: Node, right: Node, chunk: Int)
     /// The sum is not needed any more.
     case discard(Node, chunk: Int)
-    /// The chunk's root is summed over so many examples: update it, as update number `number`, from 1.
+    /// The chunk's root is there: to be answered at once by ``Event/checked(chunk:nonFinite:)``.
+    case check(chunk: Int)
+    /// The chunk's root is summed over so many examples: update it, as update number `number`, from 1. To be answered at
+    /// once by ``Event/updated(chunk:nonFinite:)``.
     case update(chunk: Int, number: Int, examples: Int)
     /// All chunks are updated; the updated parameters are the current ones.
     case advance
+    /// The step has no update; the parameters of the next one are the same.
+    case skip
     case report(TrainingEvent)
     /// The run is over; nil for success.
     case end(failure: String?)
@@ -85,8 +99,10 @@ struct CoordinatorMachine {
   let configuration: Configuration
   var members: [Peer: Member] = [:]
   var work: Work?
-  /// Updates done.
+  /// Steps done, skipped ones counted.
   var step = 0
+  /// Steps that had no update, because something was not finite.
+  var skippedSteps = 0
   var isOver = false
   var sessionsGiven: UInt64 = 0
   /// Processes started here that may still join.
@@ -126,6 +142,8 @@ struct CoordinatorMachine {
       // A process of this run's own is about to be reported with the cause, or will fall silent.
       if configuration.awaitedWorkers == 0 { remove(peer, "its connection is gone", at: now) }
     case .processEnded(let name, let description): processEnded(name, description, at: now)
+    case .checked(let chunk, let tensor): checked(chunk, nonFinite: tensor, at: now)
+    case .updated(let chunk, let tensor): updated(chunk, nonFinite: tensor, at: now)
     case .tick: tick(at: now)
     case .failed(let reason): end(reason)
     }
@@ -214,6 +232,14 @@ struct Work {
   var openChunks: Int
   var metricSums: PartialSums
   var metrics: [Node: NodeMetrics] = [:]
+  /// Chunks whose root is known to be finite.
+  var finiteRoots: Set<Int> = []
+  /// The last tensor of which a root is known not to be finite.
+  var flawedTensor: Int?
+  /// The workers that found what is not finite.
+  var finders: [NodeMetrics.Flaw: String] = [:]
+  /// Whether the run ends with the task, because of what was found; gradients don't matter any more.
+  var isDoomed = false
   /// Ranges of leaves that nobody has been asked for.
   var unassigned: [Range<Int>]
   let start: Instant
@@ -233,7 +259,7 @@ struct Work {
   /// Whether every sum that the task is about includes `leaf`.
   func isSummed(_ leaf: Int) -> Bool {
     let node = Node(leaf..<leaf + 1)
-    return metricSums.covers(node) && isPushed(node)
+    return metricSums.covers(node) && (isDoomed || isPushed(node))
   }
 
   /// Whether every chunk's sums include `node`.

@@ -104,9 +104,9 @@ public final class Worker {
     case .computed(let node, let metrics, let gradient):
       gradients[node] = gradient
       try handle(.computed(node, metrics), payload: nil)
-    case .combined(let node, let gradient):
+    case .combined(let node, let gradient, let tensor):
       gradients[node] = gradient
-      try handle(.combined(node), payload: nil)
+      try handle(.combined(node, nonFinite: tensor), payload: nil)
     case .interrupted(let reason): try handle(.failed(reason), payload: nil)
     }
   }

@@ -24,7 +24,7 @@ enum WorkerLetter: Sendable {
   case loaded(any WorkerEngine)
   case loadFailed(String)
   case computed(Node, NodeMetrics, Gradient?)
-  case combined(Node, Gradient)
+  case combined(Node, Gradient, nonFinite: Int?)
   case interrupted(String)
 }
 
@@ -95,6 +95,7 @@ final class ModelEngine<M: Model>: WorkerEngine {
       } add: { depth in
         sums[depth] = sums[depth] + sums[depth + 1]
       }
+      if let gradient { sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, &scratch) }
       sums[0].computeSeconds = Instant.now.seconds(since: start)
       mailbox.post(.computed(node, sums[0], gradient))
     }
@@ -117,10 +118,26 @@ final class ModelEngine<M: Model>: WorkerEngine {
       into: gradient.buffer.all, using: &scratch.workspace, scratch: &scratch.partialSums, ready: { _ in })
   }
 
+  /// Where a node's loss or gradient is not finite. Only where it is not, and so hardly ever, its leaves are computed again
+  /// one by one.
+  private func flaw(
+    of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>], _ scratch: inout Scratch
+  ) -> NodeMetrics.Flaw? {
+    let sumTensor = ready.layout.lastNonFiniteTensor(in: gradient.buffer.values)
+    guard sumTensor != nil || !loss.isFinite else { return nil }
+    let own = gradients.take()
+    for (leaf, positions) in zip(node.leaves, leaves) {
+      let metrics = differentiate([positions], step: step, into: own, &scratch)[0]
+      let tensor = ready.layout.lastNonFiniteTensor(in: own.buffer.values)
+      if tensor != nil || !metrics.loss.isFinite { return NodeMetrics.Flaw(leaf: leaf, tensor: tensor) }
+    }
+    return sumTensor.map { NodeMetrics.Flaw(leaf: nil, tensor: $0) }
+  }
+
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
-    pool.add(urgent: true) { [mailbox] _ in
+    pool.add(urgent: true) { [mailbox, layout = ready.layout] _ in
       accumulate(right.buffer.values, into: left.buffer.all)
-      mailbox.post(.combined(parent, left))
+      mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
     }
   }
 

@@ -16,8 +16,8 @@ struct WorkerMachine {
     case loadFailed(String)
     /// A node's gradient, or for an evaluation its metrics alone, is computed.
     case computed(Node, NodeMetrics)
-    /// Two siblings' gradients are added.
-    case combined(Node)
+    /// Two siblings' gradients are added; the last tensor of which the sum has a value that is not finite.
+    case combined(Node, nonFinite: Int?)
     case tick
     /// The worker must end now, and why.
     case failed(String)
@@ -87,6 +87,7 @@ struct WorkerMachine {
   private var state = State.over
   private var run: UInt64 = 0
   private var session: UInt64 = 0
+  private var onNonFinite = NonFinitePolicy.stop
   private var lastHeard = Instant(nanoseconds: 0)
   private var lastPing = Instant(nanoseconds: 0)
   private var actions: [Action] = []
@@ -117,7 +118,7 @@ struct WorkerMachine {
     case .loaded(let ready, let plan, let chunks): loaded(ready, plan, chunks)
     case .loadFailed(let reason), .failed(let reason): leave(reason)
     case .computed(let node, let metrics): add(node, metrics)
-    case .combined(let node): combined(node)
+    case .combined(let node, let tensor): combined(node, nonFinite: tensor)
     case .tick: tick(at: now)
     }
     return actions
@@ -143,7 +144,7 @@ struct WorkerMachine {
     switch (header.kind, content, state) {
     case (.refuse, .reason(let reason), _): fail("the coordinator at \(address) refused this worker: \(reason)")
     case (.welcome, .welcome(let welcome), .connecting):
-      (run, session) = (header.run, header.session)
+      (run, session, onNonFinite) = (header.run, header.session, welcome.job.onNonFinite)
       state = .loading
       actions.append(.load(welcome))
     case _ where header.run != run || header.session != session: break  // meant for an earlier session
@@ -222,8 +223,9 @@ struct WorkerMachine {
     state = .ready(prepared)
   }
 
-  private mutating func combined(_ node: Node) {
-    guard case .ready(let prepared) = state, let metrics = prepared.work?.metrics[node] else { return }
+  private mutating func combined(_ node: Node, nonFinite tensor: Int?) {
+    guard case .ready(let prepared) = state, var metrics = prepared.work?.metrics[node] else { return }
+    if let tensor, metrics.flaw == nil { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
     add(node, metrics)
   }
 
@@ -234,7 +236,9 @@ struct WorkerMachine {
         chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate, payloadLength: UInt64(payloadLength))
     }
     if work.task.isTraining {
-      for chunk in 0..<chunks.count {
+      // A run that is to stop must not update anything with a gradient that is not finite.
+      let isPushed = metrics.flaw == nil || onNonFinite == .skip
+      for chunk in 0..<chunks.count where isPushed {
         let push = header(.push, chunk: chunk, payloadLength: chunks.byteCount(chunk))
         actions.append(.send(push, .gradient(node, chunk: chunk)))
       }
