@@ -10,14 +10,11 @@ import Testing
   }
 
   /// Job files name their data from the package's folder.
-  private static let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-
-  private func run(_ job: String, _ more: [String] = []) throws -> Summary {
+  private func run(_ job: String, _ more: [String] = [], output: String = "run") throws -> Summary {
     let program = try Program(
-      ["train", "--job", "Examples/\(job)", "--output", scratch.path("run")] + more, in: Self.package)
+      ["train", "--job", "Examples/\(job)", "--output", scratch.path(output)] + more, in: package)
     #expect(program.wait(seconds: 120) == 0, "\(program.errors)")
-    return try Summary(scratch.path("run"))
+    return try Summary(scratch.path(output))
   }
 
   @Test(
@@ -43,6 +40,17 @@ import Testing
     let summary = try run("fashion-mnist/job.yaml", ["--epochs", "1"])
     #expect(summary.steps == 1875)
     #expect(try #require(summary.test_accuracy) > 0.8)
+  }
+
+  @Test("the quadratic ends where float64 ends", arguments: ["adam", "adadelta"])
+  func quadratic(_ rule: String) throws {
+    let summary = try run("quadratic/\(rule).yaml")
+    #expect(summary.steps == 1000 && summary.parameter_count == 100)
+    _ = try run("quadratic/\(rule).yaml", ["--steps", "0"], output: "start")
+    guard let python = pythonWithNumPy() else { return }
+    let script = package.appendingPathComponent("Examples/quadratic/check.py").path
+    let check = try Program([script, rule, scratch.path("start"), scratch.path("run")], of: python)
+    #expect(check.wait() == 0, "\(check.output) \(check.errors)")
   }
 
   @Test func anUpdateRuleOfOnesOwnGetsTheSameCommands() throws {

@@ -76,4 +76,32 @@ import Testing
     #expect(code == 0, "\(coordinator.program.errors)")
     #expect(try hashes("run") == hashes("undisturbed"))
   }
+
+  /// Every rule, and what looks at the whole gradient at once; the last ones' parameters are two chunks.
+  static let ruleOptions: [[String]] =
+    [
+      "gradient-descent", "sgd", "momentum", "nesterov", "rmsprop", "rmsprop-momentum", "adam", "adamw", "nadam",
+      "adagrad", "adadelta", "blend", "lamb", "lars", "lion",
+    ].map { ["--optimizer", $0, "--model", "mlp:32,16"] } + [
+      ["--optimizer", "blend", "--blend", "auto", "--model", "mlp:32,16"],
+      ["--optimizer", "sgd", "--schedule", "hypergradient", "--model", "mlp:32,16"],
+      ["--optimizer", "momentum", "--schedule", "plateau", "--plateau-patience", "0", "--model", "mlp:32,16"],
+      ["--optimizer", "lamb", "--model", "mlp:1024,300", "--decay-biases", "no"],
+      ["--optimizer", "adam", "--clip-norm", "0.1", "--schedule", "hypergradient", "--model", "mlp:1024,300"],
+    ]
+
+  @Test("every update rule gives the same bits for one worker and for three", arguments: ruleOptions)
+  func rules(_ rule: [String]) throws {
+    let job = rule + ["--epochs", "3"]
+    let one = try train(scratch, job + ["--workers", "1"], output: "1")
+    let three = try train(scratch, job + ["--workers", "3", "--threads", "2"], output: "3")
+    #expect(try hashes("1") == hashes("3"))
+    #expect(one.parameters_sha256 == three.parameters_sha256)
+    #expect(Set(try hashes("1")).count == 3, "it moves")
+  }
+
+  @Test func noRuleIsLeftOut() throws {
+    let list = try succeed(["optimizers"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") }.map(String.init)
+    #expect(list == Self.ruleOptions.prefix(15).map { $0[1] })
+  }
 }

@@ -124,6 +124,20 @@ final class Scratch: Sendable {
   func read(_ name: String) throws -> String { try String(contentsOfFile: path(name), encoding: .utf8) }
 }
 
+/// This package's folder.
+let package = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+  .deletingLastPathComponent()
+
+/// A Python that has what the checks need; nil, aloud, where there is none.
+func pythonWithNumPy() -> String? {
+  let python =
+    ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"] ?? package.appendingPathComponent(".venv/bin/python3").path
+  let probe = try? Program(["-c", "import numpy, safetensors"], of: python)
+  if probe?.wait() == 0 { return python }
+  print("SKIPPED: a check needs a Python with numpy and safetensors at \(python); .ci/run installs it")
+  return nil
+}
+
 /// `summary.json`.
 struct Summary: Decodable {
   let status: String

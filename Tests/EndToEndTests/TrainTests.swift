@@ -129,18 +129,10 @@ import Testing
       ["--epochs", "2", "--model", "linear"],
     ])
   func numPyAgrees(_ options: [String]) throws {
-    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let python =
-      ProcessInfo.processInfo.environment["LOCKSTEP_PYTHON"] ?? root.appendingPathComponent(".venv/bin/python3").path
-    let probe = try? Program(["-c", "import numpy, safetensors"], of: python)
-    guard probe?.wait() == 0 else {
-      print("SKIPPED: the check with NumPy needs a Python with numpy and safetensors at \(python); .ci/run installs it")
-      return
-    }
+    guard let python = pythonWithNumPy() else { return }
     let summary = try train(scratch, options, output: "run")
-    let script = root.appendingPathComponent("Tests/EndToEndTests/check_model.py").path
-    let digits = root.appendingPathComponent("Sources/Datasets/Resources/digits.csv.gz").path
+    let script = package.appendingPathComponent("Tests/EndToEndTests/check_model.py").path
+    let digits = package.appendingPathComponent("Sources/Datasets/Resources/digits.csv.gz").path
     let program = try succeed([script, scratch.path("run/model.safetensors"), digits], of: python)
     let result = try JSONDecoder().decode(NumPyResult.self, from: Data(program.output.utf8))
     #expect(result.test_accuracy == summary.test_accuracy)
