@@ -147,15 +147,15 @@ import Testing
       ])
     #expect(result.code == 1)
     let last = try #require(result.errors.split(separator: "\n").last)
-    #expect(last.hasPrefix("error: 2 of 4 runs failed: rmsprop, 1 worker: the loss of step 2 is "))
+    #expect(last.hasPrefix("error: 2 of 4 runs failed: rmsprop, 1 worker: step 2: in micro-batch "))
     let runs = try record().runs
     #expect(runs.map(\.status) == ["failed", "failed", "completed", "completed"])
     #expect(runs.map(\.equal) == [nil, nil, true, true])
-    #expect(try #require(runs[1].error).contains("the loss of step 2 is"))
-    #expect(result.output.contains("rmsprop, 2 workers failed: the loss of step 2 is"))
+    #expect(try #require(runs[1].error).contains("step 2: in micro-batch "))
+    #expect(result.output.contains("rmsprop, 2 workers failed: step 2: in micro-batch "))
     let report = try report()
     #expect(report.contains("class=\"verdict bad\"") && report.contains("2 of 4 runs completed, 2 failed"))
-    #expect(report.contains("rmsprop, 2 workers failed: the loss of step 2 is"))
+    #expect(report.contains("rmsprop, 2 workers failed: step 2: in micro-batch "))
   }
 
   @Test func aRunInTheMiddleWhoseFolderCannotBeMadeLeavesTheOthers() throws {
@@ -181,7 +181,7 @@ import Testing
       (["--workers", "1,2,1"], "--workers '1,2,1': 1 stands there twice"),
       (["--workers", "1.5"], "'1.5' is no whole number"), (["--threads", "2,0"], "--threads '2,0': '0' is no whole"),
       (["--threads", "2,02"], "--threads '2,02': 2 stands there twice"),
-      (["--optimizers", "adam,sgdd"], "--optimizers 'adam,sgdd': unknown optimizer 'sgdd'; known are adam, rmsprop"),
+      (["--optimizers", "adam,sgdd"], "--optimizers 'adam,sgdd': unknown optimizer 'sgdd'; known are gradient-descent, sgd, "),
       (["--optimizers", "adam,adam"], "adam stands there twice"), (["--optimizers", ""], "unknown optimizer ''"),
       (["--optimizers", "adam", "--optimizer", "adam"], "--optimizer adam and --optimizers adam exclude each other"),
       (["--optimizers", "adam,rmsprop", "--beta1", "0.5"], "--beta1 does not go with --optimizer rmsprop"),
@@ -191,7 +191,7 @@ import Testing
         ["--scale-batch", "--workers", "1,12"], "--scale-batch for 12 workers: --batch-size 1536: the training part has"
       ),
       (["--batch-size", "0"], "--batch-size 0: a whole number from 1"),
-      (["--optimizer", "sgdd"], "unknown optimizer; known are adam, rmsprop"),
+      (["--optimizer", "sgdd"], "unknown optimizer; known are gradient-descent, sgd, "),
     ])
   func usage(_ arguments: [String], _ message: String) throws {
     let result = try compare(arguments)

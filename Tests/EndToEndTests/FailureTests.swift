@@ -27,14 +27,14 @@ import ZeroMQ
   @Test(
     "options that make no sense",
     arguments: [
-      (["--optimizer", "sgdd"], "unknown optimizer; known are adam, rmsprop"),
+      (["--optimizer", "sgdd"], "unknown optimizer; known are gradient-descent, sgd, "),
       (["--activation", "swish"], "known are relu, tanh, sigmoid, gelu"),
       (["--batch-size", "0"], "--batch-size 0: a whole number from 1"), (["--batch-size", "-3"], "--batch-size -3"),
       (["--batch-size", "99999999999999999999"], "--batch-size 9999"), (["--micro-batches", "0"], "--micro-batches 0"),
       (["--epochs", "-1"], "--epochs -1"), (["--epochs", "1", "--steps", "1"], "exclude each other"),
       (["--learning-rate", "0"], "it must be above 0"), (["--learning-rate", "-1"], "it must be above 0"),
       (["--beta1", "1"], "at least 0 and below 1"),
-      (["--optimizer", "rmsprop", "--beta1", "0.5"], "it belongs to adam"),
+      (["--optimizer", "rmsprop", "--beta1", "0.5"], "it belongs to rmsprop-momentum, adam"),
       (["--model", "mlp:0"], "no hidden size"), (["--model", "cnn"], "known are mlp, linear"),
       (["--workers", "0"], "--workers 0"), (["--workers", "-1"], "--workers -1"), (["--threads", "0"], "--threads 0"),
       (["--job", "missing.yaml"], "missing.yaml: no such file"), (["--frobnicate"], "Unknown option '--frobnicate'"),
