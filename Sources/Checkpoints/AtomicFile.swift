@@ -87,10 +87,10 @@ public final class LineFile {
   private let descriptor: Int32
   private var buffer: [UInt8] = []
 
-  /// Empties or creates the file at `path`.
-  public init(path: String) throws {
+  /// Creates the file at `path`, or empties the one that is there, unless it is `appending` to it.
+  public init(path: String, appending: Bool = false) throws {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    descriptor = open(path, O_WRONLY | O_CREAT | (appending ? O_APPEND : O_TRUNC) | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError.system("cannot write \(path)") }
     buffer.reserveCapacity(1 << 16)
   }

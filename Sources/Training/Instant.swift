@@ -33,6 +33,8 @@ public struct Limits: Equatable, Sendable {
   public var progress = 10.0
   /// The coordinator without any worker, or without any progress, until the run fails.
   public var workers = 300.0
+  /// A run that is to stop, until it does not wait for the present step any more.
+  public var stop = 8.0
   /// A worker's wait for a coordinator that has never answered.
   public var connect = 8.0
 

@@ -11,19 +11,33 @@ public final class RunFolder {
 
   /// Makes the folder and writes the job into it, before anything is computed.
   ///
-  /// - Parameter path: nil for `runs/<time>`. A run that is there already is replaced.
-  public init(_ path: String?, _ prepared: PreparedJob) throws {
+  /// - Parameters:
+  ///   - path: nil for `runs/<time>`. A run that is there already is replaced, unless it is resumed.
+  ///   - step: where the folder's run goes on; later lines of its metrics are dropped. Nil begins.
+  public init(_ path: String?, _ prepared: PreparedJob, resumingAfter step: Int? = nil) throws {
     folder = try OutputFolder(path)
     RunFolder.removeResults(at: folder.path)
     try AtomicFile.write(
       "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
         + prepared.job.yaml(), to: "\(folder.path)/job.yaml")
-    metrics = try LineFile(path: "\(folder.path)/metrics.jsonl")
+    if let step { try RunFolder.dropMetrics(after: step, in: "\(folder.path)/metrics.jsonl") }
+    metrics = try LineFile(path: "\(folder.path)/metrics.jsonl", appending: step != nil)
   }
 
   /// Removes what says how an earlier run ended.
   public static func removeResults(at path: String) {
     for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
+  }
+
+  private static func dropMetrics(after step: Int, in path: String) throws {
+    struct Line: Decodable {
+      let step: Int
+    }
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return }
+    let kept = text.split(separator: "\n").filter { line in
+      (try? JSONDecoder().decode(Line.self, from: Data(line.utf8))).map { $0.step <= step } ?? false
+    }
+    try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
   }
 
   /// Appends an event's line to `metrics.jsonl`.

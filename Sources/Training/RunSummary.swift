@@ -67,7 +67,7 @@ public func parametersSHA256(_ parameters: Floats) -> String {
 }
 
 /// Adds up a run's events: the present epoch's means, and in the end the summary.
-public struct RunStatistics: Sendable {
+public struct RunStatistics: Codable, Sendable {
   /// The summary so far.
   public private(set) var summary = RunSummary()
   /// The present epoch, from 1; 0 before the first step.
@@ -112,6 +112,13 @@ public struct RunStatistics: Sendable {
       summary.testR2 = report.r2?.isFinite == true ? report.r2 : nil
     case .workerLeft, .warning: break
     }
+  }
+
+  /// The figures so far, for a checkpoint `seconds` after the first worker joined.
+  public func saved(seconds: Double) -> RunStatistics {
+    var saved = self
+    saved.summary.seconds = seconds
+    return saved
   }
 
   /// The summary of a finished run.

@@ -26,6 +26,7 @@ public final class Coordinator {
   public let address: String
   /// How other threads reach it.
   public let mailbox: CoordinatorMailbox
+  private let prepared: PreparedJob
   /// The parameters: the initial ones before the run, the trained ones after it.
   public var parameters: FloatBuffer { store.current }
 
@@ -34,7 +35,9 @@ public final class Coordinator {
   private var machine: CoordinatorMachine
   private var store: ParameterStore
   /// Steps that the store's current parameters have had.
-  private var step = 0
+  private var step: Int
+  /// Whether the slots are those of the current parameters; not while a step's chunks are being updated.
+  private var isBetweenUpdates = true
   private let chunks: ChunkLayout
   private let layout: ParameterLayout
   private let welcome: [UInt8]
@@ -52,12 +55,16 @@ public final class Coordinator {
 
   /// Initializes the parameters and listens on `endpoint`.
   ///
-  /// - Parameter awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
+  /// - Parameters:
+  ///   - awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
+  ///   - checkpoint: where to go on; nil begins.
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
   public init(
-    _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, limits: Limits = Limits(),
-    chunkSize: Int = ChunkLayout.defaultSize
+    _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
+    limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
+    self.prepared = prepared
+    step = checkpoint?.state.step ?? 0
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
     let chunks = ChunkLayout(parameterCount: prepared.model.layout.count, size: chunkSize)
@@ -81,14 +88,20 @@ public final class Coordinator {
     address = try socket.lastEndpoint
     self.chunks = chunks
     layout = prepared.model.layout
-    let initial = FloatBuffer(count: chunks.parameterCount)
-    prepared.model.initialize(initial.all, seed: prepared.job.seed)
-    store = ParameterStore(initial: initial, try prepared.optimizer())
+    let optimizer = try prepared.optimizer()
+    if let checkpoint {
+      store = ParameterStore(checkpoint, optimizer)
+    } else {
+      let initial = FloatBuffer(count: chunks.parameterCount)
+      prepared.model.initialize(initial.all, seed: prepared.job.seed)
+      store = ParameterStore(initial: initial, optimizer)
+    }
     welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size).encodedPayload()
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: UInt64.random(in: 1...UInt64.max), plan: prepared.plan, chunks: chunks,
+        run: UInt64.random(in: 1...UInt64.max), start: step,
+        skippedSteps: step - store.optimizer.state.updates, plan: prepared.plan, chunks: chunks,
         ready: ready, awaitedWorkers: awaitedWorkers,
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
         onNonFinite: prepared.job.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
@@ -112,6 +125,7 @@ public final class Coordinator {
         case .processEnded(let name, let description):
           try handle(.processEnded(name: name, description), payload: nil, observe)
         case .failed(let reason): try handle(.failed(reason), payload: nil, observe)
+        case .stop(let reason): try handle(.stop(reason), payload: nil, observe)
         }
       }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
@@ -126,6 +140,19 @@ public final class Coordinator {
       }
     }
     if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  /// The run as it is between two steps; nil while one is being updated. Called by what observes the run, or after it.
+  ///
+  /// - Parameter isLast: whether nothing will be updated any more; spares a copy of the slots.
+  public func checkpoint(_ statistics: RunStatistics, isLast: Bool) -> Checkpoint? {
+    guard isBetweenUpdates else { return nil }
+    let slots = isLast ? store.slots : store.copySlots()
+    return Checkpoint(
+      state: CheckpointState(
+        job: prepared.job, fingerprint: prepared.fingerprint, step: step, optimizer: store.optimizer.state,
+        statistics: statistics, parametersSHA256: "", isFinite: true),
+      parameters: store.current, slots: slots)
   }
 
   private func receiveFrames() throws -> ReceivedFrames? {
@@ -199,6 +226,7 @@ public final class Coordinator {
         let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.floats.readOnly, chunk) }
         answers.append(.checked(chunk: chunk, nonFinite: tensor))
       case .update(let chunk, let number, let examples):
+        isBetweenUpdates = false
         let start = Instant.now
         defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         store.begin(
@@ -211,6 +239,7 @@ public final class Coordinator {
       case .advance:
         store.advance()
         step += 1
+        isBetweenUpdates = true
       case .skip: step += 1
       case .report(let event):
         if case .evaluation(let evaluation) = event { store.evaluated(testLoss: evaluation.loss) }
@@ -278,6 +307,7 @@ public final class CoordinatorMailbox: Sendable {
   enum Letter: Sendable {
     case processEnded(name: String, String)
     case failed(String)
+    case stop(String)
   }
 
   private let letters: Mailbox<Letter>
@@ -296,6 +326,11 @@ public final class CoordinatorMailbox: Sendable {
   /// The run must end, with this reason.
   public func fail(_ reason: String) {
     letters.post(.failed(reason))
+  }
+
+  /// The run is to end between two steps, with this reason.
+  public func stop(_ reason: String) {
+    letters.post(.stop(reason))
   }
 }
 

@@ -145,6 +145,7 @@ extension CoordinatorMachine {
     }
     takeOver(at: now)
     noticeSlowOnes(at: now)
+    if let stop, now.seconds(since: stop.since) > limits.stop || activeCount == 0 { end(stop.reason) }
     let since = work.map { max($0.lastProgress, lastProgress) } ?? lastProgress
     guard !isOver, now.seconds(since: since) > limits.workers else { return }
     end(standstill(Int(limits.workers)))

@@ -4,19 +4,24 @@ internal import Wire
 extension CoordinatorMachine {
   mutating func startWorkIfPossible(at now: Instant) {
     let plan = configuration.plan
-    let needsNobody = plan.totalSteps == 0 && plan.testCount == 0
-    guard !isOver, work == nil, needsNobody || (awaited == 0 && activeCount > 0) else { return }
-    if plan.totalSteps == 0 {
-      begin(plan.testCount > 0 ? .evaluate(step: 0) : nil, at: now)
-    } else {
-      begin(.train(step: step), at: now)
-    }
+    let first: StepTask? =
+      if step < plan.totalSteps {
+        .train(step: step)
+      } else {
+        plan.totalSteps == 0 && plan.testCount > 0 ? .evaluate(step: 0) : nil
+      }
+    guard !isOver, work == nil, first == nil || (awaited == 0 && activeCount > 0) else { return }
+    begin(first, at: now)
   }
 
-  /// Starts `task`, or ends the run where there is none.
+  /// Starts `task`, or ends the run where there is none, or where it is to stop between steps.
   mutating func begin(_ task: StepTask?, at now: Instant) {
     guard let task else {
       end(nil)
+      return
+    }
+    if let stop, task.isTraining {
+      end(stop.reason)
       return
     }
     work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)

@@ -10,6 +10,9 @@ struct CoordinatorMachine {
   /// What does not change during a run.
   struct Configuration: Sendable {
     var run: UInt64
+    /// Steps that an earlier process has done, and how many of them it skipped.
+    var start = 0
+    var skippedSteps = 0
     var plan: StepPlan
     var chunks: ChunkLayout
     /// What workers' READY must say.
@@ -45,6 +48,8 @@ struct CoordinatorMachine {
     case tick
     /// The run must end now, and why.
     case failed(String)
+    /// The run is to end after the present step and its evaluation, and why.
+    case stop(String)
   }
 
   /// A message's payload, decoded where it is small.
@@ -115,6 +120,8 @@ struct CoordinatorMachine {
   var saidSpare = false
   /// Workers that ever could compute.
   var joined = 0
+  /// Why the run is to end after the present step, and since when.
+  var stop: (reason: String, since: Instant)?
   /// Since when the run has no worker, or its workers have made no progress.
   var lastProgress = Instant(nanoseconds: 0)
   /// Peers that are no workers and were answered or reported once.
@@ -125,6 +132,8 @@ struct CoordinatorMachine {
 
   init(_ configuration: Configuration) {
     self.configuration = configuration
+    step = configuration.start
+    skippedSteps = configuration.skippedSteps
     awaited = configuration.awaitedWorkers
   }
 
@@ -146,9 +155,16 @@ struct CoordinatorMachine {
     case .updated(let chunk, let tensor): updated(chunk, nonFinite: tensor, at: now)
     case .tick: tick(at: now)
     case .failed(let reason): end(reason)
+    case .stop(let reason): stop(reason, at: now)
     }
     startWorkIfPossible(at: now)
     return actions
+  }
+
+  /// Ends the run between two steps, at once where no step is at work that could end.
+  private mutating func stop(_ reason: String, at now: Instant) {
+    stop = stop ?? (reason, now)
+    if work == nil || activeCount == 0 { end(reason) }
   }
 
   mutating func report(_ event: TrainingEvent) {

@@ -12,14 +12,40 @@ struct ParameterStore {
   private(set) var updated: FloatBuffer
   /// Former ones that ZeroMQ was still sending when they were replaced.
   private var retired: [FloatBuffer] = []
-  private let slots: [FloatBuffer]
+  /// The rule's slots, one after the other.
+  let slots: FloatBuffer
+  /// The last copy of them, to be used again when nobody else holds it.
+  private var copiedSlots: FloatBuffer?
   private(set) var optimizer: Optimizer
 
   init(initial: FloatBuffer, _ optimizer: Optimizer) {
     current = initial
     updated = FloatBuffer(count: initial.count)
     self.optimizer = optimizer
-    slots = optimizer.slots.map { _ in FloatBuffer(count: initial.count) }
+    slots = FloatBuffer(count: optimizer.slots.count * initial.count)
+  }
+
+  /// The state after `checkpoint`.
+  init(_ checkpoint: Checkpoint, _ optimizer: Optimizer) {
+    self.init(initial: checkpoint.parameters, optimizer)
+    slots.all.copy(checkpoint.slots.values)
+    self.optimizer.state = checkpoint.state.optimizer
+  }
+
+  /// A copy of the slots. The current parameters need none: they never change, and are replaced by others.
+  mutating func copySlots() -> FloatBuffer {
+    if copiedSlots == nil || !isKnownUniquelyReferenced(&copiedSlots) {
+      copiedSlots = FloatBuffer(count: slots.count)
+    }
+    let copy = copiedSlots!
+    copy.all.copy(slots.values)
+    return copy
+  }
+
+  private func slots(_ range: Range<Int>) -> [MutableFloats] {
+    stride(from: 0, to: slots.count, by: current.count).map { start in
+      slots.all[start + range.lowerBound..<start + range.upperBound]
+    }
   }
 
   /// Begins update `number`, unless it has begun.
@@ -38,7 +64,7 @@ struct ParameterStore {
   private func part(_ range: Range<Int>, _ gradientSum: Floats) -> Optimizer.Part {
     Optimizer.Part(
       start: range.lowerBound, parameters: current.values[range], gradientSum: gradientSum,
-      slots: slots.map { $0.all[range] }, updated: updated.all[range])
+      slots: slots(range), updated: updated.all[range])
   }
 
   /// Takes in an evaluation's loss.

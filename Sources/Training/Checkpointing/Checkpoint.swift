@@ -1,0 +1,149 @@
+internal import Checkpoints
+internal import Crypto
+internal import Foundation
+public import Kernels
+public import Models
+internal import Optimizers
+
+/// A run between two steps: all that is needed to go on with the same bits.
+///
+/// On disk it is a folder:
+///
+/// | file | what |
+/// | --- | --- |
+/// | `model.safetensors` | the parameters, as a run leaves them in the end |
+/// | `optimizer.safetensors` | each slot's tensors, named `slot/tensor`; absent where the rule has no slots |
+/// | `state.json` | ``CheckpointState``, with the digests of the other two |
+public struct Checkpoint: Sendable {
+  /// What is not a vector.
+  public var state: CheckpointState
+  /// The parameters. Not to be changed any more.
+  public let parameters: FloatBuffer
+  /// The optimizer's slots, one after the other.
+  public let slots: FloatBuffer
+
+  static let modelName = "model.safetensors"
+  static let optimizerName = "optimizer.safetensors"
+  static let stateName = "state.json"
+
+  init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
+    self.state = state
+    self.parameters = parameters
+    self.slots = slots
+  }
+
+  /// The layout of the slots' vector.
+  static func layout(of slots: [String], _ model: ParameterLayout) -> ParameterLayout {
+    var layout = ParameterLayout()
+    for slot in slots {
+      for tensor in model.tensors {
+        layout.append("\(slot)/\(tensor.name)", shape: tensor.shape, savedTransposed: tensor.isSavedTransposed)
+      }
+    }
+    return layout
+  }
+
+  /// Writes the checkpoint as the folder `path`, whole or not at all. A folder that is there is replaced.
+  func write(to path: String, of prepared: PreparedJob) throws {
+    let temporary = "\((path as NSString).deletingLastPathComponent)/.\((path as NSString).lastPathComponent).tmp"
+    try? FileManager.default.removeItem(atPath: temporary)
+    guard mkdir(temporary, 0o777) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
+    var isWritten = false
+    defer { if !isWritten { try? FileManager.default.removeItem(atPath: temporary) } }
+    var state = state
+    state.parametersSHA256 = Training.parametersSHA256(parameters.values)
+    state.isFinite = parameters.values.areFinite && slots.values.areFinite
+    try ModelFile.write(parameters.values, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
+    var names = [Checkpoint.modelName]
+    if slots.count > 0 {
+      let layout = Checkpoint.layout(of: try prepared.optimizer().slots, prepared.model.layout)
+      try Safetensors.write(
+        slots.values, layout: layout, metadata: ["format": "pt"], to: "\(temporary)/\(Checkpoint.optimizerName)")
+      names.append(Checkpoint.optimizerName)
+    }
+    for name in names { state.digests[name] = try Checkpoint.digest(of: "\(temporary)/\(name)") }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(try encoder.encode(state), to: "\(temporary)/\(Checkpoint.stateName)")
+    try replaceFolder(at: path, with: temporary)
+    isWritten = true
+  }
+
+  /// Reads the checkpoint at `path`, every byte checked against its digest.
+  ///
+  /// - Throws: an error that names the file and what is wrong with it.
+  public init(path: String, models: [ModelFactory]) throws {
+    state = try Checkpoint.state(at: path)
+    guard let model = state.digests[Checkpoint.modelName] else {
+      throw FileError("\(path)/\(Checkpoint.stateName) has no digest of \(Checkpoint.modelName); it is damaged")
+    }
+    try Checkpoint.check("\(path)/\(Checkpoint.modelName)", model)
+    let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
+    parameters = file.parameters
+    let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).slots
+    let layout = Checkpoint.layout(of: names, file.model.layout)
+    slots = FloatBuffer(count: layout.count)
+    if layout.count > 0 {
+      guard let digest = state.digests[Checkpoint.optimizerName] else {
+        throw FileError(
+          "\(path) has no \(Checkpoint.optimizerName), which \(state.job.optimizer.name) needs; it is damaged")
+      }
+      try Checkpoint.check("\(path)/\(Checkpoint.optimizerName)", digest)
+      try Safetensors.File(path: "\(path)/\(Checkpoint.optimizerName)").read(into: slots.all, layout: layout)
+    }
+  }
+
+  /// Reads `state.json` alone.
+  static func state(at path: String) throws -> CheckpointState {
+    let file = "\(path)/\(stateName)"
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw FileError("\(path) is no checkpoint: it has no readable \(stateName)")
+    }
+    do {
+      let state = try JSONDecoder().decode(CheckpointState.self, from: data)
+      guard state.format == CheckpointState.presentFormat else {
+        throw FileError(
+          "\(file) is of format \(state.format), where this program reads \(CheckpointState.presentFormat)")
+      }
+      return state
+    } catch let error as FileError {
+      throw error
+    } catch {
+      throw FileError("\(file) cannot be read; it is damaged, or of another version")
+    }
+  }
+
+  private static func check(_ path: String, _ expected: String) throws {
+    guard try digest(of: path) == expected else {
+      throw FileError("\(path) is torn or damaged: its SHA-256 is not the one that \(stateName) has")
+    }
+  }
+
+  private static func digest(of path: String) throws -> String {
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+    } catch {
+      throw FileError("\(path) cannot be read: \(error.localizedDescription)")
+    }
+    return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
+  }
+}
+
+/// Gives the folder `temporary` the name `path`, and makes that durable.
+private func replaceFolder(at path: String, with temporary: String) throws {
+  let parent = (path as NSString).deletingLastPathComponent
+  if FileManager.default.fileExists(atPath: path) {
+    let old = "\(parent)/.\((path as NSString).lastPathComponent).old"
+    try? FileManager.default.removeItem(atPath: old)
+    guard rename(path, old) == 0 else { throw FileError.system("cannot replace the checkpoint \(path)") }
+    defer { try? FileManager.default.removeItem(atPath: old) }
+    guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
+  } else {
+    guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
+  }
+  let descriptor = open(parent, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw FileError.system("cannot open \(parent)") }
+  defer { close(descriptor) }
+  guard fsync(descriptor) == 0 else { throw FileError.system("cannot sync \(parent)") }
+}

@@ -1,0 +1,33 @@
+public import Optimizers
+
+/// What a checkpoint says about a run besides its vectors; `state.json`.
+public struct CheckpointState: Codable, Sendable {
+  /// The format that this code writes.
+  static let presentFormat = 1
+
+  /// The format of the checkpoint.
+  var format = presentFormat
+  /// The job.
+  public var job: Job
+  /// The data's fingerprint.
+  public var fingerprint: String
+  /// Steps done, skipped ones counted.
+  public var step: Int
+  /// What the optimizer has to remember besides its slots.
+  public var optimizer: OptimizerState
+  /// The figures so far.
+  public var statistics: RunStatistics
+  /// SHA-256 of the parameter vector, as in the run's summary.
+  public var parametersSHA256: String
+  /// Whether parameters and slots are all finite.
+  public var isFinite: Bool
+  /// SHA-256 of the other files, by name.
+  var digests: [String: String] = [:]
+
+  enum CodingKeys: String, CodingKey {
+    case format, job, fingerprint, step, optimizer, statistics
+    case parametersSHA256 = "parameters_sha256"
+    case isFinite = "is_finite"
+    case digests
+  }
+}
