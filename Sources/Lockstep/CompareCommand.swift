@@ -148,7 +148,8 @@ extension Comparison.Run {
   mutating func run(_ prepared: PreparedJob, _ signals: SignalWatch, announce: (String) -> Void) {
     var training: TrainingRun?
     do {
-      let run = try TrainingRun(prepared, output: folder, signals: signals)
+      let run = try TrainingRun(
+        RunStart(prepared: prepared, output: folder, checkpoint: nil), every: .seconds(600), keep: 1, signals: signals)
       training = run
       announce(run.headline)
       try run.runLocally(workers: configuration.workers, threads: configuration.threads)

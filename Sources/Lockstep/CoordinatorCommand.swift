@@ -18,18 +18,21 @@ struct CoordinatorCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
+  @OptionGroup(title: "Checkpoints")
+  var checkpoints: CheckpointFlags
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(1024)
-    let options = try job.options(output: output)
-    let prepared = try PreparedJob(options, models: Registry.all)
     // ZeroMQ spells "any free port" with a star.
     let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
-    let coordinator = try Coordinator(prepared, binding: endpoint, awaitedWorkers: 0)
-    let run = try TrainingRun(prepared, output: options.output, signals: signals)
+    let run = try TrainingRun(
+      checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
+      signals: signals)
+    let coordinator = try run.makeCoordinator(binding: String(endpoint), awaitedWorkers: 0)
     run.endOnSignal(coordinator)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {

@@ -101,7 +101,7 @@ final class ProgressDisplay {
     say(text)
   }
 
-  private func warn(_ text: String) {
+  func warn(_ text: String) {
     clear()
     complain("warning: \(text)")
   }

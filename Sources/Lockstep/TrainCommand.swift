@@ -19,6 +19,9 @@ struct TrainCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
+  @OptionGroup(title: "Checkpoints")
+  var checkpoints: CheckpointFlags
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
@@ -32,9 +35,9 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(64 + 16 * workers)
-    let options = try job.options(output: output)
-    let prepared = try PreparedJob(options, models: Registry.all)
-    let run = try TrainingRun(prepared, output: options.output, signals: signals)
+    let run = try TrainingRun(
+      checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
+      signals: signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(workers: workers, threads: threads)
   }
@@ -45,7 +48,7 @@ extension TrainingRun {
   func runLocally(workers: Int, threads: Int) throws {
     let address = try LocalAddress()
     defer { address.remove() }
-    let coordinator = try Coordinator(prepared, binding: address.endpoint, awaitedWorkers: workers)
+    let coordinator = try makeCoordinator(binding: address.endpoint, awaitedWorkers: workers)
     endOnSignal(coordinator)
     let processes = try LocalWorkers(
       workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox)

@@ -11,10 +11,22 @@ final class TrainingRun {
   /// How it ended; nil before.
   private(set) var summary: RunSummary?
 
-  init(_ prepared: PreparedJob, output: String?, signals: SignalWatch) throws {
-    self.prepared = prepared
+  private let checkpoint: Checkpoint?
+  private let checkpoints: CheckpointSaver
+
+  init(_ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch) throws {
+    prepared = start.prepared
+    checkpoint = start.checkpoint
     self.signals = signals
-    folder = try RunFolder(output, prepared)
+    folder = try RunFolder(start.output, prepared, resumingAfter: checkpoint?.state.step)
+    checkpoints = CheckpointSaver(
+      CheckpointStore(run: folder.path, keep: keep), prepared, every: interval, resumed: checkpoint?.state.step)
+    if let checkpoint { statistics = checkpoint.state.statistics }
+  }
+
+  /// A coordinator that begins where the run does.
+  func makeCoordinator(binding endpoint: String, awaitedWorkers: Int) throws -> Coordinator {
+    try Coordinator(prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint)
   }
 
   /// What is trained on what.
@@ -37,14 +49,15 @@ final class TrainingRun {
   /// Lets a signal end `coordinator`'s run in order.
   func endOnSignal(_ coordinator: Coordinator) {
     let mailbox = coordinator.mailbox
-    signals.onSignal { signal in mailbox.fail("interrupted by \(signal.name)") }
+    signals.onSignal { signal in mailbox.stop("interrupted by \(signal.name)") }
   }
 
   /// Runs `coordinator` to its end; writes and prints what comes of it.
   func run(_ coordinator: Coordinator) throws {
     var start: Instant?
     let progress = ProgressDisplay(prepared.plan, showsEpochs: !prepared.job.source.isNone)
-    func secondsSinceStart() -> Double { start.map { Instant.now.seconds(since: $0) } ?? 0 }
+    let earlier = statistics.summary.seconds
+    func secondsSinceStart() -> Double { earlier + (start.map { Instant.now.seconds(since: $0) } ?? 0) }
     func end(_ failure: String?) -> RunSummary {
       let summary = statistics.finished(
         coordinator.parameters.values, seconds: secondsSinceStart(), failure: failure)
@@ -63,9 +76,17 @@ final class TrainingRun {
           history.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
+        if checkpoints.isDue(event),
+          let next = coordinator.checkpoint(
+            statistics.saved(seconds: secondsSinceStart()), isLast: false)
+        {
+          checkpoints.save(next)
+        }
+        for failure in checkpoints.takeFailures() { progress.warn("no checkpoint was written: \(failure)") }
       }
     } catch {
       progress.clear()
+      keepCheckpoint(of: coordinator, seconds: secondsSinceStart())
       // The run's own error is what the user must see, even where the folder cannot take the summary any more.
       try? folder.finish(end("\(error)"), model: nil)
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
@@ -78,8 +99,27 @@ final class TrainingRun {
       throw failure
     }
     let summary = end(nil)
+    if let last = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: true) {
+      try checkpoints.saveAtOnce(last)
+    }
     try folder.finish(summary, model: (coordinator.parameters.values, prepared))
     printSummary(summary)
+  }
+
+  /// Saves a run that ends before its time, and says from where it can be resumed.
+  private func keepCheckpoint(of coordinator: Coordinator, seconds: Double) {
+    do {
+      if let last = coordinator.checkpoint(statistics.saved(seconds: seconds), isLast: true) {
+        try checkpoints.saveAtOnce(last)
+      } else {
+        try checkpoints.finish()
+      }
+    } catch {
+      complain("warning: the run could not be saved: \(error)")
+    }
+    guard let step = checkpoints.lastStep else { return }
+    complain(
+      "saved after step \(grouped(step)); go on with: lockstep train --resume \(shellQuoted(folder.path))")
   }
 
   private func printSummary(_ summary: RunSummary) {

@@ -131,26 +131,50 @@ public struct JobOptions: Equatable, Sendable {
     // The file stands below what was given before.
     let mine = self
     self = fromFile
-    func take<Value>(_ property: WritableKeyPath<JobOptions, Value?>) {
-      if let value = mine[keyPath: property] { self[keyPath: property] = value }
+    mine.overlay(on: &self)
+  }
+
+  /// Sets in `other` what is set here.
+  func overlay(on other: inout JobOptions) {
+    func give<Value>(_ property: WritableKeyPath<JobOptions, Value?>) {
+      if let value = self[keyPath: property] { other[keyPath: property] = value }
     }
-    take(\.data)
-    take(\.label)
-    take(\.test)
-    take(\.testFraction)
-    take(\.scale)
-    take(\.model)
-    take(\.activation)
-    take(\.loss)
-    take(\.dropout)
-    take(\.optimizer)
-    take(\.batchSize)
-    take(\.microBatches)
-    take(\.length)
-    take(\.seed)
-    take(\.onNonFinite)
-    take(\.output)
-    hyperparameters.merge(mine.hyperparameters) { $1 }
+    give(\.data)
+    give(\.label)
+    give(\.test)
+    give(\.testFraction)
+    give(\.scale)
+    give(\.model)
+    give(\.activation)
+    give(\.loss)
+    give(\.dropout)
+    give(\.optimizer)
+    give(\.batchSize)
+    give(\.microBatches)
+    give(\.length)
+    give(\.seed)
+    give(\.onNonFinite)
+    give(\.output)
+    other.hyperparameters.merge(hyperparameters) { $1 }
+  }
+
+  /// The first option, besides the length, in which this differs from `other`.
+  func firstDifference(from other: JobOptions) -> String? {
+    func differs<Value: Equatable>(_ property: KeyPath<JobOptions, Value>) -> Bool {
+      self[keyPath: property] != other[keyPath: property]
+    }
+    let properties: [(String, Bool)] = [
+      ("data", differs(\.data)), ("label", differs(\.label)), ("test", differs(\.test)),
+      ("test-fraction", differs(\.testFraction)), ("scale", differs(\.scale)), ("model", differs(\.model)),
+      ("activation", differs(\.activation)), ("loss", differs(\.loss)), ("dropout", differs(\.dropout)),
+      ("optimizer", differs(\.optimizer)), ("batch-size", differs(\.batchSize)),
+      ("micro-batches", differs(\.microBatches)), ("seed", differs(\.seed)),
+      ("on-nonfinite", differs(\.onNonFinite)),
+    ]
+    if let name = properties.first(where: \.1)?.0 { return name }
+    return Set(hyperparameters.keys).union(other.hyperparameters.keys).sorted().first {
+      hyperparameters[$0] != other.hyperparameters[$0]
+    }
   }
 
   /// Where the data comes from, as far as options say.
