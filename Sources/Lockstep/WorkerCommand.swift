@@ -20,8 +20,18 @@ struct WorkerCommand: ParsableCommand {
     help: ArgumentHelp("How long to wait for a coordinator that does not answer yet.", valueName: "seconds"))
   var connectTimeout = 8.0
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How long to look for a coordinator that was lost, such as one that is started again; 0 for not at all.",
+      valueName: "seconds"))
+  var reconnectTimeout = 300.0
+
   func validate() throws {
     try checkThreads(threads)
+    guard reconnectTimeout >= 0, reconnectTimeout <= 1e9 else {
+      throw ValidationError("--reconnect-timeout \(reconnectTimeout): a number of seconds from 0 on is needed")
+    }
     guard connectTimeout > 0, connectTimeout <= 1e9 else {
       throw ValidationError("--connect-timeout \(connectTimeout): a number of seconds above 0 is needed")
     }
@@ -32,6 +42,7 @@ struct WorkerCommand: ParsableCommand {
     try ensureDescriptors(64)
     var limits = Limits()
     limits.connect = connectTimeout
+    limits.reconnect = reconnectTimeout
     let worker = try Worker(connecting: connect, threads: threads, models: Registry.all, limits: limits)
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     say("\(Worker.name): connecting to \(connect) with \(count(threads, "thread"))")

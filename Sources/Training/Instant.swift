@@ -37,6 +37,8 @@ public struct Limits: Equatable, Sendable {
   public var stop = 8.0
   /// A worker's wait for a coordinator that has never answered.
   public var connect = 8.0
+  /// A worker's wait for a coordinator that it has lost; 0 gives up at once.
+  public var reconnect = 300.0
 
   /// The defaults.
   public init() {}

@@ -21,7 +21,9 @@ public final class LocalWorkers: @unchecked Sendable {
     for index in 0..<count {
       let process = Process()
       process.executableURL = program
-      process.arguments = ["worker", "--connect", address, "--threads", "\(threads)"]
+      process.arguments = [
+        "worker", "--connect", address, "--threads", "\(threads)", "--reconnect-timeout", "0",
+      ]
       process.standardInput = FileHandle.nullDevice
       process.standardOutput = FileHandle.nullDevice
       let pipe = Pipe()

@@ -128,6 +128,8 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case pong = 10
   /// Coordinator: the run has ended; goodbye. Worker: it leaves, and why (JSON).
   case goodbye = 11
+  /// Coordinator: the session of this header is over, or was another process's; the worker may say hello again.
+  case lost = 12
 }
 
 /// What a step's leaves are.

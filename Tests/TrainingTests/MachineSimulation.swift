@@ -286,6 +286,7 @@ struct MachineSimulation {
       case .compute(let node, let task): workers[peer]!.tasks.append(.node(node, task))
       case .combine(let left, let right): workers[peer]!.tasks.append(.sum(left, right))
       case .release(let node): workers[peer]!.gradients[node] = nil
+      case .cancel: workers[peer]!.gradients = [:]
       case .end:
         // Its last words are still delivered.
         workers[peer]!.tasks = []

@@ -54,9 +54,9 @@ import Testing
   @Test("kinds and tasks keep their numbers")
   func numbers() {
     let kinds: [MessageKind] = [
-      .hello, .welcome, .ready, .refuse, .parameters, .assign, .push, .metrics, .ping, .pong, .goodbye,
+      .hello, .welcome, .ready, .refuse, .parameters, .assign, .push, .metrics, .ping, .pong, .goodbye, .lost,
     ]
-    #expect(kinds.map(\.rawValue) == Array(1...11))
+    #expect(kinds.map(\.rawValue) == Array(1...12))
     #expect(MessageKind.allCases == kinds)
     #expect([TaskKind.none, .train, .evaluate].map(\.rawValue) == [0, 1, 2])
   }
@@ -104,7 +104,7 @@ import Testing
     #expect(throws: WireError.version(version)) { try decode(bytes + [0]) }
   }
 
-  @Test("kinds that there are not are refused", arguments: [0, 12, 255, 0x0107, .max] as [UInt16])
+  @Test("kinds that there are not are refused", arguments: [0, 13, 255, 0x0107, .max] as [UInt16])
   func kind(_ kind: UInt16) {
     let bytes = changing(6, [UInt8(kind & 0xFF), UInt8(kind >> 8)])
     #expect(throws: WireError.unknownKind(kind)) { try decode(bytes) }

@@ -10,8 +10,7 @@ extension CoordinatorMachine {
     guard let member = members[peer], member.session == header.session, header.run == configuration.run else {
       // A message of an old session: say so once, or its worker would wait for ever. A goodbye needs no answer.
       if header.kind != .goodbye && isNewStranger(peer) {
-        send(
-          .refuse, .reason("its session is over; it was gone for too long, or the coordinator was restarted"), to: peer)
+        actions.append(.send(Header(.lost, run: header.run, session: header.session), .none, to: peer))
       }
       return
     }
@@ -32,14 +31,21 @@ extension CoordinatorMachine {
   }
 
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
-    if members[peer] != nil { expel(peer, "it introduced itself twice", at: now) }
+    if let member = members[peer] {
+      // It may have lost the answer to its first hello; but not again and again.
+      if now.seconds(since: member.since) < configuration.limits.ping {
+        expel(peer, "it introduced itself twice", at: now)
+      } else {
+        remove(peer, "it has come back", at: now)
+      }
+    }
     guard !isOver, !banned.contains(peer), !endedNames.contains(hello.name) else { return }
     if configuration.awaitedWorkers > 0 { seenNames.insert(hello.name) }
     strangers.remove(peer)
     sessionsGiven += 1
     members[peer] = Member(
       session: sessionsGiven, name: shown(hello.name), threads: hello.threads,
-      chunkSteps: Array(repeating: -1, count: configuration.chunks.count),
+      chunkSteps: Array(repeating: -1, count: configuration.chunks.count), since: now,
       assigned: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
   }
@@ -74,7 +80,7 @@ extension CoordinatorMachine {
   mutating func expel(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
     if banned.count >= 1024 { banned.removeAll() }
     if !mayReturn { banned.insert(peer) }
-    send(.refuse, .reason(reason), to: peer)
+    send(mayReturn ? .lost : .refuse, mayReturn ? .none : .reason(reason), to: peer)
     remove(peer, reason, at: now)
   }
 

@@ -213,6 +213,8 @@ struct Member {
   var state = State.loading
   /// The step of the parameters that it has or will have when what is sent has arrived, a chunk each; −1 for none.
   var chunkSteps: [Int]
+  /// When it said hello.
+  let since: Instant
   /// The leaves of its assignment.
   var leaves = 0..<0
   /// The nodes that it has not finished.

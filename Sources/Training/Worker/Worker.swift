@@ -98,6 +98,7 @@ public final class Worker {
   private func open(_ letter: WorkerLetter) throws {
     switch letter {
     case .loaded(let engine):
+      self.engine?.close()
       self.engine = engine
       try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
     case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
@@ -134,6 +135,9 @@ public final class Worker {
         let rightGradient = gradients.removeValue(forKey: right)!
         engine?.combine(leftGradient, rightGradient, into: Node(left.start..<right.end))
       case .release(let node): gradients[node] = nil
+      case .cancel:
+        gradients.removeAll()
+        engine?.cancel()
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
     }

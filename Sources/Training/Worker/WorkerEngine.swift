@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Kernels
 internal import Models
+internal import Synchronization
 internal import Wire
 
 /// What a worker computes with, without the kind of model in its type.
@@ -15,6 +16,8 @@ protocol WorkerEngine: Sendable {
   func compute(_ node: Node, _ task: StepTask)
   /// Adds `right` to `left` on a compute thread.
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
+  /// Makes what is queued be answered without being computed.
+  func cancel()
   /// Ends the compute threads, after the node that each is at.
   func close()
 }
@@ -39,6 +42,8 @@ final class ModelEngine<M: Model>: WorkerEngine {
   private let model: M
   private let seed: UInt64
   private let mailbox: Mailbox<WorkerLetter>
+  /// How often work was cancelled.
+  private let cancellations = Atomic<Int>(0)
 
   /// One compute thread's memory.
   struct Scratch {
@@ -73,7 +78,12 @@ final class ModelEngine<M: Model>: WorkerEngine {
   }
 
   func compute(_ node: Node, _ task: StepTask) {
+    let asked = cancellations.load(ordering: .relaxed)
     pool.add { [self] scratch in
+      guard asked == cancellations.load(ordering: .relaxed) else {
+        mailbox.post(.computed(node, NodeMetrics(), nil))
+        return
+      }
       let start = Instant.now
       let leaves = node.leaves.map { plan.positions(of: $0..<$0 + 1, in: task) }
       let metrics: [Metrics]
@@ -139,6 +149,10 @@ final class ModelEngine<M: Model>: WorkerEngine {
       accumulate(right.buffer.values, into: left.buffer.all)
       mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
     }
+  }
+
+  func cancel() {
+    cancellations.add(1, ordering: .relaxed)
   }
 
   func close() {

@@ -3,6 +3,8 @@ internal import Wire
 
 /// A worker's decisions: events in, actions out. No socket, no clock, no bulk data.
 ///
+/// Where it loses its coordinator, it drops its work and says hello again; its data stays loaded.
+///
 /// It says hello, loads what the job asks for, and computes what it is assigned: pieces on compute threads, sums of
 /// siblings as they come together, each of the assignment's maximal nodes pushed as soon as it is whole.
 struct WorkerMachine {
@@ -41,6 +43,8 @@ struct WorkerMachine {
     case combine(left: Node, right: Node)
     /// The node's gradient is not needed any more once what is being sent of it is gone.
     case release(Node)
+    /// What is computed, or queued to be, is not needed any more. Each is still answered.
+    case cancel
     /// The worker is done; nil for success.
     case end(failure: String?)
   }
@@ -58,6 +62,8 @@ struct WorkerMachine {
   private enum State {
     /// HELLO is sent.
     case connecting(since: Instant)
+    /// The job is here; what an earlier session has begun is not over yet.
+    case draining(Welcome)
     /// The job is here; its data is being loaded.
     case loading
     /// Ready for an assignment, or at work on one.
@@ -88,6 +94,14 @@ struct WorkerMachine {
   private var run: UInt64 = 0
   private var session: UInt64 = 0
   private var onNonFinite = NonFinitePolicy.stop
+  /// What is loaded, or being loaded.
+  private var welcome: Welcome?
+  private var loaded: (ready: Ready, plan: StepPlan, chunks: ChunkLayout)?
+  /// Loads, nodes and sums that have been begun and not answered.
+  private var outstanding = 0
+  /// Since when it has had no session, where it had one before.
+  private var lostSince: Instant?
+  private var lastHello = Instant(nanoseconds: 0)
   private var lastHeard = Instant(nanoseconds: 0)
   private var lastPing = Instant(nanoseconds: 0)
   private var actions: [Action] = []
@@ -103,10 +117,14 @@ struct WorkerMachine {
     actions.removeAll(keepingCapacity: true)
     if case .started = event {
       state = .connecting(since: now)
-      send(.hello, .hello)
+      hello(at: now)
       return actions
     }
     if case .over = state { return [] }
+    switch event {
+    case .loaded, .loadFailed, .computed, .combined: outstanding -= 1
+    case .started, .received, .malformed, .tick, .failed: break
+    }
     switch event {
     case .started: break
     case .received(let header, let content): receive(header, content, at: now)
@@ -115,13 +133,62 @@ struct WorkerMachine {
         "the coordinator at \(address) speaks protocol version \(version), and this worker \(Header.protocolVersion): install the same version on both machines"
       )
     case .malformed(let error): fail("the peer at \(address) is no coordinator: it sent \(error)")
-    case .loaded(let ready, let plan, let chunks): loaded(ready, plan, chunks)
+    case .loaded(let ready, let plan, let chunks):
+      loaded = (ready, plan, chunks)
+      if case .loading = state { getReady() }
     case .loadFailed(let reason), .failed(let reason): leave(reason)
     case .computed(let node, let metrics): add(node, metrics)
     case .combined(let node, let tensor): combined(node, nonFinite: tensor)
     case .tick: tick(at: now)
     }
+    if case .draining(let welcome) = state, outstanding == 0 { load(welcome) }
+    outstanding += actions.count { action in
+      switch action {
+      case .load, .compute, .combine: true
+      case .send, .store, .release, .cancel, .end: false
+      }
+    }
     return actions
+  }
+
+  private mutating func hello(at now: Instant) {
+    (run, session) = (0, 0)
+    lastHello = now
+    send(.hello, .hello)
+  }
+
+  /// Drops all work and says hello again, to the same coordinator or another at its address.
+  private mutating func lose(_ reason: String, at now: Instant) {
+    guard limits.reconnect > 0 else {
+      fail(reason)
+      return
+    }
+    lostSince = lostSince ?? now
+    state = .connecting(since: now)
+    lastHeard = now
+    actions.append(.cancel)
+    hello(at: now)
+  }
+
+  /// Takes a job, once nothing of an earlier session is under way: what is loaded is used again if it is the same.
+  private mutating func load(_ welcome: Welcome) {
+    state = .loading
+    if welcome == self.welcome, loaded != nil {
+      getReady()
+      return
+    }
+    self.welcome = welcome
+    loaded = nil
+    actions.append(.load(welcome))
+  }
+
+  private mutating func getReady() {
+    guard let loaded else { preconditionFailure("a worker that has loaded nothing cannot be ready") }
+    lostSince = nil
+    state = .ready(
+      Prepared(
+        plan: loaded.plan, chunks: loaded.chunks, chunkSteps: Array(repeating: -1, count: loaded.chunks.count)))
+    send(.ready, .ready(loaded.ready))
   }
 
   private mutating func send(_ kind: MessageKind, _ body: Body = .none) {
@@ -145,8 +212,9 @@ struct WorkerMachine {
     case (.refuse, .reason(let reason), _): fail("the coordinator at \(address) refused this worker: \(reason)")
     case (.welcome, .welcome(let welcome), .connecting):
       (run, session, onNonFinite) = (header.run, header.session, welcome.job.onNonFinite)
-      state = .loading
-      actions.append(.load(welcome))
+      state = .draining(welcome)
+    case (.lost, _, _) where header.run == run && header.session == session && session != 0:
+      lose("the coordinator at \(address) has given this worker's session up", at: now)
     case _ where header.run != run || header.session != session: break  // meant for an earlier session
     case (.ping, _, _): send(.pong)
     case (.pong, _, _): break
@@ -196,14 +264,13 @@ struct WorkerMachine {
     return true
   }
 
-  private mutating func loaded(_ ready: Ready, _ plan: StepPlan, _ chunks: ChunkLayout) {
-    state = .ready(Prepared(plan: plan, chunks: chunks, chunkSteps: Array(repeating: -1, count: chunks.count)))
-    send(.ready, .ready(ready))
-  }
-
   /// A node is whole: it is pushed, or waits for its sibling.
   private mutating func add(_ node: Node, _ metrics: NodeMetrics) {
-    guard case .ready(var prepared) = state, var work = prepared.work else { return }
+    guard case .ready(var prepared) = state, var work = prepared.work else {
+      // Of a session that is over.
+      actions.append(.release(node))
+      return
+    }
     state = .over
     work.metrics[node] = metrics
     if work.owed.remove(node) != nil {
@@ -224,7 +291,10 @@ struct WorkerMachine {
   }
 
   private mutating func combined(_ node: Node, nonFinite tensor: Int?) {
-    guard case .ready(let prepared) = state, var metrics = prepared.work?.metrics[node] else { return }
+    guard case .ready(let prepared) = state, var metrics = prepared.work?.metrics[node] else {
+      actions.append(.release(node))
+      return
+    }
     if let tensor, metrics.flaw == nil { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
     add(node, metrics)
   }
@@ -249,15 +319,23 @@ struct WorkerMachine {
 
   private mutating func tick(at now: Instant) {
     if case .connecting(let since) = state {
-      guard now.seconds(since: since) > limits.connect else { return }
-      fail(
-        "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
-          + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
+      if let lostSince, now.seconds(since: lostSince) > limits.reconnect {
+        fail(
+          "the coordinator at \(address) has been gone for \(Int(limits.reconnect)) s (--reconnect-timeout): it has ended or cannot be reached"
+        )
+      } else if lostSince == nil && now.seconds(since: since) > limits.connect {
+        fail(
+          "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
+            + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
+      } else if lostSince != nil && now.seconds(since: lastHello) > limits.silence {
+        hello(at: now)
+      }
       return
     }
     guard now.seconds(since: lastHeard) <= limits.silence else {
-      fail(
-        "the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached")
+      lose(
+        "the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached",
+        at: now)
       return
     }
     // Answers to the coordinator's pings are not enough: those may stand behind parameters on a slow link.

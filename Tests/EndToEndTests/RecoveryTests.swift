@@ -1,0 +1,39 @@
+import Foundation
+import Testing
+
+/// Coordinators that are killed and started again while their workers go on.
+@Suite(.serialized, .timeLimit(.minutes(5))) struct RecoveryTests {
+  private let scratch: Scratch
+  private let job = ["--epochs", "150", "--model", "mlp:64"]
+
+  init() throws {
+    scratch = try Scratch()
+  }
+
+  @Test("workers find a coordinator that is killed and resumed, and the end is the same bits")
+  func aKilledCoordinatorDoesNotMatter() throws {
+    let expected = try train(scratch, job, output: "undisturbed")
+    let first = try Coordinating(scratch, job + ["--checkpoint-every", "50"])
+    let workers = try (0..<2).map { _ in try Program(["worker", "--connect", first.address]) }
+    try #require(first.program.waitForOutput("epoch  20/150"))
+    first.program.send(SIGKILL)
+    #expect(first.program.wait() == -SIGKILL)
+    let second = try Program([
+      "coordinator", "--resume", scratch.path("run"), "--bind", first.address, "--checkpoint-every", "50",
+    ])
+    #expect(second.wait() == 0, "\(second.errors)")
+    for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+    let diff = try succeed(["diff", scratch.path("undisturbed"), scratch.path("run")])
+    #expect(diff.output.contains("equal"))
+  }
+
+  @Test func aWorkerThatFindsNoCoordinatorAgainSaysSo() throws {
+    let coordinator = try Coordinating(scratch, ["--epochs", "1000000"])
+    let worker = try Program(["worker", "--connect", coordinator.address, "--reconnect-timeout", "1"])
+    try #require(coordinator.program.waitForOutput("  step 12  "))
+    coordinator.program.send(SIGKILL)
+    #expect(worker.wait(seconds: 20) == 1)
+    #expect(worker.errors.contains("has been gone for 1 s (--reconnect-timeout)"), "\(worker.errors)")
+  }
+}
