@@ -152,7 +152,7 @@ extension Comparison.Run {
         RunStart(prepared: prepared, output: folder, checkpoint: nil), every: .seconds(600), keep: 1, signals: signals)
       training = run
       announce(run.headline)
-      try run.runLocally(workers: configuration.workers, threads: configuration.threads)
+      try run.runLocally(workers: configuration.workers, threads: configuration.threads, mostRestarts: 3)
       outcome = .completed
     } catch {
       outcome = .failed("\(error)")

@@ -32,7 +32,7 @@ struct CoordinatorCommand: ParsableCommand {
     let run = try TrainingRun(
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
       signals: signals)
-    let coordinator = try run.makeCoordinator(binding: String(endpoint), awaitedWorkers: 0)
+    let coordinator = try run.makeCoordinator(binding: String(endpoint), awaitedWorkers: 0, limits: checkpoints.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {

@@ -30,7 +30,7 @@ final class ProgressDisplay {
     case .workerLeft(let name, let number, let reason, let count):
       workers = count
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
-      warn("\(who) has left: \(reason); \(Lockstep.count(count, "worker")) left")
+      warn("\(who) has left: \(reason); \(count > 0 ? Lockstep.count(count, "worker") : "no worker is") left")
     case .warning(let text): warn(text)
     case .step(let report): show(report, statistics)
     case .evaluation(let report): show(report, statistics)

@@ -19,6 +19,11 @@ struct TrainCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("How often a worker process that is killed is started again.", valueName: "count"))
+  var maxRestarts = 3
+
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
@@ -30,6 +35,9 @@ struct TrainCommand: ParsableCommand {
       throw ValidationError("--workers \(workers): a number from 1 to 1024 is needed")
     }
     try checkThreads(threads)
+    guard (0...1_000_000).contains(maxRestarts) else {
+      throw ValidationError("--max-restarts \(maxRestarts): a number from 0 on is needed")
+    }
   }
 
   func run() throws {
@@ -39,19 +47,21 @@ struct TrainCommand: ParsableCommand {
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
       signals: signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
-    try run.runLocally(workers: workers, threads: threads)
+    try run.runLocally(
+      workers: workers, threads: threads, mostRestarts: maxRestarts, limits: checkpoints.limits)
   }
 }
 
 extension TrainingRun {
   /// Runs to the end with a coordinator in this process and worker processes beside it.
-  func runLocally(workers: Int, threads: Int) throws {
+  func runLocally(workers: Int, threads: Int, mostRestarts: Int, limits: Limits = Limits()) throws {
     let address = try LocalAddress()
     defer { address.remove() }
-    let coordinator = try makeCoordinator(binding: address.endpoint, awaitedWorkers: workers)
+    let coordinator = try makeCoordinator(binding: address.endpoint, awaitedWorkers: workers, limits: limits)
     endOnSignal(coordinator)
     let processes = try LocalWorkers(
-      workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox)
+      workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox,
+      mostRestarts: mostRestarts)
     defer { processes.stop() }
     try run(coordinator)
   }

@@ -25,8 +25,9 @@ final class TrainingRun {
   }
 
   /// A coordinator that begins where the run does.
-  func makeCoordinator(binding endpoint: String, awaitedWorkers: Int) throws -> Coordinator {
-    try Coordinator(prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint)
+  func makeCoordinator(binding endpoint: String, awaitedWorkers: Int, limits: Limits = Limits()) throws -> Coordinator {
+    try Coordinator(
+      prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint, limits: limits)
   }
 
   /// What is trained on what.

@@ -1,58 +1,103 @@
 internal import Foundation
 internal import Synchronization
 
-/// Worker processes beside this one, of this same program. None outlives the object; where this process is killed, they
-/// end by themselves when the coordinator has been silent for too long.
+/// Worker processes beside this one, of this same program. One that is killed is started again, a few times. None
+/// outlives the object; where this process is killed, they end by themselves when the coordinator has been silent for too
+/// long.
 public final class LocalWorkers: @unchecked Sendable {
-  // Sendable: `processes` does not change after `start`, and the rest is guarded by the mutexes.
-  private var processes: [Process] = []
-  private let lastLines: [LastLines]
-  private let isStopping = Mutex(false)
+  // Sendable: all that changes is guarded by the mutex.
+  private struct State {
+    var processes: [Process] = []
+    var isStopping = false
+  }
+
+  private let state = Mutex(State())
   private let running = DispatchGroup()
+  private let program: URL
+  private let arguments: [String]
+  private let mailbox: CoordinatorMailbox
+  private let mostRestarts: Int
 
   /// Starts `count` workers that connect to `address`, and tells `mailbox` of each that ends before ``stop()``.
+  ///
+  /// - Parameter mostRestarts: how often a worker that a signal has ended is replaced. One that ends by itself has said
+  ///   why, and would do so again.
   public init(
-    _ count: Int, threads: Int, connectingTo address: String, mailbox: CoordinatorMailbox
+    _ count: Int, threads: Int, connectingTo address: String, mailbox: CoordinatorMailbox, mostRestarts: Int
   ) throws {
     guard let program = Bundle.main.executableURL else {
       throw TrainingError("this program's own file cannot be found, so no workers can be started from it")
     }
-    lastLines = (0..<count).map { _ in LastLines() }
+    self.program = program
+    arguments = ["worker", "--connect", address, "--threads", "\(threads)", "--reconnect-timeout", "0"]
+    self.mailbox = mailbox
+    self.mostRestarts = mostRestarts
     for index in 0..<count {
-      let process = Process()
-      process.executableURL = program
-      process.arguments = [
-        "worker", "--connect", address, "--threads", "\(threads)", "--reconnect-timeout", "0",
-      ]
-      process.standardInput = FileHandle.nullDevice
-      process.standardOutput = FileHandle.nullDevice
-      let pipe = Pipe()
-      process.standardError = pipe
-      pipe.fileHandleForReading.readabilityHandler = { [lines = lastLines[index]] handle in
-        let data = handle.availableData
-        if data.isEmpty { handle.readabilityHandler = nil }
-        lines.append(data)
-      }
-      running.enter()
-      process.terminationHandler = { [weak self, running, lines = lastLines[index]] process in
-        defer { running.leave() }
-        guard let self, !self.isStopping.withLock({ $0 }) else { return }
-        let how =
-          process.terminationReason == .exit
-          ? "it ended with exit code \(process.terminationStatus)"
-          : "it was killed by signal \(process.terminationStatus)"
-        let name = Worker.name(processIdentifier: process.processIdentifier)
-        lines.waitForEnd()
-        mailbox.processEnded(name: name, lines.last.map { "\(how): \($0)" } ?? how)
-      }
       do {
-        try process.run()
+        try start(restarts: 0)
       } catch {
-        running.leave()
         stop()
         throw TrainingError("worker \(index + 1) cannot be started from \(program.path): \(error.localizedDescription)")
       }
-      processes.append(process)
+    }
+  }
+
+  /// Starts a process that has been replaced `restarts` times before.
+  private func start(restarts: Int) throws {
+    let process = Process()
+    process.executableURL = program
+    process.arguments = arguments
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    let pipe = Pipe()
+    process.standardError = pipe
+    let lines = LastLines()
+    pipe.fileHandleForReading.readabilityHandler = { handle in
+      let data = handle.availableData
+      if data.isEmpty { handle.readabilityHandler = nil }
+      lines.append(data)
+    }
+    running.enter()
+    process.terminationHandler = { [weak self, running] process in
+      defer { running.leave() }
+      self?.ended(process, lines, restarts: restarts)
+    }
+    // Under the lock, so that one that is started while all are stopped is stopped as well.
+    let error = state.withLock { state -> (any Error)? in
+      guard !state.isStopping else { return TrainingError("the run is over") }
+      do {
+        try process.run()
+        state.processes.append(process)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let error {
+      running.leave()
+      throw error
+    }
+  }
+
+  private func ended(_ process: Process, _ lines: LastLines, restarts: Int) {
+    guard !state.withLock({ $0.isStopping }) else { return }
+    let isKilled = process.terminationReason == .uncaughtSignal || process.terminationStatus >= 128
+    let how =
+      process.terminationReason == .exit
+      ? "it ended with exit code \(process.terminationStatus)"
+      : "it was killed by signal \(process.terminationStatus)"
+    lines.waitForEnd()
+    var description = lines.last.map { "\(how): \($0)" } ?? how
+    let isReplaced = isKilled && restarts < mostRestarts
+    if isReplaced { description += "; it is started again (\(restarts + 1) of \(mostRestarts) times)" }
+    // The coordinator must expect the new one before that says hello.
+    mailbox.processEnded(
+      name: Worker.name(processIdentifier: process.processIdentifier), description, isReplaced: isReplaced)
+    guard isReplaced else { return }
+    do {
+      try start(restarts: restarts + 1)
+    } catch {
+      mailbox.fail("a worker that was killed cannot be started again: \(error.localizedDescription)")
     }
   }
 
@@ -60,7 +105,10 @@ public final class LocalWorkers: @unchecked Sendable {
 
   /// Waits a little for the workers to end by themselves, then ends them.
   public func stop() {
-    isStopping.withLock { $0 = true }
+    let processes = state.withLock { state in
+      state.isStopping = true
+      return state.processes
+    }
     for (signal, seconds) in [(nil, 0.5), (SIGTERM, 2), (SIGKILL, 5)] as [(Int32?, Double)] {
       if let signal {
         for process in processes where process.isRunning { kill(process.processIdentifier, signal) }

@@ -70,8 +70,17 @@ import Testing
     #expect(!isRunning(victim), "it is ended with the run")
   }
 
+  @Test func workersThatAreKilledAreStartedAgain() throws {
+    let expected = try train(scratch, job)
+    let program = try started(job + ["--workers", "2"])
+    for worker in program.children { kill(worker, SIGKILL) }
+    #expect(program.wait() == 0, "\(program.errors)")
+    #expect(program.errors.contains("killed by signal 9; it is started again (1 of 3 times)"), "\(program.errors)")
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
   @Test func whenAllWorkersAreKilledTheRunFailsAtOnce() throws {
-    let program = try started(job)
+    let program = try started(job + ["--max-restarts", "0"])
     for worker in program.children { kill(worker, SIGKILL) }
     #expect(program.wait(seconds: 10) == 1)
     #expect(program.errors.contains("none is left: it was killed by signal 9"), "\(program.errors)")
@@ -114,7 +123,7 @@ import Testing
 
   @Test func aCoordinatorThatIsKilledEndsItsWorkersWithAnError() throws {
     let coordinator = try Coordinating(scratch, ["--epochs", "100000"])
-    let worker = try Program(["worker", "--connect", coordinator.address])
+    let worker = try Program(["worker", "--connect", coordinator.address, "--reconnect-timeout", "0"])
     #expect(coordinator.program.waitForOutput("  step 12  "))
     coordinator.program.send(SIGKILL)
     #expect(worker.wait(seconds: 10) == 1)

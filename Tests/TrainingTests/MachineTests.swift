@@ -242,7 +242,7 @@ import Wire
 
   @Test func aWorkerThatEndedBeforeItsHelloArrivedIsNoReasonToGiveUpOnTheOthers() {
     var machine = machine(awaiting: 2)
-    _ = machine.handle(.processEnded(name: "a", "signal 9"), at: start)
+    _ = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
     let late = machine.handle(
       .received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
     #expect(late.isEmpty && machine.members.isEmpty && machine.awaited == 1 && !machine.isOver)
@@ -254,9 +254,9 @@ import Wire
     var machine = machine(awaiting: 2)
     _ = join(&machine, Peer(id: 1), name: "a")
     #expect(machine.work == nil, "it waits for the second")
-    var actions = machine.handle(.processEnded(name: "b", "exit code 1"), at: start)
+    var actions = machine.handle(.processEnded(name: "b", "exit code 1", isReplaced: false), at: start)
     #expect(outcome(actions) == nil && machine.work != nil, "it goes on with the first")
-    actions = machine.handle(.processEnded(name: "a", "signal 9"), at: start)
+    actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
     #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
   }
 

@@ -122,8 +122,8 @@ public final class Coordinator {
       waker.clear()
       for letter in mailbox.takeAll() {
         switch letter {
-        case .processEnded(let name, let description):
-          try handle(.processEnded(name: name, description), payload: nil, observe)
+        case .processEnded(let name, let description, let isReplaced):
+          try handle(.processEnded(name: name, description, isReplaced: isReplaced), payload: nil, observe)
         case .failed(let reason): try handle(.failed(reason), payload: nil, observe)
         case .stop(let reason): try handle(.stop(reason), payload: nil, observe)
         }
@@ -305,7 +305,7 @@ public final class Coordinator {
 /// What other threads can tell a coordinator.
 public final class CoordinatorMailbox: Sendable {
   enum Letter: Sendable {
-    case processEnded(name: String, String)
+    case processEnded(name: String, String, isReplaced: Bool)
     case failed(String)
     case stop(String)
   }
@@ -318,9 +318,9 @@ public final class CoordinatorMailbox: Sendable {
 
   func takeAll() -> [Letter] { letters.takeAll() }
 
-  /// The process whose worker goes by `name` has ended, as `description` says.
-  public func processEnded(name: String, _ description: String) {
-    letters.post(.processEnded(name: name, description))
+  /// The process whose worker goes by `name` has ended, as `description` says; another may be started in its place.
+  public func processEnded(name: String, _ description: String, isReplaced: Bool) {
+    letters.post(.processEnded(name: name, description, isReplaced: isReplaced))
   }
 
   /// The run must end, with this reason.

@@ -38,8 +38,9 @@ struct CoordinatorMachine {
     case malformed(WireError, from: Peer)
     /// A message could not be sent because the connection is gone.
     case unreachable(Peer)
-    /// One of the processes that this one started has ended: the name that its worker goes by, and how it ended.
-    case processEnded(name: String, String)
+    /// One of the processes that this one started has ended: the name that its worker goes by, how it ended, and whether
+    /// another is started in its place.
+    case processEnded(name: String, String, isReplaced: Bool)
     /// The answer to ``Action/check(chunk:)``: the last tensor of which the chunk's root has a value that is not finite.
     case checked(chunk: Int, nonFinite: Int?)
     /// The answer to ``Action/update(chunk:number:examples:)``: the same of the chunk's updated parameters.
@@ -150,7 +151,9 @@ struct CoordinatorMachine {
     case .unreachable(let peer):
       // A process of this run's own is about to be reported with the cause, or will fall silent.
       if configuration.awaitedWorkers == 0 { remove(peer, "its connection is gone", at: now) }
-    case .processEnded(let name, let description): processEnded(name, description, at: now)
+    case .processEnded(let name, let description, let isReplaced):
+      if isReplaced { awaited += 1 }
+      processEnded(name, description, at: now)
     case .checked(let chunk, let tensor): checked(chunk, nonFinite: tensor, at: now)
     case .updated(let chunk, let tensor): updated(chunk, nonFinite: tensor, at: now)
     case .tick: tick(at: now)
