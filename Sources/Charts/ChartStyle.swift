@@ -32,6 +32,9 @@ public enum ChartStyle {
       """
   }
 
+  /// The colour itself, for what knows no style sheets.
+  static func light(_ color: Int) -> String { colors[color % colors.count].light }
+
   static func variable(_ color: Int) -> String { "var(--chart-\(color % colors.count))" }
 
   /// About how wide a text is at 12 pixels.

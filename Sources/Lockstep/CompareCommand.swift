@@ -198,22 +198,3 @@ private func parseCounts(_ option: String, _ text: String) throws -> [Int] {
   try refuseRepeated(option, text, counts)
   return counts
 }
-
-/// Names of update rules, each once.
-private func parseOptimizers(_ text: String) throws -> [String] {
-  let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-  let known = RuleRegistry.all.map { $0.name }
-  for name in names where !known.contains(name) {
-    throw ValidationError(
-      "--optimizers '\(text)': unknown optimizer '\(name)'; known are \(known.joined(separator: ", "))")
-  }
-  try refuseRepeated("optimizers", text, names)
-  return names
-}
-
-private func refuseRepeated<Value: Hashable>(_ option: String, _ text: String, _ values: [Value]) throws {
-  var seen: Set<Value> = []
-  for value in values where !seen.insert(value).inserted {
-    throw ValidationError("--\(option) '\(text)': \(value) stands there twice")
-  }
-}
