@@ -32,7 +32,7 @@ extension OptimizerSettings {
       let having = names.filter { !lacking.contains($0) }
       guard !lacking.isEmpty else { return nil }
       return having.count <= lacking.count
-        ? "--\(option) goes to \(having.joined(separator: ", ")) alone: the others have no such option"
+        ? "--\(option) goes only to \(having.joined(separator: ", ")): the others have no such option"
         : "--\(option) goes to all but \(lacking.joined(separator: ", ")), which have no such option"
     }
   }

@@ -92,5 +92,6 @@ import Testing
 }
 
 extension TestFunction: CustomTestStringConvertible {
+  /// Its name.
   public var testDescription: String { name }
 }
