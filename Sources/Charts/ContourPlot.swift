@@ -202,10 +202,10 @@ public struct ContourPlot: Sendable {
       ]
       if path.diverges {
         let name = "\(shortened(path.series.label, to: 24)) → ∞"
-        let room = ChartStyle.width(name) / 2 + 8
+        let room = 1.15 * ChartStyle.width(name) / 2 + 8
         var place = Point(
           min(max(tip.x - 26 * dx, frame.left + room), frame.right - room),
-          min(max(tip.y - 26 * dy, frame.top + 20), frame.bottom - 10))
+          min(max(tip.y - 26 * dy - 10, frame.top + 20), frame.bottom - 10))
         // Names that would lie on each other move towards the middle, past it if need be.
         let down = place.y < (frame.top + frame.bottom) / 2 ? 15.0 : -15
         while frame.contains(place),
@@ -273,7 +273,7 @@ private struct TraceTable {
     let names = [plot.columns.first ?? ""] + plot.paths.map { shortened($0.series.label, to: 28) }
     let cells = [Array(plot.columns.dropFirst())] + plot.paths.map(\.cells)
     let count = cells.map(\.count).max() ?? 0
-    var edges = [x + 34 + (names.map { 1.1 * ChartStyle.width($0) }.max() ?? 0)]
+    var edges = [x + 34 + (names.map { ChartStyle.width($0) }.max() ?? 0)]
     for column in 0..<count {
       let width = cells.map { column < $0.count ? ChartStyle.width($0[column]) : 0 }.max() ?? 0
       edges.append(edges[column] + (column == 0 ? 24 : 14) + width)

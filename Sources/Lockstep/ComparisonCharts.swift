@@ -18,16 +18,16 @@ struct ComparisonCharts {
   private var lossTitle: String { "train loss (\(comparison.runs.first?.job.loss.rawValue ?? ""))" }
 
   private var lossAxis: Axis {
-    Axis(lossTitle, covering: runs.flatMap { $0.history?.curve.map(\.loss) ?? [] }, kind: .automatic)
+    Axis(lossTitle, covering: runs.flatMap { $0.history.map { curve($0).map(\.loss) } ?? [] }, kind: .automatic)
   }
 
   var lossBySteps: LineChart {
-    let series = series { $0.curve.map { Point($0.step, $0.loss) } }
+    let series = series { curve($0).map { Point($0.step, $0.loss) } }
     return LineChart("Loss by step", x: axis("step", series, isWhole: true), y: lossAxis, series)
   }
 
   var lossByTime: LineChart {
-    let series = series { $0.curve.map { Point($0.seconds, $0.loss) } }
+    let series = series { curve($0).map { Point($0.seconds, $0.loss) } }
     return LineChart("Loss by wall time", x: axis("seconds since the first worker joined", series), y: lossAxis, series)
   }
 
@@ -140,7 +140,9 @@ struct ComparisonCharts {
 
   /// How many steps a point of the curves is the mean of: the least and the most.
   var stepsAPoint: (least: Int, most: Int) {
-    let counts = runs.compactMap { $0.history?.stepsAPoint }
+    let counts = runs.compactMap { run in
+      run.history.map { $0.stepsAPoint * (optimizers.count > 1 ? $0.pointsASmoothedPoint : 1) }
+    }
     return (counts.min() ?? 1, counts.max() ?? 1)
   }
 
@@ -177,8 +179,12 @@ struct ComparisonCharts {
         line: kinds[style.kind % kinds.count], hasDots: hasDots)
     }
     guard optimizers.count > 1 else { return series }
-    func last(_ index: Int) -> Double { runs[index].history?.curve.last?.loss ?? .infinity }
+    func last(_ index: Int) -> Double { runs[index].history.flatMap { curve($0).last?.loss } ?? .infinity }
     return series.indices.sorted { (last($0), $0) < (last($1), $1) }.map { series[$0] }
+  }
+
+  private func curve(_ history: RunHistory) -> [RunHistory.CurvePoint] {
+    optimizers.count > 1 ? history.smoothedCurve : history.curve
   }
 
   /// The optimizer alone where nothing else differs.

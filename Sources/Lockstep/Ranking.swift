@@ -54,10 +54,10 @@ struct Ranking: Equatable, Encodable, Sendable {
 }
 
 extension RunHistory {
-  /// The curve's loss where `place` is `value`: straight between points, the last point's beyond it, nil before the first
+  /// The smoothed curve's loss where `place` is `value`: straight between points, the last point's beyond it, nil before the first
   /// one.
   func loss(at value: Double, _ place: (CurvePoint) -> Double) -> Double? {
-    let curve = curve
+    let curve = smoothedCurve
     guard let after = curve.firstIndex(where: { place($0) >= value }) else { return curve.last?.loss }
     let right = curve[after]
     if place(right) == value { return right.loss }

@@ -46,9 +46,9 @@ extension TestFunction {
       )
     })
 
-  /// Fifty times as steep one way as the other: the textbook's ill-conditioned bowl.
+  /// Eighty times as steep one way as the other: the textbook's ill-conditioned bowl.
   static let quadratic = TestFunction(
-    name: "quadratic", title: "A quadratic of condition 50", formula: "f(x, y) = ½ (x² + 50 y²)",
+    name: "quadratic", title: "A quadratic of condition 80", formula: "f(x, y) = ½ (x² + 80 y²)",
     source: "S. Boyd & L. Vandenberghe, Convex Optimization, 2004, section 9.3.2", minimum: (0, 0), start: (-4, 1.2),
-    x: -5...3, y: -1.6...1.6, value: { x, y in 0.5 * (x * x + 50 * y * y) }, gradient: { x, y in (x, 50 * y) })
+    x: -5...3, y: -1.6...1.6, value: { x, y in 0.5 * (x * x + 80 * y * y) }, gradient: { x, y in (x, 80 * y) })
 }

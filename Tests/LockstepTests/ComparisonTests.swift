@@ -288,7 +288,7 @@ import Testing
     #expect(abs(split.compute + split.wait + split.sumUpdate + split.send - split.total) < 1e-12)
   }
 
-  @Test("a curve has at most 300 points, which hold every step", arguments: [1, 2, 299, 300, 301, 1000, 4690])
+  @Test("a curve has at most 300 points, which hold every step", arguments: [1, 2, 60, 61, 299, 300, 301, 1000, 4690])
   func buckets(_ steps: Int) {
     var history = RunHistory()
     for step in 1...steps { history.add(.step(report(step: step)), at: Double(step) / 10) }
@@ -297,5 +297,9 @@ import Testing
     #expect(full.step == Double(history.stepsAPoint + 1) / 2 && full.loss == full.step)
     #expect(history.curve.last!.step > Double(steps - history.stepsAPoint))
     #expect(history.examplesASecond == 10)
+    let smoothed = history.smoothedCurve
+    #expect(smoothed.count <= 60 && smoothed.map(\.step) == smoothed.map(\.step).sorted())
+    #expect(smoothed.allSatisfy { abs($0.loss - $0.step) < 1e-9 * $0.step })
+    if steps <= 60 { #expect(smoothed == history.curve) }
   }
 }

@@ -33,8 +33,8 @@ import Testing
     let function = TestFunction.quadratic
     let sgd = try Trace(settings("sgd", ["learning-rate": 0.01]), on: function, from: (-4, 1.2), steps: 20)
     #expect(sgd.points.count == 21 && sgd.values.count == 21 && sgd.lostAt == nil)
-    // (1 − η)ᵗ and (1 − 50 η)ᵗ times the start.
-    #expect(abs(sgd.points[20].x - -4 * pow(0.99, 20)) < 1e-5 && abs(sgd.points[20].y - 1.2 * pow(0.5, 20)) < 1e-5)
+    // (1 − η)ᵗ and (1 − 80 η)ᵗ times the start.
+    #expect(abs(sgd.points[20].x - -4 * pow(0.99, 20)) < 1e-5 && abs(sgd.points[20].y - 1.2 * pow(0.2, 20)) < 1e-5)
     #expect(sgd.finalValue == sgd.values[20] && abs(sgd.distance - hypot(sgd.points[20].x, sgd.points[20].y)) < 1e-12)
     // Adam's first step is η in both directions, whatever the gradient.
     let adam = try Trace(settings("adam", ["learning-rate": 0.25]), on: function, from: (-4, 1.2), steps: 1)
