@@ -73,7 +73,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport"]),
     .testTarget(
-      name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers"]),
+      name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts"]),
     .testTarget(
       name: "EndToEndTests",
       dependencies: ["LockstepTool", "CustomModel", "CustomOptimizer", "Checkpoints", "Wire", "ZeroMQ"],

@@ -32,8 +32,13 @@ public enum ChartStyle {
       """
   }
 
+  /// The colour itself, for what knows no style sheets.
+  static func light(_ color: Int) -> String { colors[color % colors.count].light }
+
   static func variable(_ color: Int) -> String { "var(--chart-\(color % colors.count))" }
 
   /// About how wide a text is at 12 pixels.
-  static func width(_ text: String) -> Double { 6.7 * Double(text.count) }
+  static func width(_ text: String) -> Double {
+    text.reduce(0) { $0 + ("mwMW@—".contains($1) ? 10.5 : 6.7) }
+  }
 }

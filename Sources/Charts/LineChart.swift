@@ -43,7 +43,7 @@ public struct LineChart: Sendable {
     Series.coinciding(series).flatMap { group -> [Markup] in
       group.enumerated().flatMap { position, index in
         let one = series[index]
-        let style = "stroke:\(ChartStyle.variable(one.color));" + dashes(one.line, position, of: group.count)
+        let style = "stroke:\(ChartStyle.variable(one.color))" + one.line.style(position, of: group.count)
         var parts: [Markup] = [
           .element(
             "path", ["class": "curve", "style": style, "d": path(one.points, frame)],
@@ -67,20 +67,6 @@ public struct LineChart: Sendable {
     }
   }
 
-  /// The curve in a group of `count` equal ones shows in every `count`-th piece.
-  private func dashes(_ line: Series.Line, _ position: Int, of count: Int) -> String {
-    guard count > 1 else {
-      return switch line {
-      case .solid: ""
-      case .dashed: "stroke-dasharray:7 4"
-      case .dotted: "stroke-dasharray:2 3"
-      }
-    }
-    let piece = 14
-    let shown = [piece, 9, 4][line.rawValue]
-    return "stroke-dasharray:\(shown) \(piece * count - shown);stroke-dashoffset:\(-piece * position)"
-  }
-
   private func path(_ points: [Point], _ frame: Frame) -> String {
     var path = ""
     var isOpen = false
@@ -96,13 +82,16 @@ public struct LineChart: Sendable {
   }
 }
 
-/// An SVG element with its accessible name.
-func drawing(_ title: String, width: Double, height: Double, _ parts: [Markup]) -> Markup {
+/// An SVG element with its accessible name; one that is a document of its own says how large it is.
+func drawing(
+  _ title: String, width: Double, height: Double, isDocument: Bool = false, _ parts: [Markup]
+) -> Markup {
   .element(
     "svg",
     [
       "xmlns": "http://www.w3.org/2000/svg", "class": "chart", "role": "img", "aria-label": title,
       "viewBox": "0 0 \(coordinate(width)) \(coordinate(height))",
+      "width": isDocument ? coordinate(width) : nil, "height": isDocument ? coordinate(height) : nil,
     ],
     parts)
 }
@@ -123,16 +112,16 @@ struct Frame {
   }
 
   /// Grid lines, tick labels and axis titles.
-  func grid(width: Double, height: Double) -> [Markup] {
+  func grid(width: Double, height: Double, hasLines: Bool = true) -> [Markup] {
     var parts: [Markup] = []
     for tick in y.ticks {
       let up = bottom - (y.position(tick.value) ?? 0) * (bottom - top)
-      parts.append(line("grid", left, up, right, up))
+      if hasLines { parts.append(line("grid", left, up, right, up)) }
       parts.append(text(tick.label, left - 7, up + 4, anchor: "end"))
     }
     for tick in x.ticks {
       let across = left + (x.position(tick.value) ?? 0) * (right - left)
-      parts.append(line("grid", across, top, across, bottom))
+      if hasLines { parts.append(line("grid", across, top, across, bottom)) }
       parts.append(text(tick.label, across, bottom + 17, anchor: "middle"))
     }
     parts.append(text(x.title, (left + right) / 2, bottom + 36, anchor: "middle", class: "dim"))
@@ -202,11 +191,11 @@ struct Legend {
         var sample: Markup
         switch item.entry {
         case .curve(let series):
-          let dashes = ["", ";stroke-dasharray:7 4", ";stroke-dasharray:2 3"][series.line.rawValue]
           sample = .element(
             "line",
             [
-              "style": "stroke:\(ChartStyle.variable(series.color));stroke-width:3\(dashes)", "x1": coordinate(item.x),
+              "style": "stroke:\(ChartStyle.variable(series.color));stroke-width:3\(series.line.style())",
+              "x1": coordinate(item.x),
               "x2": coordinate(item.x + 22), "y1": coordinate(middle), "y2": coordinate(middle),
             ])
         case .guide: sample = line("guide", item.x, middle, item.x + 22, middle)

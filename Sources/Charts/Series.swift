@@ -16,6 +16,20 @@ public struct Series: Equatable, Sendable {
   /// How a curve is drawn.
   public enum Line: Int, CaseIterable, Sendable {
     case solid, dashed, dotted
+
+    /// The dashes as an element's style. The curve in a group of `count` equal ones shows in every `count`-th piece.
+    func style(_ position: Int = 0, of count: Int = 1) -> String {
+      guard count > 1 else {
+        return switch self {
+        case .solid: ""
+        case .dashed: ";stroke-dasharray:7 4"
+        case .dotted: ";stroke-dasharray:2 3"
+        }
+      }
+      let piece = 14
+      let shown = [piece, 9, 4][rawValue]
+      return ";stroke-dasharray:\(shown) \(piece * count - shown);stroke-dashoffset:\(-piece * position)"
+    }
   }
 
   /// How many colours there are.

@@ -14,10 +14,16 @@ struct CompareCommand: ParsableCommand {
 
       Runs that differ in workers and threads alone must end with the same bits; where they do not, the exit code is 1. \
       Speed-up and efficiency are measured against the first run of the same optimizer.
+
+      Several optimizers are ranked by train loss at equal steps and at equal time. Options that only some of them have \
+      go to those, --batch-size to all but gradient-descent, whose step is the whole training part.
       """)
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Numbers of worker processes, such as 1,2,4.", valueName: "list"))
-  var workers = "1,2"
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Numbers of worker processes, such as 1,2,4. (default: 1,2; with several optimizers: 2)", valueName: "list"))
+  var workers: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Numbers of compute threads a worker.", valueName: "list"))
   var threads = "1"
@@ -25,7 +31,7 @@ struct CompareCommand: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Update rules, such as adam,rmsprop, in place of --optimizer. (default: the job's)", valueName: "list"))
+      "Update rules, such as adam,rmsprop, or all, in place of --optimizer. (default: the job's)", valueName: "list"))
   var optimizers: String?
 
   @Flag(
@@ -59,8 +65,9 @@ struct CompareCommand: ParsableCommand {
   }
 
   private func grid() throws -> ComparisonGrid {
-    ComparisonGrid(
-      optimizers: try optimizers.map(parseOptimizers) ?? [], workers: try parseCounts("workers", workers),
+    let optimizers = try optimizers.map(parseOptimizers) ?? []
+    return ComparisonGrid(
+      optimizers: optimizers, workers: try parseCounts("workers", workers ?? (optimizers.count > 1 ? "2" : "1,2")),
       threads: try parseCounts("threads", threads), scalesBatch: scaleBatch, learningRateScaling: scaleLearningRate)
   }
 
@@ -81,7 +88,8 @@ struct CompareCommand: ParsableCommand {
       runs: prepared.map { configuration, job in
         Comparison.Run(configuration: configuration, job: job.job, folder: "\(folder.path)/\(configuration.name)")
       },
-      isClassification: prepared[0].job.target.isClassification, hasTestPart: prepared[0].job.plan.testCount > 0)
+      isClassification: prepared[0].job.target.isClassification, hasTestPart: prepared[0].job.plan.testCount > 0,
+      notes: options.notes(among: grid.optimizers))
     let files = ComparisonFiles(
       folder.path,
       Provenance(
@@ -121,6 +129,10 @@ struct CompareCommand: ParsableCommand {
     say("\n" + table.lines.joined(separator: "\n"))
     if !table.failures.isEmpty { say("\n" + table.failures.joined(separator: "\n")) }
     say("\n" + table.notes.joined(separator: "\n"))
+    if let ranking = Ranking(comparison) {
+      let table = ComparisonTable(ranking)
+      say("\n" + table.lines.joined(separator: "\n") + "\n\n" + table.notes.joined(separator: "\n"))
+    }
     let charts = ComparisonCharts(comparison)
     let isTerminal = isatty(STDOUT_FILENO) == 1
     let hasColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
@@ -198,23 +210,4 @@ private func parseCounts(_ option: String, _ text: String) throws -> [Int] {
   }
   try refuseRepeated(option, text, counts)
   return counts
-}
-
-/// Names of update rules, each once.
-private func parseOptimizers(_ text: String) throws -> [String] {
-  let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-  let known = RuleRegistry.all.map { $0.name }
-  for name in names where !known.contains(name) {
-    throw ValidationError(
-      "--optimizers '\(text)': unknown optimizer '\(name)'; known are \(known.joined(separator: ", "))")
-  }
-  try refuseRepeated("optimizers", text, names)
-  return names
-}
-
-private func refuseRepeated<Value: Hashable>(_ option: String, _ text: String, _ values: [Value]) throws {
-  var seen: Set<Value> = []
-  for value in values where !seen.insert(value).inserted {
-    throw ValidationError("--\(option) '\(text)': \(value) stands there twice")
-  }
 }

@@ -32,6 +32,8 @@ struct Comparison: Sendable {
   var runs: [Run]
   var isClassification: Bool
   var hasTestPart: Bool
+  /// What options the optimizers do not share, a sentence each, without a full stop.
+  var notes: [String] = []
 
   /// The first completed run with the job of run `index`.
   private func reference(for index: Int) -> Int? {

@@ -18,16 +18,16 @@ struct ComparisonCharts {
   private var lossTitle: String { "train loss (\(comparison.runs.first?.job.loss.rawValue ?? ""))" }
 
   private var lossAxis: Axis {
-    Axis(lossTitle, covering: runs.flatMap { $0.history?.curve.map(\.loss) ?? [] }, kind: .automatic)
+    Axis(lossTitle, covering: runs.flatMap { $0.history.map { curve($0).map(\.loss) } ?? [] }, kind: .automatic)
   }
 
   var lossBySteps: LineChart {
-    let series = series { $0.curve.map { Point($0.step, $0.loss) } }
+    let series = series { curve($0).map { Point($0.step, $0.loss) } }
     return LineChart("Loss by step", x: axis("step", series, isWhole: true), y: lossAxis, series)
   }
 
   var lossByTime: LineChart {
-    let series = series { $0.curve.map { Point($0.seconds, $0.loss) } }
+    let series = series { curve($0).map { Point($0.seconds, $0.loss) } }
     return LineChart("Loss by wall time", x: axis("seconds since the first worker joined", series), y: lossAxis, series)
   }
 
@@ -51,6 +51,24 @@ struct ComparisonCharts {
     return LineChart(
       showsAccuracy ? "Accuracy by epoch" : "Loss by epoch", x: axis("epoch", series, isWhole: true, isFromZero: false),
       y: y, series)
+  }
+
+  /// Whether all runs have the same workers and threads, so that nothing can be shown over their numbers.
+  var hasOneSize: Bool {
+    runs.allSatisfy {
+      $0.configuration.workers == runs[0].configuration.workers
+        && $0.configuration.threads == runs[0].configuration.threads
+    } && runs.count > 1
+  }
+
+  /// Examples a second, a bar a run.
+  var throughputBars: StackedBarChart {
+    let bars = runs.compactMap { run in
+      run.history?.examplesASecond.map {
+        StackedBarChart.Bar(label(run.configuration), [$0], total: grouped(Int($0.rounded())))
+      }
+    }
+    return StackedBarChart("Examples a second", axis: "examples/s", parts: ["examples/s"], bars)
   }
 
   /// Examples a second by workers; a curve for every optimizer and number of threads, and the line that each would
@@ -106,7 +124,7 @@ struct ComparisonCharts {
     let bars = runs.compactMap { run -> StackedBarChart.Bar? in
       guard let times = run.history?.timesAStep else { return nil }
       return StackedBarChart.Bar(
-        run.configuration.label,
+        label(run.configuration),
         [times.compute, times.wait, times.sumUpdate, times.send].map { $0 * factor },
         total: significant(times.total * factor) + " " + unit)
     }
@@ -122,7 +140,9 @@ struct ComparisonCharts {
 
   /// How many steps a point of the curves is the mean of: the least and the most.
   var stepsAPoint: (least: Int, most: Int) {
-    let counts = runs.compactMap { $0.history?.stepsAPoint }
+    let counts = runs.compactMap { run in
+      run.history.map { $0.stepsAPoint * (optimizers.count > 1 ? $0.pointsASmoothedPoint : 1) }
+    }
     return (counts.min() ?? 1, counts.max() ?? 1)
   }
 
@@ -138,22 +158,43 @@ struct ComparisonCharts {
       title, covering: series.flatMap { $0.points.map(\.x) }, includesZero: isFromZero, isTight: true, isWhole: isWhole)
   }
 
-  /// A curve a run. Colours tell the runs of an optimizer apart, the kind of line the optimizers.
+  /// A curve a run. Colours tell the runs of an optimizer apart, the kind of line the optimizers; where there are more
+  /// of these than kinds, both tell the optimizers apart. Several optimizers are in the order of their last loss.
   private func series(hasDots: Bool = false, _ points: (RunHistory) -> [Point]) -> [Series] {
-    let optimizers = comparison.runs.map(\.configuration.optimizer).reduce(into: [String?]()) { known, one in
-      if !known.contains(one) { known.append(one) }
-    }
-    return runs.map { run in
+    let kinds = Series.Line.allCases
+    let series = runs.map { run in
       let optimizer = optimizers.firstIndex(of: run.configuration.optimizer) ?? 0
       let place =
         comparison.runs.filter { $0.configuration.optimizer == run.configuration.optimizer }
         .firstIndex { $0.configuration == run.configuration } ?? 0
-      let kinds = Series.Line.allCases
-      // With one optimizer, runs beyond the colours go on in the next kind of line.
-      let kind = optimizers.count > 1 ? optimizer : place / Series.colorCount
+      let style: (color: Int, kind: Int) =
+        switch optimizers.count {
+        // Runs beyond the colours go on in the next kind of line.
+        case ...1: (place, place / Series.colorCount)
+        case ...kinds.count: (place, optimizer)
+        default: (optimizer, optimizer / Series.colorCount)
+        }
       return Series(
-        run.configuration.label, run.history.map(points) ?? [], color: place, line: kinds[kind % kinds.count],
-        hasDots: hasDots)
+        label(run.configuration), run.history.map(points) ?? [], color: style.color,
+        line: kinds[style.kind % kinds.count], hasDots: hasDots)
+    }
+    guard optimizers.count > 1 else { return series }
+    func last(_ index: Int) -> Double { runs[index].history.flatMap { curve($0).last?.loss } ?? .infinity }
+    return series.indices.sorted { (last($0), $0) < (last($1), $1) }.map { series[$0] }
+  }
+
+  private func curve(_ history: RunHistory) -> [RunHistory.CurvePoint] {
+    optimizers.count > 1 ? history.smoothedCurve : history.curve
+  }
+
+  /// The optimizer alone where nothing else differs.
+  private func label(_ configuration: RunConfiguration) -> String {
+    configuration.namesOptimizer && hasOneSize ? configuration.optimizer ?? "" : configuration.label
+  }
+
+  private var optimizers: [String?] {
+    comparison.runs.map(\.configuration.optimizer).reduce(into: []) { known, one in
+      if !known.contains(one) { known.append(one) }
     }
   }
 }

@@ -26,7 +26,7 @@ struct ComparisonGrid: Equatable, Sendable {
           RunConfiguration(
             optimizer: optimizer, workers: workers, threads: threads, batchFactor: scalesBatch ? workers : 1,
             learningRateFactor: learningRateScaling?.factor(workers) ?? 1,
-            namesOptimizer: optimizers.count > 1, namesThreads: self.threads.count > 1)
+            optimizers: optimizers, namesThreads: self.threads.count > 1)
         }
       }
     }
@@ -40,8 +40,12 @@ struct RunConfiguration: Equatable, Sendable {
   var threads: Int
   var batchFactor = 1
   var learningRateFactor = 1.0
-  var namesOptimizer = false
+  /// All that the comparison has; empty for the job's own.
+  var optimizers: [String] = []
   var namesThreads = false
+
+  /// Whether the optimizer is part of its name: where there are several.
+  var namesOptimizer: Bool { optimizers.count > 1 }
 
   /// The name of its folder, such as `adam-2-workers-3-threads`.
   var name: String {
@@ -64,7 +68,7 @@ struct RunConfiguration: Equatable, Sendable {
   /// The job's options for this run.
   func options(_ base: JobOptions, _ data: LoadedData) throws -> JobOptions {
     var options = base
-    if let optimizer { try options.set("optimizer", to: optimizer) }
+    if let optimizer { options = options.selecting(optimizer, among: optimizers) }
     guard batchFactor > 1 else { return options }
     let job = try options.resolve(data)
     do {

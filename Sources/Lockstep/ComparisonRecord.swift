@@ -23,6 +23,7 @@ struct ComparisonRecord: Encodable {
     let batchSize: Int
     let microBatches: Int
     let learningRate: Double
+    let stateBytesPerParameter: Int
     let status: String
     let error: String?
     let summary: RunSummary?
@@ -46,6 +47,9 @@ struct ComparisonRecord: Encodable {
   /// The first run's.
   let job: Job?
   let runs: [Run]
+  /// What options the optimizers do not share.
+  let notes: [String]
+  let ranking: Ranking?
 
   init(_ comparison: Comparison, _ provenance: Provenance) {
     command = provenance.command
@@ -55,12 +59,15 @@ struct ComparisonRecord: Encodable {
     verdict = comparison.verdict
     error = comparison.failure
     job = comparison.runs.first?.job
+    notes = comparison.notes
+    ranking = Ranking(comparison)
     runs = comparison.runs.indices.map { index in
       let run = comparison.runs[index]
       return Run(
         name: run.configuration.name, folder: run.folder, optimizer: run.job.optimizer.name,
         workers: run.configuration.workers, threads: run.configuration.threads, batchSize: run.job.batchSize,
-        microBatches: run.job.microBatches, learningRate: run.job.optimizer.learningRate, status: run.status,
+        microBatches: run.job.microBatches, learningRate: run.job.optimizer.learningRate,
+        stateBytesPerParameter: run.stateBytesPerParameter, status: run.status,
         error: run.error, summary: run.summary, examplesPerSecond: run.history?.examplesASecond,
         speedUp: comparison.speedUp(index), efficiency: comparison.efficiency(index), equal: comparison.isEqual(index),
         epochs: run.history?.epochs ?? [], secondsPerStep: run.history?.timesAStep, curve: run.history?.curve ?? [])

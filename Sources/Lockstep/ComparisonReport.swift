@@ -23,7 +23,8 @@ struct ComparisonReport {
         .element("title", [:], title),
         .element("style", [:], [Markup(source: ChartStyle.styleSheet + ComparisonReport.styleSheet)]),
       ])
-    let body = Markup.element("body", [:], [.element("main", [:], opening + table + figures + closing)])
+    let body = Markup.element(
+      "body", [:], [.element("main", [:], opening + table(ComparisonTable(comparison)) + ranking + figures + closing)])
     return "<!DOCTYPE html>\n" + Markup.element("html", ["lang": "en"], [head, body]).description + "\n"
   }
 
@@ -45,8 +46,12 @@ struct ComparisonReport {
     ]
   }
 
-  private var table: [Markup] {
-    let table = ComparisonTable(comparison)
+  private var ranking: [Markup] {
+    guard let ranking = Ranking(comparison) else { return [] }
+    return [.element("h2", [:], "The optimizers by train loss")] + table(ComparisonTable(ranking))
+  }
+
+  private func table(_ table: ComparisonTable) -> [Markup] {
     func kind(_ column: Int) -> String? { table.columns[column].isText ? "text" : nil }
     let head = table.columns.indices.map { column in
       Markup.element(
@@ -68,7 +73,7 @@ struct ComparisonReport {
 
   private var figures: [Markup] {
     guard !charts.isEmpty else { return [.element("p", [:], "No run has done a step, so there is nothing to draw.")] }
-    let (result, throughput, split) = (charts.resultByEpoch, charts.throughput, charts.timeSplit)
+    let (result, split) = (charts.resultByEpoch, charts.timeSplit)
     return [
       .element(
         "div", ["class": "figures"],
@@ -78,11 +83,7 @@ struct ComparisonReport {
             charts.lossByTime.svg(), "Loss by wall time",
             "The same curves over the time since the first worker joined, evaluations included."),
           figure(result.svg(), result.title, "After each epoch. \(ringText)"),
-          figure(
-            throughput.svg(), "Examples a second by workers",
-            "Examples trained over the steps' time. Dotted: the first run's speed times the compute threads (workers × "
-              + "threads). This machine has \(count(provenance.machine.cores, "core")); the coordinator runs on it too."
-          ),
+          speed,
           figure(
             split.svg(), "Where a step's time goes",
             "Means over all steps; the parts add up to the step's wall time. Sum and update: the coordinator's thread adds "
@@ -92,6 +93,19 @@ struct ComparisonReport {
           details,
         ])
     ]
+  }
+
+  private var speed: Markup {
+    let machine =
+      "This machine has \(count(provenance.machine.cores, "core")); the coordinator runs on it too."
+    guard !charts.hasOneSize else {
+      return figure(
+        charts.throughputBars.svg(), "Examples a second", "Examples trained over the steps' time. \(machine)")
+    }
+    return figure(
+      charts.throughput.svg(), "Examples a second by workers",
+      "Examples trained over the steps' time. Dotted: the first run's speed times the compute threads (workers × "
+        + "threads). \(machine)")
   }
 
   private func figure(_ drawing: Markup, _ title: String, _ caption: String) -> Markup {
@@ -130,13 +144,10 @@ struct ComparisonReport {
   private var details: Markup {
     let job = comparison.runs.first?.job
     var shown = (job?.options ?? []).map { ($0.name, $0.value) }
-    // What differs between the runs stands in the table.
-    let configurations = comparison.runs.map(\.configuration)
-    let varying = [
-      (["optimizer"], configurations.contains { $0.namesOptimizer }),
-      (["batch-size", "micro-batches"], configurations.contains { $0.batchFactor > 1 }),
-      (["learning-rate"], configurations.contains { $0.learningRateFactor != 1 }),
-    ].flatMap { $1 ? $0 : [] }
+    let jobs = comparison.runs.map { run in
+      Dictionary(run.job.options.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+    }
+    let varying = shown.map(\.0).filter { name in jobs.contains { $0[name] != jobs[0][name] } }
     shown = shown.map { name, value in varying.contains(name) ? (name, "\(value) (the first run's)") : (name, value) }
     let rows = shown.map { name, value in
       Markup.element("div", [:], [.element("dt", [:], name), .element("dd", [:], value)])

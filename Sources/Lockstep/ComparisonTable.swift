@@ -15,6 +15,10 @@ struct ComparisonTable: Equatable, Sendable {
   /// Why runs failed, a line a run.
   private(set) var failures: [String]
 
+  init(columns: [Column], rows: [[String]], notes: [String]) {
+    (self.columns, self.rows, self.notes, failures) = (columns, rows, notes, [])
+  }
+
   init(_ comparison: Comparison) {
     let runs = comparison.runs
     let namesOptimizer = runs.contains { $0.configuration.namesOptimizer }
@@ -22,6 +26,7 @@ struct ComparisonTable: Equatable, Sendable {
     let scalesLearningRate = runs.contains { $0.configuration.learningRateFactor != 1 }
     columns = []
     if namesOptimizer { columns.append(Column(title: "optimizer", isText: true)) }
+    if namesOptimizer { columns.append(Column(title: "state bytes")) }
     columns.append(Column(title: "workers"))
     if namesThreads { columns.append(Column(title: "threads")) }
     columns.append(Column(title: "batch"))
@@ -33,6 +38,7 @@ struct ComparisonTable: Equatable, Sendable {
       let run = runs[index]
       var row: [String] = []
       if namesOptimizer { row.append(run.configuration.optimizer ?? "") }
+      if namesOptimizer { row.append("\(run.stateBytesPerParameter)") }
       row.append(grouped(run.configuration.workers))
       if namesThreads { row.append(grouped(run.configuration.threads)) }
       row.append(grouped(run.job.batchSize))
@@ -61,6 +67,8 @@ struct ComparisonTable: Equatable, Sendable {
       "Equal bits: whether the parameters after every epoch, and the last ones, are those of the first run of the same "
         + "job; – where no other run has that job.",
     ]
+    if namesOptimizer { notes.append("State bytes: what the coordinator holds for each parameter beside it.") }
+    notes += comparison.notes.map { $0 + "." }
     failures = runs.compactMap { run in run.error.map { "\(run.configuration.label) failed: \(oneLine($0))" } }
   }
 
@@ -104,8 +112,10 @@ extension Comparison {
     let titles = [
       "name", "optimizer", "workers", "threads", "batch_size", "micro_batches", "learning_rate", "status", "train_loss",
       "train_accuracy", "test_loss", "test_accuracy", "test_r2", "seconds", "examples_per_second", "speed_up",
-      "efficiency", "equal", "parameters_sha256", "folder", "error",
+      "efficiency", "equal", "state_bytes_per_parameter", "loss_at_equal_steps", "rank_at_equal_steps",
+      "loss_at_equal_time", "rank_at_equal_time", "parameters_sha256", "folder", "error",
     ]
+    let ranking = Ranking(self)
     func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
     let rows = runs.indices.map { index in
       let (run, summary) = (runs[index], runs[index].summary)
@@ -117,10 +127,14 @@ extension Comparison {
         summary?.trainLoss, summary?.trainAccuracy, summary?.testLoss, summary?.testAccuracy, summary?.testR2,
         summary?.seconds, run.history?.examplesASecond, speedUp(index), efficiency(index),
       ]
-      let end = [
-        isEqual(index).map { $0 ? "yes" : "no" } ?? "", summary?.parametersSHA256 ?? "", run.folder, run.error ?? "",
+      let place = ranking?.rows.first { $0.optimizer == run.job.optimizer.name }
+      let middle = [
+        isEqual(index).map { $0 ? "yes" : "no" } ?? "", "\(run.stateBytesPerParameter)", text(place?.lossAtEqualSteps),
+        place?.rankAtEqualSteps.map { "\($0)" } ?? "", text(place?.lossAtEqualTime),
+        place?.rankAtEqualTime.map { "\($0)" } ?? "",
       ]
-      return start + figures.map(text) + end
+      let end = [summary?.parametersSHA256 ?? "", run.folder, run.error ?? ""]
+      return start + figures.map(text) + middle + end
     }
     return ([titles] + rows).map { $0.map(Comparison.csvField).joined(separator: ",") + "\n" }.joined()
   }

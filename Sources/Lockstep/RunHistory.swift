@@ -76,6 +76,27 @@ struct RunHistory: Equatable, Sendable {
   /// The loss over steps and time; the last point is perhaps of fewer steps.
   var curve: [CurvePoint] { open.count > 0 ? points + [mean(open.sum, Double(open.count))] : points }
 
+  /// Points of a curve among those of several optimizers, at most: they would hide each other with more.
+  static let smoothedPoints = 60
+
+  /// How many points of the curve make one of the smoothed one.
+  var pointsASmoothedPoint: Int { max(1, (curve.count + RunHistory.smoothedPoints - 1) / RunHistory.smoothedPoints) }
+
+  /// The curve in fewer points, each a mean; the first is perhaps of fewer points.
+  var smoothedCurve: [CurvePoint] {
+    let (curve, size) = (curve, pointsASmoothedPoint)
+    let first = curve.count % size
+    let starts = (first > 0 ? [0] : []) + Array(stride(from: first, to: curve.count, by: size))
+    return zip(starts, starts.dropFirst() + [curve.count]).map { start, end in
+      let sum = curve[start..<end].reduce(into: CurvePoint(step: 0, seconds: 0, loss: 0)) { sum, point in
+        sum.step += point.step
+        sum.seconds += point.seconds
+        sum.loss += point.loss
+      }
+      return mean(sum, Double(end - start))
+    }
+  }
+
   /// The mean over the steps; nil without any.
   var timesAStep: TimeSplit? { steps > 0 ? times / steps : nil }
 

@@ -85,12 +85,13 @@ public struct JobOptions: Equatable, Sendable {
     case "on-nonfinite": onNonFinite = try choice(name, text)
     case "output": output = try nonEmpty(name, text)
     default:
-      if let hyperparameter = OptimizerSettings.allHyperparameters.first(where: { $0.name == name }) {
-        guard let value = hyperparameter.value(of: text) else {
-          throw JobError("--\(name) \(text): it must be \(hyperparameter.allowed.description)")
+      do {
+        if let value = try OptimizerSettings.value(of: name, text) {
+          hyperparameters[name] = value
+          return
         }
-        hyperparameters[name] = value
-        return
+      } catch let error as OptimizerError {
+        throw JobError(error.description)
       }
       throw JobError("unknown option '\(name)'; known are \(JobOptions.names.joined(separator: ", "))")
     }
@@ -187,6 +188,27 @@ public struct JobOptions: Equatable, Sendable {
 
   /// Whether the options say that labels are classes; nil where the labels tell.
   public var classifies: Bool? { loss.map { $0 == .crossEntropy } }
+
+  /// The options of a job with `optimizer`, which is one of several that these options are meant for: it gets those
+  /// hyperparameters that it has (``OptimizerSettings/part(of:for:among:)``), and where its step is the whole training
+  /// part, no batch size.
+  public func selecting(_ optimizer: String, among optimizers: [String]) -> JobOptions {
+    var options = self
+    options.optimizer = optimizer
+    guard optimizers.count > 1 else { return options }
+    options.hyperparameters = OptimizerSettings.part(of: hyperparameters, for: optimizer, among: optimizers)
+    if optimizer == GradientDescent.name { options.batchSize = nil }
+    return options
+  }
+
+  /// Which of `optimizers` do without an option given, a sentence an option.
+  public func notes(among optimizers: [String]) -> [String] {
+    guard optimizers.count > 1 else { return [] }
+    let batch =
+      batchSize != nil && optimizers.contains(GradientDescent.name)
+      ? ["--batch-size goes to all but \(GradientDescent.name), whose step is the whole training part"] : []
+    return OptimizerSettings.notes(on: hyperparameters, among: optimizers) + batch
+  }
 
   /// Fills in the defaults and checks the whole against the loaded data.
   public func resolve(_ loaded: LoadedData) throws -> Job {

@@ -158,6 +158,38 @@ import Testing
     #expect(report.contains("rmsprop, 2 workers failed: step 2: in micro-batch "))
   }
 
+  @Test func everyOptimizerIsRunAndRanked() throws {
+    let result = try compare(
+      ["--optimizers", "all", "--workers", "1", "--steps", "6", "--batch-size", "100", "--beta1", "0.8"])
+    try #require(result.code == 0, "\(result.errors)")
+    let record = try record()
+    #expect(record.runs.count == 15 && record.runs.allSatisfy { $0.status == "completed" })
+    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 14))
+    let state = Dictionary(uniqueKeysWithValues: record.runs.map { ($0.name, $0.stateBytesPerParameter) })
+    #expect(state["sgd-1-workers"] == 0 && state["rmsprop-1-workers"] == 4 && state["adam-1-workers"] == 8)
+    let ranking = try #require(record.ranking)
+    #expect(ranking.steps == 6 && ranking.rows.count == 15 && ranking.seconds > 0)
+    #expect(ranking.rows.map(\.rankAtEqualSteps).first == 1)
+    for (row, next) in zip(ranking.rows, ranking.rows.dropFirst()) {
+      #expect(try #require(row.lossAtEqualSteps) <= #require(next.lossAtEqualSteps))
+    }
+    for row in ranking.rows {
+      let run = try #require(record.runs.first { $0.name == "\(row.optimizer)-1-workers" })
+      #expect(row.lossAtEqualSteps == run.curve.last?.loss)
+    }
+    #expect(record.notes.contains { $0.hasPrefix("--batch-size goes to all but gradient-descent") })
+    #expect(
+      record.notes.contains { $0.hasPrefix("--beta1 goes only to rmsprop-momentum, adam, adamw") }, "\(record.notes)")
+    for note in record.notes { #expect(result.output.contains(note)) }
+    let alone = try train(
+      scratch, ["--model", "mlp:16", "--optimizer", "adam", "--steps", "6", "--batch-size", "100", "--beta1", "0.8"])
+    #expect(try Summary(scratch.path("out/adam-1-workers")).parameters_sha256 == alone.parameters_sha256)
+    let report = try report()
+    #expect(report.contains("The optimizers by train loss") && report.contains("state bytes"))
+    let rows = try rows()
+    #expect(rows.allSatisfy { $0.count == rows[0].count } && rows[0].contains("rank_at_equal_time"))
+  }
+
   @Test func aRunInTheMiddleWhoseFolderCannotBeMadeLeavesTheOthers() throws {
     try FileManager.default.createDirectory(
       at: scratch.url.appendingPathComponent("out"), withIntermediateDirectories: true)
@@ -183,18 +215,19 @@ import Testing
       (["--threads", "2,02"], "--threads '2,02': 2 stands there twice"),
       (
         ["--optimizers", "adam,sgdd"],
-        "--optimizers 'adam,sgdd': unknown optimizer 'sgdd'; known are gradient-descent, sgd, "
+        "--optimizers 'adam,sgdd': unknown optimizer 'sgdd'; known are gradient-descent, sgd"
       ),
       (["--optimizers", "adam,adam"], "adam stands there twice"), (["--optimizers", ""], "unknown optimizer ''"),
       (["--optimizers", "adam", "--optimizer", "adam"], "--optimizer adam and --optimizers adam exclude each other"),
-      (["--optimizers", "adam,rmsprop", "--beta1", "0.5"], "--beta1 does not go with --optimizer rmsprop"),
+      (["--optimizers", "sgd,rmsprop", "--beta1", "0.5"], "--beta1 does not go with --optimizer sgd"),
+      (["--optimizers", "all,adam"], "'all' are all there are; it stands alone"),
       (["--scale-learning-rate", "linear"], "--scale-learning-rate needs --scale-batch"),
       (["--scale-batch", "--scale-learning-rate", "cubic"], "'linear' and 'sqrt'"),
       (
         ["--scale-batch", "--workers", "1,12"], "--scale-batch for 12 workers: --batch-size 1536: the training part has"
       ),
       (["--batch-size", "0"], "--batch-size 0: a whole number from 1"),
-      (["--optimizer", "sgdd"], "unknown optimizer; known are gradient-descent, sgd, "),
+      (["--optimizer", "sgdd"], "unknown optimizer; known are gradient-descent, sgd"),
     ])
   func usage(_ arguments: [String], _ message: String) throws {
     let result = try compare(arguments)
@@ -277,6 +310,7 @@ private struct Record: Decodable {
     let batchSize: Int
     let microBatches: Int
     let learningRate: Double
+    let stateBytesPerParameter: Int
     let status: String
     let error: String?
     let equal: Bool?
@@ -289,4 +323,18 @@ private struct Record: Decodable {
   let error: String?
   let machine: Machine
   let runs: [Run]
+  let notes: [String]
+  let ranking: Ranking?
+
+  struct Ranking: Decodable {
+    struct Row: Decodable {
+      let optimizer: String
+      let lossAtEqualSteps: Double?
+      let rankAtEqualSteps: Int?
+    }
+
+    let steps: Int
+    let seconds: Double
+    let rows: [Row]
+  }
 }

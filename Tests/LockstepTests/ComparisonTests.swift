@@ -1,3 +1,4 @@
+import Charts
 import Datasets
 import Foundation
 import Models
@@ -47,7 +48,8 @@ import Testing
   }
 
   private func workers(_ count: Int, threads: Int = 1, optimizer: String? = nil) -> RunConfiguration {
-    RunConfiguration(optimizer: optimizer, workers: count, threads: threads, namesOptimizer: optimizer != nil)
+    RunConfiguration(
+      optimizer: optimizer, workers: count, threads: threads, optimizers: optimizer == nil ? [] : ["adam", "rmsprop"])
   }
 
   @Test func theGridGoesThroughOptimizersThenWorkersThenThreads() {
@@ -150,6 +152,71 @@ import Testing
     #expect((0..<3).map(comparison.efficiency) == [1, 0.75, 1])
   }
 
+  @Test func optimizersAreRankedAtEqualStepsAndAtEqualTime() throws {
+    func run(_ optimizer: String, losses: [Double], stepSeconds: Double) throws -> Comparison.Run {
+      var run = try ComparisonTests.run(workers(1, optimizer: optimizer))
+      var history = RunHistory()
+      for (index, loss) in losses.enumerated() {
+        let report = StepReport(
+          step: index + 1, epoch: 1, examples: 10, loss: loss, accuracy: nil, seconds: stepSeconds, computeSeconds: [],
+          sumUpdateSeconds: 0, sendSeconds: 0)
+        history.add(.step(report), at: Double(index + 1) * stepSeconds)
+      }
+      run.history = history
+      run.summary?.seconds = Double(losses.count) * stepSeconds
+      return run
+    }
+    // Adam is better by steps, and slower; gradient descent has one step.
+    let comparison = ComparisonTests.comparison([
+      try run("rmsprop", losses: [8, 7, 6, 5], stepSeconds: 1),
+      try run("adam", losses: [8, 4, 3, 2, 1], stepSeconds: 3),
+      try run("gradient-descent", losses: [9], stepSeconds: 3.5),
+    ])
+    let ranking = try #require(Ranking(comparison))
+    #expect(ranking.steps == 4 && ranking.seconds == 3.5)
+    #expect(ranking.rows.map(\.optimizer) == ["adam", "rmsprop", "gradient-descent"])
+    #expect(
+      ranking.rows.map(\.lossAtEqualSteps) == [2, 5, nil] && ranking.rows.map(\.rankAtEqualSteps) == [1, 2, nil])
+    // Adam's curve is at 8 - 4/6 after 3.5 s, halfway from RMSprop's third step to its fourth.
+    #expect(ranking.rows.map { $0.lossAtEqualTime.map { ($0 * 1e6).rounded() / 1e6 } } == [7.333333, 5.5, 9])
+    #expect(ranking.rows.map(\.rankAtEqualTime) == [2, 1, 3])
+    #expect(ranking.rows.map(\.stateBytesPerParameter) == [8, 4, 0])
+    let series = ComparisonCharts(comparison).lossBySteps.series
+    #expect(series.map(\.label) == ["adam", "rmsprop", "gradient-descent"])
+    #expect(Ranking(ComparisonTests.comparison([try run("adam", losses: [1], stepSeconds: 1)])) == nil)
+  }
+
+  @Test func manyOptimizersAreToldApartByColourAndLine() throws {
+    let names = builtInRules.map { $0.name }
+    let runs = try names.map { name in
+      try ComparisonTests.run(RunConfiguration(optimizer: name, workers: 1, threads: 1, optimizers: names))
+    }
+    let series = ComparisonCharts(ComparisonTests.comparison(runs)).lossBySteps.series
+    #expect(Set(series.map { "\($0.color % 7) \($0.line)" }).count == names.count)
+  }
+
+  @Test func severalOptimizersShareTheOptionsThatTheyHave() throws {
+    var options = JobOptions()
+    for (name, value) in [("beta1", "0.8"), ("batch-size", "64"), ("rho", "0.8"), ("learning-rate", "0.01")] {
+      try options.set(name, to: value)
+    }
+    let data = try LoadedData(DataSource(data: "digits"), classify: nil, seed: 0)
+    let names = ["adam", "rmsprop", "gradient-descent"]
+    let jobs = try names.map { try options.selecting($0, among: names).resolve(data) }
+    #expect(jobs.map(\.batchSize) == [64, 64, data.train.count])
+    #expect(jobs.map { $0.optimizer.values["beta1"] } == [0.8, nil, nil])
+    #expect(jobs.map { $0.optimizer.values["rho"] } == [nil, 0.8, nil] && jobs[2].optimizer.learningRate == 0.01)
+    #expect(
+      options.notes(among: names) == [
+        "--beta1 goes only to adam: the others have no such option",
+        "--rho goes only to rmsprop: the others have no such option",
+        "--batch-size goes to all but gradient-descent, whose step is the whole training part",
+      ])
+    #expect(throws: OptimizerError.self) { try options.selecting("adam", among: ["adam", "sgd"]).resolve(data) }
+    #expect(throws: (any Error).self) { try options.selecting("gradient-descent", among: []).resolve(data) }
+    #expect(options.notes(among: ["adam"]).isEmpty)
+  }
+
   @Test func csvHasARowARunAndQuotesWhatNeedsIt() throws {
     let comparison = ComparisonTests.comparison([
       try ComparisonTests.run(workers(1)), try ComparisonTests.run(workers(2), outcome: .failed("a \"b\", c\nd")),
@@ -221,7 +288,7 @@ import Testing
     #expect(abs(split.compute + split.wait + split.sumUpdate + split.send - split.total) < 1e-12)
   }
 
-  @Test("a curve has at most 300 points, which hold every step", arguments: [1, 2, 299, 300, 301, 1000, 4690])
+  @Test("a curve has at most 300 points, which hold every step", arguments: [1, 2, 60, 61, 299, 300, 301, 1000, 4690])
   func buckets(_ steps: Int) {
     var history = RunHistory()
     for step in 1...steps { history.add(.step(report(step: step)), at: Double(step) / 10) }
@@ -230,5 +297,9 @@ import Testing
     #expect(full.step == Double(history.stepsAPoint + 1) / 2 && full.loss == full.step)
     #expect(history.curve.last!.step > Double(steps - history.stepsAPoint))
     #expect(history.examplesASecond == 10)
+    let smoothed = history.smoothedCurve
+    #expect(smoothed.count <= 60 && smoothed.map(\.step) == smoothed.map(\.step).sorted())
+    #expect(smoothed.allSatisfy { abs($0.loss - $0.step) < 1e-9 * $0.step })
+    if steps <= 60 { #expect(smoothed == history.curve) }
   }
 }
