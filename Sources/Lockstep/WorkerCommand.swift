@@ -27,6 +27,9 @@ struct WorkerCommand: ParsableCommand {
       valueName: "seconds"))
   var reconnectTimeout = 300.0
 
+  @Flag(help: .hidden)
+  var endWithInput = false
+
   func validate() throws {
     try checkThreads(threads)
     guard reconnectTimeout >= 0, reconnectTimeout <= 1e9 else {
@@ -45,6 +48,12 @@ struct WorkerCommand: ParsableCommand {
     limits.reconnect = reconnectTimeout
     let worker = try Worker(connecting: connect, threads: threads, models: Registry.all, limits: limits)
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
+    if endWithInput {
+      Thread.detachNewThread { [mailbox = worker.mailbox] in
+        while FileHandle.standardInput.availableData.count > 0 {}
+        mailbox.fail("the program that started this worker has ended")
+      }
+    }
     say("\(Worker.name): connecting to \(connect) with \(count(threads, "thread"))")
     do {
       try worker.run()

@@ -2,12 +2,12 @@ internal import Foundation
 internal import Synchronization
 
 /// Worker processes beside this one, of this same program. One that is killed is started again, a few times. None
-/// outlives the object; where this process is killed, they end by themselves when the coordinator has been silent for too
-/// long.
+/// outlives the object, nor this process: their standard input ends with it.
 public final class LocalWorkers: @unchecked Sendable {
   // Sendable: all that changes is guarded by the mutex.
   private struct State {
     var processes: [Process] = []
+    var lifelines: [Pipe] = []
     var isStopping = false
   }
 
@@ -29,7 +29,7 @@ public final class LocalWorkers: @unchecked Sendable {
       throw TrainingError("this program's own file cannot be found, so no workers can be started from it")
     }
     self.program = program
-    arguments = ["worker", "--connect", address, "--threads", "\(threads)", "--reconnect-timeout", "0"]
+    arguments = ["worker", "--connect", address, "--threads", "\(threads)", "--end-with-input"]
     self.mailbox = mailbox
     self.mostRestarts = mostRestarts
     for index in 0..<count {
@@ -47,7 +47,9 @@ public final class LocalWorkers: @unchecked Sendable {
     let process = Process()
     process.executableURL = program
     process.arguments = arguments
-    process.standardInput = FileHandle.nullDevice
+    // Held open by this process alone: its end is the worker's.
+    let lifeline = Pipe()
+    process.standardInput = lifeline
     process.standardOutput = FileHandle.nullDevice
     let pipe = Pipe()
     process.standardError = pipe
@@ -68,6 +70,7 @@ public final class LocalWorkers: @unchecked Sendable {
       do {
         try process.run()
         state.processes.append(process)
+        state.lifelines.append(lifeline)
         return nil
       } catch {
         return error
