@@ -39,8 +39,8 @@ import Testing
   }
 
   @Test func pathsAreCutAtTheSides() throws {
-    // Out to the right, back in at the top, and a piece that never comes near.
-    let points = [Point(0, 0), Point(4, 0), Point(0, 4), Point(0, 0), Point(0, -1e30), Point(-1e9, -1e30)]
+    // Out to the right, past a corner, back in at the top, and a piece that never comes near.
+    let points = [Point(0, 0), Point(5, 0), Point(0, 5), Point(0, 0), Point(0, -1e30), Point(-1e9, -1e30)]
     let svg = plot([path(points)]).svg(side: 400)
     let curve = try #require(curves(svg).first)
     let numbers = curve.split { "ML ".contains($0) }.compactMap { Double($0) }

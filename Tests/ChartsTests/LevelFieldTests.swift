@@ -36,10 +36,9 @@ import Testing
     }
     let curves = field.curves(at: 0)
     #expect(curves.count == 2)
-    // With a high centre the low corners (1, 0) and (0, 1) are cut off, else the high ones.
+    // The corners unlike the centre are cut off: a quarter of a side from them, not three quarters from the others.
     for curve in curves {
-      let middle = curve.reduce(0) { $0 + ($1.x - 0.5) * ($1.y - 0.5) }
-      #expect(middle * sign < 0, "\(curve)")
+      #expect(abs(hypot(curve[0].x - curve[1].x, curve[0].y - curve[1].y) - 0.25 * 2.0.squareRoot()) < 1e-12)
     }
   }
 
