@@ -43,7 +43,7 @@ let package = Package(
       resources: [.embedInCode("Resources/digits.csv.gz")]),
     .target(name: "Models", dependencies: ["Kernels", "Datasets"]),
     .target(name: "Optimizers", dependencies: ["Kernels"]),
-    .target(name: "Checkpoints", dependencies: ["Kernels", "Models"]),
+    .target(name: "Checkpoints", dependencies: ["Kernels", "Models", "CZlib"]),
     .target(
       name: "Training",
       dependencies: [

@@ -119,7 +119,8 @@ import Testing
     ("digest SHA256SUMS", "SHA256SUMS has no digest of model.safetensors"),
   ]
 
-  @Test("a damaged newest checkpoint is passed over for the one before, with a warning that names it", arguments: damage)
+  @Test(
+    "a damaged newest checkpoint is passed over for the one before, with a warning that names it", arguments: damage)
   func damaged(_ damage: String, _ message: String) throws {
     try write(20, 40)
     let parts = damage.split(separator: " ").map(String.init)

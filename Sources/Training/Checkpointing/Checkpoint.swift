@@ -23,9 +23,12 @@ public struct Checkpoint: Sendable {
   /// The optimizer's slots, one after the other.
   public let slots: FloatBuffer
 
-  static let modelName = "model.safetensors"
-  static let optimizerName = "optimizer.safetensors"
-  static let stateName = "state.json"
+  /// The parameters' file.
+  public static let modelName = "model.safetensors"
+  /// The slots' file.
+  public static let optimizerName = "optimizer.safetensors"
+  /// The file of what is no vector.
+  public static let stateName = "state.json"
   static let sumsName = "SHA256SUMS"
 
   init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
@@ -99,7 +102,7 @@ public struct Checkpoint: Sendable {
   }
 
   /// Reads `state.json` alone.
-  static func state(at path: String) throws -> CheckpointState {
+  public static func state(at path: String) throws -> CheckpointState {
     let file = "\(path)/\(stateName)"
     guard let data = FileManager.default.contents(atPath: file) else {
       throw FileError("\(path) is no checkpoint: it has no readable \(stateName)")
@@ -116,6 +119,23 @@ public struct Checkpoint: Sendable {
     } catch {
       throw FileError("\(file) cannot be read; it is damaged, or of another version")
     }
+  }
+
+  /// What is wrong with the files of the checkpoint at `path`, a sentence each; none where it is whole.
+  public static func damage(at path: String) -> [String] {
+    func problem(_ check: () throws -> Void) -> String? {
+      do {
+        try check()
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    }
+    var sums: [String: String] = [:]
+    if let problem = problem({ sums = try Checkpoint.sums(at: path) }) { return [problem] }
+    let names = [modelName, stateName] + sums.keys.filter { $0 == optimizerName }
+    return names.compactMap { name in problem { try check(name, at: path, sums) } }
+      + [problem { _ = try state(at: path) }].compactMap(\.self)
   }
 
   /// The digests by the files' names.
