@@ -34,7 +34,7 @@ def killed(run, calls, number, arguments):
     """Resumes `run` under strace; whether it was killed, and after how many system calls in all."""
     # The names hold the process's number, so it must be known before: the shell waits for strace.
     shell = subprocess.Popen(
-        ["sh", "-c", "read line; exec "$0" "$@"', LOCKSTEP, "train", "--workers", "1", "--resume", run, *arguments],
+        ["sh", "-c", 'read line; exec "$0" "$@"', LOCKSTEP, "train", "--workers", "1", "--resume", run, *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
     )
     store = f"{run}/checkpoints"
