@@ -43,7 +43,7 @@ let package = Package(
       resources: [.embedInCode("Resources/digits.csv.gz")]),
     .target(name: "Models", dependencies: ["Kernels", "Datasets"]),
     .target(name: "Optimizers", dependencies: ["Kernels"]),
-    .target(name: "Checkpoints", dependencies: ["Kernels", "Models"]),
+    .target(name: "Checkpoints", dependencies: ["Kernels", "Models", "CZlib"]),
     .target(
       name: "Training",
       dependencies: [
@@ -71,7 +71,9 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport"]),
+      dependencies: [
+        "Training", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", "Kernels", "TestSupport",
+      ]),
     .testTarget(
       name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts"]),
     .testTarget(

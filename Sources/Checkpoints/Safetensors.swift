@@ -169,6 +169,26 @@ public enum Safetensors {
     /// The tensors' shapes by their names.
     public var shapes: [String: [Int]] { entries.mapValues(\.shape) }
 
+    /// The tensors with their shapes, in the file's order.
+    public var tensors: [(name: String, shape: [Int])] {
+      entries.sorted { ($0.value.data_offsets[0], $0.key) < ($1.value.data_offsets[0], $1.key) }
+        .map { ($0.key, $0.value.shape) }
+    }
+
+    /// Calls `body` with a tensor's bytes as they are in the file, which is mapped, not copied.
+    ///
+    /// - Throws: what `body` throws, and ``FileError`` where there is no tensor of that name.
+    public func withBytes<Result>(
+      of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+      guard let entry = entries[name] else { throw FileError("\(path) lacks the tensor \(name)") }
+      return try data.withUnsafeBytes { bytes in
+        try body(
+          UnsafeRawBufferPointer(
+            rebasing: bytes[(start + entry.data_offsets[0])..<(start + entry.data_offsets[1])]))
+      }
+    }
+
     /// A tensor's values, row-major; nil where there is none of that name.
     public func values(of name: String) -> [Float]? {
       entries[name].map { entry in

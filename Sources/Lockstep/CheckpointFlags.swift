@@ -49,7 +49,7 @@ struct CheckpointFlags: ParsableArguments {
     guard let resume else {
       let options = try job.options(output: output)
       return RunStart(
-        prepared: try PreparedJob(options, models: Registry.all), output: options.output, checkpoint: nil)
+        prepared: try PreparedJob(options, models: Registry.all), output: options.output, resumed: nil)
     }
     let checkpoint = try CheckpointStore(run: resume).newest(models: Registry.all) { complain("warning: \($0)") }
     var options = try JobOptions(checkpoint.state.job)
@@ -57,7 +57,7 @@ struct CheckpointFlags: ParsableArguments {
     try options.change(by: changes, of: resume)
     let prepared = try PreparedJob(options, models: Registry.all)
     try checkpoint.check(prepared, resume)
-    return RunStart(prepared: prepared, output: output ?? resume, checkpoint: checkpoint)
+    return RunStart(prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume))
   }
 }
 
@@ -65,7 +65,15 @@ struct CheckpointFlags: ParsableArguments {
 struct RunStart {
   let prepared: PreparedJob
   let output: String?
-  let checkpoint: Checkpoint?
+  /// Where it goes on, and the folder of the run that does.
+  let resumed: (checkpoint: Checkpoint, folder: String)?
+
+  /// Whether it goes on in the folder that it was in.
+  var staysInFolder: Bool {
+    guard let resumed, let output else { return false }
+    func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+    return real(output) == real(resumed.folder)
+  }
 }
 
 /// How often a run is saved.

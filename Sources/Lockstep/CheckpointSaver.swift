@@ -6,15 +6,26 @@ final class CheckpointSaver {
   private let interval: CheckpointInterval
   private let writer: CheckpointWriter
   private var lastSave = Instant.now
-  /// The newest step that was saved, or handed over to be.
-  private(set) var lastStep: Int?
+  /// The last step that was handed over, or at which the run began.
+  private var lastStep: Int
+  /// The step at which the folder's run goes on, which is saved.
+  private let resumed: Int?
 
-  init(_ store: CheckpointStore, _ prepared: PreparedJob, every interval: CheckpointInterval, resumed step: Int?) {
+  /// - Parameters:
+  ///   - start: the steps done at the beginning.
+  ///   - saved: the step of the checkpoint that `store` has of it, where it has one.
+  init(
+    _ store: CheckpointStore, _ prepared: PreparedJob, every interval: CheckpointInterval, start: Int, saved: Int?
+  ) {
     plan = prepared.plan
     self.interval = interval
     writer = CheckpointWriter(store, prepared)
-    lastStep = step
+    lastStep = start
+    resumed = saved
   }
+
+  /// The newest step that is saved.
+  var lastSaved: Int? { writer.lastWritten ?? resumed }
 
   /// Whether the run is to be saved after `event`: between two steps, an evaluation that is due being done.
   func isDue(_ event: TrainingEvent) -> Bool {
@@ -28,7 +39,7 @@ final class CheckpointSaver {
     }
     guard step < plan.totalSteps, !writer.isBusy else { return false }
     return switch interval {
-    case .steps(let steps): step - (lastStep ?? 0) >= steps
+    case .steps(let steps): step - lastStep >= steps
     case .seconds(let seconds): Instant.now.seconds(since: lastSave) >= seconds
     }
   }
@@ -42,16 +53,15 @@ final class CheckpointSaver {
 
   /// Saves `checkpoint` unless it is saved, and waits until that is done.
   func saveAtOnce(_ checkpoint: Checkpoint) throws {
-    if checkpoint.state.step != lastStep {
-      guard checkpoint.state.step > 0 else { return }
-      writer.write(checkpoint)
-    }
-    try writer.finish()
-    lastStep = checkpoint.state.step
+    writer.finish()
+    guard checkpoint.state.step > 0, checkpoint.state.step != lastSaved else { return }
+    writer.write(checkpoint)
+    writer.finish()
+    if lastSaved != checkpoint.state.step, let failure = writer.takeFailures().last { throw failure }
   }
 
   /// Waits for what is being saved.
-  func finish() throws { try writer.finish() }
+  func finish() { writer.finish() }
 
   /// What could not be saved since the last call.
   func takeFailures() -> [any Error] { writer.takeFailures() }

@@ -72,6 +72,6 @@ struct RootCommand: ParsableCommand {
     version: LockstepCommands.version,
     subcommands: [
       TrainCommand.self, CompareCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self,
-      DiffCommand.self, OptimizersCommand.self, TraceCommand.self,
+      DiffCommand.self, InspectCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
     ])
 }

@@ -12,15 +12,21 @@ final class TrainingRun {
   private(set) var summary: RunSummary?
 
   private let checkpoint: Checkpoint?
+  /// What an earlier run has left where this one does not go on with it.
+  private let obsolete: CheckpointStore?
   private let checkpoints: CheckpointSaver
 
   init(_ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch) throws {
     prepared = start.prepared
-    checkpoint = start.checkpoint
+    checkpoint = start.resumed?.checkpoint
     self.signals = signals
-    folder = try RunFolder(start.output, prepared, resumingAfter: checkpoint?.state.step)
+    folder = try RunFolder(
+      start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) })
+    let store = CheckpointStore(run: folder.path, keep: keep)
+    obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
-      CheckpointStore(run: folder.path, keep: keep), prepared, every: interval, resumed: checkpoint?.state.step)
+      store, prepared, every: interval, start: checkpoint?.state.step ?? 0,
+      saved: start.staysInFolder ? checkpoint?.state.step : nil)
     if let checkpoint { statistics = checkpoint.state.statistics }
   }
 
@@ -66,6 +72,7 @@ final class TrainingRun {
       return summary
     }
     do {
+      try obsolete?.removeAll()
       try coordinator.run { event in
         if start == nil, case .workerJoined = event { start = Instant.now }
         statistics.add(event)
@@ -81,6 +88,7 @@ final class TrainingRun {
           let next = coordinator.checkpoint(
             statistics.saved(seconds: secondsSinceStart()), isLast: false)
         {
+          try folder.sync()
           checkpoints.save(next)
         }
         for failure in checkpoints.takeFailures() { progress.warn("no checkpoint was written: \(failure)") }
@@ -101,7 +109,12 @@ final class TrainingRun {
     }
     let summary = end(nil)
     if let last = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: true) {
-      try checkpoints.saveAtOnce(last)
+      do {
+        try folder.sync()
+        try checkpoints.saveAtOnce(last)
+      } catch {
+        complain("warning: no checkpoint was written: \(error)")
+      }
     }
     try folder.finish(summary, model: (coordinator.parameters.values, prepared))
     printSummary(summary)
@@ -111,14 +124,15 @@ final class TrainingRun {
   private func keepCheckpoint(of coordinator: Coordinator, seconds: Double) {
     do {
       if let last = coordinator.checkpoint(statistics.saved(seconds: seconds), isLast: true) {
+        try folder.sync()
         try checkpoints.saveAtOnce(last)
       } else {
-        try checkpoints.finish()
+        checkpoints.finish()
       }
     } catch {
       complain("warning: the run could not be saved: \(error)")
     }
-    guard let step = checkpoints.lastStep else { return }
+    guard let step = checkpoints.lastSaved else { return }
     complain(
       "saved after step \(grouped(step)); go on with: lockstep train --resume \(shellQuoted(folder.path))")
   }

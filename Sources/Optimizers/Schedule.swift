@@ -49,7 +49,8 @@ public enum ScheduleKind: String, CaseIterable, Sendable {
     return [kinds] + warmup + own
   }
 
-  static func chosen(in given: [String: Double]) -> ScheduleKind {
+  /// The one that the values of a job's hyperparameters name.
+  public static func chosen(in given: [String: Double]) -> ScheduleKind {
     given["schedule"].flatMap { value in allCases.indices.first { Double($0) == value } }.map { allCases[$0] }
       ?? .constant
   }

@@ -1,4 +1,4 @@
-internal import Checkpoints
+public import Checkpoints
 public import Datasets
 internal import Foundation
 public import Kernels
@@ -38,6 +38,11 @@ public struct ModelFile {
     let json = String(decoding: try encoder.encode(description), as: UTF8.self)
     try Safetensors.write(
       parameters, layout: prepared.model.layout, metadata: ["format": "pt", key: json], to: path)
+  }
+
+  /// What the file of a model says about it; nil where lockstep did not write it.
+  public static func description(in file: Safetensors.File) -> ModelDescription? {
+    file.metadata[key].flatMap { try? JSONDecoder().decode(ModelDescription.self, from: Data($0.utf8)) }
   }
 
   /// Reads the model at `path`, which must be of a kind in `models`.

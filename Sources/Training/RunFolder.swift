@@ -13,15 +13,16 @@ public final class RunFolder {
   ///
   /// - Parameters:
   ///   - path: nil for `runs/<time>`. A run that is there already is replaced, unless it is resumed.
-  ///   - step: where the folder's run goes on; later lines of its metrics are dropped. Nil begins.
-  public init(_ path: String?, _ prepared: PreparedJob, resumingAfter step: Int? = nil) throws {
+  ///   - resumed: the run that goes on, and after which step; its metrics are kept up to there. Nil begins.
+  public init(_ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil) throws {
     folder = try OutputFolder(path)
     RunFolder.removeResults(at: folder.path)
     try AtomicFile.write(
       "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
         + prepared.job.yaml(), to: "\(folder.path)/job.yaml")
-    if let step { try RunFolder.dropMetrics(after: step, in: "\(folder.path)/metrics.jsonl") }
-    metrics = try LineFile(path: "\(folder.path)/metrics.jsonl", appending: step != nil)
+    let path = "\(folder.path)/metrics.jsonl"
+    if let resumed { try RunFolder.copyMetrics("\(resumed.folder)/metrics.jsonl", through: resumed.step, to: path) }
+    metrics = try LineFile(path: path, appending: resumed != nil)
   }
 
   /// Removes what says how an earlier run ended.
@@ -29,11 +30,11 @@ public final class RunFolder {
     for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
   }
 
-  private static func dropMetrics(after step: Int, in path: String) throws {
+  private static func copyMetrics(_ source: String, through step: Int, to path: String) throws {
     struct Line: Decodable {
       let step: Int
     }
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return }
+    let text = (try? String(contentsOfFile: source, encoding: .utf8)) ?? ""
     let kept = text.split(separator: "\n").filter { line in
       (try? JSONDecoder().decode(Line.self, from: Data(line.utf8))).map { $0.step <= step } ?? false
     }
@@ -60,6 +61,9 @@ public final class RunFolder {
     case .workerJoined, .workerLeft, .warning: break
     }
   }
+
+  /// Makes the metrics so far durable, so that a checkpoint never knows of a step that they lack.
+  public func sync() throws { try metrics.sync() }
 
   /// Appends the line of an epoch's end.
   public func record(epoch: Int, step: Int, parametersSHA256: String) throws {

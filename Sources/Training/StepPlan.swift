@@ -48,6 +48,11 @@ public struct StepPlan: Equatable, Sendable {
     (step + 1) % stepsPerEpoch == 0 || step + 1 == totalSteps
   }
 
+  /// Whether the evaluation after step number `steps`, from 1, is missing where the last one was after `evaluated`.
+  func owesEvaluation(afterSteps steps: Int, evaluated: Int?) -> Bool {
+    testCount > 0 && steps > 0 && isEvaluationDue(afterStep: steps - 1) && evaluated != steps
+  }
+
   /// How a step's leaves are summed. A step with fewer examples than micro-batches has a leaf an example.
   func tree(_ task: StepTask) -> ReductionTree {
     switch task {

@@ -13,7 +13,8 @@ internal import Optimizers
 /// | --- | --- |
 /// | `model.safetensors` | the parameters, as a run leaves them in the end |
 /// | `optimizer.safetensors` | each slot's tensors, named `slot/tensor`; absent where the rule has no slots |
-/// | `state.json` | ``CheckpointState``, with the digests of the other two |
+/// | `state.json` | ``CheckpointState`` |
+/// | `SHA256SUMS` | the digests of the others, as `sha256sum --check` reads them; written last |
 public struct Checkpoint: Sendable {
   /// What is not a vector.
   public var state: CheckpointState
@@ -22,9 +23,13 @@ public struct Checkpoint: Sendable {
   /// The optimizer's slots, one after the other.
   public let slots: FloatBuffer
 
-  static let modelName = "model.safetensors"
-  static let optimizerName = "optimizer.safetensors"
-  static let stateName = "state.json"
+  /// The parameters' file.
+  public static let modelName = "model.safetensors"
+  /// The slots' file.
+  public static let optimizerName = "optimizer.safetensors"
+  /// The file of what is no vector.
+  public static let stateName = "state.json"
+  static let sumsName = "SHA256SUMS"
 
   init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
     self.state = state
@@ -61,40 +66,43 @@ public struct Checkpoint: Sendable {
         slots.values, layout: layout, metadata: ["format": "pt"], to: "\(temporary)/\(Checkpoint.optimizerName)")
       names.append(Checkpoint.optimizerName)
     }
-    for name in names { state.digests[name] = try Checkpoint.digest(of: "\(temporary)/\(name)") }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try AtomicFile.write(try encoder.encode(state), to: "\(temporary)/\(Checkpoint.stateName)")
+    names.append(Checkpoint.stateName)
+    let sums = try names.map { "\(try Checkpoint.digest(of: "\(temporary)/\($0)"))  \($0)\n" }
+    try AtomicFile.write(sums.joined(), to: "\(temporary)/\(Checkpoint.sumsName)")
     try replaceFolder(at: path, with: temporary)
     isWritten = true
+  }
+
+  /// What the folder at `path` is called while another takes its place.
+  static func replacedPath(of path: String) -> String {
+    "\((path as NSString).deletingLastPathComponent)/.\((path as NSString).lastPathComponent).old"
   }
 
   /// Reads the checkpoint at `path`, every byte checked against its digest.
   ///
   /// - Throws: an error that names the file and what is wrong with it.
   public init(path: String, models: [ModelFactory]) throws {
+    // Names the format before a digest that this format may not have.
     state = try Checkpoint.state(at: path)
-    guard let model = state.digests[Checkpoint.modelName] else {
-      throw FileError("\(path)/\(Checkpoint.stateName) has no digest of \(Checkpoint.modelName); it is damaged")
-    }
-    try Checkpoint.check("\(path)/\(Checkpoint.modelName)", model)
+    let sums = try Checkpoint.sums(at: path)
+    try Checkpoint.check(Checkpoint.stateName, at: path, sums)
+    try Checkpoint.check(Checkpoint.modelName, at: path, sums)
     let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
     parameters = file.parameters
     let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).slots
     let layout = Checkpoint.layout(of: names, file.model.layout)
     slots = FloatBuffer(count: layout.count)
     if layout.count > 0 {
-      guard let digest = state.digests[Checkpoint.optimizerName] else {
-        throw FileError(
-          "\(path) has no \(Checkpoint.optimizerName), which \(state.job.optimizer.name) needs; it is damaged")
-      }
-      try Checkpoint.check("\(path)/\(Checkpoint.optimizerName)", digest)
+      try Checkpoint.check(Checkpoint.optimizerName, at: path, sums)
       try Safetensors.File(path: "\(path)/\(Checkpoint.optimizerName)").read(into: slots.all, layout: layout)
     }
   }
 
   /// Reads `state.json` alone.
-  static func state(at path: String) throws -> CheckpointState {
+  public static func state(at path: String) throws -> CheckpointState {
     let file = "\(path)/\(stateName)"
     guard let data = FileManager.default.contents(atPath: file) else {
       throw FileError("\(path) is no checkpoint: it has no readable \(stateName)")
@@ -113,9 +121,44 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  private static func check(_ path: String, _ expected: String) throws {
-    guard try digest(of: path) == expected else {
-      throw FileError("\(path) is torn or damaged: its SHA-256 is not the one that \(stateName) has")
+  /// What is wrong with the files of the checkpoint at `path`, a sentence each; none where it is whole.
+  public static func damage(at path: String) -> [String] {
+    func problem(_ check: () throws -> Void) -> String? {
+      do {
+        try check()
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    }
+    var sums: [String: String] = [:]
+    if let problem = problem({ sums = try Checkpoint.sums(at: path) }) { return [problem] }
+    let names = [modelName, stateName] + sums.keys.filter { $0 == optimizerName }
+    return names.compactMap { name in problem { try check(name, at: path, sums) } }
+      + [problem { _ = try state(at: path) }].compactMap(\.self)
+  }
+
+  /// The digests by the files' names.
+  static func sums(at path: String) throws -> [String: String] {
+    guard let text = try? String(contentsOfFile: "\(path)/\(sumsName)", encoding: .utf8) else {
+      throw FileError("\(path) is torn or damaged: it has no readable \(sumsName)")
+    }
+    var sums: [String: String] = [:]
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+      guard parts.count == 2 else { throw FileError("\(path)/\(sumsName) is damaged") }
+      sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
+    }
+    return sums
+  }
+
+  /// Checks the file `name` in the checkpoint at `path`.
+  static func check(_ name: String, at path: String, _ sums: [String: String]) throws {
+    guard let expected = sums[name] else {
+      throw FileError("\(path)/\(sumsName) has no digest of \(name); the checkpoint is damaged")
+    }
+    guard try digest(of: "\(path)/\(name)") == expected else {
+      throw FileError("\(path)/\(name) is torn or damaged: its SHA-256 is not the one in \(sumsName)")
     }
   }
 
@@ -132,18 +175,20 @@ public struct Checkpoint: Sendable {
 
 /// Gives the folder `temporary` the name `path`, and makes that durable.
 private func replaceFolder(at path: String, with temporary: String) throws {
-  let parent = (path as NSString).deletingLastPathComponent
+  let old = Checkpoint.replacedPath(of: path)
   if FileManager.default.fileExists(atPath: path) {
-    let old = "\(parent)/.\((path as NSString).lastPathComponent).old"
     try? FileManager.default.removeItem(atPath: old)
     guard rename(path, old) == 0 else { throw FileError.system("cannot replace the checkpoint \(path)") }
-    defer { try? FileManager.default.removeItem(atPath: old) }
-    guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
-  } else {
-    guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
   }
-  let descriptor = open(parent, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw FileError.system("cannot open \(parent)") }
+  guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
+  try syncFolder((path as NSString).deletingLastPathComponent)
+  try? FileManager.default.removeItem(atPath: old)
+}
+
+/// Makes the names in the folder `path` durable.
+func syncFolder(_ path: String) throws {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw FileError.system("cannot open \(path)") }
   defer { close(descriptor) }
-  guard fsync(descriptor) == 0 else { throw FileError.system("cannot sync \(parent)") }
+  guard fsync(descriptor) == 0 else { throw FileError.system("cannot sync \(path)") }
 }

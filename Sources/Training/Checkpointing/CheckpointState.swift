@@ -13,6 +13,8 @@ public struct CheckpointState: Codable, Sendable {
   public var fingerprint: String
   /// Steps done, skipped ones counted.
   public var step: Int
+  /// The step after which the test part was last evaluated; nil before the first time.
+  public var evaluatedStep: Int?
   /// What the optimizer has to remember besides its slots.
   public var optimizer: OptimizerState
   /// The figures so far.
@@ -21,13 +23,11 @@ public struct CheckpointState: Codable, Sendable {
   public var parametersSHA256: String
   /// Whether parameters and slots are all finite.
   public var isFinite: Bool
-  /// SHA-256 of the other files, by name.
-  var digests: [String: String] = [:]
 
   enum CodingKeys: String, CodingKey {
     case format, job, fingerprint, step, optimizer, statistics
+    case evaluatedStep = "evaluated_step"
     case parametersSHA256 = "parameters_sha256"
     case isFinite = "is_finite"
-    case digests
   }
 }

@@ -5,7 +5,7 @@ internal import Synchronization
 public final class CheckpointWriter: Sendable {
   private let store: CheckpointStore
   private let prepared: PreparedJob
-  private let state = Mutex((isBusy: false, failures: [any Error]()))
+  private let state = Mutex((isBusy: false, lastWritten: Int?.none, failures: [any Error]()))
   private let idle = DispatchSemaphore(value: 1)
   private let queue = DispatchQueue(label: "checkpoints")
 
@@ -18,6 +18,9 @@ public final class CheckpointWriter: Sendable {
   /// Whether one is being written.
   public var isBusy: Bool { state.withLock { $0.isBusy } }
 
+  /// The step of the last one that was written.
+  public var lastWritten: Int? { state.withLock { $0.lastWritten } }
+
   /// Starts to write, after the one before.
   public func write(_ checkpoint: Checkpoint) {
     idle.wait()
@@ -25,6 +28,7 @@ public final class CheckpointWriter: Sendable {
     queue.async { [self] in
       do {
         try store.write(checkpoint, of: prepared)
+        state.withLock { $0.lastWritten = checkpoint.state.step }
       } catch {
         state.withLock { $0.failures.append(error) }
       }
@@ -34,12 +38,9 @@ public final class CheckpointWriter: Sendable {
   }
 
   /// Waits for the one that is being written.
-  ///
-  /// - Throws: why it could not be written.
-  public func finish() throws {
+  public func finish() {
     idle.wait()
     idle.signal()
-    if let failure = takeFailures().last { throw failure }
   }
 
   /// Why checkpoints could not be written since the last call.

@@ -1,6 +1,7 @@
 internal import Datasets
 internal import Kernels
 internal import Models
+internal import Optimizers
 
 /// What may differ between a run and its continuation: how long it is. Everything else fixes the bits.
 extension JobOptions {
@@ -26,6 +27,21 @@ extension JobOptions {
   }
 }
 
+extension OptimizerSettings {
+  /// The option by which an update depends on how long the run is; nil where none does.
+  var followsLength: String? {
+    let isCounted = (values["schedule-steps"] ?? 0) > 0
+    switch ScheduleKind.chosen(in: values) {
+    case .linear, .polynomial: return "schedule"
+    case .cosine, .step: if !isCounted { return "schedule" }
+    case .constant, .exponential, .inverseSquareRoot, .plateau, .hypergradient: break
+    }
+    let blend = OptimizerSettings.allHyperparameters.first { $0.name == "blend" }
+    let course = values["blend"].flatMap { value in blend?.text(value) }
+    return course?.hasPrefix("to-") == true ? "blend" : nil
+  }
+}
+
 extension Checkpoint {
   /// Checks that a job, as it would go on, is this checkpoint's.
   ///
@@ -39,6 +55,15 @@ extension Checkpoint {
     guard prepared.model.layout.count == parameters.count else {
       throw TrainingError(
         "the model has \(prepared.model.layout.count) parameters, and \(parameters.count) in \(folder)")
+    }
+    let plan = prepared.plan
+    let before = StepPlan(
+      trainCount: plan.trainCount, testCount: plan.testCount, batchSize: plan.batchSize,
+      microBatches: plan.microBatches, length: state.job.length)
+    if before.totalSteps != plan.totalSteps, let name = prepared.job.optimizer.followsLength {
+      throw JobError(
+        "--\(name) of the run in \(folder) follows its length, \(before.totalSteps) steps: resuming it with another "
+          + "one would be another run; leave --epochs and --steps out")
     }
     guard prepared.plan.totalSteps >= state.step else {
       throw JobError(

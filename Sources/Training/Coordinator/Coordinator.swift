@@ -38,6 +38,8 @@ public final class Coordinator {
   private var step: Int
   /// Whether the slots are those of the current parameters; not while a step's chunks are being updated.
   private var isBetweenUpdates = true
+  /// The step after which the test part was last evaluated.
+  private var evaluatedStep: Int?
   private let chunks: ChunkLayout
   private let layout: ParameterLayout
   private let welcome: [UInt8]
@@ -65,6 +67,7 @@ public final class Coordinator {
   ) throws {
     self.prepared = prepared
     step = checkpoint?.state.step ?? 0
+    evaluatedStep = checkpoint?.state.evaluatedStep
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
     let chunks = ChunkLayout(parameterCount: prepared.model.layout.count, size: chunkSize)
@@ -101,6 +104,7 @@ public final class Coordinator {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), start: step,
+        owesEvaluation: prepared.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - store.optimizer.state.updates, plan: prepared.plan, chunks: chunks,
         ready: ready, awaitedWorkers: awaitedWorkers,
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
@@ -150,7 +154,8 @@ public final class Coordinator {
     let slots = isLast ? store.slots : store.copySlots()
     return Checkpoint(
       state: CheckpointState(
-        job: prepared.job, fingerprint: prepared.fingerprint, step: step, optimizer: store.optimizer.state,
+        job: prepared.job, fingerprint: prepared.fingerprint, step: step, evaluatedStep: evaluatedStep,
+        optimizer: store.optimizer.state,
         statistics: statistics, parametersSHA256: "", isFinite: true),
       parameters: store.current, slots: slots)
   }
@@ -242,7 +247,10 @@ public final class Coordinator {
         isBetweenUpdates = true
       case .skip: step += 1
       case .report(let event):
-        if case .evaluation(let evaluation) = event { store.evaluated(testLoss: evaluation.loss) }
+        if case .evaluation(let evaluation) = event {
+          store.evaluated(testLoss: evaluation.loss)
+          evaluatedStep = evaluation.step
+        }
         try report(timed(event), observe)
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }

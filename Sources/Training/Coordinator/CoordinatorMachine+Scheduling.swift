@@ -5,7 +5,9 @@ extension CoordinatorMachine {
   mutating func startWorkIfPossible(at now: Instant) {
     let plan = configuration.plan
     let first: StepTask? =
-      if step < plan.totalSteps {
+      if owesEvaluation {
+        .evaluate(step: step)
+      } else if step < plan.totalSteps {
         .train(step: step)
       } else {
         plan.totalSteps == 0 && plan.testCount > 0 ? .evaluate(step: 0) : nil
@@ -24,6 +26,7 @@ extension CoordinatorMachine {
       end(stop.reason)
       return
     }
+    owesEvaluation = false
     work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
     let microBatches = configuration.plan.microBatches
     if activeCount > microBatches && !saidSpare {

@@ -12,6 +12,8 @@ struct CoordinatorMachine {
     var run: UInt64
     /// Steps that an earlier process has done, and how many of them it skipped.
     var start = 0
+    /// Whether the evaluation that follows the last step done is still to be done.
+    var owesEvaluation = false
     var skippedSteps = 0
     var plan: StepPlan
     var chunks: ChunkLayout
@@ -111,6 +113,8 @@ struct CoordinatorMachine {
   var skippedSteps = 0
   var isOver = false
   var sessionsGiven: UInt64 = 0
+  /// Whether the resumed run lacks an evaluation, which comes first.
+  var owesEvaluation: Bool
   /// Processes started here that may still join.
   var awaited: Int
   /// The names of all local workers that said hello or ended.
@@ -134,6 +138,7 @@ struct CoordinatorMachine {
   init(_ configuration: Configuration) {
     self.configuration = configuration
     step = configuration.start
+    owesEvaluation = configuration.owesEvaluation
     skippedSteps = configuration.skippedSteps
     awaited = configuration.awaitedWorkers
   }

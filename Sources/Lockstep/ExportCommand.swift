@@ -1,0 +1,64 @@
+internal import ArgumentParser
+internal import Foundation
+
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write a saved model's tensors as a NumPy archive.",
+    discussion: """
+      numpy.load reads the file: float32 arrays under the names and in the shapes that the model file has. Of a run, \
+      its model is written, or its newest good checkpoint where it has none yet.
+      """)
+
+  @Argument(help: ArgumentHelp("A model, a checkpoint or a run's folder.", valueName: "path"))
+  var path: String
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("The archive.", valueName: "file.npz"))
+  var output: String
+
+  @Flag(
+    help: ArgumentHelp(
+      "Write the optimizer's tensors as well, as optimizer/SLOT/TENSOR; of a run, the newest good checkpoint's."))
+  var withOptimizer = false
+
+  func run() throws {
+    let (model, optimizer) = try sources()
+    var archive = try NumPyArchive(path: output)
+    var values = 0
+    for (prefix, path) in [("", model)] + (optimizer.map { [("optimizer/", $0)] } ?? []) {
+      let file = try Safetensors.File(path: path)
+      for tensor in file.tensors {
+        try file.withBytes(of: tensor.name) {
+          try archive.append(prefix + tensor.name, shape: tensor.shape, values: $0)
+          values += $0.count / 4
+        }
+      }
+    }
+    try archive.commit()
+    say("\(output): \(count(values, "value")) of \(model)\(optimizer.map { " and \($0)" } ?? "")")
+  }
+
+  /// The files of the model and of the optimizer, where that is wanted and has tensors.
+  private func sources() throws -> (model: String, optimizer: String?) {
+    switch try SavedThing(path) {
+    case .model(let file):
+      guard !withOptimizer else { throw ValidationError("--with-optimizer needs a checkpoint or a run, not a model") }
+      return (file, nil)
+    case .checkpoint(let folder): return try sources(checkpoint: folder)
+    case .run(let folder):
+      let model = "\(folder)/model.safetensors"
+      if !withOptimizer && FileManager.default.fileExists(atPath: model) { return (model, nil) }
+      let store = CheckpointStore(run: folder)
+      guard let good = store.steps.map({ store.place(ofStep: $0) }).first(where: { Checkpoint.damage(at: $0).isEmpty })
+      else { throw FileError("\(folder) has no good checkpoint\(withOptimizer ? "" : ", and no model yet")") }
+      return try sources(checkpoint: good)
+    }
+  }
+
+  private func sources(checkpoint: String) throws -> (model: String, optimizer: String?) {
+    if let damage = Checkpoint.damage(at: checkpoint).first { throw FileError(damage) }
+    let slots = "\(checkpoint)/\(Checkpoint.optimizerName)"
+    let hasSlots = FileManager.default.fileExists(atPath: slots)
+    return ("\(checkpoint)/\(Checkpoint.modelName)", withOptimizer && hasSlots ? slots : nil)
+  }
+}
