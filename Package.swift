@@ -73,6 +73,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Training", "Wire", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport"]),
     .testTarget(
+      name: "SimulationTests", dependencies: ["Training", "Wire", "Datasets", "Models", "TestSupport"]),
+    .testTarget(
       name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers"]),
     .testTarget(
       name: "EndToEndTests",
