@@ -75,6 +75,8 @@ let package = Package(
         "Training", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", "Kernels", "TestSupport",
       ]),
     .testTarget(
+      name: "SimulationTests", dependencies: ["Training", "Wire", "Datasets", "Models", "TestSupport"]),
+    .testTarget(
       name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts"]),
     .testTarget(
       name: "EndToEndTests",

@@ -122,6 +122,18 @@ import Wire
     #expect(machine.work?.unassigned == [0..<4], "its leaves are free again")
   }
 
+  @Test func hellosThatQueuedUpWhileTheCoordinatorWasGoneAreAnsweredOnce() {
+    var machine = machine()
+    let hello = CoordinatorMachine.Event.received(
+      Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 1))
+    let answers = (0..<3).flatMap { _ in machine.handle(hello, at: start) }
+    #expect(answers.count { if case .send(let header, _, _) = $0 { header.kind == .welcome } else { false } } == 1)
+    #expect(machine.members[Peer(id: 1)]?.session == 1 && machine.banned.isEmpty)
+    // The answer to an earlier one may have been lost.
+    _ = machine.handle(hello, at: start.advanced(by: 2))
+    #expect(machine.members[Peer(id: 1)]?.session == 2 && machine.banned.isEmpty)
+  }
+
   @Test func otherDataAndOtherModelsAreRefused() {
     var layout = ParameterLayout()
     layout.append("w", shape: [3])

@@ -32,12 +32,10 @@ extension CoordinatorMachine {
 
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
     if let member = members[peer] {
-      // It may have lost the answer to its first hello; but not again and again.
-      if now.seconds(since: member.since) < configuration.limits.ping {
-        expel(peer, "it introduced itself twice", at: now)
-      } else {
-        remove(peer, "it has come back", at: now)
-      }
+      // Hellos that could not be delivered for a while arrive together: one answer is enough. Later it may have lost
+      // that answer.
+      guard now.seconds(since: member.since) >= configuration.limits.ping else { return }
+      remove(peer, "it has come back", at: now)
     }
     guard !isOver, !banned.contains(peer), !endedNames.contains(hello.name) else { return }
     if configuration.awaitedWorkers > 0 { seenNames.insert(hello.name) }

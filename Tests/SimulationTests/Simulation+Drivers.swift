@@ -1,0 +1,222 @@
+import TestSupport
+import Wire
+
+@testable import Training
+
+/// Carries the machines' actions out, as `Coordinator` and `Worker` do.
+extension Simulation {
+  mutating func handle(_ event: CoordinatorMachine.Event, _ payload: [Float] = []) {
+    guard coordinator != nil, outcome == nil else { return }
+    var answers: [CoordinatorMachine.Event] = []
+    var gone: [Peer] = []
+    for action in coordinator!.handle(event, at: instant) {
+      switch action {
+      case .send(let header, let body, let peer): send(header, body, to: peer, &gone)
+      case .keep(let node, let chunk): sums[chunk][node] = payload
+      case .combine(let left, let right, let chunk):
+        guard let leftSum = sums[chunk].removeValue(forKey: left), let rightSum = sums[chunk].removeValue(forKey: right)
+        else {
+          violate("\(left) and \(right) are to be added and not at hand")
+          return
+        }
+        sums[chunk][Node(left.start..<right.end)] = TinyModel.add(leftSum, rightSum)
+      case .discard(let node, let chunk):
+        if sums[chunk].removeValue(forKey: node) == nil { violate("\(node) is to be dropped and not at hand") }
+      case .check(let chunk):
+        guard let sum = root(chunk) else { return }
+        answers.append(
+          .checked(chunk: chunk, nonFinite: TinyModel.nonFinite(sum, from: TinyModel.chunks[chunk].lowerBound)))
+      case .update(let chunk, let number, let examples):
+        guard update(chunk, number, examples) else { return }
+        answers.append(.updated(chunk: chunk, nonFinite: nil))
+      case .advance:
+        if !sums.allSatisfy(\.isEmpty) { violate("it goes on with sums at hand") }
+        current = updated
+        step += 1
+        updates += 1
+      case .skip:
+        if !sums.allSatisfy(\.isEmpty) { violate("it skips with sums at hand") }
+        step += 1
+      case .report(let report): note(report)
+      case .end(let failure):
+        log("the run ends: \(failure ?? "success")")
+        outcome = failure ?? ""
+      }
+    }
+    for answer in answers { handle(answer) }
+    for peer in gone { handle(.unreachable(peer)) }
+    if case .received(let header, _, _) = event, header.kind == .metrics,
+      let due = coordinator?.nextTakeover(after: instant), due.nanoseconds < now + Int64(scenario.tick * 1e9)
+    {
+      queue.add(.takeOver(life: lives), at: max(due.nanoseconds, now + 1_000_000))
+    }
+  }
+
+  private mutating func root(_ chunk: Int) -> [Float]? {
+    if sums[chunk].count == 1, let (node, sum) = sums[chunk].first, node == model.plan.tree(.train(step: step)).root {
+      return sum
+    }
+    violate("chunk \(chunk) is not summed to its root but to \(sums[chunk].keys)")
+    return nil
+  }
+
+  private mutating func update(_ chunk: Int, _ number: Int, _ examples: Int) -> Bool {
+    guard number == updates + 1, let sum = root(chunk) else {
+      violate("update \(number) comes after \(updates)")
+      return false
+    }
+    if scenario.updatesTogether && scale.number != number {
+      var gradient: [Float] = []
+      for chunk in sums.indices { gradient += root(chunk) ?? [] }
+      scale = (number, TinyModel.scale(gradient))
+    }
+    let range = TinyModel.chunks[chunk]
+    updated.replaceSubrange(
+      range,
+      with: TinyModel.updated(Array(current[range]), by: sum, examples: examples, number: number, scale: scale.scale))
+    sums[chunk] = [:]
+    return true
+  }
+
+  private mutating func note(_ event: TrainingEvent) {
+    switch event {
+    case .step(let report):
+      log("step \(report.step) is done, skipped: \(report.isSkipped)")
+      if report.step != result.losses.count + 1 { violate("step \(report.step) follows \(result.losses.count)") }
+      result.losses.append(RunResult.bits(report.loss))
+      if report.isSkipped { result.skipped.append(report.step) }
+      if model.plan.testCount == 0 || !model.plan.isEvaluationDue(afterStep: report.step - 1) { save() }
+    case .evaluation(let report):
+      log("step \(report.step) is evaluated")
+      result.evaluations.append(RunResult.bits(report.loss))
+      save()
+    case .workerJoined, .workerLeft, .warning: log("\(event)")
+    }
+  }
+
+  /// A checkpoint between two steps, after the evaluation where one is due.
+  private mutating func save() {
+    guard step < model.plan.totalSteps, step - saved.step >= scenario.checkpointInterval else { return }
+    saved = Checkpoint(parameters: current, step: step, updates: updates, result: result)
+  }
+
+  private mutating func send(
+    _ header: Header, _ body: CoordinatorMachine.Body, to peer: Peer, _ gone: inout [Peer]
+  ) {
+    let index = Int(peer.id) - 1
+    guard connections[index].isOpen, processes[connections[index].process].isAlive else {
+      if connections[index].notice == .onSend { gone.append(peer) }
+      return
+    }
+    let message: ToWorker
+    switch body {
+    case .none, .welcome: message = ToWorker(header: header, content: .none)
+    case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
+    case .parameters(let chunk):
+      let content = WorkerMachine.Content.parameters(byteCount: TinyModel.chunks.byteCount(chunk))
+      let floats = Array((header.step == UInt64(step) ? current : updated)[TinyModel.chunks[chunk]])
+      message = ToWorker(header: header, content: content, floats: floats)
+    }
+    connections[index].toWorker.append(message)
+    if connections[index].toWorker.count > 100 { violate("\(index + 1) lets 100 messages pile up") }
+    let time = max(connections[index].lastDeparture, now + Int64(magnitude(2e-5...0.01) * 1e9))
+    connections[index].lastDeparture = time
+    queue.add(.departure(connection: index), at: time)
+  }
+
+  mutating func handle(_ event: WorkerMachine.Event, at process: Int, _ payload: [Float] = []) {
+    let wasAlive = processes[process].isAlive
+    for action in processes[process].machine.handle(event, at: instant) {
+      switch action {
+      case .send(let header, let body): send(header, body, from: process)
+      case .load: start(.load, at: process, seconds: magnitude(0.01...2))
+      case .store(let chunk): processes[process].parameters.replaceSubrange(TinyModel.chunks[chunk], with: payload)
+      case .compute(let node, let task):
+        start(.node(node, task), at: process, seconds: Double(node.leaves.count) * magnitude(0.002...0.02))
+      case .combine(let left, let right):
+        guard let leftSum = processes[process].gradients.removeValue(forKey: left),
+          let rightSum = processes[process].gradients.removeValue(forKey: right)
+        else {
+          violate("worker \(process) is to add \(left) and \(right), which are not at hand")
+          return
+        }
+        let sum = Task.sum(Node(left.start..<right.end), left: leftSum, right: rightSum)
+        start(sum, at: process, seconds: magnitude(1e-5...1e-3))
+      case .release(let node): processes[process].gradients[node] = nil
+      case .cancel:
+        processes[process].gradients = [:]
+        processes[process].cancellations += 1
+      case .end(let failure):
+        log("worker \(process) ends: \(failure ?? "success")")
+        processes[process].isAlive = false
+        connections[processes[process].connection].notice = .onSend
+        if let failure, !failure.contains("has been gone for 300 s"), !failure.contains("no coordinator answers") {
+          violate("worker \(process) ends: \(failure)")
+        }
+      }
+    }
+    if processes[process].gradients.count > 64 { violate("worker \(process) keeps too many gradients") }
+    if wasAlive && !processes[process].isAlive { disturbedUntil = max(disturbedUntil, now) }
+  }
+
+  private mutating func send(_ header: Header, _ body: WorkerMachine.Body, from process: Int) {
+    let index = processes[process].connection
+    let content: CoordinatorMachine.Content
+    var floats: [Float] = []
+    switch body {
+    case .none: content = .none
+    case .hello: content = .hello(Hello(name: "worker \(process)", threads: processes[process].threads))
+    case .ready(let ready): content = .ready(ready)
+    case .reason(let reason): content = .reason(reason)
+    case .metrics(let metrics): content = .metrics(metrics)
+    case .gradient(let node, let chunk):
+      guard let gradient = processes[process].gradients[node] else {
+        violate("worker \(process) is to push \(node), which is not at hand")
+        return
+      }
+      content = .gradient(byteCount: TinyModel.chunks.byteCount(chunk))
+      floats = Array(gradient[TinyModel.chunks[chunk]])
+    }
+    let message = ToCoordinator(header: header, content: content, floats: floats)
+    connections[index].toCoordinator.append(message)
+    connections[index].sent.append(message)
+    if connections[index].sent.count > 12 { connections[index].sent.removeFirst() }
+    if connections[index].toCoordinator.count > 200 { violate("200 messages of worker \(process) pile up") }
+    if connections[index].isEstablished { scheduleArrival(on: index) }
+  }
+
+  mutating func scheduleArrival(on index: Int) {
+    let time = max(connections[index].lastArrival, now + Int64(magnitude(2e-5...0.01) * 1e9))
+    connections[index].lastArrival = time
+    queue.add(.arrival(connection: index), at: time)
+  }
+
+  /// Gives a task to the compute thread that is free first.
+  private mutating func start(_ task: Task, at process: Int, seconds: Double) {
+    let slowness = processes[process].slowness
+    var end = now + Int64(seconds * 1e9)
+    if case .node = task {
+      let thread = processes[process].threadsFree.indices.min {
+        processes[process].threadsFree[$0] < processes[process].threadsFree[$1]
+      }!
+      end = max(now, processes[process].threadsFree[thread]) + Int64(seconds * slowness * 1e9)
+      processes[process].threadsFree[thread] = end
+    }
+    queue.add(.done(process: process, task, cancellations: processes[process].cancellations), at: end)
+  }
+
+  mutating func finish(_ task: Task, isCancelled: Bool, at process: Int) {
+    switch task {
+    case .load: handle(.loaded(Ready(data: "data", layout: TinyModel.layout), model.plan, TinyModel.chunks), at: process)
+    case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
+    case .node(let node, let task):
+      let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters)
+      if task.isTraining { processes[process].gradients[node] = gradient }
+      handle(.computed(node, metrics), at: process)
+    case .sum(let node, let left, let right):
+      let sum = TinyModel.add(left, right)
+      processes[process].gradients[node] = sum
+      handle(.combined(node, nonFinite: TinyModel.nonFinite(sum)), at: process)
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import TestSupport
+import Wire
+
+@testable import Training
+
+/// What happens to processes and connections.
+extension Simulation {
+  /// Seconds until the next fault: often within a step, sometimes after others' silence.
+  mutating func fewMoments() -> Double { chance(2, in: 3) ? magnitude(1e-4...0.1) : magnitude(0.1...8) }
+
+  mutating func fault() {
+    if scenario.endsDeserted && faultsLeft == 0 {
+      log("all workers go for good")
+      isDeserted = true
+      disturb(for: 0)
+      for process in alive { kill(process) }
+      return
+    }
+    guard let process = alive.randomElement(using: &random) else {
+      if coordinator != nil && chance(1, in: 3) { killCoordinator() } else { startWorker() }
+      return
+    }
+    switch Int.random(in: 0..<12, using: &random) {
+    case 0, 1: kill(process)
+    case 2:
+      let duration = magnitude(0.01...20)
+      log("worker \(process) is stopped for \(duration) s")
+      processes[process].pausedUntil = now + Int64(duration * 1e9)
+      disturb(for: duration)
+    case 3:
+      let duration = magnitude(0.01...60)
+      log("worker \(process) does not compute for \(duration) s")
+      processes[process].frozenUntil = now + Int64(duration * 1e9)
+      disturb(for: duration)
+    case 4, 5: if alive.count < 6 { startWorker() }
+    case 6, 7, 8:
+      breakConnection(of: process)
+      schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
+    case 9:
+      let duration = magnitude(0.001...4)
+      log("messages of worker \(process) are delayed by \(duration) s")
+      let connection = processes[process].connection
+      connections[connection].lastArrival = max(connections[connection].lastArrival, now + Int64(duration * 1e9))
+      connections[connection].lastDeparture = max(connections[connection].lastDeparture, now + Int64(duration * 1e9))
+    case 10:
+      processes[process].slowness = magnitude(10...100)
+      log("worker \(process) is \(processes[process].slowness) times slower")
+    default: if coordinator != nil { killCoordinator() }
+    }
+  }
+
+  private var alive: [Int] { processes.indices.filter { processes[$0].isAlive } }
+
+  private mutating func disturb(for seconds: Double) {
+    disturbedUntil = max(disturbedUntil, now + Int64(seconds * 1e9))
+  }
+
+  mutating func startWorker() {
+    guard !isDeserted else { return }
+    disturb(for: 0)
+    let threads = Int.random(in: 1...3, using: &random)
+    connections.append(Connection(process: processes.count, isEstablished: false))
+    processes.append(
+      Process(
+        machine: WorkerMachine(address: "simulated", threads: threads), threads: threads,
+        connection: connections.count - 1, threadsFree: Array(repeating: now, count: threads)))
+    if chance(1, in: 6) { processes[processes.count - 1].slowness = magnitude(10...100) }
+    log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")
+    handle(.started, at: processes.count - 1)
+    schedule(.established(connection: connections.count - 1), after: magnitude(0.001...0.1))
+    schedule(.tickWorker(processes.count - 1), after: scenario.tick)
+  }
+
+  /// The process is gone; what it has sent may still arrive.
+  private mutating func kill(_ process: Int) {
+    processes[process].isAlive = false
+    let connection = processes[process].connection
+    let notice = Notice.allCases.randomElement(using: &random)!
+    log("worker \(process) is killed, noticed \(notice)")
+    if Bool.random(using: &random) { connections[connection].isOpen = false }
+    notify(notice, of: connection)
+  }
+
+  private mutating func notify(_ notice: Notice, of connection: Int) {
+    connections[connection].notice = notice
+    if notice == .atOnce { schedule(.unreachable(connection: connection), after: magnitude(1e-4...0.1)) }
+  }
+
+  /// Everything on its way is lost, but for what the worker had not handed to the network yet, and for copies of earlier
+  /// messages that arrive late. The worker goes on as another peer.
+  private mutating func breakConnection(of process: Int) {
+    let old = processes[process].connection
+    log("connection \(old + 1) of worker \(process) breaks")
+    connections[old].isOpen = false
+    notify(Notice.allCases.randomElement(using: &random)!, of: old)
+    var next = Connection(process: process, isEstablished: false)
+    if Bool.random(using: &random) || !connections[old].isEstablished {
+      let unsent = connections[old].toCoordinator
+      let isWhole = !connections[old].isEstablished
+      next.toCoordinator = isWhole ? unsent : unsent.suffix(Int.random(in: 0...unsent.count, using: &random))
+    }
+    connections.append(next)
+    processes[process].connection = connections.count - 1
+    if chance(1, in: 3) {
+      for message in connections[old].sent where Bool.random(using: &random) {
+        schedule(.late(connection: connections.count - 1, message), after: magnitude(0.001...8))
+      }
+    }
+    (connections[old].toCoordinator, connections[old].toWorker, connections[old].sent) = ([], [], [])
+  }
+
+  private mutating func killCoordinator() {
+    let duration = chance(1, in: 10) ? magnitude(12...400) : magnitude(0.01...12)
+    log("the coordinator is killed for \(duration) s")
+    coordinator = nil
+    disturb(for: duration)
+    for process in alive { breakConnection(of: process) }
+    schedule(.coordinatorStarts, after: duration)
+  }
+
+  mutating func startCoordinator() {
+    lives += 1
+    log("the coordinator starts at step \(saved.step)")
+    (current, updated, step, updates, result) =
+      (saved.parameters, saved.parameters, saved.step, saved.updates, saved.result)
+    scale = (0, 1)
+    sums = Array(repeating: [:], count: TinyModel.chunks.count)
+    coordinator = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: random.next(), start: step, skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
+        ready: Ready(data: "data", layout: TinyModel.layout), awaitedWorkers: 0, isClassification: false,
+        onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
+    handle(.started)
+    schedule(.tickCoordinator(life: lives), after: scenario.tick)
+    for process in alive { schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1)) }
+  }
+}

@@ -1,0 +1,268 @@
+import Foundation
+import TestSupport
+import Wire
+
+@testable import Training
+
+/// Both state machines with a virtual clock, processes and a network, of which a seed decides everything.
+///
+/// Time jumps from event to event. Messages of one connection stay in order; everything else happens in any order.
+/// What becomes of processes and connections is in `Simulation+Faults.swift`, and how the machines' actions are carried
+/// out in `Simulation+Drivers.swift`.
+struct Simulation {
+  typealias Peer = CoordinatorMachine.Peer
+
+  enum Event {
+    case tickCoordinator(life: Int)
+    case takeOver(life: Int)
+    case tickWorker(Int)
+    /// The connection's next message arrives.
+    case arrival(connection: Int)
+    case departure(connection: Int)
+    /// What was sent before the connection began comes late, out of order.
+    case late(connection: Int, ToCoordinator)
+    /// The connection is there.
+    case established(connection: Int)
+    /// The coordinator learns that a connection is gone.
+    case unreachable(connection: Int)
+    case done(process: Int, Task, cancellations: Int)
+    case fault
+    case supervise
+    case coordinatorStarts
+  }
+
+  struct ToCoordinator {
+    var header: Header
+    var content: CoordinatorMachine.Content
+    var floats: [Float] = []
+  }
+
+  struct ToWorker {
+    var header: Header
+    var content: WorkerMachine.Content
+    var floats: [Float] = []
+  }
+
+  enum Task {
+    case load
+    case node(Node, StepTask)
+    case sum(Node, left: [Float], right: [Float])
+  }
+
+  /// How the coordinator learns that a connection is gone, if not by silence.
+  enum Notice: CaseIterable { case atOnce, onSend, never }
+
+  /// Its index + 1 is the peer's name on the ROUTER socket.
+  struct Connection {
+    let process: Int
+    var isOpen = true
+    var isEstablished: Bool
+    var notice = Notice.never
+    /// On their way, in order, and when the last of them arrives.
+    var toCoordinator: [ToCoordinator] = []
+    var toWorker: [ToWorker] = []
+    var lastArrival: Int64 = 0
+    var lastDeparture: Int64 = 0
+    /// The last ones sent.
+    var sent: [ToCoordinator] = []
+  }
+
+  struct Process {
+    var machine: WorkerMachine
+    let threads: Int
+    var connection: Int
+    var parameters = [Float](repeating: .nan, count: 5)
+    var gradients: [Node: [Float]] = [:]
+    var cancellations = 0
+    /// When each compute thread is free.
+    var threadsFree: [Int64]
+    var slowness = 1.0
+    var isAlive = true
+    /// Until when it is stopped, its network too.
+    var pausedUntil: Int64 = 0
+    /// Until when it does not compute.
+    var frozenUntil: Int64 = 0
+  }
+
+  struct Checkpoint {
+    var parameters = TinyModel.initial
+    var step = 0
+    var updates = 0
+    var result = RunResult()
+  }
+
+  let scenario: Scenario
+  let model: TinyModel
+  var random: SeededGenerator
+  var now: Int64 = 0
+  var queue = EventQueue<Event>()
+  var connections: [Connection] = []
+  var processes: [Process] = []
+
+  /// Nil while its process is dead.
+  var coordinator: CoordinatorMachine?
+  var lives = 0
+  var current = TinyModel.initial
+  var updated = TinyModel.initial
+  var step = 0
+  var updates = 0
+  var scale: (number: Int, scale: Float) = (0, 1)
+  var sums: [[Node: [Float]]] = []
+  var saved = Checkpoint()
+  var result = RunResult()
+
+  var faultsLeft: Int
+  /// Whether no worker will ever come again.
+  var isDeserted = false
+  /// Until when the present faults last.
+  var disturbedUntil: Int64 = 0
+  /// How the run ended: nil while it runs, "" for success.
+  var outcome: String?
+  /// The first thing that must not happen and did.
+  var violation: String?
+  var printsEvents = false
+
+  init(seed: UInt64) {
+    random = SeededGenerator(seed: seed)
+    scenario = Scenario(using: &random)
+    model = TinyModel(plan: scenario.plan, poison: scenario.poison)
+    faultsLeft = scenario.faults
+    startCoordinator()
+    for _ in 0..<scenario.workers { startWorker() }
+    schedule(.fault, after: fewMoments())
+    schedule(.supervise, after: 2)
+  }
+
+  var instant: Instant { Instant(nanoseconds: now) }
+  var seconds: Double { Double(now) * 1e-9 }
+
+  mutating func schedule(_ event: Event, after seconds: Double) {
+    queue.add(event, at: now + Int64(seconds * 1e9))
+  }
+
+  /// Seconds, with all magnitudes alike.
+  mutating func magnitude(_ range: ClosedRange<Double>) -> Double {
+    range.lowerBound * pow(range.upperBound / range.lowerBound, Double.random(in: 0...1, using: &random))
+  }
+
+  mutating func chance(_ one: Int, in all: Int) -> Bool { Int.random(in: 0..<all, using: &random) < one }
+
+  func log(_ text: @autoclosure () -> String) {
+    if printsEvents { print("\(seconds) s: \(text())") }
+  }
+
+  mutating func violate(_ text: String) {
+    violation = violation ?? "at \(seconds) s: \(text)"
+  }
+
+  /// Runs to the end; what went wrong, or nil.
+  mutating func run() -> String? {
+    var events = 0
+    while outcome == nil, violation == nil, let (time, event) = queue.removeFirst() {
+      now = time
+      happen(event)
+      checkBounds()
+      events += 1
+      if events > 500_000 { violate("it has not ended after \(events) events") }
+      if now > disturbedUntil + 450_000_000_000 { violate("it has not ended 450 s after the last fault") }
+    }
+    if let violation { return violation }
+    let expected = scenario.expected
+    switch outcome {
+    case "":
+      result.parameters = current.map(\.bitPattern)
+      return result == expected ? nil : "it ends with \(result) and not with \(expected)"
+    case "no worker for 300 s: start some with `lockstep worker --connect …`" where isDeserted: return nil
+    default: return "it ends with: \(outcome ?? "nothing")"
+    }
+  }
+
+  private mutating func happen(_ event: Event) {
+    switch event {
+    case .tickCoordinator(let life):
+      guard life == lives, coordinator != nil else { return }
+      handle(.tick)
+      schedule(event, after: scenario.tick)
+    case .takeOver(let life):
+      if life == lives, coordinator != nil { handle(.tick) }
+    case .tickWorker(let process):
+      guard processes[process].isAlive, !isPostponed(event, process) else { return }
+      handle(.tick, at: process)
+      schedule(event, after: scenario.tick)
+    case .arrival(let index):
+      guard connections[index].isOpen, !connections[index].toCoordinator.isEmpty else { return }
+      let message = connections[index].toCoordinator.removeFirst()
+      receive(message, on: index)
+    case .late(let index, let message):
+      if connections[index].isOpen { receive(message, on: index) }
+    case .departure(let index):
+      let process = connections[index].process
+      guard connections[index].isOpen, processes[process].isAlive, !connections[index].toWorker.isEmpty,
+        !isPostponed(event, process)
+      else { return }
+      let message = connections[index].toWorker.removeFirst()
+      log("worker \(process) gets \(describe(message.header)) on \(index + 1)")
+      let content = message.header.kind == .welcome ? .welcome(scenario.welcome) : message.content
+      handle(.received(message.header, content), at: process, message.floats)
+    case .established(let index):
+      guard connections[index].isOpen, coordinator != nil, !connections[index].isEstablished else { return }
+      log("connection \(index + 1) of worker \(connections[index].process) is there")
+      connections[index].isEstablished = true
+      for _ in connections[index].toCoordinator { scheduleArrival(on: index) }
+    case .unreachable(let index): handle(.unreachable(Peer(id: UInt64(index + 1))))
+    case .done(let process, let task, let cancellations):
+      guard processes[process].isAlive, !isPostponed(event, process) else { return }
+      if processes[process].frozenUntil > now {
+        queue.add(event, at: processes[process].frozenUntil)
+        return
+      }
+      finish(task, isCancelled: cancellations != processes[process].cancellations, at: process)
+    case .fault:
+      guard faultsLeft > 0 else { return }
+      faultsLeft -= 1
+      fault()
+      schedule(.fault, after: fewMoments())
+    case .supervise:
+      if !isDeserted, !processes.contains(where: \.isAlive) { startWorker() }
+      schedule(.supervise, after: 2)
+    case .coordinatorStarts: startCoordinator()
+    }
+  }
+
+  private mutating func receive(_ message: ToCoordinator, on index: Int) {
+    guard coordinator != nil else { return }
+    log("the coordinator gets \(describe(message.header)) from \(index + 1)")
+    handle(.received(message.header, message.content, from: Peer(id: UInt64(index + 1))), message.floats)
+  }
+
+  /// Puts what would happen in a stopped process off until it goes on.
+  private mutating func isPostponed(_ event: Event, _ process: Int) -> Bool {
+    guard processes[process].pausedUntil > now else { return false }
+    queue.add(event, at: processes[process].pausedUntil)
+    return true
+  }
+
+  func describe(_ header: Header) -> String {
+    "\(header.kind) run \(header.run % 1000) session \(header.session) step \(header.step) \(header.leaves) chunk \(header.chunk)"
+  }
+
+  /// Nothing may grow without a bound, and no honest worker may be banned.
+  private mutating func checkBounds() {
+    if queue.count > 5000 { violate("\(queue.count) events are queued") }
+    guard let coordinator else { return }
+    if !coordinator.banned.isEmpty { violate("an honest worker is banned") }
+    if coordinator.members.count > 40 { violate("there are \(coordinator.members.count) members") }
+    if coordinator.strangers.count > 1024 { violate("there are \(coordinator.strangers.count) strangers") }
+    guard let work = coordinator.work else { return }
+    let leafCount = work.tree.leafCount
+    if work.unassigned.count > leafCount * (coordinator.members.count + 2) {
+      violate("\(work.unassigned.count) ranges are unassigned")
+    }
+    if work.metrics.count > leafCount || work.metrics.count != work.metricSums.nodes.count {
+      violate("\(work.metrics.count) metrics are kept of \(work.metricSums.nodes.count) nodes")
+    }
+    for (sums, names) in zip(self.sums, work.sums) where names.nodes != Set(sums.keys) && !sums.isEmpty {
+      violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+/// Random schedules of faults, each of which must end with the undisturbed run's bits or with the error that it calls for.
+///
+/// `LOCKSTEP_SEEDS=1000000` runs so many seeds; `LOCKSTEP_SEED=123` runs that one and prints what happens in it.
+@Suite struct SimulationTests {
+  @Test("every schedule of faults ends with the undisturbed run's bits, or with its error", .timeLimit(.minutes(60)))
+  func everySchedule() async {
+    let environment = ProcessInfo.processInfo.environment
+    if let seed = environment["LOCKSTEP_SEED"].flatMap(UInt64.init) {
+      var simulation = Simulation(seed: seed)
+      simulation.printsEvents = true
+      let failure = simulation.run()
+      #expect(failure == nil, "LOCKSTEP_SEED=\(seed)")
+      return
+    }
+    let count = environment["LOCKSTEP_SEEDS"].flatMap(UInt64.init) ?? 2000
+    let stride = UInt64(ProcessInfo.processInfo.activeProcessorCount)
+    await withTaskGroup(of: String?.self) { group in
+      for first in 0..<stride {
+        group.addTask {
+          for seed in Swift.stride(from: first, to: count, by: Int(stride)) {
+            var simulation = Simulation(seed: seed)
+            if let failure = simulation.run() { return "LOCKSTEP_SEED=\(seed) \(failure)" }
+          }
+          return nil
+        }
+      }
+      for await failure in group { #expect(failure == nil) }
+    }
+  }
+}

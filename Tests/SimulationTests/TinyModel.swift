@@ -1,0 +1,130 @@
+import Models
+import Wire
+
+@testable import Training
+
+/// Five parameters in plain arrays, with gradients of sizes that make the order of summing show.
+struct TinyModel {
+  /// What is not finite in a step at a position.
+  enum Poison: Equatable {
+    /// The gradient with respect to one parameter.
+    case gradient(Int)
+    case loss
+    /// Not infinite, but such that two of them are together.
+    case half(Int)
+  }
+
+  static let chunks = ChunkLayout(parameterCount: 5, size: 2)
+
+  static let layout = {
+    var layout = ParameterLayout()
+    layout.append("a", shape: [3])
+    layout.append("b", shape: [2])
+    return layout
+  }()
+
+  static let initial: [Float] = [1, -2, 3, -4, 5]
+
+  let plan: StepPlan
+  /// By step and position.
+  var poison: [Int: [Int: Poison]] = [:]
+
+  /// The gradient and the metrics, summed along the tree over a node's leaves.
+  func compute(_ node: Node, _ task: StepTask, at parameters: [Float]) -> ([Float], NodeMetrics) {
+    if let (left, right) = node.children {
+      let (leftSum, rightSum) = (compute(left, task, at: parameters), compute(right, task, at: parameters))
+      let sum = Self.add(leftSum.0, rightSum.0)
+      var metrics = leftSum.1 + rightSum.1
+      if metrics.flaw == nil, task.isTraining, let tensor = Self.nonFinite(sum) {
+        metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
+      }
+      return (sum, metrics)
+    }
+    let positions = plan.positions(of: node.leaves, in: task)
+    var gradient = [Float](repeating: 0, count: 5)
+    var loss = 0.0
+    for position in positions {
+      for index in 0..<5 {
+        let data = Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
+        gradient[index] += parameters[index] * 0.3 + data
+        loss += Double(parameters[index]) * Double(data)
+      }
+      guard task.isTraining, let poison = poison[task.step]?[position] else { continue }
+      switch poison {
+      case .gradient(let index): gradient[index] = .infinity
+      case .loss: loss = .nan
+      case .half(let index): gradient[index] = 3e38
+      }
+    }
+    var metrics = NodeMetrics(examples: Int64(positions.count), loss: loss, computeSeconds: 0.001)
+    let tensor = Self.nonFinite(gradient)
+    if task.isTraining && (tensor != nil || !loss.isFinite) {
+      metrics.flaw = NodeMetrics.Flaw(leaf: node.start, tensor: tensor)
+    }
+    return (gradient, metrics)
+  }
+
+  /// A chunk's parameters after update `number`; `scale` is what a rule makes of the whole gradient.
+  static func updated(_ parameters: [Float], by sum: [Float], examples: Int, number: Int, scale: Float = 1) -> [Float] {
+    // Of a rate that tells whether skipped steps are counted.
+    let rate = scale * (0.1 + 0.01 / Float(number))
+    return parameters.indices.map { parameters[$0] - rate * (sum[$0] / Float(examples)) }
+  }
+
+  /// What a rule of the whole gradient multiplies the rate by.
+  static func scale(_ gradient: [Float]) -> Float {
+    1 / (1 + gradient.reduce(0) { $0 + abs($1) } * 1e-4)
+  }
+
+  static func add(_ left: [Float], _ right: [Float]) -> [Float] {
+    var sum = left
+    for index in sum.indices { sum[index] += right[index] }
+    return sum
+  }
+
+  /// The last tensor with a value that is not finite, of values that begin at parameter `start`.
+  static func nonFinite(_ values: [Float], from start: Int = 0) -> Int? {
+    guard let last = values.lastIndex(where: { !$0.isFinite }) else { return nil }
+    return layout.tensors.firstIndex { $0.range.contains(start + last) }
+  }
+}
+
+/// What a run leaves, as bits.
+struct RunResult: Equatable {
+  var parameters: [UInt32] = []
+  /// Of each step.
+  var losses: [UInt64] = []
+  /// Steps, from 1, without an update.
+  var skipped: [Int] = []
+  var evaluations: [UInt64] = []
+
+  /// A loss that is not a number has no certain bits.
+  static func bits(_ loss: Double) -> UInt64 { loss.isNaN ? .max : loss.bitPattern }
+}
+
+extension TinyModel {
+  /// The run's result by a plain loop, without machines, in skip mode.
+  func result(updatesTogether: Bool) -> RunResult {
+    var (result, parameters) = (RunResult(), Self.initial)
+    func evaluate(afterStep step: Int) {
+      let task = StepTask.evaluate(step: step)
+      let metrics = compute(plan.tree(task).root, task, at: parameters).1
+      result.evaluations.append(RunResult.bits(metrics.loss / Double(metrics.examples)))
+    }
+    for step in 0..<plan.totalSteps {
+      let task = StepTask.train(step: step)
+      let (sum, metrics) = compute(plan.tree(task).root, task, at: parameters)
+      result.losses.append(RunResult.bits(metrics.loss / Double(metrics.examples)))
+      if Self.nonFinite(sum) != nil || !metrics.loss.isFinite {
+        result.skipped.append(step + 1)
+      } else {
+        parameters = Self.updated(
+          parameters, by: sum, examples: Int(metrics.examples), number: step + 1 - result.skipped.count,
+          scale: updatesTogether ? Self.scale(sum) : 1)
+      }
+      if plan.testCount > 0 && plan.isEvaluationDue(afterStep: step) { evaluate(afterStep: step + 1) }
+    }
+    result.parameters = parameters.map(\.bitPattern)
+    return result
+  }
+}
