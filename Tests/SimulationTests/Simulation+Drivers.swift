@@ -207,7 +207,9 @@ extension Simulation {
 
   mutating func finish(_ task: Task, isCancelled: Bool, at process: Int) {
     switch task {
-    case .load: handle(.loaded(Ready(data: "data", layout: TinyModel.layout), model.plan, TinyModel.chunks), at: process)
+    case .load:
+      let ready = Ready(data: "data", layout: TinyModel.layout)
+      handle(.loaded(ready, model.plan, TinyModel.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
       let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters)

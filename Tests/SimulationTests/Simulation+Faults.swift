@@ -132,6 +132,8 @@ extension Simulation {
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
     handle(.started)
     schedule(.tickCoordinator(life: lives), after: scenario.tick)
-    for process in alive { schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1)) }
+    for process in alive {
+      schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
+    }
   }
 }
