@@ -1,4 +1,3 @@
-import Datasets
 import TestSupport
 
 @testable import Training
@@ -25,12 +24,23 @@ struct Scenario {
   let tick: Double
   /// Steps between checkpoints, at least.
   let checkpointInterval: Int
-  let welcome: Welcome
-  private let planIndex: Int
+  private let planIndex: Int?
+
+  var welcome: Welcome { onNonFinite == .skip ? .skipping : .simulated }
+
+  /// A job of one's own; `faults` processes and connections fail.
+  init(
+    _ plan: StepPlan, workers: Int, faults: Int = 0, onNonFinite: NonFinitePolicy = .stop,
+    poison: [Int: [Int: TinyModel.Poison]] = [:]
+  ) {
+    (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
+    (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
+  }
 
   init(using random: inout SeededGenerator) {
-    planIndex = Int.random(in: 0..<Self.plans.count, using: &random)
-    plan = Self.plans[planIndex]
+    let index = Int.random(in: 0..<Self.plans.count, using: &random)
+    planIndex = index
+    plan = Self.plans[index]
     onNonFinite = Bool.random(using: &random) ? .skip : .stop
     updatesTogether = Bool.random(using: &random)
     workers = Int.random(in: 0...4, using: &random)
@@ -38,7 +48,6 @@ struct Scenario {
     endsDeserted = Int.random(in: 0..<20, using: &random) == 0
     tick = Double.random(in: 0.1...0.4, using: &random)
     checkpointInterval = Int.random(in: 1...5, using: &random)
-    welcome = onNonFinite == .skip ? .skipping : .simulated
     if onNonFinite == .skip && Bool.random(using: &random) {
       for _ in 0...Int.random(in: 0...2, using: &random) {
         let step = Int.random(in: 0..<plan.totalSteps, using: &random)
@@ -55,29 +64,7 @@ struct Scenario {
 
   /// What the undisturbed run leaves.
   var expected: RunResult {
-    poison.isEmpty
-      ? Self.unpoisoned[planIndex][updatesTogether ? 1 : 0]
-      : TinyModel(plan: plan, poison: poison).result(updatesTogether: updatesTogether)
+    if let planIndex, poison.isEmpty { return Self.unpoisoned[planIndex][updatesTogether ? 1 : 0] }
+    return TinyModel(plan: plan, poison: poison).result(updatesTogether: updatesTogether)
   }
-}
-
-extension Welcome {
-  /// A job that nobody reads.
-  static let simulated: Welcome = {
-    do {
-      var options = JobOptions()
-      try options.set("steps", to: "1")
-      let data = try LoadedData(options.source, classify: nil, seed: 0)
-      return Welcome(job: try options.resolve(data), scaling: Scaling(offset: [], factor: []), chunkSize: 2)
-    } catch {
-      preconditionFailure("\(error)")
-    }
-  }()
-
-  /// The same in skip mode.
-  static let skipping: Welcome = {
-    var welcome = simulated
-    welcome.job.onNonFinite = .skip
-    return welcome
-  }()
 }

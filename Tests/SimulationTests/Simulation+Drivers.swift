@@ -31,11 +31,13 @@ extension Simulation {
         answers.append(.updated(chunk: chunk, nonFinite: nil))
       case .advance:
         if !sums.allSatisfy(\.isEmpty) { violate("it goes on with sums at hand") }
+        if pendingUpdates.count != sums.count { violate("it goes on after updates of the chunks \(pendingUpdates)") }
+        pendingUpdates = []
         current = updated
         step += 1
         updates += 1
       case .skip:
-        if !sums.allSatisfy(\.isEmpty) { violate("it skips with sums at hand") }
+        if !sums.allSatisfy(\.isEmpty) || !pendingUpdates.isEmpty { violate("it skips with sums at hand") }
         step += 1
       case .report(let report): note(report)
       case .end(let failure):
@@ -75,6 +77,8 @@ extension Simulation {
       range,
       with: TinyModel.updated(Array(current[range]), by: sum, examples: examples, number: number, scale: scale.scale))
     sums[chunk] = [:]
+    if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
+    if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }
     return true
   }
 
@@ -90,7 +94,10 @@ extension Simulation {
       log("step \(report.step) is evaluated")
       result.evaluations.append(RunResult.bits(report.loss))
       save()
-    case .workerJoined, .workerLeft, .warning: log("\(event)")
+    case .warning(let text):
+      log(text)
+      warnings.append(text)
+    case .workerJoined, .workerLeft: log("\(event)")
     }
   }
 
@@ -165,7 +172,7 @@ extension Simulation {
     var floats: [Float] = []
     switch body {
     case .none: content = .none
-    case .hello: content = .hello(Hello(name: "worker \(process)", threads: processes[process].threads))
+    case .hello: content = .hello(Hello(name: "process \(process + 1)", threads: processes[process].threads))
     case .ready(let ready): content = .ready(ready)
     case .reason(let reason): content = .reason(reason)
     case .metrics(let metrics): content = .metrics(metrics)
@@ -208,8 +215,7 @@ extension Simulation {
   mutating func finish(_ task: Task, isCancelled: Bool, at process: Int) {
     switch task {
     case .load:
-      let ready = Ready(data: "data", layout: TinyModel.layout)
-      handle(.loaded(ready, model.plan, TinyModel.chunks), at: process)
+      handle(.loaded(Ready(data: "data", layout: TinyModel.layout), model.plan, TinyModel.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
       let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters)

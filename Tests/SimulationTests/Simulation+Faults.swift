@@ -6,7 +6,7 @@ import Wire
 /// What happens to processes and connections.
 extension Simulation {
   /// Seconds until the next fault: often within a step, sometimes after others' silence.
-  mutating func fewMoments() -> Double { chance(2, in: 3) ? magnitude(1e-4...0.1) : magnitude(0.1...8) }
+  mutating func fewMoments() -> Double { chance(4, in: 5) ? magnitude(1e-3...0.1) : magnitude(0.1...8) }
 
   mutating func fault() {
     if scenario.endsDeserted && faultsLeft == 0 {
@@ -20,7 +20,7 @@ extension Simulation {
       if coordinator != nil && chance(1, in: 3) { killCoordinator() } else { startWorker() }
       return
     }
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<14, using: &random) {
     case 0, 1: kill(process)
     case 2:
       let duration = magnitude(0.01...20)
@@ -123,7 +123,7 @@ extension Simulation {
     log("the coordinator starts at step \(saved.step)")
     (current, updated, step, updates, result) =
       (saved.parameters, saved.parameters, saved.step, saved.updates, saved.result)
-    scale = (0, 1)
+    (scale, pendingUpdates) = ((0, 1), [])
     sums = Array(repeating: [:], count: TinyModel.chunks.count)
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(

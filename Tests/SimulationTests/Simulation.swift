@@ -110,6 +110,9 @@ struct Simulation {
   var sums: [[Node: [Float]]] = []
   var saved = Checkpoint()
   var result = RunResult()
+  /// Chunks updated in a step that is not advanced from.
+  var pendingUpdates: Set<Int> = []
+  var warnings: [String] = []
 
   var faultsLeft: Int
   /// Whether no worker will ever come again.
@@ -122,13 +125,14 @@ struct Simulation {
   var violation: String?
   var printsEvents = false
 
-  init(seed: UInt64) {
+  /// A run of which `seed` decides all that `scenario` leaves open.
+  init(seed: UInt64, _ scenario: Scenario? = nil) {
     random = SeededGenerator(seed: seed)
-    scenario = Scenario(using: &random)
-    model = TinyModel(plan: scenario.plan, poison: scenario.poison)
-    faultsLeft = scenario.faults
+    self.scenario = scenario ?? Scenario(using: &random)
+    model = TinyModel(plan: self.scenario.plan, poison: self.scenario.poison)
+    faultsLeft = self.scenario.faults
     startCoordinator()
-    for _ in 0..<scenario.workers { startWorker() }
+    for _ in 0..<self.scenario.workers { startWorker() }
     schedule(.fault, after: fewMoments())
     schedule(.supervise, after: 2)
   }
@@ -155,8 +159,20 @@ struct Simulation {
     violation = violation ?? "at \(seconds) s: \(text)"
   }
 
-  /// Runs to the end; what went wrong, or nil.
+  /// Runs to the end; what went wrong, or nil where the run ends with the undisturbed one's bits or with the error that
+  /// the scenario calls for.
   mutating func run() -> String? {
+    runToEnd()
+    if let violation { return violation }
+    switch outcome {
+    case "": return result == scenario.expected ? nil : "it ends with \(result) and not with \(scenario.expected)"
+    case "no worker for 300 s: start some with `lockstep worker --connect …`" where isDeserted: return nil
+    default: return "it ends with: \(outcome ?? "nothing")"
+    }
+  }
+
+  /// Runs until ``outcome`` or ``violation`` is there.
+  mutating func runToEnd() {
     var events = 0
     while outcome == nil, violation == nil, let (time, event) = queue.removeFirst() {
       now = time
@@ -166,15 +182,7 @@ struct Simulation {
       if events > 500_000 { violate("it has not ended after \(events) events") }
       if now > disturbedUntil + 450_000_000_000 { violate("it has not ended 450 s after the last fault") }
     }
-    if let violation { return violation }
-    let expected = scenario.expected
-    switch outcome {
-    case "":
-      result.parameters = current.map(\.bitPattern)
-      return result == expected ? nil : "it ends with \(result) and not with \(expected)"
-    case "no worker for 300 s: start some with `lockstep worker --connect …`" where isDeserted: return nil
-    default: return "it ends with: \(outcome ?? "nothing")"
-    }
+    result.parameters = current.map(\.bitPattern)
   }
 
   private mutating func happen(_ event: Event) {

@@ -6,6 +6,16 @@ import Testing
 /// Random schedules of faults, each of which must end with the undisturbed run's bits or with the error that it calls for.
 ///
 /// `LOCKSTEP_SEEDS=1000000` runs so many seeds; `LOCKSTEP_SEED=123` runs that one and prints what happens in it.
+///
+/// How many seeds it took to find bugs that were planted:
+///
+/// | bug                                                      | seeds |
+/// | -------------------------------------------------------- | ----: |
+/// | sums of an earlier session are taken                     |   280 |
+/// | a chunk is summed in the order of arrival                |     3 |
+/// | a worker that leaves keeps its leaves                    |    12 |
+/// | a node that is covered already is taken once more        |    27 |
+/// | a checkpoint's step is later than its parameters         |    28 |
 @Suite struct SimulationTests {
   @Test("every schedule of faults ends with the undisturbed run's bits, or with its error", .timeLimit(.minutes(60)))
   func everySchedule() async {

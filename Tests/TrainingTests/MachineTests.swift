@@ -4,61 +4,6 @@ import Wire
 
 @testable import Training
 
-@Suite struct MachineTests {
-  private static let plan = StepPlan(
-    trainCount: 53, testCount: 300, batchSize: 11, microBatches: 8, length: .epochs(3))
-
-  private func undisturbed(_ plan: StepPlan) -> MachineSimulation {
-    var simulation = MachineSimulation(plan: plan, workers: 1, seed: 1)
-    simulation.run()
-    return simulation
-  }
-
-  @Test("any number of workers, in any interleaving, ends with the same bits", arguments: [1, 2, 3, 4, 5, 7, 12])
-  func workersDoNotMatter(_ workers: Int) {
-    let expected = undisturbed(Self.plan)
-    #expect(expected.outcome == "" && expected.losses.count == Self.plan.totalSteps && expected.evaluations.count == 3)
-    for _ in 0..<10 {
-      let seed = UInt64.random(in: 0...UInt64.max)
-      var simulation = MachineSimulation(plan: Self.plan, workers: workers, seed: seed)
-      simulation.run()
-      #expect(simulation.outcome == "", "seed \(seed)")
-      #expect(simulation.parameters == expected.parameters, "seed \(seed)")
-      #expect(simulation.losses == expected.losses, "seed \(seed)")
-      #expect(simulation.evaluations == expected.evaluations, "seed \(seed)")
-    }
-  }
-
-  @Test("workers that die, freeze and join at any moment do not change a bit")
-  func faultsDoNotMatter() {
-    let expected = undisturbed(Self.plan)
-    for _ in 0..<150 {
-      let seed = UInt64.random(in: 0...UInt64.max)
-      var simulation = MachineSimulation(plan: Self.plan, workers: 3, seed: seed)
-      simulation.run(MachineSimulation.Faults(death: 8, join: 8, freeze: 4, thaw: 8))
-      #expect(simulation.outcome == "", "seed \(seed)")
-      #expect(simulation.parameters == expected.parameters, "seed \(seed)")
-      #expect(simulation.losses == expected.losses, "seed \(seed)")
-      #expect(simulation.evaluations == expected.evaluations, "seed \(seed)")
-      let fates: Set = ["its connection is gone", "it was silent for 5 s"]
-      #expect(simulation.departures.isSubset(of: fates), "seed \(seed): no worker has reason to leave by itself")
-    }
-  }
-
-  @Test func zeroStepsEvaluateTheInitialModel() {
-    let plan = StepPlan(trainCount: 5, testCount: 4, batchSize: 2, microBatches: 2, length: .steps(0))
-    let simulation = undisturbed(plan)
-    #expect(simulation.outcome == "" && simulation.losses.isEmpty && simulation.evaluations.count == 1)
-  }
-
-  @Test func aRunWithoutWorkersEndsWithAnError() {
-    var simulation = MachineSimulation(plan: Self.plan, workers: 0, seed: 1)
-    simulation.run()
-    #expect(simulation.outcome == "no worker for 300 s: start some with `lockstep worker --connect …`")
-    #expect(simulation.now.seconds(since: Instant(nanoseconds: 0)) < 302)
-  }
-}
-
 /// What the coordinator does with messages that no honest worker sends.
 @Suite struct CoordinatorMachineTests {
   private typealias Peer = CoordinatorMachine.Peer

@@ -1,0 +1,24 @@
+import Datasets
+
+@testable import Training
+
+extension Welcome {
+  /// A job that nobody reads.
+  static let simulated: Welcome = {
+    do {
+      var options = JobOptions()
+      try options.set("steps", to: "1")
+      let data = try LoadedData(options.source, classify: nil, seed: 0)
+      return Welcome(job: try options.resolve(data), scaling: Scaling(offset: [], factor: []), chunkSize: 2)
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }()
+
+  /// The same in skip mode.
+  static let skipping: Welcome = {
+    var welcome = simulated
+    welcome.job.onNonFinite = .skip
+    return welcome
+  }()
+}
