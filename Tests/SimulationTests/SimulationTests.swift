@@ -42,4 +42,14 @@ import Testing
       for await failure in group { #expect(failure == nil) }
     }
   }
+
+  @Test func aSeedReplaysExactly() {
+    for seed in 0..<300 as Range<UInt64> {
+      var (first, second) = (Simulation(seed: seed), Simulation(seed: seed))
+      #expect(first.run() == second.run(), "seed \(seed)")
+      // Every message and every fault has drawn numbers.
+      let numbers: [UInt64] = [first.random.next(), second.random.next()]
+      #expect(first.now == second.now && numbers[0] == numbers[1], "seed \(seed)")
+    }
+  }
 }

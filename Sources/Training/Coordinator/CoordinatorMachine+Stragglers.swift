@@ -5,7 +5,8 @@ extension CoordinatorMachine {
   func paces(of some: [Member], in task: StepTask) -> [Double] {
     var isTraining = task.isTraining
     if members.values.allSatisfy({ $0.paces[isTraining] == nil }) { isTraining.toggle() }
-    let measured = members.values.filter { $0.paces[isTraining] != nil }
+    // In a fixed order: the sum's last bit may decide who gets a leaf.
+    let measured = members.values.filter { $0.paces[isTraining] != nil }.sorted { $0.number < $1.number }
     let threads = measured.reduce(0) { $0 + $1.threads }
     let aThread =
       threads == 0 ? 1 : measured.reduce(0) { $0 + $1.paces[isTraining]!.leavesPerSecond } / Double(threads)
@@ -35,6 +36,7 @@ extension CoordinatorMachine {
     let idle = members.values.compactMap { $0.state == .idle ? $0.paces[kind] : nil }
     guard let fastest = idle.max(by: { $0.leavesPerSecond < $1.leavesPerSecond }) else { return [] }
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
+      .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
       let leaves = Double(busy.value.leaves.count)
       // What a task takes besides its leaves is not known; a part of the usual time stands for it.
