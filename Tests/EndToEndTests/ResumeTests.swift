@@ -96,7 +96,7 @@ import Testing
 
   @Test func aRunWhoseWorkersAreAllKilledIsSavedAndGoesOnToTheSameBits() throws {
     _ = try train(scratch, Self.job, output: "whole")
-    let program = try started(Self.job)
+    let program = try started(Self.job + ["--max-restarts", "0"])
     for worker in program.children { kill(worker, SIGKILL) }
     #expect(program.wait(seconds: 10) == 1)
     #expect(program.errors.contains("saved after step "), "\(program.errors)")
