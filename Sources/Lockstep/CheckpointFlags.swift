@@ -22,23 +22,7 @@ struct CheckpointFlags: ParsableArguments {
       "Go on with the run in this folder from its newest good checkpoint, to the same bits.", valueName: "folder"))
   var resume: String?
 
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp(
-      "How long a run without a worker, or without progress, waits before it is saved and ends.", valueName: "seconds"))
-  var workerTimeout = 300.0
-
-  /// How long the coordinator waits for whom.
-  var limits: Limits {
-    var limits = Limits()
-    limits.workers = workerTimeout
-    return limits
-  }
-
   func validate() throws {
-    guard workerTimeout > 0, workerTimeout <= 1e9 else {
-      throw ValidationError("--worker-timeout \(workerTimeout): a number of seconds above 0 is needed")
-    }
     guard (1...1_000_000).contains(keep) else {
       throw ValidationError("--keep \(keep): a number from 1 to 1000000 is needed")
     }

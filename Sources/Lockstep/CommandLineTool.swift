@@ -11,6 +11,9 @@ public enum LockstepCommands {
   /// This library's version.
   public static let version = "0.1.0"
 
+  /// What a user types to run this program.
+  static let programName = shellQuoted(URL(fileURLWithPath: CommandLine.arguments[0]).lastPathComponent)
+
   /// Parses the command line and runs the command; does not return.
   ///
   /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
@@ -63,7 +66,7 @@ enum Registry {
 
 struct RootCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: URL(fileURLWithPath: CommandLine.arguments[0]).lastPathComponent,
+    commandName: LockstepCommands.programName,
     abstract: "Data-parallel training in which the number of workers never changes a bit of the result.",
     discussion: """
       Try `lockstep train`: it trains a perceptron on embedded handwritten digits with a coordinator and two worker \

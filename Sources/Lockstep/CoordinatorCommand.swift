@@ -21,6 +21,9 @@ struct CoordinatorCommand: ParsableCommand {
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
+  @OptionGroup(title: "Limits")
+  var waits: LimitFlags
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
@@ -32,7 +35,7 @@ struct CoordinatorCommand: ParsableCommand {
     let run = try TrainingRun(
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
       signals: signals)
-    let coordinator = try run.makeCoordinator(binding: String(endpoint), awaitedWorkers: 0, limits: checkpoints.limits)
+    let coordinator = try run.makeCoordinator(binding: String(endpoint), awaitedWorkers: 0, limits: waits.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {
@@ -41,7 +44,7 @@ struct CoordinatorCommand: ParsableCommand {
       )
     }
     say("listening on \(coordinator.address); start workers with: lockstep worker --connect \(coordinator.address)")
-    try run.run(coordinator)
+    try run.run(coordinator, command: "coordinator --bind \(coordinator.address)")
   }
 }
 

@@ -15,9 +15,12 @@ final class ProgressDisplay {
   private var examplesSinceShown = 0
   private var trainingSeconds = 0.0
   private var trainedSteps = 0
+  private var step: Int
 
-  init(_ plan: StepPlan, showsEpochs: Bool) {
+  /// - Parameter step: the steps that are done.
+  init(_ plan: StepPlan, step: Int, showsEpochs: Bool) {
     self.plan = plan
+    self.step = step
     self.showsEpochs = showsEpochs
   }
 
@@ -31,6 +34,7 @@ final class ProgressDisplay {
       workers = count
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
       warn("\(who) has left: \(reason); \(count > 0 ? Lockstep.count(count, "worker") : "no worker is") left")
+    case .waiting(let seconds, let limit): showWait(seconds, limit)
     case .warning(let text): warn(text)
     case .step(let report): show(report, statistics)
     case .evaluation(let report): show(report, statistics)
@@ -40,6 +44,7 @@ final class ProgressDisplay {
   private func show(_ report: StepReport, _ statistics: RunStatistics) {
     examplesSinceShown += report.examples
     trainedSteps += 1
+    step = report.step
     trainingSeconds += report.seconds
     let now = Instant.now
     let elapsed = now.seconds(since: lastShown)
@@ -49,7 +54,7 @@ final class ProgressDisplay {
       let current = Double(examplesSinceShown) / elapsed
       rate = rate.map { $0 + (current - $0) * min(1, elapsed) } ?? current
       (lastShown, examplesSinceShown) = (now, 0)
-      if isTerminal { drawBar(report) } else { line(text(report)) }
+      if isTerminal { drawBar(text(report)) } else { line(text(report)) }
     }
     if isEpochEnd && plan.testCount == 0 { line(epochText(statistics.summary)) }
   }
@@ -78,12 +83,16 @@ final class ProgressDisplay {
       + "loss \(format(report.loss))\(rate)  \(Lockstep.count(workers, "worker"))  \(duration(left)) left"
   }
 
-  private func drawBar(_ report: StepReport) {
-    let text = text(report)
+  private func showWait(_ seconds: Int, _ limit: Int) {
+    let text = "waiting for a worker: \(seconds) of \(limit) s (--worker-timeout)"
+    if isTerminal { drawBar(text) } else if seconds == 1 || seconds % 30 == 0 { line(text) }
+  }
+
+  private func drawBar(_ text: String) {
     let width = terminalWidth() - text.count - 3
     var bar = ""
     if width >= 8 {
-      let filled = Double(width) * Double(report.step) / Double(max(plan.totalSteps, 1))
+      let filled = Double(width) * Double(step) / Double(max(plan.totalSteps, 1))
       bar = String(repeating: "━", count: Int(filled)) + String(repeating: "─", count: width - Int(filled)) + "  "
     }
     put("\r\u{1B}[K" + bar + String(text.prefix(max(terminalWidth() - 1, 20))), STDOUT_FILENO)

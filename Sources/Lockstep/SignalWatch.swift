@@ -1,8 +1,9 @@
 internal import Foundation
 internal import Synchronization
 
-/// Turns SIGINT, SIGTERM and SIGHUP into a call on a thread of its own, so that a run can end in order. A further signal
-/// a second later or more ends the process at once. (Supervisors send the same one twice, to the process and its group.)
+/// Turns SIGINT, SIGTERM and SIGHUP into a call on a thread of its own, so that a run can end in order. A further one ends
+/// the process at once, unless it comes within a tenth of a second: `timeout` and other supervisors send each signal
+/// twice, to the process and to its group.
 final class SignalWatch: Sendable {
   struct Signal: Sendable {
     let number: Int32
@@ -50,7 +51,7 @@ final class SignalWatch: Sendable {
       return (state.action, state.received)
     }
     if let first {
-      if now.seconds(since: first.at) < 1 { return }
+      if now.seconds(since: first.at) < 0.1 { return }
     } else if let action {
       action(signal)
       return

@@ -27,6 +27,9 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
+  @OptionGroup(title: "Limits")
+  var waits: LimitFlags
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
@@ -48,7 +51,7 @@ struct TrainCommand: ParsableCommand {
       signals: signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
-      workers: workers, threads: threads, mostRestarts: maxRestarts, limits: checkpoints.limits)
+      workers: workers, threads: threads, mostRestarts: maxRestarts, limits: waits.limits)
   }
 }
 
@@ -63,7 +66,7 @@ extension TrainingRun {
       workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox,
       mostRestarts: mostRestarts)
     defer { processes.stop() }
-    try run(coordinator)
+    try run(coordinator, command: "train")
   }
 }
 

@@ -60,12 +60,15 @@ final class TrainingRun {
   }
 
   /// Runs `coordinator` to its end; writes and prints what comes of it.
-  func run(_ coordinator: Coordinator) throws {
+  ///
+  /// - Parameter command: the command and options by which the run could go on.
+  func run(_ coordinator: Coordinator, command: String) throws {
     var start: Instant?
-    let progress = ProgressDisplay(prepared.plan, showsEpochs: !prepared.job.source.isNone)
+    let progress = ProgressDisplay(
+      prepared.plan, step: checkpoint?.state.step ?? 0, showsEpochs: !prepared.job.source.isNone)
     let earlier = statistics.summary.seconds
     func secondsSinceStart() -> Double { earlier + (start.map { Instant.now.seconds(since: $0) } ?? 0) }
-    func end(_ failure: String?) -> RunSummary {
+    func end(_ failure: TrainingError?) -> RunSummary {
       let summary = statistics.finished(
         coordinator.parameters.values, seconds: secondsSinceStart(), failure: failure)
       self.summary = summary
@@ -95,16 +98,16 @@ final class TrainingRun {
       }
     } catch {
       progress.clear()
-      keepCheckpoint(of: coordinator, seconds: secondsSinceStart())
+      keepCheckpoint(of: coordinator, seconds: secondsSinceStart(), command)
       // The run's own error is what the user must see, even where the folder cannot take the summary any more.
-      try? folder.finish(end("\(error)"), model: nil)
+      try? folder.finish(end(failure(error)), model: nil)
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
       throw error
     }
     progress.clear()
     guard coordinator.parameters.values.areFinite else {
       let failure = TrainingError("the initial parameters are not finite: --model \(prepared.job.model) makes them so")
-      try? folder.finish(end("\(failure)"), model: nil)
+      try? folder.finish(end(failure), model: nil)
       throw failure
     }
     let summary = end(nil)
@@ -121,7 +124,7 @@ final class TrainingRun {
   }
 
   /// Saves a run that ends before its time, and says from where it can be resumed.
-  private func keepCheckpoint(of coordinator: Coordinator, seconds: Double) {
+  private func keepCheckpoint(of coordinator: Coordinator, seconds: Double, _ command: String) {
     do {
       if let last = coordinator.checkpoint(statistics.saved(seconds: seconds), isLast: true) {
         try folder.sync()
@@ -134,7 +137,13 @@ final class TrainingRun {
     }
     guard let step = checkpoints.lastSaved else { return }
     complain(
-      "saved after step \(grouped(step)); go on with: lockstep train --resume \(shellQuoted(folder.path))")
+      "saved after step \(grouped(step)); go on with: \(LockstepCommands.programName) \(command) --resume \(shellQuoted(folder.path))"
+    )
+  }
+
+  private func failure(_ error: any Error) -> TrainingError {
+    if let signal = signals.received { return TrainingError("\(error)", culprit: signal.name) }
+    return error as? TrainingError ?? TrainingError("\(error)", culprit: error is FileError ? folder.path : nil)
   }
 
   private func printSummary(_ summary: RunSummary) {

@@ -27,11 +27,18 @@ struct WorkerCommand: ParsableCommand {
       valueName: "seconds"))
   var reconnectTimeout = 300.0
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "How long the coordinator may be silent before it counts as lost; at least 1.", valueName: "seconds"))
+  var silenceLimit = 5.0
+
   @Flag(help: .hidden)
   var endWithInput = false
 
   func validate() throws {
     try checkThreads(threads)
+    try checkSilenceLimit(silenceLimit)
     guard reconnectTimeout >= 0, reconnectTimeout <= 1e9 else {
       throw ValidationError("--reconnect-timeout \(reconnectTimeout): a number of seconds from 0 on is needed")
     }
@@ -43,7 +50,7 @@ struct WorkerCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(64)
-    var limits = Limits()
+    var limits = Limits(silence: silenceLimit)
     limits.connect = connectTimeout
     limits.reconnect = reconnectTimeout
     let worker = try Worker(connecting: connect, threads: threads, models: Registry.all, limits: limits)

@@ -26,9 +26,9 @@ public struct Instant: Comparable, Hashable, Sendable {
 /// How long each side waits for the other, in seconds.
 public struct Limits: Equatable, Sendable {
   /// Between two pings.
-  public var ping = 1.0
+  public var ping: Double
   /// Without a word from a peer until it counts as gone.
-  public var silence = 5.0
+  public var silence: Double
   /// A worker's time for its leaves until idle workers compute them as well.
   public var progress = 10.0
   /// The coordinator without any worker, or without any progress, until the run fails.
@@ -40,6 +40,9 @@ public struct Limits: Equatable, Sendable {
   /// A worker's wait for a coordinator that it has lost; 0 gives up at once.
   public var reconnect = 300.0
 
-  /// The defaults.
-  public init() {}
+  /// The defaults; several pings fit into the silence.
+  public init(silence: Double = 5) {
+    self.silence = silence
+    ping = min(1, silence / 4)
+  }
 }

@@ -8,6 +8,8 @@ public struct RunSummary: Codable, Sendable {
   public var status = "completed"
   /// The root cause of a failure.
   public var error: String?
+  /// Who or what it was: a worker, a tensor, a signal, a folder; nil where it is none of these.
+  public var culprit: String?
   /// Workers that took part, those that left counted.
   public var workers = 0
   /// Compute threads of a worker; of the one with the most where they differ.
@@ -41,7 +43,7 @@ public struct RunSummary: Codable, Sendable {
   public var stepsPerSecond: Double?
 
   enum CodingKeys: String, CodingKey {
-    case status, error, workers, threads, steps, epochs
+    case status, error, culprit, workers, threads, steps, epochs
     case skippedSteps = "skipped_steps"
     case examplesSeen = "examples_seen"
     case trainLoss = "train_loss"
@@ -110,7 +112,7 @@ public struct RunStatistics: Codable, Sendable {
       summary.testLoss = report.loss.isFinite ? report.loss : nil
       summary.testAccuracy = report.accuracy
       summary.testR2 = report.r2?.isFinite == true ? report.r2 : nil
-    case .workerLeft, .warning: break
+    case .workerLeft, .waiting, .warning: break
     }
   }
 
@@ -122,10 +124,11 @@ public struct RunStatistics: Codable, Sendable {
   }
 
   /// The summary of a finished run.
-  public func finished(_ parameters: Floats, seconds: Double, failure: String?) -> RunSummary {
+  public func finished(_ parameters: Floats, seconds: Double, failure: TrainingError?) -> RunSummary {
     var summary = summary
     summary.status = failure == nil ? "completed" : "failed"
-    summary.error = failure
+    summary.error = failure?.description
+    summary.culprit = failure?.culprit
     summary.seconds = seconds
     summary.parameterCount = parameters.count
     summary.parametersSHA256 = parametersSHA256(parameters)

@@ -4,6 +4,8 @@ public enum TrainingEvent: Sendable {
   case workerJoined(name: String, number: Int, threads: Int, count: Int)
   /// A worker is gone, and why; `count` are left.
   case workerLeft(name: String, number: Int, reason: String, count: Int)
+  /// Nobody can compute; once a second. After `limit` seconds the run ends.
+  case waiting(seconds: Int, limit: Int)
   /// A step's update is done, or skipped.
   case step(StepReport)
   /// The test part was computed.

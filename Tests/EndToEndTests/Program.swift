@@ -142,6 +142,7 @@ func pythonWithNumPy() -> String? {
 struct Summary: Decodable {
   let status: String
   let error: String?
+  let culprit: String?
   let workers: Int
   let threads: Int
   let steps: Int

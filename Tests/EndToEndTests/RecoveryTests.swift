@@ -33,6 +33,30 @@ import Testing
     #expect(diff.output.contains("equal"))
   }
 
+  @Test func aRunWithoutAWorkerSaysThatItWaitsAndEnds() throws {
+    let coordinator = try Coordinating(scratch, ["--worker-timeout", "2", "--silence-limit", "1"])
+    #expect(coordinator.program.wait(seconds: 10) == 1)
+    let (output, errors) = (coordinator.program.output, coordinator.program.errors)
+    #expect(output.contains("\nwaiting for a worker: 1 of 2 s (--worker-timeout)\n"), "\(output)")
+    #expect(errors.hasPrefix("error: no worker for 2 s: start some with `lockstep worker --connect"), "\(errors)")
+    #expect(try Summary(scratch.path("run")).culprit == nil)
+  }
+
+  @Test("a worker that hangs is given up after the silence limit, and comes back when it goes on")
+  func aHangingWorkerComesBack() throws {
+    let expected = try train(scratch, job, output: "undisturbed")
+    let coordinator = try Coordinating(scratch, job + ["--silence-limit", "1", "--worker-timeout", "60"])
+    let worker = try Program(["worker", "--connect", coordinator.address])
+    try #require(coordinator.program.waitForOutput("  step 24  "))
+    worker.send(SIGSTOP)
+    #expect(coordinator.program.waitForErrors("it was silent for 1 s; no worker is left"))
+    #expect(coordinator.program.waitForOutput("waiting for a worker: 1 of 60 s"))
+    worker.send(SIGCONT)
+    #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
+    #expect(worker.wait() == 0, "\(worker.errors)")
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
   @Test func aWorkerThatFindsNoCoordinatorAgainSaysSo() throws {
     let coordinator = try Coordinating(scratch, ["--epochs", "1000000"])
     let worker = try Program(["worker", "--connect", coordinator.address, "--reconnect-timeout", "1"])

@@ -24,7 +24,8 @@ import Testing
     let lines = program.errors.split(separator: "\n")
     #expect(lines.dropLast().last?.hasPrefix("saved after step ") == true, "\(program.errors)")
     #expect(lines.dropLast().last?.hasSuffix("--resume \(scratch.path("run"))") == true, "\(program.errors)")
-    #expect(try Summary(scratch.path("run")).status == "failed")
+    let summary = try Summary(scratch.path("run"))
+    #expect(summary.status == "failed" && summary.culprit == (signal == SIGTERM ? "SIGTERM" : "SIGINT"))
   }
 
   /// Every step once and in order, an evaluation each epoch.
@@ -101,6 +102,8 @@ import Testing
     #expect(program.wait(seconds: 10) == 1)
     #expect(program.errors.contains("saved after step "), "\(program.errors)")
     #expect(program.errors.contains("none is left"), "\(program.errors)")
+    let culprit = try #require(try Summary(scratch.path("run")).culprit)
+    #expect(program.errors.contains("error: worker \(culprit) has left, and none is left"), "\(program.errors)")
     try succeed(["train", "--resume", scratch.path("run")])
     try expectEqual("whole", "run")
     try expectWholeMetrics("run", steps: 720)
@@ -149,6 +152,7 @@ import Testing
   }
 
   @Test func badOptionsAreNamed() throws {
+    try fail(["--silence-limit", "0.5"], "--silence-limit 0.5: a number of seconds from 1 on", 64)
     try fail(["--keep", "0"], "--keep 0: a number from 1", 64)
     for value in ["0", "-5", "ten", "0m", "5d", "inf", ""] {
       try fail(["--checkpoint-every", value], "checkpoint-every", 64)

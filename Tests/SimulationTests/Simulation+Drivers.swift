@@ -40,7 +40,8 @@ extension Simulation {
         if !sums.allSatisfy(\.isEmpty) || !pendingUpdates.isEmpty { violate("it skips with sums at hand") }
         step += 1
       case .report(let report): note(report)
-      case .end(let failure):
+      case .end(let error):
+        let failure = error?.description
         log("the run ends: \(failure ?? "success")")
         outcome = failure ?? ""
       }
@@ -97,7 +98,7 @@ extension Simulation {
     case .warning(let text):
       log(text)
       warnings.append(text)
-    case .workerJoined, .workerLeft: log("\(event)")
+    case .workerJoined, .workerLeft, .waiting: log("\(event)")
     }
   }
 

@@ -34,7 +34,7 @@ import Wire
   }
 
   private func outcome(_ actions: [CoordinatorMachine.Action]) -> String?? {
-    for case .end(let failure) in actions { return .some(failure) }
+    for case .end(let failure) in actions { return .some(failure?.description) }
     return nil
   }
 
@@ -261,7 +261,7 @@ import Wire
     let actions = worker.handle(
       .received(Header(.assign, run: 7, session: 1, leaves: 0..<4, task: .train), .none), at: start)
     var failure: String?
-    for case .end(let reason) in actions { failure = reason }
+    for case .end(let reason) in actions { failure = reason?.description }
     #expect(failure?.contains("which cannot be computed now") == true)
   }
 
@@ -332,7 +332,7 @@ import Wire
       now += 0.1
       let actions = worker.handle(.tick, at: at(now))
       hellos += kinds(actions).count { $0 == .hello }
-      for case .end(let reason) in actions { failure = reason }
+      for case .end(let reason) in actions { failure = reason?.description }
     }
     #expect(now > reconnect + 4.9 && now < reconnect + 5.5)
     #expect(reconnect == 0 ? hellos == 0 : hellos == 6, "one each silence limit: \(hellos)")

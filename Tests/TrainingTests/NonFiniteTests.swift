@@ -35,7 +35,7 @@ import Wire
   }
 
   private func outcome(_ actions: [CoordinatorMachine.Action]) -> String? {
-    for case .end(let failure) in actions { return failure ?? "" }
+    for case .end(let failure) in actions { return failure?.description ?? "" }
     return nil
   }
 

@@ -6,17 +6,6 @@ internal import Optimizers
 internal import Wire
 internal import ZeroMQ
 
-/// Why a run failed: one sentence, the root cause.
-public struct TrainingError: Error, Equatable, CustomStringConvertible {
-  /// A sentence that names the culprit and what to do.
-  public let description: String
-
-  /// An error with its sentence.
-  public init(_ description: String) {
-    self.description = description
-  }
-}
-
 /// Holds the master parameters and runs the steps. Carries out what ``CoordinatorMachine`` decides.
 ///
 /// One thread owns it, the one that made it, from ``init(_:binding:awaitedWorkers:limits:)`` to the end of
@@ -36,8 +25,9 @@ public final class Coordinator {
   private var store: ParameterStore
   /// Steps that the store's current parameters have had.
   private var step: Int
-  /// Whether the slots are those of the current parameters; not while a step's chunks are being updated.
-  private var isBetweenUpdates = true
+  /// The chunks of the present step that are updated. Unless there are none, the slots are not those of the current
+  /// parameters.
+  private var updatedChunks: Set<Int> = []
   /// The step after which the test part was last evaluated.
   private var evaluatedStep: Int?
   private let chunks: ChunkLayout
@@ -52,7 +42,7 @@ public final class Coordinator {
 
   private enum Outcome {
     case success
-    case failure(String)
+    case failure(TrainingError)
   }
 
   /// Initializes the parameters and listens on `endpoint`.
@@ -143,14 +133,17 @@ public final class Coordinator {
         try handle(.tick, payload: nil, observe)
       }
     }
-    if case .failure(let reason) = outcome { throw TrainingError(reason) }
+    if case .failure(let error) = outcome {
+      try completeStep(observe)
+      throw error
+    }
   }
 
   /// The run as it is between two steps; nil while one is being updated. Called by what observes the run, or after it.
   ///
   /// - Parameter isLast: whether nothing will be updated any more; spares a copy of the slots.
   public func checkpoint(_ statistics: RunStatistics, isLast: Bool) -> Checkpoint? {
-    guard isBetweenUpdates else { return nil }
+    guard updatedChunks.isEmpty else { return nil }
     let slots = isLast ? store.slots : store.copySlots()
     return Checkpoint(
       state: CheckpointState(
@@ -158,6 +151,47 @@ public final class Coordinator {
         optimizer: store.optimizer.state,
         statistics: statistics, parametersSHA256: "", isFinite: true),
       parameters: store.current, slots: slots)
+  }
+
+  /// Where the run has ended while a step's chunks were being updated, computes the step's gradient here and updates the
+  /// others, so that the run can be saved.
+  private func completeStep(_ observe: (TrainingEvent) throws -> Void) throws {
+    guard !updatedChunks.isEmpty, let task = machine.work?.task else { return }
+    let gradient: Gradient
+    let metrics: NodeMetrics
+    do {
+      (gradient, metrics) = try computeAlone(task)
+    } catch {
+      try observe(.warning("step \(step + 1), which was being updated, cannot be completed: \(error)"))
+      return
+    }
+    for chunk in 0..<chunks.count where !updatedChunks.contains(chunk) {
+      store.update(chunks[chunk], gradientSum: gradient.buffer.values[chunks[chunk]])
+    }
+    guard store.updated.values.areFinite, let report = machine.completed(alone: metrics, at: .now) else { return }
+    store.advance()
+    step += 1
+    updatedChunks = []
+    try observe(timed(.step(report)))
+  }
+
+  /// The gradient of a whole step at the current parameters.
+  private func computeAlone(_ task: StepTask) throws -> (Gradient, NodeMetrics) {
+    let done = DispatchSemaphore(value: 0)
+    let letters = Mailbox<WorkerLetter> { done.signal() }
+    let welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size)
+    let engine = try loadEngine(welcome, threads: 1, mailbox: letters) { _, _ in prepared.model }
+    defer { engine.close() }
+    guard engine.ready.data == prepared.fingerprint else {
+      throw TrainingError("\(prepared.job.source.data) has changed since the run began")
+    }
+    for chunk in 0..<chunks.count { engine.store(store.current.values[chunks[chunk]].bytes, chunk: chunk) }
+    engine.compute(prepared.plan.tree(task).root, task)
+    done.wait()
+    guard case .computed(_, let metrics, let gradient?) = letters.takeAll().first, metrics.flaw == nil else {
+      throw TrainingError("its gradient is not finite")
+    }
+    return (gradient, metrics)
   }
 
   private func receiveFrames() throws -> ReceivedFrames? {
@@ -231,7 +265,7 @@ public final class Coordinator {
         let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.floats.readOnly, chunk) }
         answers.append(.checked(chunk: chunk, nonFinite: tensor))
       case .update(let chunk, let number, let examples):
-        isBetweenUpdates = false
+        updatedChunks.insert(chunk)
         let start = Instant.now
         defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         store.begin(
@@ -244,7 +278,7 @@ public final class Coordinator {
       case .advance:
         store.advance()
         step += 1
-        isBetweenUpdates = true
+        updatedChunks = []
       case .skip: step += 1
       case .report(let event):
         if case .evaluation(let evaluation) = event {
@@ -273,7 +307,7 @@ public final class Coordinator {
     case .evaluation:
       (sumUpdateSeconds, sendSeconds) = (0, 0)
       return event
-    case .workerJoined, .workerLeft, .warning: return event
+    case .workerJoined, .workerLeft, .waiting, .warning: return event
     }
   }
 

@@ -90,7 +90,7 @@ extension CoordinatorMachine {
     if member.state == .loading { awaited = max(awaited - 1, 0) }
     if members.isEmpty && member.state != .loading { lastProgress = now }
     if configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 {
-      end("worker \(member.name) has left, and none is left: \(reason)")
+      end("worker \(member.name) has left, and none is left: \(reason)", culprit: member.name)
       return
     }
     dispatch(at: now)
@@ -103,7 +103,9 @@ extension CoordinatorMachine {
     } else if seenNames.insert(name).inserted {
       report(.warning("worker \(name): \(description)"))
       awaited = max(awaited - 1, 0)
-      if awaited == 0 && members.isEmpty { end("no worker could start; the last: \(description)") }
+      if awaited == 0 && members.isEmpty {
+        end("no worker could start; the last: \(description)", culprit: name)
+      }
     }
   }
 
@@ -151,8 +153,13 @@ extension CoordinatorMachine {
     noticeSlowOnes(at: now)
     if let stop, now.seconds(since: stop.since) > limits.stop || activeCount == 0 { end(stop.reason) }
     let since = work.map { max($0.lastProgress, lastProgress) } ?? lastProgress
-    guard !isOver, now.seconds(since: since) > limits.workers else { return }
-    end(standstill(Int(limits.workers)))
+    guard !isOver else { return }
+    let wait = activeCount == 0 ? Int(now.seconds(since: since)) : 0
+    if wait > 0 && wait != reportedWait { report(.waiting(seconds: wait, limit: Int(limits.workers))) }
+    reportedWait = wait
+    guard now.seconds(since: since) > limits.workers else { return }
+    let busy = members.values.filter { $0.state == .busy }.sorted { $0.number < $1.number }.map(\.name)
+    end(standstill(Int(limits.workers)), culprit: busy.isEmpty ? nil : busy.joined(separator: ", "))
   }
 
   /// Why nothing has moved for so many seconds.

@@ -16,7 +16,8 @@ extension CoordinatorMachine {
     case .stop where work.isDoomed: break
     case .stop:
       if let tensor {
-        end("\(flawText(NodeMetrics.Flaw(leaf: nil, tensor: tensor), in: work)): \(configuration.advice)")
+        let flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
+        end("\(flawText(flaw, in: work)): \(configuration.advice)", culprit: name(ofTensor: tensor))
         return
       }
       self.work!.finiteRoots.insert(chunk)
@@ -32,7 +33,9 @@ extension CoordinatorMachine {
   mutating func updated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
     if let tensor {
-      end("the update of step \(step + 1) makes \(name(ofTensor: tensor)) not finite: try a smaller --learning-rate")
+      end(
+        "the update of step \(step + 1) makes \(name(ofTensor: tensor)) not finite: try a smaller --learning-rate",
+        culprit: name(ofTensor: tensor))
       return
     }
     self.work!.openChunks -= 1
@@ -47,8 +50,8 @@ extension CoordinatorMachine {
     switch configuration.onNonFinite {
     case .stop where work.isDoomed:
       end(
-        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.loss / Double(sum.examples)): \(configuration.advice), or --on-nonfinite skip"
-      )
+        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.loss / Double(sum.examples)): \(configuration.advice), or --on-nonfinite skip",
+        culprit: sum.flaw?.tensor.map(name(ofTensor:)) ?? "loss")
     case .skip where work.openChunks > 0:
       if work.flawedTensor != nil || !sum.loss.isFinite {
         completeTask(isSkipped: true, at: now)

@@ -139,37 +139,48 @@ extension CoordinatorMachine {
     }
   }
 
+  /// The report of the present step, which was completed without workers after the run's end.
+  mutating func completed(alone sum: NodeMetrics, at now: Instant) -> StepReport? {
+    guard let work, sum.loss.isFinite else { return nil }
+    step += 1
+    return stepReport(work, sum, at: now)
+  }
+
+  private func stepReport(_ work: Work, _ sum: NodeMetrics, isSkipped: Bool = false, at now: Instant) -> StepReport {
+    let computed = members.values.filter { $0.computeSeconds > 0 }.map {
+      (worker: $0.number, seconds: $0.computeSeconds)
+    }
+    let examples = Double(sum.examples)
+    return StepReport(
+      step: step, epoch: configuration.plan.epoch(ofStep: work.task.step) + 1, examples: Int(sum.examples),
+      loss: sum.loss / examples, accuracy: configuration.isClassification ? Double(sum.correct) / examples : nil,
+      isSkipped: isSkipped, seconds: now.seconds(since: work.start),
+      computeSeconds: computed.sorted { $0.worker < $1.worker })
+  }
+
   mutating func completeTask(isSkipped: Bool = false, at now: Instant) {
     guard let work, let sum = work.metrics[work.tree.root] else { preconditionFailure("a task without its root") }
     let plan = configuration.plan
     let examples = Int(sum.examples)
     let loss = sum.loss / Double(examples)
-    let accuracy = configuration.isClassification ? Double(sum.correct) / Double(examples) : nil
-    let seconds = now.seconds(since: work.start)
     guard loss.isFinite || isSkipped else {
       let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
-      end("the loss \(place) is \(loss): \(configuration.advice)")
+      end("the loss \(place) is \(loss): \(configuration.advice)", culprit: "loss")
       return
     }
     switch work.task {
     case .train(let done):
       if isSkipped { skip(work, sum) } else { actions.append(.advance) }
       step = done + 1
-      let computed = members.values.filter { $0.computeSeconds > 0 }.map {
-        (worker: $0.number, seconds: $0.computeSeconds)
-      }
-      report(
-        .step(
-          StepReport(
-            step: step, epoch: plan.epoch(ofStep: done) + 1, examples: examples, loss: loss, accuracy: accuracy,
-            isSkipped: isSkipped, seconds: seconds, computeSeconds: computed.sorted { $0.worker < $1.worker })))
+      report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
     case .evaluate:
       let r2 = configuration.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
       report(
         .evaluation(
           EvaluationReport(
             step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1, examples: examples, loss: loss,
-            accuracy: accuracy, r2: r2, seconds: seconds)))
+            accuracy: configuration.isClassification ? Double(sum.correct) / Double(examples) : nil, r2: r2,
+            seconds: now.seconds(since: work.start))))
     }
     for peer in members.keys { members[peer]!.computeSeconds = 0 }
     lastProgress = now

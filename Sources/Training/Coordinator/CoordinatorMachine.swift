@@ -85,7 +85,7 @@ struct CoordinatorMachine {
     case skip
     case report(TrainingEvent)
     /// The run is over; nil for success.
-    case end(failure: String?)
+    case end(failure: TrainingError?)
   }
 
   /// What follows a header.
@@ -129,6 +129,8 @@ struct CoordinatorMachine {
   var stop: (reason: String, since: Instant)?
   /// Since when the run has no worker, or its workers have made no progress.
   var lastProgress = Instant(nanoseconds: 0)
+  /// The seconds without a worker that were last reported.
+  var reportedWait = 0
   /// Peers that are no workers and were answered or reported once.
   var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
@@ -187,13 +189,13 @@ struct CoordinatorMachine {
   }
 
   /// Says goodbye to everyone and ends the run.
-  mutating func end(_ failure: String?) {
+  mutating func end(_ failure: String?, culprit: String? = nil) {
     guard !isOver else { return }
     isOver = true
     for peer in members.keys.sorted() {
       send(.goodbye, .reason(failure ?? "the run is complete"), to: peer)
     }
-    actions.append(.end(failure: failure))
+    actions.append(.end(failure: failure.map { TrainingError($0, culprit: culprit) }))
   }
 
   mutating func send(_ kind: MessageKind, _ body: Body = .none, to peer: Peer) {

@@ -161,13 +161,10 @@ public final class Worker {
     let (threads, models, mailbox) = (threads, models, mailbox.letters)
     let thread = Thread {
       do {
-        let job = welcome.job
-        let data = try LoadedData(job.source, classify: job.loss == .crossEntropy, seed: job.seed)
-        guard welcome.chunkSize > 0, welcome.scaling.offset.count == data.featureCount,
-          welcome.scaling.factor.count == data.featureCount
-        else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(job.source.data)") }
-        let model = try models.make(job.model, job.modelRequest(data))
-        mailbox.post(.loaded(makeEngine(model, welcome, data, threads: threads, mailbox: mailbox)))
+        let engine = try loadEngine(welcome, threads: threads, mailbox: mailbox) { job, data in
+          try models.make(job.model, job.modelRequest(data))
+        }
+        mailbox.post(.loaded(engine))
       } catch {
         mailbox.post(.loadFailed("\(error)"))
       }
@@ -189,10 +186,4 @@ public final class WorkerMailbox: Sendable {
   public func fail(_ reason: String) {
     letters.post(.interrupted(reason))
   }
-}
-
-private func makeEngine<M: Model>(
-  _ model: M, _ welcome: Welcome, _ data: LoadedData, threads: Int, mailbox: Mailbox<WorkerLetter>
-) -> any WorkerEngine {
-  ModelEngine(model, welcome, data, threads: threads, mailbox: mailbox)
 }

@@ -31,6 +31,22 @@ enum WorkerLetter: Sendable {
   case interrupted(String)
 }
 
+/// Loads the data of a job, and computes with the model that `makeModel` gives; answers to `mailbox`.
+func loadEngine(
+  _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>,
+  makeModel: (Job, LoadedData) throws -> any Model
+) throws -> any WorkerEngine {
+  let job = welcome.job
+  let data = try LoadedData(job.source, classify: job.loss == .crossEntropy, seed: job.seed)
+  guard welcome.chunkSize > 0, welcome.scaling.offset.count == data.featureCount,
+    welcome.scaling.factor.count == data.featureCount
+  else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(job.source.data)") }
+  func engine<M: Model>(_ model: M) -> any WorkerEngine {
+    ModelEngine(model, welcome, data, threads: threads, mailbox: mailbox)
+  }
+  return try engine(makeModel(job, data))
+}
+
 /// Computes nodes of one job with one model.
 final class ModelEngine<M: Model>: WorkerEngine {
   let ready: Ready
