@@ -109,11 +109,4 @@ public final class LineFile {
     defer { buffer.removeAll(keepingCapacity: true) }
     try buffer.withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
   }
-
-  /// Writes what has come together and makes it durable.
-  public func sync() throws {
-    try flush()
-    // A device or a pipe cannot be synced.
-    guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError.system("cannot write \(path)") }
-  }
 }

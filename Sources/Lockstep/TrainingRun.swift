@@ -87,12 +87,13 @@ final class TrainingRun {
           history.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
-        if checkpoints.isDue(event),
-          let next = coordinator.checkpoint(
-            statistics.saved(seconds: secondsSinceStart()), isLast: false)
-        {
-          try folder.sync()
-          checkpoints.save(next)
+        if checkpoints.isDue(event), coordinator.isReadyToSave {
+          let start = Instant.now
+          if let next = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: false) {
+            try folder.flush()
+            checkpoints.save(next)
+            try folder.record(checkpointAfter: next.state.step, pause: Instant.now.seconds(since: start))
+          }
         }
         for failure in checkpoints.takeFailures() { progress.warn("no checkpoint was written: \(failure)") }
       }
@@ -113,7 +114,7 @@ final class TrainingRun {
     let summary = end(nil)
     if let last = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: true) {
       do {
-        try folder.sync()
+        try folder.flush()
         try checkpoints.saveAtOnce(last)
       } catch {
         complain("warning: no checkpoint was written: \(error)")
@@ -127,7 +128,7 @@ final class TrainingRun {
   private func keepCheckpoint(of coordinator: Coordinator, seconds: Double, _ command: String) {
     do {
       if let last = coordinator.checkpoint(statistics.saved(seconds: seconds), isLast: true) {
-        try folder.sync()
+        try folder.flush()
         try checkpoints.saveAtOnce(last)
       } else {
         checkpoints.finish()

@@ -62,13 +62,18 @@ public final class RunFolder {
     }
   }
 
-  /// Makes the metrics so far durable, so that a checkpoint never knows of a step that they lack.
-  public func sync() throws { try metrics.sync() }
+  /// Writes the metrics so far, so that a checkpoint never knows of a step that they lack.
+  public func flush() throws { try metrics.flush() }
 
   /// Appends the line of an epoch's end.
   public func record(epoch: Int, step: Int, parametersSHA256: String) throws {
     try metrics.append(
       "{\"event\":\"epoch\",\"step\":\(step),\"epoch\":\(epoch),\"parameters_sha256\":\"\(parametersSHA256)\"}")
+  }
+
+  /// Appends the line of a checkpoint: for how many seconds the run was held to take it.
+  public func record(checkpointAfter step: Int, pause: Double) throws {
+    try metrics.append("{\"event\":\"checkpoint\",\"step\":\(step),\"pause_seconds\":\(json(pause))}")
   }
 
   private func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }

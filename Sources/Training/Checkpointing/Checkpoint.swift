@@ -162,14 +162,16 @@ public struct Checkpoint: Sendable {
     }
   }
 
+  /// Takes 1 MiB, whatever the file's size: what is mapped would count as the process' memory.
   private static func digest(of path: String) throws -> String {
-    let data: Data
     do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      var hash = SHA256()
+      while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
+      return hash.finalize().map { String(format: "%02x", $0) }.joined()
     } catch {
       throw FileError("\(path) cannot be read: \(error.localizedDescription)")
     }
-    return SHA256.hash(data: data).map { String(format: "%02x", $0) }.joined()
   }
 }
 
@@ -181,14 +183,15 @@ private func replaceFolder(at path: String, with temporary: String) throws {
     guard rename(path, old) == 0 else { throw FileError.system("cannot replace the checkpoint \(path)") }
   }
   guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
-  try syncFolder((path as NSString).deletingLastPathComponent)
+  try sync((path as NSString).deletingLastPathComponent)
   try? FileManager.default.removeItem(atPath: old)
 }
 
-/// Makes the names in the folder `path` durable.
-func syncFolder(_ path: String) throws {
+/// Makes what is in the file `path`, or the names in the folder, durable.
+func sync(_ path: String) throws {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw FileError.system("cannot open \(path)") }
   defer { close(descriptor) }
-  guard fsync(descriptor) == 0 else { throw FileError.system("cannot sync \(path)") }
+  // A device or a pipe cannot be synced.
+  guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError.system("cannot sync \(path)") }
 }

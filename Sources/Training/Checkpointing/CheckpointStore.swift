@@ -6,12 +6,14 @@ public import Models
 public struct CheckpointStore: Sendable {
   /// The folder.
   public let path: String
+  private let metrics: String
   /// How many of the newest are kept.
   private let keep: Int
 
   /// The checkpoints of the run in the folder `run`.
   public init(run: String, keep: Int = 3) {
     path = "\(run)/checkpoints"
+    metrics = "\(run)/metrics.jsonl"
     self.keep = keep
   }
 
@@ -55,8 +57,10 @@ public struct CheckpointStore: Sendable {
   /// not finite takes no finite one's place. Those after it, which were not good enough to resume from, go as well, and
   /// what killed writers have left.
   func write(_ checkpoint: Checkpoint, of prepared: PreparedJob) throws {
+    // It must not know of a step that they lack.
+    if FileManager.default.fileExists(atPath: metrics) { try sync(metrics) }
     if mkdir(path, 0o777) == 0 {
-      try syncFolder((path as NSString).deletingLastPathComponent)
+      try sync((path as NSString).deletingLastPathComponent)
     } else if errno != EEXIST {
       throw FileError.system("cannot make the folder \(path)")
     }

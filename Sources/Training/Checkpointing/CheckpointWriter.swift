@@ -6,7 +6,7 @@ public final class CheckpointWriter: Sendable {
   private let store: CheckpointStore
   private let prepared: PreparedJob
   private let state = Mutex((isBusy: false, lastWritten: Int?.none, failures: [any Error]()))
-  private let idle = DispatchSemaphore(value: 1)
+  private let work = DispatchGroup()
   private let queue = DispatchQueue(label: "checkpoints")
 
   /// A writer into `store` for the run of `prepared`.
@@ -21,11 +21,10 @@ public final class CheckpointWriter: Sendable {
   /// The step of the last one that was written.
   public var lastWritten: Int? { state.withLock { $0.lastWritten } }
 
-  /// Starts to write, after the one before.
+  /// Starts to write; to be called while none is being written.
   public func write(_ checkpoint: Checkpoint) {
-    idle.wait()
     state.withLock { $0.isBusy = true }
-    queue.async { [self] in
+    queue.async(group: work) { [self] in
       do {
         try store.write(checkpoint, of: prepared)
         state.withLock { $0.lastWritten = checkpoint.state.step }
@@ -33,15 +32,11 @@ public final class CheckpointWriter: Sendable {
         state.withLock { $0.failures.append(error) }
       }
       state.withLock { $0.isBusy = false }
-      idle.signal()
     }
   }
 
   /// Waits for the one that is being written.
-  public func finish() {
-    idle.wait()
-    idle.signal()
-  }
+  public func finish() { work.wait() }
 
   /// Why checkpoints could not be written since the last call.
   public func takeFailures() -> [any Error] {

@@ -139,6 +139,9 @@ public final class Coordinator {
     }
   }
 
+  /// Whether the memory for a ``checkpoint(_:isLast:)`` is at hand; where it is not, it will be after some steps.
+  public var isReadyToSave: Bool { store.copyMemory.isReady }
+
   /// The run as it is between two steps; nil while one is being updated. Called by what observes the run, or after it.
   ///
   /// - Parameter isLast: whether nothing will be updated any more; spares a copy of the slots.

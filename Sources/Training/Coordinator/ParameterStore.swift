@@ -14,8 +14,8 @@ struct ParameterStore {
   private var retired: [FloatBuffer] = []
   /// The rule's slots, one after the other.
   let slots: FloatBuffer
-  /// The last copy of them, to be used again when nobody else holds it.
-  private var copiedSlots: FloatBuffer?
+  /// Where copies of them go.
+  let copyMemory: CopyMemory
   private(set) var optimizer: Optimizer
 
   init(initial: FloatBuffer, _ optimizer: Optimizer) {
@@ -23,6 +23,7 @@ struct ParameterStore {
     updated = FloatBuffer(count: initial.count)
     self.optimizer = optimizer
     slots = FloatBuffer(count: optimizer.slots.count * initial.count)
+    copyMemory = CopyMemory(count: slots.count)
   }
 
   /// The state after `checkpoint`.
@@ -33,11 +34,8 @@ struct ParameterStore {
   }
 
   /// A copy of the slots. The current parameters need none: they never change, and are replaced by others.
-  mutating func copySlots() -> FloatBuffer {
-    if copiedSlots == nil || !isKnownUniquelyReferenced(&copiedSlots) {
-      copiedSlots = FloatBuffer(count: slots.count)
-    }
-    let copy = copiedSlots!
+  func copySlots() -> FloatBuffer {
+    let copy = copyMemory.take()
     copy.all.copy(slots.values)
     return copy
   }
