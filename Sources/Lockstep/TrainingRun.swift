@@ -92,7 +92,8 @@ final class TrainingRun {
           if let next = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: false) {
             try folder.flush()
             checkpoints.save(next)
-            try folder.record(checkpointAfter: next.state.step, pause: Instant.now.seconds(since: start))
+            try folder.record(
+              checkpointAfter: next.state.step, epoch: statistics.epoch, pause: Instant.now.seconds(since: start))
           }
         }
         for failure in checkpoints.takeFailures() { progress.warn("no checkpoint was written: \(failure)") }

@@ -72,8 +72,9 @@ public final class RunFolder {
   }
 
   /// Appends the line of a checkpoint: for how many seconds the run was held to take it.
-  public func record(checkpointAfter step: Int, pause: Double) throws {
-    try metrics.append("{\"event\":\"checkpoint\",\"step\":\(step),\"pause_seconds\":\(json(pause))}")
+  public func record(checkpointAfter step: Int, epoch: Int, pause: Double) throws {
+    try metrics.append(
+      "{\"event\":\"checkpoint\",\"step\":\(step),\"epoch\":\(epoch),\"pause_seconds\":\(json(pause))}")
   }
 
   private func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }

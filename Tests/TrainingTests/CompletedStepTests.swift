@@ -38,10 +38,12 @@ import ZeroMQ
   /// one that reaches the coordinator.
   private func run(checkpointAfter step: Int, cut: (Header) -> Bool) throws -> Outcome.Value {
     let outcome = Outcome()
-    Thread.detachNewThread { [prepared] in
+    var limits = Limits(silence: 1)
+    limits.workers = 2
+    Thread.detachNewThread { [prepared, limits] in
       do {
         let coordinator = try Coordinator(
-          prepared, binding: "tcp://127.0.0.1:*", awaitedWorkers: 1, limits: Limits(silence: 1), chunkSize: 100)
+          prepared, binding: "tcp://127.0.0.1:*", awaitedWorkers: 1, limits: limits, chunkSize: 100)
         outcome.value.withLock { $0.address = coordinator.address }
         defer {
           let last = coordinator.checkpoint(RunStatistics(), isLast: true)
@@ -106,7 +108,7 @@ import ZeroMQ
     #expect(undisturbed.error == nil)
     let whole = try #require(undisturbed.checkpoint)
     let failed = try run(checkpointAfter: 3) { $0.kind == .push && $0.step == 2 && $0.chunk == lastChunk }
-    #expect(failed.error?.contains("none is left") == true, "\(failed.error ?? "no error")")
+    #expect(failed.error?.contains("have not answered for 2 s") == true, "\(failed.error ?? "no error")")
     #expect(failed.reported == [1, 2, 3], "the completed step is reported as well")
     let saved = try #require(failed.last, "the run can be saved")
     #expect(saved.state.step == 3)
