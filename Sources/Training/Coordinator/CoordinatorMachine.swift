@@ -119,6 +119,8 @@ struct CoordinatorMachine {
   var awaited: Int
   /// The names of all local workers that said hello or ended.
   var seenNames: Set<String> = []
+  /// The names of local workers that were given up and may return, as their process has not ended.
+  var absentNames: Set<String> = []
   /// The names of local workers whose process has ended; what they still say is late.
   var endedNames: Set<String> = []
   /// Whether it was said that there are more workers than leaves.
@@ -129,6 +131,7 @@ struct CoordinatorMachine {
   var stop: (reason: String, since: Instant)?
   /// Since when the run has no worker, or its workers have made no progress.
   var lastProgress = Instant(nanoseconds: 0)
+  var lastTick = Instant(nanoseconds: 0)
   /// Peers that are no workers and were answered or reported once.
   var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
@@ -150,7 +153,7 @@ struct CoordinatorMachine {
     guard !isOver else { return [] }
     actions.removeAll(keepingCapacity: true)
     switch event {
-    case .started: lastProgress = now
+    case .started: (lastProgress, lastTick) = (now, now)
     case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)
     case .malformed(let error, let peer): reject(error, from: peer, at: now)
     case .unreachable(let peer):
