@@ -236,6 +236,14 @@ import Wire
     #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
   }
 
+  @Test func aLocalWorkerThatConnectsTwiceIsCountedOnce() {
+    var machine = machine(awaiting: 2)
+    _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
+    _ = join(&machine, Peer(id: 2), name: "a")
+    let actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
+    #expect(outcome(actions) == nil && machine.awaited == 1, "b may still join")
+  }
+
   @Test func aLocalWorkerThatFellSilentAndEndedIsNotWaitedFor() {
     var machine = machine(awaiting: 1)
     _ = join(&machine, Peer(id: 1), name: "a")

@@ -38,7 +38,6 @@ extension CoordinatorMachine {
       remove(peer, "it has come back", mayReturn: true, at: now)
     }
     guard !isOver, !banned.contains(peer), !endedNames.contains(hello.name) else { return }
-    if configuration.awaitedWorkers > 0 { seenNames.insert(hello.name) }
     absentNames.remove(hello.name)
     strangers.remove(peer)
     sessionsGiven += 1
@@ -70,7 +69,7 @@ extension CoordinatorMachine {
     members[peer]!.state = .idle
     joined += 1
     members[peer]!.number = joined
-    awaited = max(awaited - 1, 0)
+    settle(member.name)
     report(.workerJoined(name: member.name, number: joined, threads: member.threads, count: activeCount))
     dispatch(at: now)
   }
@@ -88,7 +87,7 @@ extension CoordinatorMachine {
     guard let member = members.removeValue(forKey: peer) else { return }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
     if !member.isLagging { giveBack(member) }
-    if member.state == .loading { awaited = max(awaited - 1, 0) }
+    if member.state == .loading { settle(member.name) }
     if members.isEmpty && member.state != .loading { lastProgress = now }
     if configuration.awaitedWorkers > 0 && mayReturn && !endedNames.contains(member.name) {
       absentNames.insert(member.name)
@@ -100,6 +99,14 @@ extension CoordinatorMachine {
     dispatch(at: now)
   }
 
+  /// Waits no more for the local worker `name` to join; whether it did until now. Counted by name, as a worker that
+  /// connects anew is a member twice for a while.
+  @discardableResult private mutating func settle(_ name: String) -> Bool {
+    guard configuration.awaitedWorkers > 0, settledNames.insert(name).inserted else { return false }
+    awaited = max(awaited - 1, 0)
+    return true
+  }
+
   /// Whether all processes that were started here have ended or are about to.
   private var isDeserted: Bool {
     configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 && absentNames.isEmpty
@@ -107,14 +114,13 @@ extension CoordinatorMachine {
 
   mutating func processEnded(_ name: String, _ description: String, at now: Instant) {
     endedNames.insert(name)
-    let wasAbsent = absentNames.remove(name) != nil
+    absentNames.remove(name)
     // More than one where it has connected anew and its old connection is not silent for long enough.
     for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
-    if seenNames.insert(name).inserted {
+    if settle(name) {
       report(.warning("worker \(name): \(description)"))
-      awaited = max(awaited - 1, 0)
       if isDeserted { end("no worker could start; the last: \(description)") }
-    } else if wasAbsent && isDeserted {
+    } else if isDeserted {
       end("worker \(name) has left, and none is left: \(description)")
     }
   }

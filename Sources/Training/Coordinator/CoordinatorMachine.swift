@@ -117,8 +117,8 @@ struct CoordinatorMachine {
   var owesEvaluation: Bool
   /// Processes started here that may still join.
   var awaited: Int
-  /// The names of all local workers that said hello or ended.
-  var seenNames: Set<String> = []
+  /// The names of local workers that are not awaited any more: they could compute once, were given up or ended.
+  var settledNames: Set<String> = []
   /// The names of local workers that were given up and may return, as their process has not ended.
   var absentNames: Set<String> = []
   /// The names of local workers whose process has ended; what they still say is late.
