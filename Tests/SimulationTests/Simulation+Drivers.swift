@@ -134,7 +134,7 @@ extension Simulation {
       // The next step's, sent to one that has nothing to do, and those of the leaves that it then takes over.
       if sameSession > 2 * TinyModel.chunks.count { violate("\(sameSession) chunks are on the way to \(index + 1)") }
     }
-    if connections[index].toWorker.count > 100 { violate("\(index + 1) lets 100 messages pile up") }
+    if connections[index].toWorker.count > 40 { violate("\(index + 1) lets 40 messages pile up") }
     let time = max(connections[index].lastDeparture, now + Int64(magnitude(2e-5...0.01) * 1e9))
     connections[index].lastDeparture = time
     queue.add(.departure(connection: index), at: time)
@@ -171,7 +171,9 @@ extension Simulation {
         }
       }
     }
-    if processes[process].gradients.count > 64 { violate("worker \(process) keeps too many gradients") }
+    if processes[process].gradients.count > model.plan.microBatches {
+      violate("worker \(process) keeps \(processes[process].gradients.count) gradients")
+    }
     if wasAlive && !processes[process].isAlive { ended(process, isKilled: false) }
   }
 
@@ -198,7 +200,7 @@ extension Simulation {
     connections[index].toCoordinator.append(message)
     connections[index].sent.append(message)
     if connections[index].sent.count > 12 { connections[index].sent.removeFirst() }
-    if connections[index].toCoordinator.count > 200 { violate("200 messages of worker \(process) pile up") }
+    if connections[index].toCoordinator.count > 100 { violate("100 messages of worker \(process) pile up") }
     if connections[index].isEstablished { scheduleArrival(on: index) }
   }
 

@@ -187,13 +187,12 @@ extension Simulation {
     log("the coordinator is killed for \(duration) s")
     coordinator = nil
     disturb(for: duration)
-    for process in alive {
-      if scenario.isLocal {
-        processes[process].isAlive = false
-        connections[processes[process].connection].isOpen = false
-      } else {
-        breakConnection(of: process)
-      }
+    if scenario.isLocal {
+      // Its workers end with it, and the next one listens somewhere else.
+      for process in alive { processes[process].isAlive = false }
+      for connection in connections.indices { connections[connection].isOpen = false }
+    } else {
+      for process in alive { breakConnection(of: process) }
     }
     schedule(.coordinatorStarts, after: duration)
   }

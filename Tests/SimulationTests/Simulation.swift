@@ -339,14 +339,19 @@ struct Simulation {
 
   /// Nothing may grow without a bound, and no honest worker may be banned.
   private mutating func checkBounds() {
-    if queue.count > 5000 { violate("\(queue.count) events are queued") }
+    if queue.count > 1000 { violate("\(queue.count) events are queued") }
     guard let coordinator else { return }
     if let stopDue, outcome == nil, now > max(stopDue, coordinatorPausedUntil + 1_000_000_000) {
       violate("it was asked to stop and has not")
     }
     if !coordinator.banned.isEmpty { violate("an honest worker is banned") }
-    if coordinator.members.count > 40 { violate("there are \(coordinator.members.count) members") }
-    if coordinator.strangers.count > 1024 { violate("there are \(coordinator.strangers.count) strangers") }
+    if coordinator.members.count > 16 { violate("there are \(coordinator.members.count) members") }
+    if coordinator.strangers.count > connections.count { violate("there are \(coordinator.strangers.count) strangers") }
+    if coordinator.settledNames.count > processes.count || coordinator.endedNames.count > processes.count
+      || !coordinator.absentNames.isDisjoint(with: coordinator.endedNames)
+    {
+      violate("it knows the processes \(coordinator.settledNames), \(coordinator.endedNames), \(coordinator.absentNames)")
+    }
     guard let work = coordinator.work else { return }
     let leafCount = work.tree.leafCount
     if work.unassigned.count > leafCount * (coordinator.members.count + 2) {
@@ -355,8 +360,13 @@ struct Simulation {
     if work.metrics.count > leafCount || work.metrics.count != work.metricSums.nodes.count {
       violate("\(work.metrics.count) metrics are kept of \(work.metricSums.nodes.count) nodes")
     }
-    for (sums, names) in zip(self.sums, work.sums) where names.nodes != Set(sums.keys) && !sums.isEmpty {
-      violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
+    if work.finders.count > 4 * leafCount { violate("\(work.finders.count) findings are kept") }
+    for (sums, names) in zip(self.sums, work.sums) where !sums.isEmpty {
+      if sums.count != names.nodes.count || !sums.keys.allSatisfy(names.nodes.contains) {
+        violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
+      }
+      // Disjoint nodes, no two of them siblings.
+      if sums.count > (leafCount + 1) / 2 { violate("\(sums.count) sums of \(leafCount) leaves are kept") }
     }
   }
 }
