@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 
 @testable import Training
@@ -17,6 +18,12 @@ struct Scenario {
   let onNonFinite: NonFinitePolicy
   let updatesTogether: Bool
   let workers: Int
+  /// Whether the workers are processes of the coordinator's own, as in `lockstep train`, and die with it.
+  let isLocal: Bool
+  /// How often a local worker that is killed is started again.
+  let mostRestarts: Int
+  /// When, in seconds, the run is asked to stop; whether it is then resumed.
+  let stop: (after: Double, isResumed: Bool)?
   let faults: Int
   /// Whether all workers go for good at the last fault.
   let endsDeserted: Bool
@@ -35,6 +42,7 @@ struct Scenario {
   ) {
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
+    (isLocal, mostRestarts, stop) = (false, 0, nil)
   }
 
   init(using random: inout SeededGenerator) {
@@ -43,7 +51,12 @@ struct Scenario {
     plan = Self.plans[index]
     onNonFinite = Bool.random(using: &random) ? .skip : .stop
     updatesTogether = Bool.random(using: &random)
-    workers = Int.random(in: 0...4, using: &random)
+    isLocal = Int.random(in: 0..<3, using: &random) == 0
+    mostRestarts = Int.random(in: 0...3, using: &random)
+    workers = Int.random(in: (isLocal ? 1 : 0)...4, using: &random)
+    stop =
+      Int.random(in: 0..<8, using: &random) > 0
+      ? nil : (pow(2000, Double.random(in: 0...1, using: &random)) * 0.01, Bool.random(using: &random))
     faults = Int.random(in: 0...12, using: &random)
     endsDeserted = Int.random(in: 0..<20, using: &random) == 0
     tick = Double.random(in: 0.1...0.4, using: &random)
@@ -58,13 +71,22 @@ struct Scenario {
     }
   }
 
-  private static let unpoisoned = plans.map { plan in
-    [false, true].map { TinyModel(plan: plan).result(updatesTogether: $0) }
+  /// The leaves of all tasks.
+  var leafCount: Int {
+    (0..<plan.totalSteps).reduce(0) { sum, step in
+      let isEvaluated = plan.testCount > 0 && plan.isEvaluationDue(afterStep: step)
+      return sum + plan.tree(.train(step: step)).leafCount
+        + (isEvaluated ? plan.tree(.evaluate(step: step + 1)).leafCount : 0)
+    }
   }
 
-  /// What the undisturbed run leaves.
-  var expected: RunResult {
+  private static let unpoisoned = plans.map { plan in
+    [false, true].map { TinyModel(plan: plan).undisturbed(updatesTogether: $0) }
+  }
+
+  /// What the undisturbed run leaves, and its parameters after each number of steps.
+  var expected: (result: RunResult, parameters: [[UInt32]]) {
     if let planIndex, poison.isEmpty { return Self.unpoisoned[planIndex][updatesTogether ? 1 : 0] }
-    return TinyModel(plan: plan, poison: poison).result(updatesTogether: updatesTogether)
+    return TinyModel(plan: plan, poison: poison).undisturbed(updatesTogether: updatesTogether)
   }
 }

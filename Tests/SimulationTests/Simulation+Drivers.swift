@@ -44,6 +44,7 @@ extension Simulation {
         let failure = error?.description
         log("the run ends: \(failure ?? "success")")
         outcome = failure ?? ""
+        if !isAtUndisturbedState { violate("it ends after step \(step) with other bits than the undisturbed run's") }
       }
     }
     for answer in answers { handle(answer) }
@@ -90,10 +91,11 @@ extension Simulation {
       if report.step != result.losses.count + 1 { violate("step \(report.step) follows \(result.losses.count)") }
       result.losses.append(RunResult.bits(report.loss))
       if report.isSkipped { result.skipped.append(report.step) }
-      if model.plan.testCount == 0 || !model.plan.isEvaluationDue(afterStep: report.step - 1) { save() }
+      save()
     case .evaluation(let report):
       log("step \(report.step) is evaluated")
       result.evaluations.append(RunResult.bits(report.loss))
+      evaluatedStep = report.step
       save()
     case .warning(let text):
       log(text)
@@ -102,16 +104,16 @@ extension Simulation {
     }
   }
 
-  /// A checkpoint between two steps, after the evaluation where one is due.
+  /// A checkpoint between two steps, before or after the evaluation where one is due.
   private mutating func save() {
-    guard step < model.plan.totalSteps, step - saved.step >= scenario.checkpointInterval else { return }
-    saved = Checkpoint(parameters: current, step: step, updates: updates, result: result)
+    if step - saved.step >= scenario.checkpointInterval { saved = checkpoint }
   }
 
   private mutating func send(
     _ header: Header, _ body: CoordinatorMachine.Body, to peer: Peer, _ gone: inout [Peer]
   ) {
     let index = Int(peer.id) - 1
+    if connections[index].losesToWorker { return }
     guard connections[index].isOpen, processes[connections[index].process].isAlive else {
       if connections[index].notice == .onSend { gone.append(peer) }
       return
@@ -126,7 +128,14 @@ extension Simulation {
       message = ToWorker(header: header, content: content, floats: floats)
     }
     connections[index].toWorker.append(message)
-    if connections[index].toWorker.count > 100 { violate("\(index + 1) lets 100 messages pile up") }
+    if case .parameters = body {
+      let sameSession = connections[index].toWorker.count {
+        $0.header.kind == .parameters && $0.header.run == header.run && $0.header.session == header.session
+      }
+      // The next step's, sent to one that has nothing to do, and those of the leaves that it then takes over.
+      if sameSession > 2 * TinyModel.chunks.count { violate("\(sameSession) chunks are on the way to \(index + 1)") }
+    }
+    if connections[index].toWorker.count > 40 { violate("\(index + 1) lets 40 messages pile up") }
     let time = max(connections[index].lastDeparture, now + Int64(magnitude(2e-5...0.01) * 1e9))
     connections[index].lastDeparture = time
     queue.add(.departure(connection: index), at: time)
@@ -163,8 +172,10 @@ extension Simulation {
         }
       }
     }
-    if processes[process].gradients.count > 64 { violate("worker \(process) keeps too many gradients") }
-    if wasAlive && !processes[process].isAlive { disturbedUntil = max(disturbedUntil, now) }
+    if processes[process].gradients.count > model.plan.microBatches {
+      violate("worker \(process) keeps \(processes[process].gradients.count) gradients")
+    }
+    if wasAlive && !processes[process].isAlive { ended(process, isKilled: false) }
   }
 
   private mutating func send(_ header: Header, _ body: WorkerMachine.Body, from process: Int) {
@@ -173,7 +184,7 @@ extension Simulation {
     var floats: [Float] = []
     switch body {
     case .none: content = .none
-    case .hello: content = .hello(Hello(name: "process \(process + 1)", threads: processes[process].threads))
+    case .hello: content = .hello(Hello(name: name(of: process), threads: processes[process].threads))
     case .ready(let ready): content = .ready(ready)
     case .reason(let reason): content = .reason(reason)
     case .metrics(let metrics): content = .metrics(metrics)
@@ -185,11 +196,12 @@ extension Simulation {
       content = .gradient(byteCount: TinyModel.chunks.byteCount(chunk))
       floats = Array(gradient[TinyModel.chunks[chunk]])
     }
+    if connections[index].losesToCoordinator { return }
     let message = ToCoordinator(header: header, content: content, floats: floats)
     connections[index].toCoordinator.append(message)
     connections[index].sent.append(message)
     if connections[index].sent.count > 12 { connections[index].sent.removeFirst() }
-    if connections[index].toCoordinator.count > 200 { violate("200 messages of worker \(process) pile up") }
+    if connections[index].toCoordinator.count > 100 { violate("100 messages of worker \(process) pile up") }
     if connections[index].isEstablished { scheduleArrival(on: index) }
   }
 

@@ -17,10 +17,10 @@ extension Simulation {
       return
     }
     guard let process = alive.randomElement(using: &random) else {
-      if coordinator != nil && chance(1, in: 3) { killCoordinator() } else { startWorker() }
+      if coordinator != nil && chance(1, in: 3) { killCoordinator() } else if !scenario.isLocal { startWorker() }
       return
     }
-    switch Int.random(in: 0..<14, using: &random) {
+    switch Int.random(in: 0..<18, using: &random) {
     case 0, 1: kill(process)
     case 2:
       let duration = magnitude(0.01...20)
@@ -32,7 +32,7 @@ extension Simulation {
       log("worker \(process) does not compute for \(duration) s")
       processes[process].frozenUntil = now + Int64(duration * 1e9)
       disturb(for: duration)
-    case 4, 5: if alive.count < 6 { startWorker() }
+    case 4, 5: if alive.count < 6 && !scenario.isLocal { startWorker() }
     case 6, 7, 8:
       breakConnection(of: process)
       schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
@@ -42,20 +42,64 @@ extension Simulation {
       let connection = processes[process].connection
       connections[connection].lastArrival = max(connections[connection].lastArrival, now + Int64(duration * 1e9))
       connections[connection].lastDeparture = max(connections[connection].lastDeparture, now + Int64(duration * 1e9))
+      disturb(for: duration)
     case 10:
-      processes[process].slowness = magnitude(10...100)
+      slowDown(process)
       log("worker \(process) is \(processes[process].slowness) times slower")
+      disturb(for: 0)
+    case 11, 12: if coordinator != nil { pauseCoordinator() }
+    case 13: cutOneWay(processes[process].connection)
+    case 14: halfOpen(processes[process].connection)
     default: if coordinator != nil { killCoordinator() }
     }
   }
 
+  private mutating func slowDown(_ process: Int) {
+    processes[process].slowness = magnitude(10...100)
+    worstSlowness = max(worstSlowness, processes[process].slowness)
+  }
+
+  private mutating func pauseCoordinator() {
+    let duration = chance(1, in: 10) ? magnitude(12...280) : magnitude(0.01...12)
+    log("the coordinator is stopped for \(duration) s")
+    coordinatorPausedUntil = max(coordinatorPausedUntil, now + Int64(duration * 1e9))
+    disturb(for: duration)
+  }
+
+  /// Nothing passes in one direction for a while, and nothing is lost.
+  private mutating func cutOneWay(_ connection: Int) {
+    let duration = magnitude(0.1...30)
+    let end = now + Int64(duration * 1e9)
+    if Bool.random(using: &random) {
+      log("what \(connection + 1) sends is held up for \(duration) s")
+      connections[connection].lastArrival = max(connections[connection].lastArrival, end)
+    } else {
+      log("what is sent to \(connection + 1) is held up for \(duration) s")
+      connections[connection].lastDeparture = max(connections[connection].lastDeparture, end)
+    }
+    disturb(for: duration)
+  }
+
+  /// One end or both send into nowhere, until the worker connects anew.
+  private mutating func halfOpen(_ connection: Int) {
+    let duration = magnitude(0.1...60)
+    let lost = Int.random(in: 0..<3, using: &random)
+    connections[connection].losesToCoordinator = lost != 0
+    connections[connection].losesToWorker = lost != 1
+    log(
+      "\(connection + 1) loses what is sent for \(duration) s: \(["to the worker", "by the worker", "both ways"][lost])"
+    )
+    schedule(.reconnect(connection: connection), after: duration)
+    disturb(for: duration)
+  }
+
   private var alive: [Int] { processes.indices.filter { processes[$0].isAlive } }
 
-  private mutating func disturb(for seconds: Double) {
+  mutating func disturb(for seconds: Double) {
     disturbedUntil = max(disturbedUntil, now + Int64(seconds * 1e9))
   }
 
-  mutating func startWorker() {
+  mutating func startWorker(restarts: Int = 0) {
     guard !isDeserted else { return }
     disturb(for: 0)
     let threads = Int.random(in: 1...3, using: &random)
@@ -63,8 +107,9 @@ extension Simulation {
     processes.append(
       Process(
         machine: WorkerMachine(address: "simulated", threads: threads), threads: threads,
-        connection: connections.count - 1, threadsFree: Array(repeating: now, count: threads)))
-    if chance(1, in: 6) { processes[processes.count - 1].slowness = magnitude(10...100) }
+        life: lives, restarts: restarts, connection: connections.count - 1,
+        threadsFree: Array(repeating: now, count: threads)))
+    if chance(1, in: 6) { slowDown(processes.count - 1) }
     log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")
     handle(.started, at: processes.count - 1)
     schedule(.established(connection: connections.count - 1), after: magnitude(0.001...0.1))
@@ -77,8 +122,31 @@ extension Simulation {
     let connection = processes[process].connection
     let notice = Notice.allCases.randomElement(using: &random)!
     log("worker \(process) is killed, noticed \(notice)")
+    ended(process, isKilled: true)
     if Bool.random(using: &random) { connections[connection].isOpen = false }
     notify(notice, of: connection)
+  }
+
+  /// What `LocalWorkers` learns of a process that has ended.
+  mutating func ended(_ process: Int, isKilled: Bool) {
+    disturb(for: 0)
+    guard scenario.isLocal else { return }
+    schedule(.processEnded(process, isKilled: isKilled), after: magnitude(1e-3...1))
+  }
+
+  /// Tells the coordinator of a process that has ended, and starts another in its place, as `LocalWorkers` does.
+  mutating func processEnded(_ process: Int, isKilled: Bool) {
+    disturb(for: 0)
+    let isReplaced = isKilled && !isDeserted && processes[process].restarts < scenario.mostRestarts
+    log("the coordinator learns that worker \(process) has ended, replaced: \(isReplaced)")
+    handle(.processEnded(name: name(of: process), "it has ended", isReplaced: isReplaced))
+    guard isReplaced, outcome == nil else { return }
+    if chance(1, in: 20) {
+      isWorkerMissing = true
+      handle(.failed("a worker that was killed cannot be started again"))
+    } else {
+      startWorker(restarts: processes[process].restarts + 1)
+    }
   }
 
   private mutating func notify(_ notice: Notice, of connection: Int) {
@@ -88,7 +156,7 @@ extension Simulation {
 
   /// Everything on its way is lost, but for what the worker had not handed to the network yet, and for copies of earlier
   /// messages that arrive late. The worker goes on as another peer.
-  private mutating func breakConnection(of process: Int) {
+  mutating func breakConnection(of process: Int) {
     let old = processes[process].connection
     log("connection \(old + 1) of worker \(process) breaks")
     connections[old].isOpen = false
@@ -109,12 +177,25 @@ extension Simulation {
     (connections[old].toCoordinator, connections[old].toWorker, connections[old].sent) = ([], [], [])
   }
 
+  /// What was stopped is resumed from what it saved at its end.
+  mutating func resume() {
+    if pendingUpdates.isEmpty { saved = checkpoint }
+    outcome = nil
+    killCoordinator()
+  }
+
   private mutating func killCoordinator() {
     let duration = chance(1, in: 10) ? magnitude(12...400) : magnitude(0.01...12)
     log("the coordinator is killed for \(duration) s")
     coordinator = nil
     disturb(for: duration)
-    for process in alive { breakConnection(of: process) }
+    if scenario.isLocal {
+      // Its workers end with it, and the next one listens somewhere else.
+      for process in alive { processes[process].isAlive = false }
+      for connection in connections.indices { connections[connection].isOpen = false }
+    } else {
+      for process in alive { breakConnection(of: process) }
+    }
     schedule(.coordinatorStarts, after: duration)
   }
 
@@ -123,14 +204,20 @@ extension Simulation {
     log("the coordinator starts at step \(saved.step)")
     (current, updated, step, updates, result) =
       (saved.parameters, saved.parameters, saved.step, saved.updates, saved.result)
-    (scale, pendingUpdates) = ((0, 1), [])
+    (evaluatedStep, scale, pendingUpdates) = (saved.evaluatedStep, (0, 1), [])
+    (coordinatorPausedUntil, stopDue) = (0, nil)
+    if scenario.isLocal { isDeserted = false }
     sums = Array(repeating: [:], count: TinyModel.chunks.count)
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: random.next(), start: step, skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
-        ready: Ready(data: "data", layout: TinyModel.layout), awaitedWorkers: 0, isClassification: false,
+        run: random.next(), start: step,
+        owesEvaluation: model.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
+        skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
+        ready: Ready(data: "data", layout: TinyModel.layout),
+        awaitedWorkers: scenario.isLocal ? scenario.workers : 0, isClassification: false,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
     handle(.started)
+    if scenario.isLocal { for _ in 0..<scenario.workers { startWorker() } }
     schedule(.tickCoordinator(life: lives), after: scenario.tick)
     for process in alive {
       schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))

@@ -27,6 +27,11 @@ struct Simulation {
     case unreachable(connection: Int)
     case done(process: Int, Task, cancellations: Int)
     case fault
+    /// The worker notices that the connection is dead.
+    case reconnect(connection: Int)
+    /// A local worker's process has ended.
+    case processEnded(Int, isKilled: Bool)
+    case stop
     case supervise
     case coordinatorStarts
   }
@@ -58,6 +63,9 @@ struct Simulation {
     var isOpen = true
     var isEstablished: Bool
     var notice = Notice.never
+    /// Whether what is sent goes nowhere, though neither end has noticed.
+    var losesToCoordinator = false
+    var losesToWorker = false
     /// On their way, in order, and when the last of them arrives.
     var toCoordinator: [ToCoordinator] = []
     var toWorker: [ToWorker] = []
@@ -70,6 +78,9 @@ struct Simulation {
   struct Process {
     var machine: WorkerMachine
     let threads: Int
+    /// The coordinator's life that it was started in, and how often it has been replaced.
+    let life: Int
+    let restarts: Int
     var connection: Int
     var parameters = [Float](repeating: .nan, count: 5)
     var gradients: [Node: [Float]] = [:]
@@ -89,7 +100,10 @@ struct Simulation {
     var step = 0
     var updates = 0
     var result = RunResult()
+    var evaluatedStep: Int?
   }
+
+  static let stopReason = "interrupted by SIGINT"
 
   let scenario: Scenario
   let model: TinyModel
@@ -102,6 +116,10 @@ struct Simulation {
   /// Nil while its process is dead.
   var coordinator: CoordinatorMachine?
   var lives = 0
+  /// Until when it is stopped.
+  var coordinatorPausedUntil: Int64 = 0
+  /// Until when the run must have ended that was asked to stop.
+  var stopDue: Int64?
   var current = TinyModel.initial
   var updated = TinyModel.initial
   var step = 0
@@ -110,6 +128,7 @@ struct Simulation {
   var sums: [[Node: [Float]]] = []
   var saved = Checkpoint()
   var result = RunResult()
+  var evaluatedStep: Int?
   /// Chunks updated in a step that is not advanced from.
   var pendingUpdates: Set<Int> = []
   var warnings: [String] = []
@@ -117,8 +136,14 @@ struct Simulation {
   var faultsLeft: Int
   /// Whether no worker will ever come again.
   var isDeserted = false
+  /// Whether a local worker could not be started again.
+  var isWorkerMissing = false
   /// Until when the present faults last.
   var disturbedUntil: Int64 = 0
+  /// The slowest worker's slowness.
+  var worstSlowness = 1.0
+  /// Nanoseconds that the whole run takes one worker with one thread that is not slow, if all goes badly.
+  let workTime: Double
   /// How the run ended: nil while it runs, "" for success.
   var outcome: String?
   /// The first thing that must not happen and did.
@@ -130,10 +155,12 @@ struct Simulation {
     random = SeededGenerator(seed: seed)
     self.scenario = scenario ?? Scenario(using: &random)
     model = TinyModel(plan: self.scenario.plan, poison: self.scenario.poison)
+    workTime = Double(self.scenario.leafCount) * 0.04e9
     faultsLeft = self.scenario.faults
     startCoordinator()
-    for _ in 0..<self.scenario.workers { startWorker() }
+    if !self.scenario.isLocal { for _ in 0..<self.scenario.workers { startWorker() } }
     schedule(.fault, after: fewMoments())
+    if let stop = self.scenario.stop { schedule(.stop, after: stop.after) }
     schedule(.supervise, after: 2)
   }
 
@@ -165,8 +192,16 @@ struct Simulation {
     runToEnd()
     if let violation { return violation }
     switch outcome {
-    case "": return result == scenario.expected ? nil : "it ends with \(result) and not with \(scenario.expected)"
+    case "":
+      let expected = scenario.expected.result
+      return result == expected ? nil : "it ends with \(result) and not with \(expected)"
     case "no worker for 300 s: start some with `lockstep worker --connect …`" where isDeserted: return nil
+    case Self.stopReason where stopDue != nil: return nil
+    case "a worker that was killed cannot be started again" where isWorkerMissing: return nil
+    case .some(let failure)
+    where scenario.isLocal && !processes.contains(where: \.isAlive)
+      && (failure.contains(" has left, and none is left: ") || failure.hasPrefix("no worker could start; the last: ")):
+      return nil
     default: return "it ends with: \(outcome ?? "nothing")"
     }
   }
@@ -178,31 +213,39 @@ struct Simulation {
       now = time
       happen(event)
       checkBounds()
+      if outcome == Self.stopReason, stopDue != nil, scenario.stop?.isResumed == true, violation == nil { resume() }
       events += 1
       if events > 500_000 { violate("it has not ended after \(events) events") }
-      if now > disturbedUntil + 450_000_000_000 { violate("it has not ended 450 s after the last fault") }
+      if now > latestEnd { violate("it has not ended \(Double(now - disturbedUntil) * 1e-9) s after the last fault") }
     }
     result.parameters = current.map(\.bitPattern)
+  }
+
+  /// When the run must have ended: some seconds after the last fault to find together again, and the time for all leaves
+  /// at the pace of the slowest; or the limit without workers.
+  private var latestEnd: Int64 {
+    disturbedUntil
+      + (isDeserted && !scenario.isLocal ? 310_000_000_000 : 30_000_000_000 + Int64(workTime * worstSlowness))
   }
 
   private mutating func happen(_ event: Event) {
     switch event {
     case .tickCoordinator(let life):
-      guard life == lives, coordinator != nil else { return }
+      guard life == lives, coordinator != nil, !isPostponed(event) else { return }
       handle(.tick)
       schedule(event, after: scenario.tick)
     case .takeOver(let life):
-      if life == lives, coordinator != nil { handle(.tick) }
+      if life == lives, coordinator != nil, !isPostponed(event) { handle(.tick) }
     case .tickWorker(let process):
       guard processes[process].isAlive, !isPostponed(event, process) else { return }
       handle(.tick, at: process)
       schedule(event, after: scenario.tick)
     case .arrival(let index):
-      guard connections[index].isOpen, !connections[index].toCoordinator.isEmpty else { return }
+      guard connections[index].isOpen, !connections[index].toCoordinator.isEmpty, !isPostponed(event) else { return }
       let message = connections[index].toCoordinator.removeFirst()
       receive(message, on: index)
     case .late(let index, let message):
-      if connections[index].isOpen { receive(message, on: index) }
+      if connections[index].isOpen, !isPostponed(event) { receive(message, on: index) }
     case .departure(let index):
       let process = connections[index].process
       guard connections[index].isOpen, processes[process].isAlive, !connections[index].toWorker.isEmpty,
@@ -213,11 +256,13 @@ struct Simulation {
       let content = message.header.kind == .welcome ? .welcome(scenario.welcome) : message.content
       handle(.received(message.header, content), at: process, message.floats)
     case .established(let index):
-      guard connections[index].isOpen, coordinator != nil, !connections[index].isEstablished else { return }
+      guard connections[index].isOpen, coordinator != nil, !connections[index].isEstablished, !isPostponed(event)
+      else { return }
       log("connection \(index + 1) of worker \(connections[index].process) is there")
       connections[index].isEstablished = true
       for _ in connections[index].toCoordinator { scheduleArrival(on: index) }
-    case .unreachable(let index): handle(.unreachable(Peer(id: UInt64(index + 1))))
+    case .unreachable(let index):
+      if !isPostponed(event) { handle(.unreachable(Peer(id: UInt64(index + 1)))) }
     case .done(let process, let task, let cancellations):
       guard processes[process].isAlive, !isPostponed(event, process) else { return }
       if processes[process].frozenUntil > now {
@@ -225,13 +270,27 @@ struct Simulation {
         return
       }
       finish(task, isCancelled: cancellations != processes[process].cancellations, at: process)
+    case .reconnect(let index):
+      let process = connections[index].process
+      guard processes[process].isAlive, processes[process].connection == index, !isPostponed(event, process)
+      else { return }
+      breakConnection(of: process)
+      schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
+    case .processEnded(let process, let isKilled):
+      guard processes[process].life == lives, coordinator != nil, !isPostponed(event) else { return }
+      processEnded(process, isKilled: isKilled)
+    case .stop:
+      guard coordinator != nil, !isPostponed(event) else { return }
+      log("the run is asked to stop")
+      stopDue = now + 9_000_000_000
+      handle(.stop(Self.stopReason))
     case .fault:
       guard faultsLeft > 0 else { return }
       faultsLeft -= 1
       fault()
       schedule(.fault, after: fewMoments())
     case .supervise:
-      if !isDeserted, !processes.contains(where: \.isAlive) { startWorker() }
+      if !scenario.isLocal, !isDeserted, !processes.contains(where: \.isAlive) { startWorker() }
       schedule(.supervise, after: 2)
     case .coordinatorStarts: startCoordinator()
     }
@@ -241,6 +300,31 @@ struct Simulation {
     guard coordinator != nil else { return }
     log("the coordinator gets \(describe(message.header)) from \(index + 1)")
     handle(.received(message.header, message.content, from: Peer(id: UInt64(index + 1))), message.floats)
+  }
+
+  /// Puts what would happen in the stopped coordinator off until it goes on: its mailbox is emptied first; messages and
+  /// the clock's tick come in any order, as its network thread may be behind.
+  private mutating func isPostponed(_ event: Event) -> Bool {
+    guard coordinatorPausedUntil > now else { return false }
+    switch event {
+    case .processEnded, .stop: queue.add(event, at: coordinatorPausedUntil)
+    default: queue.add(event, at: coordinatorPausedUntil + Int64.random(in: 1...2_000_000, using: &random))
+    }
+    return true
+  }
+
+  func name(of process: Int) -> String { "process \(process + 1)" }
+
+  /// The run as it is between two steps.
+  var checkpoint: Checkpoint {
+    Checkpoint(parameters: current, step: step, updates: updates, result: result, evaluatedStep: evaluatedStep)
+  }
+
+  /// Whether the run has the bits that the undisturbed one has after so many steps.
+  var isAtUndisturbedState: Bool {
+    let (whole, parameters) = scenario.expected
+    return current.map(\.bitPattern) == parameters[step] && result.losses[...] == whole.losses.prefix(step)
+      && result.evaluations[...] == whole.evaluations.prefix(result.evaluations.count)
   }
 
   /// Puts what would happen in a stopped process off until it goes on.
@@ -256,11 +340,20 @@ struct Simulation {
 
   /// Nothing may grow without a bound, and no honest worker may be banned.
   private mutating func checkBounds() {
-    if queue.count > 5000 { violate("\(queue.count) events are queued") }
+    if queue.count > 1000 { violate("\(queue.count) events are queued") }
     guard let coordinator else { return }
+    if let stopDue, outcome == nil, now > max(stopDue, coordinatorPausedUntil + 1_000_000_000) {
+      violate("it was asked to stop and has not")
+    }
     if !coordinator.banned.isEmpty { violate("an honest worker is banned") }
-    if coordinator.members.count > 40 { violate("there are \(coordinator.members.count) members") }
-    if coordinator.strangers.count > 1024 { violate("there are \(coordinator.strangers.count) strangers") }
+    if coordinator.members.count > 16 { violate("there are \(coordinator.members.count) members") }
+    if coordinator.strangers.count > connections.count { violate("there are \(coordinator.strangers.count) strangers") }
+    if coordinator.settledNames.count > processes.count || coordinator.endedNames.count > processes.count
+      || !coordinator.absentNames.isDisjoint(with: coordinator.endedNames)
+    {
+      violate(
+        "it knows the processes \(coordinator.settledNames), \(coordinator.endedNames), \(coordinator.absentNames)")
+    }
     guard let work = coordinator.work else { return }
     let leafCount = work.tree.leafCount
     if work.unassigned.count > leafCount * (coordinator.members.count + 2) {
@@ -269,8 +362,13 @@ struct Simulation {
     if work.metrics.count > leafCount || work.metrics.count != work.metricSums.nodes.count {
       violate("\(work.metrics.count) metrics are kept of \(work.metricSums.nodes.count) nodes")
     }
-    for (sums, names) in zip(self.sums, work.sums) where names.nodes != Set(sums.keys) && !sums.isEmpty {
-      violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
+    if work.finders.count > 4 * leafCount { violate("\(work.finders.count) findings are kept") }
+    for (sums, names) in zip(self.sums, work.sums) where !sums.isEmpty {
+      if sums.count != names.nodes.count || !sums.keys.allSatisfy(names.nodes.contains) {
+        violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
+      }
+      // Disjoint nodes, no two of them siblings.
+      if sums.count > (leafCount + 1) / 2 { violate("\(sums.count) sums of \(leafCount) leaves are kept") }
     }
   }
 }

@@ -103,14 +103,16 @@ struct RunResult: Equatable {
 }
 
 extension TinyModel {
-  /// The run's result by a plain loop, without machines, in skip mode.
-  func result(updatesTogether: Bool) -> RunResult {
+  /// The run's result by a plain loop, without machines, in skip mode; and its parameters after each number of steps.
+  func undisturbed(updatesTogether: Bool) -> (result: RunResult, parameters: [[UInt32]]) {
     var (result, parameters) = (RunResult(), Self.initial)
+    var history = [parameters.map(\.bitPattern)]
     func evaluate(afterStep step: Int) {
       let task = StepTask.evaluate(step: step)
       let metrics = compute(plan.tree(task).root, task, at: parameters).1
       result.evaluations.append(RunResult.bits(metrics.loss / Double(metrics.examples)))
     }
+    if plan.totalSteps == 0 && plan.testCount > 0 { evaluate(afterStep: 0) }
     for step in 0..<plan.totalSteps {
       let task = StepTask.train(step: step)
       let (sum, metrics) = compute(plan.tree(task).root, task, at: parameters)
@@ -122,9 +124,10 @@ extension TinyModel {
           parameters, by: sum, examples: Int(metrics.examples), number: step + 1 - result.skipped.count,
           scale: updatesTogether ? Self.scale(sum) : 1)
       }
+      history.append(parameters.map(\.bitPattern))
       if plan.testCount > 0 && plan.isEvaluationDue(afterStep: step) { evaluate(afterStep: step + 1) }
     }
     result.parameters = parameters.map(\.bitPattern)
-    return result
+    return (result, history)
   }
 }

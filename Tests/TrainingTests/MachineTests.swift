@@ -217,6 +217,59 @@ import Wire
     #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
   }
 
+  @Test("the only local worker may come back", arguments: [false, true])
+  func theOnlyLocalWorkerMayComeBack(_ isSilent: Bool) {
+    var machine = machine(awaiting: 1)
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer, name: "a")
+    // Either side may have been stopped for a while.
+    let later = Instant(nanoseconds: 6_000_000_000)
+    if isSilent {
+      for seconds in [3, 6] as [Int64] {
+        _ = machine.handle(.tick, at: Instant(nanoseconds: seconds * 1_000_000_000))
+      }
+      #expect(machine.members.isEmpty && !machine.isOver)
+    }
+    _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: peer), at: later)
+    #expect(machine.members[peer].map { $0.session > session } == true && !machine.isOver)
+    let actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: later)
+    #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
+  }
+
+  @Test func aLocalWorkerThatConnectsTwiceIsCountedOnce() {
+    var machine = machine(awaiting: 2)
+    _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
+    _ = join(&machine, Peer(id: 2), name: "a")
+    let actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
+    #expect(outcome(actions) == nil && machine.awaited == 1, "b may still join")
+  }
+
+  @Test func aLocalWorkerThatFellSilentAndEndedIsNotWaitedFor() {
+    var machine = machine(awaiting: 1)
+    _ = join(&machine, Peer(id: 1), name: "a")
+    for seconds in [3, 6] as [Int64] { _ = machine.handle(.tick, at: Instant(nanoseconds: seconds * 1_000_000_000)) }
+    let actions = machine.handle(
+      .processEnded(name: "a", "signal 9", isReplaced: false), at: Instant(nanoseconds: 7_000_000_000))
+    #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
+  }
+
+  @Test func theTimeInWhichTheCoordinatorWasStoppedIsNobodysSilence() {
+    var machine = machine()
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer)
+    func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+    _ = machine.handle(.tick, at: seconds(1))
+    _ = machine.handle(.tick, at: seconds(1000))
+    #expect(machine.members.count == 1 && !machine.isOver)
+    // What was said meanwhile may be read before the clock's tick.
+    _ = machine.handle(.received(Header(.pong, run: 7, session: session), .none, from: peer), at: seconds(2000))
+    _ = machine.handle(.tick, at: seconds(2000))
+    #expect(machine.members.count == 1 && !machine.isOver)
+    _ = machine.handle(.tick, at: seconds(2004))
+    let late = machine.handle(.tick, at: seconds(2006))
+    #expect(receivers(of: .lost, late) == [peer])
+  }
+
   @Test func aLossThatIsNotFiniteEndsTheRun() {
     var machine = machine()
     let peer = Peer(id: 1)

@@ -64,7 +64,7 @@ public final class Coordinator {
     socket = try Socket(Context(), .router)
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.reportsGonePeers)
-    // At most one step's parameters are on their way to a worker; a peer that lets more pile up does not read.
+    // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout)
     let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)

@@ -35,10 +35,10 @@ extension CoordinatorMachine {
       // Hellos that could not be delivered for a while arrive together: one answer is enough. Later it may have lost
       // that answer.
       guard now.seconds(since: member.since) >= configuration.limits.ping else { return }
-      remove(peer, "it has come back", at: now)
+      remove(peer, "it has come back", mayReturn: true, at: now)
     }
     guard !isOver, !banned.contains(peer), !endedNames.contains(hello.name) else { return }
-    if configuration.awaitedWorkers > 0 { seenNames.insert(hello.name) }
+    absentNames.remove(hello.name)
     strangers.remove(peer)
     sessionsGiven += 1
     members[peer] = Member(
@@ -69,7 +69,7 @@ extension CoordinatorMachine {
     members[peer]!.state = .idle
     joined += 1
     members[peer]!.number = joined
-    awaited = max(awaited - 1, 0)
+    settle(member.name)
     report(.workerJoined(name: member.name, number: joined, threads: member.threads, count: activeCount))
     dispatch(at: now)
   }
@@ -79,33 +79,49 @@ extension CoordinatorMachine {
     if banned.count >= 1024 { banned.removeAll() }
     if !mayReturn { banned.insert(peer) }
     send(mayReturn ? .lost : .refuse, mayReturn ? .none : .reason(reason), to: peer)
-    remove(peer, reason, at: now)
+    remove(peer, reason, mayReturn: mayReturn, at: now)
   }
 
   /// Ends a membership; the worker's unfinished leaves go to others.
-  mutating func remove(_ peer: Peer, _ reason: String, at now: Instant) {
+  mutating func remove(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
     guard let member = members.removeValue(forKey: peer) else { return }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
     if !member.isLagging { giveBack(member) }
-    if member.state == .loading { awaited = max(awaited - 1, 0) }
+    if member.state == .loading { settle(member.name) }
     if members.isEmpty && member.state != .loading { lastProgress = now }
-    if configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 {
+    if configuration.awaitedWorkers > 0 && mayReturn && !endedNames.contains(member.name) {
+      absentNames.insert(member.name)
+    }
+    if isDeserted {
       end("worker \(member.name) has left, and none is left: \(reason)", culprit: member.name)
       return
     }
     dispatch(at: now)
   }
 
+  /// Waits no more for the local worker `name` to join; whether it did until now. Counted by name, as a worker that
+  /// connects anew is a member twice for a while.
+  @discardableResult private mutating func settle(_ name: String) -> Bool {
+    guard configuration.awaitedWorkers > 0, settledNames.insert(name).inserted else { return false }
+    awaited = max(awaited - 1, 0)
+    return true
+  }
+
+  /// Whether all processes that were started here have ended or are about to.
+  private var isDeserted: Bool {
+    configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 && absentNames.isEmpty
+  }
+
   mutating func processEnded(_ name: String, _ description: String, at now: Instant) {
     endedNames.insert(name)
-    if let peer = members.first(where: { $0.value.name == name })?.key {
-      remove(peer, description, at: now)
-    } else if seenNames.insert(name).inserted {
+    absentNames.remove(name)
+    // More than one where it has connected anew and its old connection is not silent for long enough.
+    for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
+    if settle(name) {
       report(.warning("worker \(name): \(description)"))
-      awaited = max(awaited - 1, 0)
-      if awaited == 0 && members.isEmpty {
-        end("no worker could start; the last: \(description)", culprit: name)
-      }
+      if isDeserted { end("no worker could start; the last: \(description)", culprit: name) }
+    } else if isDeserted {
+      end("worker \(name) has left, and none is left: \(description)", culprit: name)
     }
   }
 
@@ -129,6 +145,9 @@ extension CoordinatorMachine {
 
   mutating func tick(at now: Instant) {
     let limits = configuration.limits
+    let pause = now.seconds(since: lastTick)
+    lastTick = now
+    if pause > limits.silence { forgive(pause, at: now) }
     for peer in members.keys.sorted() {
       guard let member = members[peer] else { continue }
       let silence = now.seconds(since: member.lastHeard)
@@ -162,13 +181,23 @@ extension CoordinatorMachine {
     end(standstill(Int(limits.workers)), culprit: busy.isEmpty ? nil : busy.joined(separator: ", "))
   }
 
+  /// Takes out of all waiting the seconds in which this process was stopped: what others said meanwhile may not be read
+  /// yet.
+  private mutating func forgive(_ pause: Double, at now: Instant) {
+    func forgiven(_ since: Instant) -> Instant { min(now, since.advanced(by: pause)) }
+    for peer in members.keys { members[peer]!.lastHeard = forgiven(members[peer]!.lastHeard) }
+    lastProgress = forgiven(lastProgress)
+    if let work { self.work!.lastProgress = forgiven(work.lastProgress) }
+  }
+
   /// Why nothing has moved for so many seconds.
   private func standstill(_ seconds: Int) -> String {
     if activeCount > 0 {
       return "no progress for \(seconds) s, though \(activeCount) workers answer: step \(step + 1) is stuck"
     }
     if !members.isEmpty { return "\(members.count) workers are still loading their data after \(seconds) s" }
-    if awaited > 0 { return "\(awaited) of the workers started here have not answered for \(seconds) s" }
+    let missing = awaited + absentNames.count
+    if missing > 0 { return "\(missing) of the workers started here have not answered for \(seconds) s" }
     return "no worker for \(seconds) s: start some with `lockstep worker --connect …`"
   }
 }

@@ -61,8 +61,8 @@ extension CoordinatorMachine {
     let plan = configuration.plan
     let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
     guard !isLast else { return }
-    // Only to those that have just done a part of this step, so that no more than one step is ever on its way to a
-    // worker; the others get what they need with their next leaves.
+    // Only to those that have just done a part of this step, so that no more than two steps are ever on their way to a
+    // worker, these and those of its next leaves; the others get what they need with their next leaves.
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.state == .idle && member.task == work!.task {
       sendParameters(chunk, step: step + 1, to: peer)

@@ -117,8 +117,10 @@ struct CoordinatorMachine {
   var owesEvaluation: Bool
   /// Processes started here that may still join.
   var awaited: Int
-  /// The names of all local workers that said hello or ended.
-  var seenNames: Set<String> = []
+  /// The names of local workers that are not awaited any more: they could compute once, were given up or ended.
+  var settledNames: Set<String> = []
+  /// The names of local workers that were given up and may return, as their process has not ended.
+  var absentNames: Set<String> = []
   /// The names of local workers whose process has ended; what they still say is late.
   var endedNames: Set<String> = []
   /// Whether it was said that there are more workers than leaves.
@@ -131,6 +133,7 @@ struct CoordinatorMachine {
   var lastProgress = Instant(nanoseconds: 0)
   /// The seconds without a worker that were last reported.
   var reportedWait = 0
+  var lastTick = Instant(nanoseconds: 0)
   /// Peers that are no workers and were answered or reported once.
   var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
@@ -152,7 +155,7 @@ struct CoordinatorMachine {
     guard !isOver else { return [] }
     actions.removeAll(keepingCapacity: true)
     switch event {
-    case .started: lastProgress = now
+    case .started: (lastProgress, lastTick) = (now, now)
     case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)
     case .malformed(let error, let peer): reject(error, from: peer, at: now)
     case .unreachable(let peer):
