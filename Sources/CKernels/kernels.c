@@ -1,18 +1,10 @@
 #define _GNU_SOURCE
 #include "CKernels.h"
+#include "vectorized.h"
 
 #include <dlfcn.h>
 #include <math.h>
 #include <string.h>
-
-#pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__) && defined(__linux__)
-#define VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTORIZED
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 VECTORIZED void lk_accumulate(float *restrict sum, const float *restrict term, size_t count) {
   for (size_t i = 0; i < count; i++) sum[i] += term[i];

@@ -1,15 +1,7 @@
 #include "CKernels.h"
+#include "vectorized.h"
 
 #include <math.h>
-
-#pragma STDC FP_CONTRACT OFF
-
-#if defined(__x86_64__) && defined(__linux__)
-#define VECTORIZED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define VECTORIZED
-#endif
-#define INLINE static inline __attribute__((always_inline))
 
 /* The vectors never overlap. */
 #define EACH _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < u.count; i++)

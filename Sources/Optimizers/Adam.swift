@@ -44,6 +44,13 @@ public struct Adam: UpdateRule {
     hypergradientRate = values.ifGiven("hypergradient-rate")
   }
 
+  /// The paper's rule, without variants.
+  init(beta1: Double, beta2: Double, epsilon: Double) {
+    (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
+    (correctsBias, hasEpsilonHat, keepsLargest) = (true, false, false)
+    hypergradientRate = nil
+  }
+
   /// ε̂ is about where the bias correction stands.
   public func check() throws {
     guard !hasEpsilonHat || correctsBias else {

@@ -20,37 +20,20 @@ public struct AdamW: UpdateRule {
   ]
   /// λ.
   public static let weightDecay = WeightDecay.decoupled(0.01)
-  /// m and v.
-  public let slots = ["first-moment", "second-moment"]
 
-  private let beta1, beta2, epsilon: Double
+  private let adam: Adam
 
   /// A rule with these values.
   public init(_ values: HyperparameterValues) {
-    beta1 = values["beta1"]
-    beta2 = values["beta2"]
-    epsilon = values["epsilon"]
+    adam = Adam(beta1: values["beta1"], beta2: values["beta2"], epsilon: values["epsilon"])
   }
+
+  /// m and v.
+  public var slots: [String] { adam.slots }
 
   /// Adam's fused kernel; the decay is in what it takes off θ.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
-    let correction = BiasCorrection(beta1, beta2, number: step.number)
-    range.vectors.adam(
-      range.slots[0], range.slots[1], largest: nil, MomentDecays(beta1, beta2),
-      rate: step.learningRate * correction.moment, rootScale: correction.root, epsilon: epsilon)
-  }
+  public func update(_ range: UpdateRange, _ step: UpdateStep) { adam.update(range, step) }
 
-  /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
-    let (firstMoment, secondMoment) = (range.slots[0], range.slots[1])
-    let correction = BiasCorrection(beta1, beta2, number: step.number)
-    range.each { i, g in
-      let m = beta1 * Double(firstMoment[i]) + (1 - beta1) * g
-      let v = beta2 * Double(secondMoment[i]) + (1 - beta2) * g * g
-      firstMoment[i] = Float(m)
-      secondMoment[i] = Float(v)
-      range.vectors.move(
-        i, by: step.learningRate * (correction.moment * m) / (correction.root * v.squareRoot() + epsilon))
-    }
-  }
+  /// Adam's equations.
+  public func reference(_ range: UpdateRange, _ step: UpdateStep) { adam.reference(range, step) }
 }
