@@ -60,7 +60,7 @@ extension Simulation {
   }
 
   private mutating func pauseCoordinator() {
-    let duration = chance(1, in: 10) ? magnitude(12...280) : magnitude(0.01...12)
+    let duration = chance(1, in: 5) ? Double.random(in: 5...400, using: &random) : magnitude(0.01...12)
     log("the coordinator is stopped for \(duration) s")
     coordinatorPausedUntil = max(coordinatorPausedUntil, now + Int64(duration * 1e9))
     disturb(for: duration)
@@ -86,7 +86,9 @@ extension Simulation {
     let lost = Int.random(in: 0..<3, using: &random)
     connections[connection].losesToCoordinator = lost != 0
     connections[connection].losesToWorker = lost != 1
-    log("\(connection + 1) loses what is sent for \(duration) s: \(["to the worker", "by the worker", "both ways"][lost])")
+    log(
+      "\(connection + 1) loses what is sent for \(duration) s: \(["to the worker", "by the worker", "both ways"][lost])"
+    )
     schedule(.reconnect(connection: connection), after: duration)
     disturb(for: duration)
   }
@@ -138,7 +140,8 @@ extension Simulation {
     let isReplaced = isKilled && !isDeserted && processes[process].restarts < scenario.mostRestarts
     log("the coordinator learns that worker \(process) has ended, replaced: \(isReplaced)")
     handle(.processEnded(name: name(of: process), "it has ended", isReplaced: isReplaced))
-    guard isReplaced, outcome == nil else { return }
+    guard isReplaced else { return }
+    if outcome != nil { violate("it ends though a worker is about to be started again") }
     if chance(1, in: 20) {
       isWorkerMissing = true
       handle(.failed("a worker that was killed cannot be started again"))
