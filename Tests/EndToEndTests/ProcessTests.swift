@@ -70,6 +70,17 @@ import Testing
     #expect(!isRunning(victim), "it is ended with the run")
   }
 
+  @Test func theOnlyWorkerMayBeStoppedForLongerThanTheSilenceLimit() throws {
+    let expected = try train(scratch, job)
+    let program = try started(job + ["--workers", "1"])
+    let worker = try #require(program.children.first)
+    kill(worker, SIGSTOP)
+    #expect(program.waitForErrors("/\(worker)) has left: it was silent"), "\(program.errors)")
+    kill(worker, SIGCONT)
+    #expect(program.wait() == 0, "\(program.errors)")
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
   @Test func workersThatAreKilledAreStartedAgain() throws {
     let expected = try train(scratch, job)
     let program = try started(job + ["--workers", "2"])

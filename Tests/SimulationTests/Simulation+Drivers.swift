@@ -7,6 +7,7 @@ import Wire
 extension Simulation {
   mutating func handle(_ event: CoordinatorMachine.Event, _ payload: [Float] = []) {
     guard coordinator != nil, outcome == nil else { return }
+    isCoordinatorChanged = true
     var answers: [CoordinatorMachine.Event] = []
     var gone: [Peer] = []
     for action in coordinator!.handle(event, at: instant) {
@@ -135,7 +136,7 @@ extension Simulation {
       // The next step's, sent to one that has nothing to do, and those of the leaves that it then takes over.
       if sameSession > 2 * TinyModel.chunks.count { violate("\(sameSession) chunks are on the way to \(index + 1)") }
     }
-    if connections[index].toWorker.count > 40 { violate("\(index + 1) lets 40 messages pile up") }
+    if connections[index].toWorker.count > 60 { violate("\(index + 1) lets 60 messages pile up") }
     let time = max(connections[index].lastDeparture, now + Int64(magnitude(2e-5...0.01) * 1e9))
     connections[index].lastDeparture = time
     queue.add(.departure(connection: index), at: time)

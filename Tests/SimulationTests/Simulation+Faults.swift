@@ -60,7 +60,7 @@ extension Simulation {
   }
 
   private mutating func pauseCoordinator() {
-    let duration = chance(1, in: 10) ? magnitude(12...280) : magnitude(0.01...12)
+    let duration = chance(1, in: 5) ? Double.random(in: 5...400, using: &random) : magnitude(0.01...12)
     log("the coordinator is stopped for \(duration) s")
     coordinatorPausedUntil = max(coordinatorPausedUntil, now + Int64(duration * 1e9))
     disturb(for: duration)
@@ -140,7 +140,8 @@ extension Simulation {
     let isReplaced = isKilled && !isDeserted && processes[process].restarts < scenario.mostRestarts
     log("the coordinator learns that worker \(process) has ended, replaced: \(isReplaced)")
     handle(.processEnded(name: name(of: process), "it has ended", isReplaced: isReplaced))
-    guard isReplaced, outcome == nil else { return }
+    guard isReplaced else { return }
+    if outcome != nil { violate("it ends though a worker is about to be started again") }
     if chance(1, in: 20) {
       isWorkerMissing = true
       handle(.failed("a worker that was killed cannot be started again"))

@@ -20,7 +20,7 @@ struct Simulation {
     case arrival(connection: Int)
     case departure(connection: Int)
     /// What was sent before the connection began comes late, out of order.
-    case late(connection: Int, ToCoordinator)
+    indirect case late(connection: Int, ToCoordinator)
     /// The connection is there.
     case established(connection: Int)
     /// The coordinator learns that a connection is gone.
@@ -116,6 +116,8 @@ struct Simulation {
   /// Nil while its process is dead.
   var coordinator: CoordinatorMachine?
   var lives = 0
+  /// Whether something has happened to it since its bounds were checked.
+  var isCoordinatorChanged = false
   /// Until when it is stopped.
   var coordinatorPausedUntil: Int64 = 0
   /// Until when the run must have ended that was asked to stop.
@@ -212,7 +214,9 @@ struct Simulation {
     while outcome == nil, violation == nil, let (time, event) = queue.removeFirst() {
       now = time
       happen(event)
-      checkBounds()
+      if queue.count > 1000 { violate("\(queue.count) events are queued") }
+      if isCoordinatorChanged { checkBounds() }
+      isCoordinatorChanged = false
       if outcome == Self.stopReason, stopDue != nil, scenario.stop?.isResumed == true, violation == nil { resume() }
       events += 1
       if events > 500_000 { violate("it has not ended after \(events) events") }
@@ -221,8 +225,8 @@ struct Simulation {
     result.parameters = current.map(\.bitPattern)
   }
 
-  /// When the run must have ended: some seconds after the last fault to find together again, and the time for all leaves
-  /// at the pace of the slowest; or the limit without workers.
+  /// When the run must have ended: some seconds after the last fault to find together again, and the time for all
+  /// leaves at the pace of the slowest; or the limit without workers.
   private var latestEnd: Int64 {
     disturbedUntil
       + (isDeserted && !scenario.isLocal ? 310_000_000_000 : 30_000_000_000 + Int64(workTime * worstSlowness))
@@ -338,14 +342,17 @@ struct Simulation {
     "\(header.kind) run \(header.run % 1000) session \(header.session) step \(header.step) \(header.leaves) chunk \(header.chunk)"
   }
 
-  /// Nothing may grow without a bound, and no honest worker may be banned.
+  /// Nothing may grow without a bound in the coordinator, and no honest worker may be banned.
   private mutating func checkBounds() {
-    if queue.count > 1000 { violate("\(queue.count) events are queued") }
     guard let coordinator else { return }
     if let stopDue, outcome == nil, now > max(stopDue, coordinatorPausedUntil + 1_000_000_000) {
       violate("it was asked to stop and has not")
     }
     if !coordinator.banned.isEmpty { violate("an honest worker is banned") }
+    // Else the silence of a worker that has ended would be noticed late.
+    if coordinator.lastProgress > instant || coordinator.members.values.contains(where: { $0.lastHeard > instant }) {
+      violate("something is heard before it is said")
+    }
     if coordinator.members.count > 16 { violate("there are \(coordinator.members.count) members") }
     if coordinator.strangers.count > connections.count { violate("there are \(coordinator.strangers.count) strangers") }
     if coordinator.settledNames.count > processes.count || coordinator.endedNames.count > processes.count
