@@ -271,6 +271,8 @@ class Cell:
                 if code != (-signal.SIGKILL if self.fault == "kill" else 128 + signal.SIGTERM):
                     raise Failure(f"error: it ended with {code}: {last_line(process)}")
                 replace()
+                if target == 0 and self.fault == "terminate":
+                    self.replace_sent_home()
         elif self.fault == "stop":
             process.send_signal(signal.SIGSTOP)
 
@@ -298,6 +300,15 @@ class Cell:
                 after(lambda: host.limit(host.rate))
         return begun
 
+    def replace_sent_home(self):
+        """A coordinator that ends in order ends its workers, without an error."""
+        for number, worker in list(self.workers.items()):
+            try:
+                if worker.wait(timeout=5) == 0:
+                    self.start_worker(number)
+            except subprocess.TimeoutExpired:
+                pass  # it was no member yet, and looks for a coordinator
+
     def go_on(self, begun):
         """Plays the operator until the coordinator has ended."""
         begun()
@@ -319,8 +330,7 @@ class Cell:
                 continue
             reason = last_line(worker)
             self.notes.append(f"worker {number} ended {when}: {reason}")
-            sent_home = self.role == "coordinator" and self.fault == "terminate"
-            if not sent_home and not (self.phase == "joining" and "no coordinator answers" in reason):
+            if self.phase != "joining" or "no coordinator answers" not in reason:
                 raise Failure(f"error: {reason}")
             self.start_worker(number)
         if when == "before the fault" and self.coordinator.poll() is not None:
@@ -447,8 +457,9 @@ def main():
         return run_matrix(arguments.program, pathlib.Path(arguments.inside), arguments.only or [["*"] * 3])
     own = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
            'mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /run && exec "$0" "$@"']
-    probe = "ip netns add probe && ip link add name outer type veth peer name eth0 netns probe " \
-            "&& tc qdisc add dev outer root tbf rate 1mbit burst 16kb limit 64kb && ip rule add ipproto tcp sport 1 dport 1 blackhole && ss -Htn"
+    probe = ("ip netns add probe && ip link add name outer type veth peer name eth0 netns probe"
+             " && tc qdisc add dev outer root tbf rate 1mbit burst 16kb limit 64kb"
+             " && ip rule add ipproto tcp sport 1 dport 1 blackhole && ss -Htn")
     try:
         result = subprocess.run([*own, "sh", "-c", probe], capture_output=True, text=True)
         why = result.stderr.strip() if result.returncode != 0 else None
