@@ -25,8 +25,7 @@ LOCKSTEP = pathlib.Path(__file__).resolve().parent.parent / ".build/release/lock
 JOB = ["--data", "digits", "--model", "mlp:256,256", "--batch-size", "256", "--micro-batches", "8"]
 MEAN_INTERVAL = 5.0
 GROWTH = 0.2  # MB a minute, and
-SLACK = 5.0  # MB in all, that memory may grow by after the warm-up
-"""Allocators settle for a while; a leak of one gradient (0.35 MB) a minute is found in an hour."""
+SLACK = 5.0  # MB in all, that memory may grow by after the warm-up: allocators settle for a while
 
 
 class Soak:
@@ -69,7 +68,7 @@ class Soak:
         number = self.random.choice([2, 3])
         fault = self.random.choice(["SIGKILL", "SIGTERM", "SIGSTOP"])
         worker = self.workers[number]
-        if number in self.stopped:
+        if number in self.stopped or worker.poll() is not None:
             return
         self.count(f"worker {fault}")
         worker.send_signal(signal.Signals[fault])
@@ -99,7 +98,7 @@ class Soak:
         for number in (1, 2, 3):
             self.start_worker(number)
         begin = time.monotonic()
-        next_fault, next_sample, problems = 0.0, 0.0, []
+        next_fault, next_sample, ended, problems = 0.0, 0.0, {}, []
         while self.coordinator.poll() is None:
             elapsed = time.monotonic() - begin
             if elapsed > 5 * self.seconds + 120:
@@ -117,10 +116,14 @@ class Soak:
                 self.sample("worker 1", self.workers[1], elapsed)
                 next_sample = elapsed + 1
             for number, worker in self.workers.items():
-                # A terminated coordinator sends its workers home.
-                if worker.poll() is not None and self.coordinator.poll() is None:
-                    if worker.returncode != 0:
-                        problems.append(f"worker {number} ended with {worker.returncode}")
+                if worker.poll() is None:
+                    continue
+                if worker.returncode != 0:
+                    problems.append(f"worker {number} ended with {worker.returncode}")
+                # A terminated coordinator sends its workers home; one that is at its end does as well.
+                since = ended.setdefault(number, elapsed)
+                if elapsed - since > 2:
+                    del ended[number]
                     if number == 1:
                         self.samples["worker 1"].clear()
                     self.start_worker(number)
