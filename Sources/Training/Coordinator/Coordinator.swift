@@ -112,6 +112,11 @@ public final class Coordinator {
         advice: prepared.advice, limits: limits))
   }
 
+  deinit {
+    // ZeroMQ leaves the file of a socket that was bound by its path.
+    if address.hasPrefix("ipc://") { unlink(String(address.dropFirst("ipc://".count))) }
+  }
+
   /// Runs to the end. What `observe` throws ends the run with that error.
   ///
   /// - Throws: ``TrainingError`` with the root cause where the run fails.
