@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Some cells of the matrix of faults, on hosts of a network; the script runs all of them.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct ChaosTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ChaosTests {
   @Test("faults on a network do not change a bit")
   func faultsOnANetworkDoNotMatter() throws {
     let cells = [
@@ -13,7 +13,7 @@ import Testing
     let program = Program.folder.appendingPathComponent("lockstep").path
     let run = try Program(
       ["python3", script, "--program", program] + cells.flatMap { ["--only", $0] }, of: "/usr/bin/env")
-    let code = run.wait(seconds: 280)
+    let code = run.wait(seconds: 540)
     if code == 77 {
       print("SKIPPED: \(run.output)")
       return
