@@ -161,7 +161,8 @@ extension Comparison.Run {
     var training: TrainingRun?
     do {
       let run = try TrainingRun(
-        RunStart(prepared: prepared, output: folder, resumed: nil), every: .seconds(600), keep: 1, signals: signals)
+        RunStart(prepared: prepared, output: folder, resumed: nil), every: .seconds(600), keep: 1, signals: signals,
+        keepsHistory: true)
       training = run
       announce(run.headline)
       try run.runLocally(workers: configuration.workers, threads: configuration.threads, mostRestarts: 3)

@@ -6,8 +6,8 @@ final class TrainingRun {
   private let folder: RunFolder
   private let signals: SignalWatch
   private var statistics = RunStatistics()
-  /// What a comparison shows of it.
-  private(set) var history = RunHistory()
+  /// What a comparison shows of it; grows with each epoch.
+  private(set) var history: RunHistory?
   /// How it ended; nil before.
   private(set) var summary: RunSummary?
 
@@ -16,10 +16,13 @@ final class TrainingRun {
   private let obsolete: CheckpointStore?
   private let checkpoints: CheckpointSaver
 
-  init(_ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch) throws {
+  init(
+    _ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch, keepsHistory: Bool = false
+  ) throws {
     prepared = start.prepared
     checkpoint = start.resumed?.checkpoint
     self.signals = signals
+    history = keepsHistory ? RunHistory() : nil
     folder = try RunFolder(
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) })
     let store = CheckpointStore(run: folder.path, keep: keep)
@@ -79,12 +82,12 @@ final class TrainingRun {
       try coordinator.run { event in
         if start == nil, case .workerJoined = event { start = Instant.now }
         statistics.add(event)
-        history.add(event, at: secondsSinceStart())
+        history?.add(event, at: secondsSinceStart())
         try folder.record(event)
         if case .step(let report) = event, prepared.plan.isEvaluationDue(afterStep: report.step - 1) {
           let hash = parametersSHA256(coordinator.parameters.values)
           try folder.record(epoch: report.epoch, step: report.step, parametersSHA256: hash)
-          history.endEpoch(statistics.summary, parametersSHA256: hash)
+          history?.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
         if checkpoints.isDue(event), coordinator.isReadyToSave {

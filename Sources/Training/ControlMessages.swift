@@ -38,8 +38,8 @@ struct Ready: Codable, Equatable, Sendable {
 
 /// REFUSE and GOODBYE: why.
 struct Reason: Codable, Equatable, Sendable {
-  /// A sentence.
-  var reason: String
+  /// A sentence; nil where the run is complete.
+  var reason: String?
 }
 
 extension Encodable {

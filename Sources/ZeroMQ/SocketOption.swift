@@ -25,6 +25,17 @@ public struct SocketOption: Sendable {
   /// A ROUTER's send to a peer that is gone throws instead of dropping the message silently.
   public static let reportsGonePeers = SocketOption(name: ZMQ_ROUTER_MANDATORY, value: .int32(1))
 
+  /// How long a TCP connection may leave what was sent unanswered before it is closed, in milliseconds; by default the
+  /// system tries for many minutes, at ever longer intervals.
+  public static func longestRetransmission(milliseconds: Int32) -> SocketOption {
+    .init(name: ZMQ_TCP_MAXRT, value: .int32(milliseconds))
+  }
+
+  /// How long an attempt to connect may take, in milliseconds.
+  public static func connectTimeout(milliseconds: Int32) -> SocketOption {
+    .init(name: ZMQ_CONNECT_TIMEOUT, value: .int32(milliseconds))
+  }
+
   /// The longest pause between two attempts to connect, in milliseconds.
   public static func longestReconnectInterval(milliseconds: Int32) -> SocketOption {
     .init(name: ZMQ_RECONNECT_IVL_MAX, value: .int32(milliseconds))

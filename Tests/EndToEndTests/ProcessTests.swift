@@ -39,6 +39,14 @@ import Testing
     #expect(worker.wait() == 0, "\(worker.errors)")
   }
 
+  @Test func aCoordinatorLeavesNoSocketFile() throws {
+    let coordinator = try Coordinating(scratch, ["--epochs", "1"], bind: "ipc://\(scratch.path("socket"))")
+    #expect(FileManager.default.fileExists(atPath: scratch.path("socket")))
+    coordinator.program.send(SIGTERM)
+    #expect(coordinator.program.wait() == 128 + SIGTERM)
+    #expect(!FileManager.default.fileExists(atPath: scratch.path("socket")))
+  }
+
   @Test("a worker that is killed does not change a bit, and is named", arguments: [SIGKILL, SIGTERM])
   func aKilledWorkerDoesNotMatter(_ signal: Int32) throws {
     let expected = try train(scratch, job)

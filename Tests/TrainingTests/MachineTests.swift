@@ -342,6 +342,22 @@ import Wire
     return worker
   }
 
+  @Test("a run that ends before its time ends its workers with its reason", arguments: [nil, "interrupted by SIGTERM"])
+  func theRunsReasonIsTheWorkers(reason: String?) {
+    var worker = working()
+    let goodbye = Header(.goodbye, run: 7, session: 1)
+    var outcome: String??
+    for case .end(let failure) in worker.handle(.received(goodbye, .reason(reason)), at: at(1)) { outcome = failure }
+    #expect(outcome == .some(reason.map { "the coordinator at here has ended the run: \($0)" }))
+  }
+
+  @Test func theTimeInWhichAWorkerWasStoppedIsNoWaitForTheCoordinator() {
+    var worker = WorkerMachine(address: "here")
+    _ = worker.handle(.started, at: at(0))
+    for second in [1, 2, 60, 61, 65] { #expect(worker.handle(.tick, at: at(Double(second))).isEmpty, "\(second)") }
+    #expect(worker.handle(.tick, at: at(67)).count == 1, "eight seconds are over, 58 not counted")
+  }
+
   @Test("a worker that has lost its coordinator drops its work, says hello again, and keeps its data")
   func comesBack() {
     for isTold in [false, true] {

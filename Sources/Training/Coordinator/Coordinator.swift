@@ -64,6 +64,7 @@ public final class Coordinator {
     socket = try Socket(Context(), .router)
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.reportsGonePeers)
+    try socket.set(.longestRetransmission(milliseconds: limits.milliseconds(limits.silence)))
     // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout)
@@ -100,6 +101,11 @@ public final class Coordinator {
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
         onNonFinite: prepared.job.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
         advice: prepared.advice, limits: limits))
+  }
+
+  deinit {
+    // ZeroMQ leaves the file of a socket that was bound by its path.
+    if address.hasPrefix("ipc://") { unlink(String(address.dropFirst("ipc://".count))) }
   }
 
   /// Runs to the end. What `observe` throws ends the run with that error.
@@ -221,7 +227,7 @@ public final class Coordinator {
     switch frames.header.kind {
     case .hello: return .hello(try frames.decode(Hello.self))
     case .ready: return .ready(try frames.decode(Ready.self))
-    case .goodbye: return .reason(try frames.decode(Reason.self).reason)
+    case .goodbye: return .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
     case .push: return .gradient(byteCount: frames.payload?.count ?? 0)
     case .metrics:
       guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }

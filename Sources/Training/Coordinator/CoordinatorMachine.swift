@@ -92,7 +92,8 @@ struct CoordinatorMachine {
   enum Body {
     case none
     case welcome
-    case reason(String)
+    /// Nil where the run is complete.
+    case reason(String?)
     /// The chunk, of the parameters of the header's step.
     case parameters(chunk: Int)
   }
@@ -196,7 +197,7 @@ struct CoordinatorMachine {
     guard !isOver else { return }
     isOver = true
     for peer in members.keys.sorted() {
-      send(.goodbye, .reason(failure ?? "the run is complete"), to: peer)
+      send(.goodbye, .reason(failure), to: peer)
     }
     actions.append(.end(failure: failure.map { TrainingError($0, culprit: culprit) }))
   }

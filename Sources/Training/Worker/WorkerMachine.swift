@@ -28,7 +28,8 @@ struct WorkerMachine {
   enum Content {
     case none
     case welcome(Welcome)
-    case reason(String)
+    /// Nil where the run is complete.
+    case reason(String?)
     /// So many bytes of parameters, which the driver holds.
     case parameters(byteCount: Int)
   }
@@ -104,6 +105,7 @@ struct WorkerMachine {
   private var lastHello = Instant(nanoseconds: 0)
   private var lastHeard = Instant(nanoseconds: 0)
   private var lastPing = Instant(nanoseconds: 0)
+  private var lastTick = Instant(nanoseconds: 0)
   private var actions: [Action] = []
 
   /// A worker of `threads` compute threads that connects to `address`, which is for errors here.
@@ -117,6 +119,7 @@ struct WorkerMachine {
     actions.removeAll(keepingCapacity: true)
     if case .started = event {
       state = .connecting(since: now)
+      lastTick = now
       hello(at: now)
       return actions
     }
@@ -209,7 +212,8 @@ struct WorkerMachine {
   private mutating func receive(_ header: Header, _ content: Content, at now: Instant) {
     lastHeard = now
     switch (header.kind, content, state) {
-    case (.refuse, .reason(let reason), _): fail("the coordinator at \(address) refused this worker: \(reason)")
+    case (.refuse, .reason(let reason), _):
+      fail("the coordinator at \(address) refused this worker: \(reason ?? "it did not say why")")
     case (.welcome, .welcome(let welcome), .connecting):
       (run, session, onNonFinite) = (header.run, header.session, welcome.job.onNonFinite)
       state = .draining(welcome)
@@ -218,9 +222,9 @@ struct WorkerMachine {
     case _ where header.run != run || header.session != session: break  // meant for an earlier session
     case (.ping, _, _): send(.pong)
     case (.pong, _, _): break
-    case (.goodbye, .reason, _):
+    case (.goodbye, .reason(let reason), _):
       state = .over
-      actions.append(.end(failure: nil))
+      actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
     case (.parameters, .parameters(let byteCount), .ready(var prepared)):
       state = .over  // so that `prepared` is the only copy
       let chunk = Int(header.chunk)
@@ -318,6 +322,12 @@ struct WorkerMachine {
   }
 
   private mutating func tick(at now: Instant) {
+    let pause = now.seconds(since: lastTick)
+    lastTick = now
+    if pause > limits.silence, case .connecting(let since) = state {
+      // This process was stopped; what was said meanwhile may not be read yet.
+      state = .connecting(since: min(now, since.advanced(by: pause)))
+    }
     if case .connecting(let since) = state {
       if let lostSince, now.seconds(since: lostSince) > limits.reconnect {
         fail(

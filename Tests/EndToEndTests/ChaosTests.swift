@@ -1,0 +1,24 @@
+import Foundation
+import Testing
+
+/// Some cells of the matrix of faults, on hosts of a network; the script runs all of them.
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ChaosTests {
+  @Test("faults on a network do not change a bit")
+  func faultsOnANetworkDoNotMatter() throws {
+    let cells = [
+      "worker:kill:pushing", "worker:half-open:receiving", "worker:cut:computing", "coordinator:kill:checkpoint",
+      "coordinator:terminate:evaluating",
+    ]
+    let script = package.appendingPathComponent("Benchmarks/chaos.py").path
+    let program = Program.folder.appendingPathComponent("lockstep").path
+    let run = try Program(
+      ["python3", script, "--program", program] + cells.flatMap { ["--only", $0] }, of: "/usr/bin/env")
+    let code = run.wait(seconds: 540)
+    if code == 77 {
+      print("SKIPPED: \(run.output)")
+      return
+    }
+    #expect(code == 0, "\(run.output)\(run.errors)")
+    #expect(run.output.contains("\(cells.count) of \(cells.count) equal"))
+  }
+}
