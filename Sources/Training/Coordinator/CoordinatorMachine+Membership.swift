@@ -195,7 +195,10 @@ extension CoordinatorMachine {
     if activeCount > 0 {
       return "no progress for \(seconds) s, though \(activeCount) workers answer: step \(step + 1) is stuck"
     }
-    if !members.isEmpty { return "\(members.count) workers are still loading their data after \(seconds) s" }
+    if !members.isEmpty {
+      let names = members.values.map(\.name).sorted().joined(separator: ", ")
+      return "no worker has its data after \(seconds) s; still loading: \(names)"
+    }
     let missing = awaited + absentNames.count
     if missing > 0 { return "\(missing) of the workers started here have not answered for \(seconds) s" }
     return "no worker for \(seconds) s: start some with `lockstep worker --connect …`"
