@@ -4,10 +4,11 @@
     swift build -c release && python3 Benchmarks/against_pytorch.py [--rounds 5]
 
 Each round runs every side once, in an order that moves on from round to round; ratios are taken within a round. The
-first steps of each run are not counted. Both sides compute with one thread a process (Lockstep's coordinator has one of
-its own), except where it says two. PyTorch holds the data as one tensor, standardised once, and reads no value out of its
-loop; DDP runs with gradient_as_bucket_view and static_graph. A Python environment with PyTorch is made where there is
-none. Prints tables; leaves against_pytorch.json (every figure) and against_pytorch.svg in --output.
+first steps of each run are not counted. Both sides compute with one thread a process (Lockstep's coordinator has one
+of its own), except where it says two. PyTorch holds the data as one tensor, standardised once, and reads no value out
+of its loop; DDP runs with gradient_as_bucket_view and static_graph (without the latter no difference could be
+measured). A Python environment with PyTorch is made where there is none. Prints tables; leaves against_pytorch.json
+(every figure) and against_pytorch.svg in --output.
 """
 
 import argparse
@@ -16,7 +17,6 @@ import datetime
 import gzip
 import importlib.util
 import json
-import math
 import os
 import pathlib
 import platform
@@ -26,7 +26,6 @@ import sys
 import tempfile
 import time
 import typing
-import venv
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOCKSTEP = ROOT / ".build/release/lockstep"
@@ -110,7 +109,7 @@ def started(commands, folder):
 
 
 def fail(process, why, folder):
-    errors = "\n".join(path.read_text(errors="replace").strip() for path in sorted(folder.glob("*.err")))
+    errors = "".join(path.read_text(errors="replace") for path in sorted(folder.rglob("*.err"))).strip()
     sys.exit(f"error: `{' '.join(map(str, process.args))}` {why}:\n{errors or '(it printed no error)'}")
 
 
@@ -347,10 +346,9 @@ def plot(results, path):
     low, high = min(0.8, *everything), max(1.25, *everything)
     axes.set_yscale("log", base=2)
     axes.set_ylim(low / 1.15, high * 1.15)
-    step = 0.25 if high / low < 4 else 0.5 if high / low < 16 else 1
-    exponents = range(math.ceil(math.log2(low / 1.15) / step), math.floor(math.log2(high * 1.15) / step) + 1)
-    ticks = [2 ** (exponent * step) for exponent in exponents]
-    axes.set_yticks(ticks, [f"{tick:.2g}×" for tick in ticks])
+    ticks = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 0.7, 1, 1.4, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+    shown = [tick for tick in ticks if low / 1.15 <= tick <= high * 1.15]
+    axes.set_yticks(shown, [f"{tick:.2g}×" for tick in shown])
     axes.minorticks_off()
     axes.axhline(1, color="black", linewidth=1)
     names = [f"{name}\n{r['parameters']:,} parameters\nbatch {r['batch']} a worker" for name, r in results.items()]
@@ -359,7 +357,7 @@ def plot(results, path):
     axes.grid(axis="y", color="#cccccc", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_ylabel("steps/s of Lockstep over PyTorch")
+    axes.set_ylabel("steps/s over PyTorch's (log scale)")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
@@ -390,9 +388,12 @@ def run_under(environment):
     """Goes on under the environment's Python; makes the environment, or what of it is missing, first."""
     python = environment / "bin/python"
     if pathlib.Path(sys.prefix).resolve() != environment.resolve():
-        if not python.exists():
+        if not (environment / "pyvenv.cfg").exists():
+            if environment.exists():
+                sys.exit(f"error: {environment} is no virtual environment: give one, or a new path")
             print(f"making a Python environment in {environment}", file=sys.stderr)
-            venv.create(environment, with_pip=True)
+            if subprocess.run([sys.executable, "-m", "venv", environment]).returncode != 0:
+                sys.exit(f"error: {sys.executable} could not make a virtual environment in {environment}: see above")
         os.execv(python, [python, __file__, *sys.argv[1:]])
     if all(importlib.util.find_spec(name) for name in ["torch", "numpy", "matplotlib"]):
         return
