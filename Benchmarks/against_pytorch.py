@@ -52,7 +52,7 @@ MODELS = {
     "784-64-10": Model([64], 32, 6000, 500),
     "784-256-128-10": Model([256, 128], 128, 2000, 100),
     "784-1024-1024-10": Model([1024, 1024], 128, 150, 10),
-    "784-4096-4096-10": Model([4096, 4096], 128, 12, 3),
+    "784-4096-4096-10": Model([4096, 4096], 128, 16, 3),
 }
 
 SIDES = {
@@ -145,15 +145,15 @@ def job(model, workers, threads, output):
 
 
 def run_figures(model, workers, output, peaks, coordinator):
-    """What a run of Lockstep did, from its folder; steps are counted once each worker has computed one."""
+    """What a run of Lockstep did, from its folder; the warm-up starts with the last worker's first step."""
     lines = [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if line["event"] == "step"]
     first = {}
     for number, step in enumerate(steps):
         for worker in step["compute_seconds"]:
             first.setdefault(worker, number)
-    counted = steps[max(model.warm_up, *first.values()) :]
-    if len(first) < workers or len(counted) < model.steps / 2:
+    counted = steps[max(first.values()) + model.warm_up :]
+    if len(first) < workers or len(counted) < model.steps / 10:
         sys.exit(f"error: {len(first)} of {workers} workers took part, the last from step {max(first.values()) + 1} of "
                  f"{len(steps)} on: too few steps are left to count; is the machine busy?")
     summary = json.loads((output / "summary.json").read_text())
