@@ -357,7 +357,7 @@ class Cell:
 
 def job(data):
     return ["--data", f"{data}/train.csv", "--test", f"{data}/test.csv", "--model", f"mlp:{HIDDEN},{HIDDEN}",
-            "--batch-size", str(BATCH), "--micro-batches", "4", "--epochs", str(EPOCHS)]
+            "--batch-size", str(BATCH), "--micro-batches", "2", "--epochs", str(EPOCHS)]
 
 
 def is_sent_home(worker):
