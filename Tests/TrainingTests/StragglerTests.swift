@@ -118,6 +118,14 @@ private struct TimedRun {
     return run
   }
 
+  @Test func aWorkerWhoseFirstTaskIsSlowGetsItsShare() {
+    // Fresh memory and code that is made on the way: 50 times slower once.
+    let cold = TimedWorker(secondsPerLeaf: { $0 == Instant(nanoseconds: 0) ? 0.05 : 0.001 })
+    let run = run([Self.fast, cold], microBatches: 2)
+    #expect(run.warnings.isEmpty)
+    #expect(run.cuts[10..<400].allSatisfy { $0[0]?.count == 1 && $0[1]?.count == 1 })
+  }
+
   @Test("a third worker at a tenth of the speed hardly costs time", arguments: [4, 8, 16, 24, 64])
   func aSlowWorkerCostsLittle(_ microBatches: Int) {
     let slow = TimedWorker(secondsPerLeaf: { _ in 0.01 })

@@ -64,6 +64,7 @@ extension CoordinatorMachine {
       assign(last..<last + 1, of: work, to: peer, at: now)
       members[peer]!.isLagging = true
       members[peer]!.paces[true] = nil  // what it was counts no more
+      members[peer]!.isWarm = false
     }
   }
 

@@ -92,8 +92,11 @@ extension CoordinatorMachine {
     member.lastProgress = now
     if member.owed.isEmpty && member.state == .busy {
       member.state = .idle
-      member.paces[task.isTraining, default: Pace()].add(
-        leaves: member.leaves.count, seconds: now.seconds(since: member.assigned))
+      if member.isWarm {
+        member.paces[task.isTraining, default: Pace()].add(
+          leaves: member.leaves.count, seconds: now.seconds(since: member.assigned))
+      }
+      member.isWarm = true
     }
     members[peer] = member
   }

@@ -240,6 +240,8 @@ struct Member {
   var lastProgress: Instant
   /// Whether others have its leaves as well.
   var isLagging = false
+  /// Whether it has just done a task; the first one after a pause takes longer and says nothing about its pace.
+  var isWarm = false
   /// Its pace in training and in evaluations.
   var paces: [Bool: Pace] = [:]
   /// Since when it has been much slower than the fastest.
