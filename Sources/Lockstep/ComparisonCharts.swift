@@ -125,11 +125,12 @@ struct ComparisonCharts {
       guard let times = run.history?.timesAStep else { return nil }
       return StackedBarChart.Bar(
         label(run.configuration),
-        [times.compute, times.wait, times.sumUpdate, times.send].map { $0 * factor },
+        [times.compute, times.wait, times.sumUpdate, times.transfer].map { $0 * factor },
         total: significant(times.total * factor) + " " + unit)
     }
     return StackedBarChart(
-      "Time a step", axis: "mean wall time a step (\(unit))", parts: ["compute", "wait", "sum and update", "send"], bars
+      "Time a step", axis: "mean wall time a step (\(unit))", parts: ["compute", "wait", "sum and update", "transfer"],
+      bars
     )
   }
 

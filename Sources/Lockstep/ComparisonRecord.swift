@@ -34,7 +34,7 @@ struct ComparisonRecord: Encodable {
     let equal: Bool?
     let epochs: [RunHistory.Epoch]
     /// Means a step.
-    let secondsPerStep: RunHistory.TimeSplit?
+    let secondsPerStep: TimeSplit?
     let curve: [RunHistory.CurvePoint]
   }
 

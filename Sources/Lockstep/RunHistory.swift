@@ -20,42 +20,6 @@ struct RunHistory: Equatable, Sendable {
     var testR2: Double?
   }
 
-  /// Where the coordinator's wall time went. The parts add up to the whole: what it summed and updated, what it spent in
-  /// socket calls, of the rest what the worker that computed longest took, and what remains.
-  struct TimeSplit: Equatable, Codable, Sendable {
-    var total = 0.0
-    var compute = 0.0
-    var wait = 0.0
-    var sumUpdate = 0.0
-    var send = 0.0
-
-    init() {}
-
-    /// A step's, given the compute threads of each worker.
-    init(_ report: StepReport, threads: [Int: Int]) {
-      total = report.seconds
-      sumUpdate = min(report.sumUpdateSeconds, total)
-      send = min(report.sendSeconds, total - sumUpdate)
-      let longest = report.computeSeconds.map { $0.seconds / Double(max(threads[$0.worker] ?? 1, 1)) }.max() ?? 0
-      compute = min(longest, total - sumUpdate - send)
-      wait = total - sumUpdate - send - compute
-    }
-
-    static func += (left: inout TimeSplit, right: TimeSplit) {
-      left.total += right.total
-      left.compute += right.compute
-      left.wait += right.wait
-      left.sumUpdate += right.sumUpdate
-      left.send += right.send
-    }
-
-    static func / (split: TimeSplit, count: Int) -> TimeSplit {
-      var mean = split
-      for part in [\TimeSplit.total, \.compute, \.wait, \.sumUpdate, \.send] { mean[keyPath: part] /= Double(count) }
-      return mean
-    }
-  }
-
   /// Points of a curve, at most.
   static let curvePoints = 300
 

@@ -158,11 +158,37 @@ final class TrainingRun {
     if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
     if let accuracy = summary.testAccuracy { lines[0] += ", test accuracy \(format(accuracy))" }
     if let r2 = summary.testR2 { lines[0] += ", test R² \(format(r2))" }
+    if summary.stepTime.total > 0 {
+      lines.append("time: " + text(summary.stepTime))
+      if let advice = advice(summary.stepTime, workers: summary.workers) { lines.append(advice) }
+    }
     lines.append("model: \(folder.path)/model.safetensors")
     lines.append("parameters_sha256: \(summary.parametersSHA256 ?? "")")
     say(lines.joined(separator: "\n"))
   }
 }
+
+/// The shares of a step's parts.
+private func text(_ time: TimeSplit) -> String {
+  let parts = [
+    (time.compute, "computing"), (time.wait, "waiting"), (time.sumUpdate, "sums and updates"),
+    (time.transfer, "messages"),
+  ]
+  return parts.map { "\(percent($0, of: time)) \($1)" }.joined(separator: ", ")
+}
+
+/// What would make steps faster, where much of their time is not spent on computing.
+private func advice(_ time: TimeSplit, workers: Int) -> String? {
+  let waiting = time.wait + time.transfer
+  if waiting > 0.3 * time.total {
+    let remedy = workers > 1 ? "larger batches (--batch-size) or fewer workers" : "larger batches (--batch-size)"
+    return "\(percent(waiting, of: time)) of a step waits for messages and workers: \(remedy) would pay"
+  }
+  guard time.sumUpdate > 0.3 * time.total else { return nil }
+  return "\(percent(time.sumUpdate, of: time)) of a step is sums and updates: larger batches (--batch-size) would pay"
+}
+
+private func percent(_ part: Double, of time: TimeSplit) -> String { "\(Int((100 * part / time.total).rounded())) %" }
 
 /// The run was ended by a signal.
 struct Interruption: Error, CustomStringConvertible {

@@ -39,6 +39,8 @@ public struct RunSummary: Codable, Sendable {
   public var parametersSHA256: String?
   /// From the first worker to the end.
   public var seconds = 0.0
+  /// Where the steps' time went; evaluations are left out.
+  public var stepTime = TimeSplit()
   /// Steps over the time from the first step's start to the last one's end, evaluations left out.
   public var stepsPerSecond: Double?
 
@@ -54,6 +56,7 @@ public struct RunSummary: Codable, Sendable {
     case parameterCount = "parameter_count"
     case parametersSHA256 = "parameters_sha256"
     case seconds
+    case stepTime = "step_time"
     case stepsPerSecond = "steps_per_second"
   }
 
@@ -77,7 +80,8 @@ public struct RunStatistics: Codable, Sendable {
   private var epochExamples = 0
   private var epochLoss = 0.0
   private var epochCorrect = 0.0
-  private var stepSeconds = 0.0
+  /// The compute threads of each worker.
+  private var threads: [Int: Int] = [:]
 
   /// Nothing yet.
   public init() {}
@@ -85,9 +89,10 @@ public struct RunStatistics: Codable, Sendable {
   /// Takes in an event.
   public mutating func add(_ event: TrainingEvent) {
     switch event {
-    case .workerJoined(_, let number, let threads, _):
+    case .workerJoined(_, let number, let count, _):
       summary.workers = max(summary.workers, number)
-      summary.threads = max(summary.threads, threads)
+      summary.threads = max(summary.threads, count)
+      threads[number] = count
     case .step(let report):
       if report.epoch != epoch {
         epoch = report.epoch
@@ -100,19 +105,21 @@ public struct RunStatistics: Codable, Sendable {
         epochLoss += report.loss * Double(report.examples)
         if let accuracy = report.accuracy { epochCorrect += accuracy * Double(report.examples) }
       }
-      stepSeconds += report.seconds
+      summary.stepTime += TimeSplit(report, threads: threads)
       summary.steps = report.step
       summary.epochs = report.epoch
       summary.examplesSeen += report.examples
       let isMeasured = epochExamples > 0
       summary.trainLoss = isMeasured ? epochLoss / Double(epochExamples) : nil
       summary.trainAccuracy = isMeasured && report.accuracy != nil ? epochCorrect / Double(epochExamples) : nil
-      summary.stepsPerSecond = stepSeconds > 0 ? Double(report.step) / stepSeconds : nil
+      let seconds = summary.stepTime.total
+      summary.stepsPerSecond = seconds > 0 ? Double(report.step) / seconds : nil
     case .evaluation(let report):
       summary.testLoss = report.loss.isFinite ? report.loss : nil
       summary.testAccuracy = report.accuracy
       summary.testR2 = report.r2?.isFinite == true ? report.r2 : nil
-    case .workerLeft, .waiting, .warning: break
+    case .workerLeft(_, let number, _, _): threads[number] = nil
+    case .waiting, .warning: break
     }
   }
 

@@ -68,9 +68,9 @@ import Testing
       #expect(run.epochs[1].testLoss == expected.test_loss && run.epochs[1].trainLoss == expected.train_loss)
       #expect(run.curve.count == 24)
       let times = try #require(run.secondsPerStep)
-      let parts = [times.compute, times.wait, times.sumUpdate, times.send]
+      let parts = [times.compute, times.wait, times.sumUpdate, times.transfer]
       #expect(parts.allSatisfy { $0 >= 0 } && abs(parts.reduce(0, +) - times.total) < 1e-9 * times.total)
-      #expect(times.compute > 0 && times.sumUpdate > 0 && times.send > 0)
+      #expect(times.compute > 0 && times.sumUpdate > 0 && times.transfer > 0)
       #expect(try Summary(scratch.path(run.folder)).parameters_sha256 == hash)
       #expect(try scratch.read("\(run.folder)/job.yaml") == scratch.read("alone/job.yaml"))
     }
@@ -294,7 +294,7 @@ private struct Record: Decodable {
     let compute: Double
     let wait: Double
     let sumUpdate: Double
-    let send: Double
+    let transfer: Double
   }
 
   struct Point: Decodable {

@@ -157,6 +157,11 @@ struct Summary: Decodable {
   let parameters_sha256: String
   let seconds: Double
   let steps_per_second: Double?
+  let step_time: StepTime
+
+  struct StepTime: Decodable {
+    let total, compute, wait, sum_update, transfer: Double
+  }
 
   init(_ folder: String) throws {
     self = try JSONDecoder().decode(

@@ -19,6 +19,10 @@ import Testing
     #expect(summary.parameter_count == 65 * 256 + 257 * 128 + 129 * 10)
     #expect(summary.parameters_sha256.count == 64)
     #expect(program.output.contains("parameters_sha256: \(summary.parameters_sha256)"))
+    #expect(program.output.contains(/\ntime: \d+ % computing, \d+ % waiting, \d+ % sums and updates, \d+ % messages\n/))
+    let time = summary.step_time
+    #expect(abs(time.compute + time.wait + time.sum_update + time.transfer - time.total) < 1e-9 * time.total)
+    #expect(time.compute > 0 && time.sum_update > 0 && time.transfer > 0 && time.total < summary.seconds)
     let lines = try scratch.read("run/metrics.jsonl").split(separator: "\n").map {
       try JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8))
     }

@@ -280,12 +280,12 @@ import Testing
       (0.5, [], 2.0, 1.0, [0.0, 0.0, 0.5, 0.0]),
     ] as [(Double, [(Int, Double)], Double, Double, [Double])])
   func split(_ seconds: Double, _ compute: [(Int, Double)], _ sumUpdate: Double, _ send: Double, _ parts: [Double]) {
-    let split = RunHistory.TimeSplit(
+    let split = TimeSplit(
       report(step: 1, seconds: seconds, compute: compute, sumUpdate: sumUpdate, send: send), threads: [1: 1, 2: 2])
-    for (value, expected) in zip([split.compute, split.wait, split.sumUpdate, split.send], parts) {
+    for (value, expected) in zip([split.compute, split.wait, split.sumUpdate, split.transfer], parts) {
       #expect(abs(value - expected) < 1e-12, "\(split)")
     }
-    #expect(abs(split.compute + split.wait + split.sumUpdate + split.send - split.total) < 1e-12)
+    #expect(abs(split.compute + split.wait + split.sumUpdate + split.transfer - split.total) < 1e-12)
   }
 
   @Test("a curve has at most 300 points, which hold every step", arguments: [1, 2, 60, 61, 299, 300, 301, 1000, 4690])

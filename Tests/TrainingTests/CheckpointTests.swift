@@ -111,7 +111,7 @@ import Testing
     ("garbage state.json", "state.json cannot be read; it is damaged"),
     ("truncate state.json", "state.json cannot be read; it is damaged"),
     ("empty state.json", "state.json cannot be read; it is damaged"),
-    ("format state.json", "state.json is of format 2, where this program reads 1"),
+    ("format state.json", "state.json is of format 3, where this program reads 2"),
     ("step state.json", "state.json is torn or damaged"),
     ("remove SHA256SUMS", "it has no readable SHA256SUMS"),
     ("empty SHA256SUMS", "SHA256SUMS has no digest of state.json"),
@@ -137,7 +137,7 @@ import Testing
     case "empty": content = Data()
     case "flip": content[content.count / 2] ^= 1
     case "garbage": content = Data("garbage\n".utf8)
-    case "format": try replace("\"format\" : 1", "\"format\" : 2")
+    case "format": try replace("\"format\" : 2", "\"format\" : 3")
     case "step": try replace("\"step\" : 40", "\"step\" : 41")
     case "digest":
       let lines = String(decoding: content, as: UTF8.self).split(separator: "\n")

@@ -3,7 +3,7 @@ public import Optimizers
 /// What a checkpoint says about a run besides its vectors; `state.json`.
 public struct CheckpointState: Codable, Sendable {
   /// The format that this code writes.
-  static let presentFormat = 1
+  static let presentFormat = 2
 
   /// The format of the checkpoint.
   var format = presentFormat
