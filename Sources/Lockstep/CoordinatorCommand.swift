@@ -21,8 +21,8 @@ struct CoordinatorCommand: ParsableCommand {
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
-  @OptionGroup(title: "Limits")
-  var waits: LimitFlags
+  @OptionGroup(title: "Connections")
+  var connections: ConnectionFlags
 
   @OptionGroup(title: "Job options")
   var job: JobFlags
@@ -35,7 +35,8 @@ struct CoordinatorCommand: ParsableCommand {
     let run = try TrainingRun(
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
       signals: signals)
-    let coordinator = try run.makeCoordinator(binding: String(endpoint), awaitedWorkers: 0, limits: waits.limits)
+    let coordinator = try run.makeCoordinator(
+      binding: String(endpoint), awaitedWorkers: 0, transport: connections.transport, limits: connections.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {

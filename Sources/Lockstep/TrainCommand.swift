@@ -27,8 +27,8 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
-  @OptionGroup(title: "Limits")
-  var waits: LimitFlags
+  @OptionGroup(title: "Connections")
+  var connections: ConnectionFlags
 
   @OptionGroup(title: "Job options")
   var job: JobFlags
@@ -51,16 +51,20 @@ struct TrainCommand: ParsableCommand {
       signals: signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
-      workers: workers, threads: threads, mostRestarts: maxRestarts, limits: waits.limits)
+      workers: workers, threads: threads, mostRestarts: maxRestarts, transport: connections.transport,
+      limits: connections.limits)
   }
 }
 
 extension TrainingRun {
   /// Runs to the end with a coordinator in this process and worker processes beside it.
-  func runLocally(workers: Int, threads: Int, mostRestarts: Int, limits: Limits = Limits()) throws {
+  func runLocally(
+    workers: Int, threads: Int, mostRestarts: Int, transport: Transport = .auto, limits: Limits = Limits()
+  ) throws {
     let address = try LocalAddress()
     defer { address.remove() }
-    let coordinator = try makeCoordinator(binding: address.endpoint, awaitedWorkers: workers, limits: limits)
+    let coordinator = try makeCoordinator(
+      binding: address.endpoint, awaitedWorkers: workers, transport: transport, limits: limits)
     endOnSignal(coordinator)
     let processes = try LocalWorkers(
       workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox,

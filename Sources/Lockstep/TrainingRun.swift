@@ -34,9 +34,12 @@ final class TrainingRun {
   }
 
   /// A coordinator that begins where the run does.
-  func makeCoordinator(binding endpoint: String, awaitedWorkers: Int, limits: Limits = Limits()) throws -> Coordinator {
+  func makeCoordinator(binding endpoint: String, awaitedWorkers: Int, transport: Transport, limits: Limits) throws
+    -> Coordinator
+  {
     try Coordinator(
-      prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint, limits: limits)
+      prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint,
+      sharesMemory: transport == .auto, limits: limits)
   }
 
   /// What is trained on what.

@@ -1,5 +1,6 @@
 internal import Datasets
 internal import Foundation
+internal import Kernels
 internal import Models
 
 /// The control payloads, as JSON: small, rare, and readable in a capture.
@@ -26,6 +27,8 @@ struct Welcome: Codable, Equatable, Sendable {
   var scaling: Scaling
   /// Floats a chunk.
   var chunkSize: Int
+  /// Where the coordinator keeps parameters, for workers on its machine.
+  var memory: SharedVectors.Name?
 }
 
 /// READY: what must be equal on both sides.
@@ -34,6 +37,8 @@ struct Ready: Codable, Equatable, Sendable {
   var data: String
   /// The model's tensors.
   var layout: ParameterLayout
+  /// Where the worker keeps gradients, if it has mapped the coordinator's memory.
+  var memory: SharedVectors.Name?
 }
 
 /// REFUSE and GOODBYE: why.

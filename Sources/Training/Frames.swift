@@ -36,6 +36,25 @@ struct Frames {
   }
 }
 
+/// Where a chunk of parameters or of a gradient is.
+enum Payload {
+  /// In the message's second frame.
+  case frame(Message)
+  /// In a vector of the sender's shared memory.
+  case shared(Int)
+
+  /// What follows `frames`' header, or stands in its place.
+  init?(_ frames: Frames) {
+    if let payload = frames.payload {
+      self = .frame(payload)
+    } else if frames.header.place > 0, let index = Int(exactly: frames.header.place - 1) {
+      self = .shared(index)
+    } else {
+      return nil
+    }
+  }
+}
+
 extension Socket {
   /// Sends a header with its payload's length filled in, then the payload.
   func send(_ header: Header, _ payload: Message?) throws(ZeroMQError) {
@@ -54,17 +73,13 @@ extension Message {
     mutableBytes.copyBytes(from: bytes)
   }
 
-  /// A received frame of floats, to compute in place: itself where it is aligned, else a copy.
-  var alignedFloats: Message {
-    let isAligned = Int(bitPattern: bytes.baseAddress) % MemoryLayout<Float>.alignment == 0
-    return isAligned ? self : Message(copying: bytes)
-  }
-
-  /// The frame's floats. Valid while the message lives.
-  var floats: MutableFloats {
-    let bytes = mutableBytes
-    guard let base = bytes.baseAddress else { preconditionFailure("an empty frame has no floats") }
-    return MutableFloats(
-      base: base.assumingMemoryBound(to: Float.self), count: bytes.count / MemoryLayout<Float>.size)
+  /// A received frame's floats, to compute in place: where they are if that is aligned, else a copy. Nil where the frame
+  /// is not whole floats.
+  var alignedFloats: FloatBuffer? {
+    guard let base = mutableBytes.baseAddress, count % MemoryLayout<Float>.size == 0 else { return nil }
+    guard Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0 else {
+      return Message(copying: bytes).alignedFloats
+    }
+    return FloatBuffer(base, count: count / MemoryLayout<Float>.size, of: self)
   }
 }

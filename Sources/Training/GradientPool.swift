@@ -5,15 +5,26 @@ internal import Synchronization
 final class GradientPool: Sendable {
   private let parameterCount: Int
   private let free = Mutex<[FloatBuffer]>([])
+  private let vectors = Mutex<SharedVectors?>(nil)
 
   init(parameterCount: Int) {
     self.parameterCount = parameterCount
   }
 
+  /// Memory that the coordinator can map, of which gradients are from now on; nil where there is none.
+  func share() -> SharedVectors? {
+    vectors.withLock { vectors in
+      // More than an assignment's nodes; what is not used takes no memory.
+      vectors = vectors ?? SharedVectors(vectors: 64, count: parameterCount)
+      return vectors
+    }
+  }
+
   /// A vector with any content.
   func take() -> Gradient {
-    let buffer = free.withLock { $0.popLast() } ?? FloatBuffer(count: parameterCount)
-    return Gradient(buffer, pool: self)
+    let shared = vectors.withLock { $0 }?.take()
+    let buffer = shared ?? free.withLock { $0.popLast() } ?? FloatBuffer(count: parameterCount)
+    return Gradient(buffer, pool: self, isShared: shared != nil)
   }
 
   fileprivate func giveBack(_ buffer: FloatBuffer) {
@@ -25,11 +36,15 @@ final class GradientPool: Sendable {
 final class Gradient: Sendable {
   let buffer: FloatBuffer
   private let pool: GradientPool
+  private let isShared: Bool
 
-  fileprivate init(_ buffer: FloatBuffer, pool: GradientPool) {
+  fileprivate init(_ buffer: FloatBuffer, pool: GradientPool, isShared: Bool) {
     self.buffer = buffer
     self.pool = pool
+    self.isShared = isShared
   }
 
-  deinit { pool.giveBack(buffer) }
+  deinit {
+    if !isShared { pool.giveBack(buffer) }
+  }
 }

@@ -1,6 +1,6 @@
 /// The fixed header that starts every message. At most one payload frame follows it.
 ///
-/// All fields are little-endian; the header is exactly 56 bytes.
+/// All fields are little-endian; the header is exactly 64 bytes.
 ///
 /// | offset | size | field          | meaning                                                            |
 /// | -----: | ---: | -------------- | ------------------------------------------------------------------ |
@@ -15,11 +15,13 @@
 /// |     40 |    4 | chunk          | which range of the parameter vector                                |
 /// |     44 |    4 | task           | ``TaskKind``: what the step's leaves are, training or evaluation   |
 /// |     48 |    8 | payload length | bytes in the frame that follows; 0 for none                        |
+/// |     56 |    8 | place          | 0, or in place of a payload 1 + the index of the vector in the     |
+/// |        |      |                | sender's shared memory; in ASSIGN 1: gradients may stay there      |
 public struct Header: Equatable, Sendable {
   /// The protocol version that this code speaks.
-  public static let protocolVersion: UInt16 = 2
+  public static let protocolVersion: UInt16 = 3
   /// How many bytes an encoded header has.
-  public static let size = 56
+  public static let size = 64
   static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
 
   /// What the message says.
@@ -38,11 +40,13 @@ public struct Header: Equatable, Sendable {
   public var task: TaskKind
   /// Bytes in the payload frame.
   public var payloadLength: UInt64
+  /// Where the payload is instead, in memory that both sides have mapped; 0 for no such place.
+  public var place: UInt64
 
   /// A header; what a kind has no use for stays zero.
   public init(
     _ kind: MessageKind, run: UInt64 = 0, session: UInt64 = 0, step: UInt64 = 0, leaves: Range<UInt32> = 0..<0,
-    chunk: UInt32 = 0, task: TaskKind = .none, payloadLength: UInt64 = 0
+    chunk: UInt32 = 0, task: TaskKind = .none, payloadLength: UInt64 = 0, place: UInt64 = 0
   ) {
     self.kind = kind
     self.run = run
@@ -52,9 +56,10 @@ public struct Header: Equatable, Sendable {
     self.chunk = chunk
     self.task = task
     self.payloadLength = payloadLength
+    self.place = place
   }
 
-  /// Writes the header's 56 bytes.
+  /// Writes the header's 64 bytes.
   public func encode(into bytes: UnsafeMutableRawBufferPointer) {
     precondition(bytes.count == Header.size)
     func put(_ value: some FixedWidthInteger, at offset: Int) {
@@ -71,9 +76,10 @@ public struct Header: Equatable, Sendable {
     put(chunk, at: 40)
     put(task.rawValue, at: 44)
     put(payloadLength, at: 48)
+    put(place, at: 56)
   }
 
-  /// The header's 56 bytes.
+  /// The header's 64 bytes.
   public var encoded: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in
       encode(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Header.size]))
@@ -100,7 +106,8 @@ public struct Header: Equatable, Sendable {
     guard start <= end else { throw .reversedLeaves(start, end) }
     self.init(
       kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16), step: get(UInt64.self, at: 24),
-      leaves: start..<end, chunk: get(UInt32.self, at: 40), task: task, payloadLength: get(UInt64.self, at: 48))
+      leaves: start..<end, chunk: get(UInt32.self, at: 40), task: task, payloadLength: get(UInt64.self, at: 48),
+      place: get(UInt64.self, at: 56))
   }
 }
 

@@ -167,7 +167,7 @@ import ZeroMQ
     frame.mutableBytes.copyBytes(from: answer)
     try socket.send(frame)
     #expect(worker.wait(seconds: 10) == 1)
-    #expect(worker.errors.contains("speaks protocol version 99, and this worker 2"), "\(worker.errors)")
+    #expect(worker.errors.contains("speaks protocol version 99, and this worker 3"), "\(worker.errors)")
   }
 
   @Test func aWorkerOfAnotherVersionIsRefusedAndTheRunGoesOn() throws {

@@ -44,6 +44,37 @@ import Testing
     }
   }
 
+  @Test("what is shared in memory and what is sent are the same bits", arguments: jobs)
+  func transports(_ job: [String]) throws {
+    // Two chunks.
+    let common = job + ["--epochs", "2", "--model", "mlp:1024,300", "--workers", "3"]
+    _ = try train(scratch, common, output: "auto")
+    _ = try train(scratch, common + ["--transport", "zmq"], output: "zmq")
+    #expect(try hashes("auto").count == 2 && hashes("auto") == hashes("zmq"))
+  }
+
+  @Test("a worker that can share no memory takes part by messages, which is said once")
+  func mixedTransports() throws {
+    let common = Self.jobs[0] + ["--epochs", "30", "--model", "mlp:32,16"]
+    _ = try train(scratch, common + ["--workers", "2"], output: "undisturbed")
+    let coordinator = try Coordinating(scratch, common)
+    let lockstep = Program.folder.appendingPathComponent("lockstep").path
+    // In a process namespace of its own it finds no other process.
+    let hidden = ["unshare", "--pid", "--fork", "--mount-proc", lockstep, "worker", "--connect", coordinator.address]
+    let outsiders = try (0..<2).map { _ in try Program(hidden, of: "/usr/bin/env") }
+    let insider = try Program(["worker", "--connect", coordinator.address])
+    let said = "is on this machine, but no memory can be shared with it"
+    if outsiders[0].errors.contains("unshare failed") {
+      print("SKIPPED: \(outsiders[0].errors)")
+    } else {
+      #expect(coordinator.program.waitForErrors(said), "\(coordinator.program.errors)")
+    }
+    #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
+    #expect(insider.wait() == 0, "\(insider.errors)")
+    #expect(coordinator.program.errors.components(separatedBy: said).count <= 2, "\(coordinator.program.errors)")
+    #expect(try hashes("run") == hashes("undisturbed"))
+  }
+
   @Test("workers that join and leave over tcp do not change a bit of any epoch", arguments: jobs)
   func joiningAndLeaving(_ job: [String]) throws {
     let common = job + ["--epochs", "60", "--model", "mlp:32,16"]

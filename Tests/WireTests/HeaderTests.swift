@@ -6,12 +6,13 @@ import Testing
 @Suite struct HeaderTests {
   private let example = Header(
     .push, run: 0x1112_1314_1516_1718, session: 0x2122_2324_2526_2728, step: 0x3132_3334_3536_3738,
-    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, payloadLength: 0x7172_7374_7576_7778)
+    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, payloadLength: 0x7172_7374_7576_7778,
+    place: 0x8182_8384_8586_8788)
 
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x02, 0x00,  // version 2
+    0x03, 0x00,  // version 3
     0x07, 0x00,  // kind: push
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -21,6 +22,7 @@ import Testing
     0x64, 0x63, 0x62, 0x61,  // chunk
     0x02, 0x00, 0x00, 0x00,  // task: evaluate
     0x78, 0x77, 0x76, 0x75, 0x74, 0x73, 0x72, 0x71,  // payload length
+    0x88, 0x87, 0x86, 0x85, 0x84, 0x83, 0x82, 0x81,  // place
   ]
 
   private func decode(_ bytes: [UInt8]) throws(WireError) -> Header {
@@ -39,15 +41,15 @@ import Testing
 
   @Test("the layout is the documented one, byte by byte")
   func layout() throws {
-    #expect(Header.size == 56)
-    #expect(golden.count == 56)
+    #expect(Header.size == 64)
+    #expect(golden.count == 64)
     #expect(example.encoded == golden)
     #expect(try decode(golden) == example)
   }
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 2, 0, 9, 0] + [UInt8](repeating: 0, count: 48)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 3, 0, 9, 0] + [UInt8](repeating: 0, count: 56)
     #expect(Header(.ping).encoded == expected)
   }
 
@@ -68,8 +70,8 @@ import Testing
         Header(kind, task: task),
         Header(
           kind, run: .max, session: .max, step: .max, leaves: .max ..< .max, chunk: .max, task: task,
-          payloadLength: .max),
-        Header(kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5),
+          payloadLength: .max, place: .max),
+        Header(kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5, place: 6),
       ] {
         #expect(try decode(header.encoded) == header)
       }
@@ -85,18 +87,18 @@ import Testing
     }
   }
 
-  @Test("another length than 56 bytes is refused", arguments: Array(0..<56) + [57, 64, 112])
+  @Test("another length than 64 bytes is refused", arguments: Array(0..<64) + [65, 72, 128])
   func otherLength(_ count: Int) {
-    let bytes = count < 56 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 56)
+    let bytes = count < 64 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 64)
     #expect(throws: count < 8 ? WireError.notLockstep(bytes: count) : .headerLength(count)) { try decode(bytes) }
   }
 
   @Test("a wrong byte in the magic is refused", arguments: 0..<4)
   func magic(_ offset: Int) {
-    #expect(throws: WireError.notLockstep(bytes: 56)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
+    #expect(throws: WireError.notLockstep(bytes: 64)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
   }
 
-  @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 3, 256, .max] as [UInt16])
+  @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 2, 256, .max] as [UInt16])
   func version(_ version: UInt16) {
     let bytes = changing(4, [UInt8(version & 0xFF), UInt8(version >> 8)])
     #expect(throws: WireError.version(version)) { try decode(bytes) }
@@ -129,7 +131,7 @@ import Testing
     let seed = UInt64.random(in: 0 ... .max)
     print("seed of the mutations: \(seed)")
     var generator = SeededGenerator(seed: seed)
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 64, alignment: 1)
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 72, alignment: 1)
     defer { bytes.deallocate() }
     var (accepted, refused, drifted) = (0, 0, 0)
     for _ in 0..<200_000 {
@@ -137,8 +139,8 @@ import Testing
       var count = golden.count
       for _ in 0...Int(generator.next() % 4) {
         let random = generator.next()
-        bytes[Int(random >> 8) % 56] = UInt8(truncatingIfNeeded: random)
-        if random >> 58 == 0 { count = Int(random >> 16) % 65 }
+        bytes[Int(random >> 8) % 64] = UInt8(truncatingIfNeeded: random)
+        if random >> 58 == 0 { count = Int(random >> 16) % 73 }
       }
       let message = UnsafeRawBufferPointer(rebasing: bytes[..<count])
       do {

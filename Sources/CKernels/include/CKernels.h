@@ -132,6 +132,11 @@ void lk_mean_squared_error(float *predictions, const float *targets, size_t rows
 void lk_scale_bytes(float *output, const uint8_t *input, const float *offset, const float *factor, size_t count);
 void lk_scale_floats(float *output, const float *input, const float *offset, const float *factor, size_t count);
 
+// Memory that other processes of this user can map: a descriptor of `size` zero bytes; -1 with errno where the system
+// has none. The second opens what process `process` has as descriptor `descriptor`, which must be such memory.
+int lk_memory_create(size_t size);
+int lk_memory_open(int process, int descriptor, size_t size);
+
 // Sets OpenMP's thread count for the calling thread to one, where the process has an OpenMP runtime.
 void lk_use_one_openmp_thread(void);
 

@@ -34,7 +34,11 @@ public final class Coordinator {
   private let layout: ParameterLayout
   private let welcome: [UInt8]
   /// The sums at hand, a chunk each.
-  private var sums: [[Node: Message]]
+  private var sums: [[Node: FloatBuffer]]
+  /// The memory in which workers on this machine leave gradients.
+  private var gradients: [CoordinatorMachine.Peer: SharedVectors] = [:]
+  /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
+  private var expectsSharing: Bool
   private var outcome: Outcome?
   /// What this thread has spent since the last step or evaluation was reported.
   private var sumUpdateSeconds = 0.0
@@ -53,9 +57,10 @@ public final class Coordinator {
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
   public init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
-    limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
+    sharesMemory: Bool = true, limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     self.prepared = prepared
+    expectsSharing = sharesMemory
     step = checkpoint?.state.step ?? 0
     evaluatedStep = checkpoint?.state.evaluatedStep
     waker = Waker()
@@ -84,13 +89,15 @@ public final class Coordinator {
     layout = prepared.model.layout
     let optimizer = try prepared.optimizer()
     if let checkpoint {
-      store = ParameterStore(checkpoint, optimizer)
+      store = ParameterStore(checkpoint, optimizer, isShared: sharesMemory)
     } else {
-      let initial = FloatBuffer(count: chunks.parameterCount)
-      prepared.model.initialize(initial.all, seed: prepared.job.seed)
-      store = ParameterStore(initial: initial, optimizer)
+      store = ParameterStore(count: chunks.parameterCount, optimizer, isShared: sharesMemory) {
+        prepared.model.initialize($0, seed: prepared.job.seed)
+      }
     }
-    welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size).encodedPayload()
+    welcome = Welcome(
+      job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size, memory: store.shared?.name
+    ).encodedPayload()
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
@@ -114,7 +121,7 @@ public final class Coordinator {
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
     var poller = Poller(socket, waker)
     var nextTick = Instant.now
-    try handle(.started, payload: nil, observe)
+    try handle(.started, observe)
     while outcome == nil {
       let now = Instant.now
       let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
@@ -123,9 +130,9 @@ public final class Coordinator {
       for letter in mailbox.takeAll() {
         switch letter {
         case .processEnded(let name, let description, let isReplaced):
-          try handle(.processEnded(name: name, description, isReplaced: isReplaced), payload: nil, observe)
-        case .failed(let reason): try handle(.failed(reason), payload: nil, observe)
-        case .stop(let reason): try handle(.stop(reason), payload: nil, observe)
+          try handle(.processEnded(name: name, description, isReplaced: isReplaced), observe)
+        case .failed(let reason): try handle(.failed(reason), observe)
+        case .stop(let reason): try handle(.stop(reason), observe)
         }
       }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
@@ -136,7 +143,7 @@ public final class Coordinator {
       let woken = Instant.now
       if woken >= tick {
         nextTick = woken.advanced(by: 0.1)
-        try handle(.tick, payload: nil, observe)
+        try handle(.tick, observe)
       }
     }
     if case .failure(let error) = outcome {
@@ -194,7 +201,9 @@ public final class Coordinator {
     guard engine.ready.data == prepared.fingerprint else {
       throw TrainingError("\(prepared.job.source.data) has changed since the run began")
     }
-    for chunk in 0..<chunks.count { engine.store(store.current.values[chunks[chunk]].bytes, chunk: chunk) }
+    for chunk in 0..<chunks.count {
+      engine.store(.frame(Message(copying: store.current.values[chunks[chunk]].bytes)), chunk: chunk)
+    }
     engine.compute(prepared.plan.tree(task).root, task)
     done.wait()
     guard case .computed(_, let metrics, let gradient?) = letters.takeAll().first, metrics.flaw == nil else {
@@ -212,23 +221,35 @@ public final class Coordinator {
   private func receive(_ received: ReceivedFrames, _ observe: (TrainingEvent) throws -> Void) throws {
     guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes) else { return }
     let event: CoordinatorMachine.Event
-    var payload: Message?
+    var gradient: FloatBuffer?
     do throws(WireError) {
       let frames = try Frames(received.frames.dropFirst(), total: received.total - 1)
-      payload = frames.payload
-      event = .received(frames.header, try content(of: frames), from: peer)
+      if frames.header.kind == .push { gradient = self.gradient(of: frames, from: peer) }
+      event = .received(frames.header, try content(of: frames, gradient, from: peer), from: peer)
     } catch {
       event = .malformed(error, from: peer)
     }
-    try handle(event, payload: payload, observe)
+    try handle(event, gradient: gradient, observe)
+    if expectsSharing, case .received(_, .ready, _) = event, gradients[peer] == nil, let member = machine.members[peer],
+      member.name.hasPrefix(Worker.host + "/")
+    {
+      expectsSharing = false
+      let text = "worker \(member.number) (\(member.name)) is on this machine, but no memory can be shared with it: "
+      try report(.warning(text + "parameters and gradients go over the socket"), observe)
+    }
   }
 
-  private func content(of frames: Frames) throws(WireError) -> CoordinatorMachine.Content {
+  private func content(
+    of frames: Frames, _ gradient: FloatBuffer?, from peer: CoordinatorMachine.Peer
+  ) throws(WireError) -> CoordinatorMachine.Content {
     switch frames.header.kind {
     case .hello: return .hello(try frames.decode(Hello.self))
-    case .ready: return .ready(try frames.decode(Ready.self))
+    case .ready:
+      let ready = try frames.decode(Ready.self)
+      share(ready.memory, with: peer)
+      return .ready(ready)
     case .goodbye: return .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
-    case .push: return .gradient(byteCount: frames.payload?.count ?? 0)
+    case .push: return .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
     case .metrics:
       guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }
       return .metrics(try NodeMetrics(decoding: payload.bytes))
@@ -236,10 +257,32 @@ public final class Coordinator {
     }
   }
 
+  /// The gradient that a PUSH carries or names; nil where it does neither.
+  private func gradient(of frames: Frames, from peer: CoordinatorMachine.Peer) -> FloatBuffer? {
+    switch Payload(frames) {
+    case .frame(let message): return message.alignedFloats
+    case .shared(let index):
+      guard let vectors = gradients[peer], index < vectors.name.vectors, frames.header.chunk < chunks.count else {
+        return nil
+      }
+      return vectors[index].part(chunks[Int(frames.header.chunk)])
+    case nil: return nil
+    }
+  }
+
+  /// Maps the memory where a worker leaves gradients; it is told in its assignments whether that worked.
+  private func share(_ name: SharedVectors.Name?, with peer: CoordinatorMachine.Peer) {
+    // Those of peers that are gone: a new worker is the time to let go.
+    gradients = gradients.filter { machine.members[$0.key] != nil }
+    gradients[peer] = name.flatMap { name in
+      store.shared != nil && name.count == chunks.parameterCount ? SharedVectors(name, isWritable: true) : nil
+    }
+  }
+
   /// Lets the machine decide and carries its actions out. After that its questions are answered, and it is told of peers
   /// that turned out to be gone.
   private func handle(
-    _ event: CoordinatorMachine.Event, payload: Message?, _ observe: (TrainingEvent) throws -> Void
+    _ event: CoordinatorMachine.Event, gradient: FloatBuffer? = nil, _ observe: (TrainingEvent) throws -> Void
   ) throws {
     var answers: [CoordinatorMachine.Event] = []
     var gone: [CoordinatorMachine.Peer] = []
@@ -253,34 +296,35 @@ public final class Coordinator {
             gone.append(peer)
             continue
           }
-          try socket.send(header, message(body, step: header.step))
+          let (header, payload) = addressed(header, body, to: peer)
+          try socket.send(header, payload)
         } catch {
           guard error.isPeerGone else { throw error }
           gone.append(peer)
         }
       case .keep(let node, let chunk):
-        guard let payload else { preconditionFailure("the machine keeps a gradient that was not received") }
-        sums[chunk][node] = payload.alignedFloats
+        guard let gradient else { preconditionFailure("the machine keeps a gradient that was not received") }
+        sums[chunk][node] = gradient
       case .combine(let left, let right, let chunk):
         let start = Instant.now
         defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         let leftSum = sums[chunk].removeValue(forKey: left)!
         let rightSum = sums[chunk].removeValue(forKey: right)!
-        withExtendedLifetime(rightSum) { accumulate(rightSum.floats.readOnly, into: leftSum.floats) }
+        accumulate(rightSum.values, into: leftSum.all)
         sums[chunk][Node(left.start..<right.end)] = leftSum
       case .discard(let node, let chunk): sums[chunk][node] = nil
       case .check(let chunk):
         let sum = rootSum(of: chunk)
-        let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.floats.readOnly, chunk) }
+        let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.values, chunk) }
         answers.append(.checked(chunk: chunk, nonFinite: tensor))
       case .update(let chunk, let number, let examples):
         updatedChunks.insert(chunk)
         let start = Instant.now
         defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         store.begin(
-          number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).floats.readOnly) })
+          number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
         let sum = rootSum(of: chunk)
-        withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.floats.readOnly) }
+        withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.values) }
         sums[chunk] = [:]
         let tensor = lastNonFiniteTensor(in: store.updated.values[chunks[chunk]], chunk)
         answers.append(.updated(chunk: chunk, nonFinite: tensor))
@@ -298,8 +342,8 @@ public final class Coordinator {
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
     }
-    for answer in answers { try handle(answer, payload: nil, observe) }
-    for peer in gone { try handle(.unreachable(peer), payload: nil, observe) }
+    for answer in answers { try handle(answer, observe) }
+    for peer in gone { try handle(.unreachable(peer), observe) }
   }
 
   /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
@@ -320,7 +364,7 @@ public final class Coordinator {
     }
   }
 
-  private func rootSum(of chunk: Int) -> Message {
+  private func rootSum(of chunk: Int) -> FloatBuffer {
     guard let (_, sum) = sums[chunk].first, sums[chunk].count == 1 else {
       preconditionFailure("chunk \(chunk) is not summed to its root")
     }
@@ -336,19 +380,29 @@ public final class Coordinator {
     do {
       try observe(event)
     } catch {
-      if outcome == nil { try handle(.failed("\(error)"), payload: nil) { _ in } }
+      if outcome == nil { try handle(.failed("\(error)")) { _ in } }
       throw error
     }
   }
 
-  private func message(_ body: CoordinatorMachine.Body, step wanted: UInt64) -> Message? {
+  /// A message for `peer`: what it can read in memory is named there, in place of a payload.
+  private func addressed(
+    _ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer
+  ) -> (Header, Message?) {
+    var header = header
     switch body {
-    case .none: return nil
-    case .welcome: return Message(welcome)
-    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .none:
+      if header.kind == .assign && gradients[peer] != nil { header.place = 1 }
+      return (header, nil)
+    case .welcome: return (header, Message(welcome))
+    case .reason(let reason): return (header, Message(Reason(reason: reason).encodedPayload()))
     case .parameters(let chunk):
-      let buffer = wanted == UInt64(step) ? store.current : store.updated
-      return Message(lending: buffer.values[chunks[chunk]].bytes, of: buffer)
+      let buffer = header.step == UInt64(step) ? store.current : store.updated
+      if gradients[peer] != nil, let index = store.shared?.index(of: buffer) {
+        header.place = UInt64(index) + 1
+        return (header, nil)
+      }
+      return (header, Message(lending: buffer.values[chunks[chunk]].bytes, of: buffer))
     }
   }
 }

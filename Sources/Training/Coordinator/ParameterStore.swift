@@ -12,23 +12,32 @@ struct ParameterStore {
   private(set) var updated: FloatBuffer
   /// Former ones that ZeroMQ was still sending when they were replaced.
   private var retired: [FloatBuffer] = []
+  /// Where parameters are that workers on this machine read in place; nil where they do not.
+  let shared: SharedVectors?
   /// The rule's slots, one after the other.
   let slots: FloatBuffer
   /// Where copies of them go.
   let copyMemory: CopyMemory
   private(set) var optimizer: Optimizer
 
-  init(initial: FloatBuffer, _ optimizer: Optimizer) {
-    current = initial
-    updated = FloatBuffer(count: initial.count)
+  /// The state at the beginning: `count` parameters, which are zeros until they are set.
+  ///
+  /// - Parameter isShared: whether workers may read parameters in place.
+  init(count: Int, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
+    shared = isShared ? SharedVectors(vectors: 8, count: count) : nil
+    current = shared?.take() ?? FloatBuffer(count: count)
+    set(current.all)
+    updated = shared?.take() ?? FloatBuffer(count: count)
     self.optimizer = optimizer
-    slots = FloatBuffer(count: optimizer.slots.count * initial.count)
+    slots = FloatBuffer(count: optimizer.slots.count * count)
     copyMemory = CopyMemory(count: slots.count)
   }
 
   /// The state after `checkpoint`.
-  init(_ checkpoint: Checkpoint, _ optimizer: Optimizer) {
-    self.init(initial: checkpoint.parameters, optimizer)
+  init(_ checkpoint: Checkpoint, _ optimizer: Optimizer, isShared: Bool) {
+    self.init(count: checkpoint.parameters.count, optimizer, isShared: isShared) {
+      $0.copy(checkpoint.parameters.values)
+    }
     slots.all.copy(checkpoint.slots.values)
     self.optimizer.state = checkpoint.state.optimizer
   }
@@ -78,7 +87,7 @@ struct ParameterStore {
     if let index = retired.indices.first(where: { isKnownUniquelyReferenced(&retired[$0]) }) {
       updated = retired.remove(at: index)
     } else {
-      updated = FloatBuffer(count: current.count)
+      updated = shared?.take() ?? FloatBuffer(count: current.count)
     }
     // The others free themselves when ZeroMQ lets go; one is kept for the next step.
     if retired.count > 1 { retired.removeFirst(retired.count - 1) }

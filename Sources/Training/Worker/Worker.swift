@@ -12,9 +12,11 @@ public final class Worker {
   /// Host and process; what the coordinator calls it.
   public static let name = name(processIdentifier: ProcessInfo.processInfo.processIdentifier)
 
+  static let host = ProcessInfo.processInfo.hostName
+
   /// What the worker in process `processIdentifier` of this host is called.
   public static func name(processIdentifier: Int32) -> String {
-    "\(ProcessInfo.processInfo.hostName)/\(processIdentifier)"
+    "\(host)/\(processIdentifier)"
   }
 
   private let threads: Int
@@ -26,6 +28,11 @@ public final class Worker {
   private var machine: WorkerMachine
   private var engine: (any WorkerEngine)?
   private var gradients: [Node: Gradient] = [:]
+  /// Where the coordinator's memory is, by its last WELCOME.
+  private var offered: SharedVectors.Name?
+  /// Whether gradients stay in shared memory, and those of one step that the coordinator may still read there.
+  private var pushesInPlace = false
+  private var pushed: (step: Int, gradients: [Gradient]) = (-1, [])
   private var outcome: Outcome?
 
   private enum Outcome {
@@ -72,12 +79,13 @@ public final class Worker {
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
       for _ in 0..<1000 {
         guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
-        var payload: Message?
+        var payload: Payload?
         let event: WorkerMachine.Event
         do throws(WireError) {
           let frames = try Frames(received.frames[...], total: received.total)
-          payload = frames.payload
+          payload = Payload(frames)
           event = .received(frames.header, try content(of: frames))
+          if frames.header.kind == .assign { pushesInPlace = frames.header.place != 0 }
         } catch {
           event = .malformed(error)
         }
@@ -117,27 +125,41 @@ public final class Worker {
 
   private func content(of frames: Frames) throws(WireError) -> WorkerMachine.Content {
     switch frames.header.kind {
-    case .welcome: .welcome(try frames.decode(Welcome.self))
-    case .refuse, .goodbye: .reason(try frames.decode(Reason.self).reason)
-    case .parameters: .parameters(byteCount: frames.payload?.count ?? 0)
-    default: .none
+    case .welcome:
+      var welcome = try frames.decode(Welcome.self)
+      offered = welcome.memory
+      welcome.memory = nil
+      return .welcome(welcome)
+    case .refuse, .goodbye: return .reason(try frames.decode(Reason.self).reason)
+    case .parameters:
+      switch Payload(frames) {
+      case .frame(let payload): return .parameters(byteCount: payload.count)
+      case .shared(let index): return .parameters(byteCount: engine?.byteCount(shared: index, frames.header.chunk) ?? 0)
+      case nil: return .parameters(byteCount: 0)
+      }
+    default: return .none
     }
   }
 
-  private func handle(_ event: WorkerMachine.Event, payload: Message?) throws {
+  private func handle(_ event: WorkerMachine.Event, payload: Payload?) throws {
     for action in machine.handle(event, at: .now) {
       switch action {
-      case .send(let header, let body): try socket.send(header, message(body))
+      case .send(let header, let body): try send(header, body)
       case .load(let welcome): load(welcome)
       case .store(let chunk):
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
-        engine.store(payload.bytes, chunk: chunk)
-      case .compute(let node, let task): engine?.compute(node, task)
+        engine.store(payload, chunk: chunk)
+      case .compute(let node, let task):
+        // The coordinator has done with what was pushed for an earlier step.
+        if pushed.step != task.step { pushed = (task.step, []) }
+        engine?.compute(node, task)
       case .combine(let left, let right):
         let leftGradient = gradients.removeValue(forKey: left)!
         let rightGradient = gradients.removeValue(forKey: right)!
         engine?.combine(leftGradient, rightGradient, into: Node(left.start..<right.end))
-      case .release(let node): gradients[node] = nil
+      case .release(let node):
+        let gradient = gradients.removeValue(forKey: node)
+        if pushesInPlace, let gradient { pushed.gradients.append(gradient) }
       case .cancel:
         gradients.removeAll()
         engine?.cancel()
@@ -146,11 +168,25 @@ public final class Worker {
     }
   }
 
+  private func send(_ header: Header, _ body: WorkerMachine.Body) throws {
+    var header = header
+    if pushesInPlace, case .gradient(let node, _) = body,
+      let index = gradients[node].flatMap({ engine?.sharedIndex(of: $0) })
+    {
+      header.place = UInt64(index) + 1
+      try socket.send(header, nil)
+    } else {
+      try socket.send(header, message(body))
+    }
+  }
+
   private func message(_ body: WorkerMachine.Body) -> Message? {
     switch body {
     case .none: return nil
     case .hello: return Message(Hello(name: Worker.name, threads: threads).encodedPayload())
-    case .ready(let ready): return Message(ready.encodedPayload())
+    case .ready(var ready):
+      ready.memory = engine?.share(offered)
+      return Message(ready.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .metrics(let metrics): return Message(metrics.encoded)
     case .gradient(let node, let chunk):

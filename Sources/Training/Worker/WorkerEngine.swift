@@ -3,6 +3,7 @@ internal import Kernels
 internal import Models
 internal import Synchronization
 internal import Wire
+internal import ZeroMQ
 
 /// What a worker computes with, without the kind of model in its type.
 protocol WorkerEngine: Sendable {
@@ -10,8 +11,14 @@ protocol WorkerEngine: Sendable {
   var plan: StepPlan { get }
   var chunks: ChunkLayout { get }
 
+  /// Maps the coordinator's memory, where it can, and says where gradients are; nil where nothing is shared.
+  func share(_ name: SharedVectors.Name?) -> SharedVectors.Name?
   /// Sets a chunk of the parameters. Never while a node is being computed: the machine sees to that.
-  func store(_ payload: UnsafeRawBufferPointer, chunk: Int)
+  func store(_ payload: Payload, chunk: Int)
+  /// The size of a chunk of vector `index` of the coordinator's memory; 0 where there is none such.
+  func byteCount(shared index: Int, _ chunk: UInt32) -> Int
+  /// Which vector of the shared memory a gradient is; nil for none.
+  func sharedIndex(of gradient: Gradient) -> Int?
   /// Computes a node's leaves and their sum on a compute thread.
   func compute(_ node: Node, _ task: StepTask)
   /// Adds `right` to `left` on a compute thread.
@@ -48,11 +55,16 @@ func loadEngine(
 }
 
 /// Computes nodes of one job with one model.
-final class ModelEngine<M: Model>: WorkerEngine {
+final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
+  // Sendable: what changes is changed by the network thread while no node is being computed.
   let ready: Ready
   let plan: StepPlan
   let chunks: ChunkLayout
-  private let parameters: FloatBuffer
+  private var parameters: FloatBuffer
+  /// Where parameters go that come in messages.
+  private lazy var received = FloatBuffer(count: chunks.parameterCount)
+  private var sharedParameters: SharedVectors?
+  private var sharedGradients: SharedVectors?
   private let pool: ComputePool<Scratch>
   private let gradients: GradientPool
   private let model: M
@@ -79,7 +91,7 @@ final class ModelEngine<M: Model>: WorkerEngine {
     plan = welcome.job.plan(data)
     ready = Ready(data: data.fingerprint, layout: model.layout)
     chunks = ChunkLayout(parameterCount: model.layout.count, size: welcome.chunkSize)
-    parameters = FloatBuffer(count: model.layout.count)
+    parameters = FloatBuffer(count: 0)
     gradients = GradientPool(parameterCount: model.layout.count)
     let scaling = welcome.scaling
     pool = ComputePool(threads: threads) {
@@ -89,9 +101,29 @@ final class ModelEngine<M: Model>: WorkerEngine {
     }
   }
 
-  func store(_ payload: UnsafeRawBufferPointer, chunk: Int) {
-    parameters.all[chunks[chunk]].copy(bytes: payload)
+  func share(_ name: SharedVectors.Name?) -> SharedVectors.Name? {
+    sharedParameters = name.flatMap { $0.count == chunks.parameterCount ? SharedVectors($0, isWritable: false) : nil }
+    sharedGradients = sharedParameters == nil ? nil : gradients.share()
+    return sharedGradients?.name
   }
+
+  func store(_ payload: Payload, chunk: Int) {
+    switch payload {
+    case .frame(let message):
+      parameters = received
+      parameters.all[chunks[chunk]].copy(bytes: message.bytes)
+    case .shared(let index):
+      guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
+      parameters = sharedParameters[index]
+    }
+  }
+
+  func byteCount(shared index: Int, _ chunk: UInt32) -> Int {
+    guard let sharedParameters, index < sharedParameters.name.vectors, chunk < chunks.count else { return 0 }
+    return chunks.byteCount(Int(chunk))
+  }
+
+  func sharedIndex(of gradient: Gradient) -> Int? { sharedGradients?.index(of: gradient.buffer) }
 
   func compute(_ node: Node, _ task: StepTask) {
     let asked = cancellations.load(ordering: .relaxed)

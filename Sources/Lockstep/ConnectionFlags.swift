@@ -1,7 +1,20 @@
 internal import ArgumentParser
 
-/// How long a coordinator waits for its workers.
-struct LimitFlags: ParsableArguments {
+/// How workers on the coordinator's machine exchange parameters and gradients with it.
+enum Transport: String, ExpressibleByArgument, CaseIterable {
+  /// In memory that both have mapped, where that can be.
+  case auto
+  /// In ZeroMQ's messages, as between machines.
+  case zmq
+}
+
+/// How a coordinator talks to its workers, and how long it waits for them.
+struct ConnectionFlags: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Parameters and gradients: auto shares memory with workers on this machine, zmq sends them as to others."))
+  var transport = Transport.auto
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(

@@ -1,0 +1,65 @@
+#define _GNU_SOURCE
+#include "CKernels.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+
+/* Anonymous memory with a descriptor: nothing is left behind, however its processes end. It can never shrink, so that no
+ * reader is killed by a page that is gone. */
+int lk_memory_create(size_t size) {
+  int descriptor = memfd_create("lockstep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (descriptor < 0) return -1;
+  if (ftruncate(descriptor, (off_t)size) == 0 && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0) {
+    return descriptor;
+  }
+  int error = errno;
+  close(descriptor);
+  errno = error;
+  return -1;
+}
+
+/* Only what the link says is such memory is opened: a number may mean any file of any process. */
+int lk_memory_open(int process, int descriptor, size_t size) {
+  static const char expected[] = "/memfd:lockstep (deleted)";
+  char path[64], target[sizeof expected + 1];
+  snprintf(path, sizeof path, "/proc/%d/fd/%d", process, descriptor);
+  ssize_t length = readlink(path, target, sizeof target);
+  if (length < 0) return -1;
+  if ((size_t)length != sizeof expected - 1 || memcmp(target, expected, sizeof expected - 1) != 0) {
+    errno = ENOENT;
+    return -1;
+  }
+  int opened = open(path, O_RDWR | O_CLOEXEC);
+  if (opened < 0) return -1;
+  struct stat status;
+  int seals = fcntl(opened, F_GET_SEALS);
+  if (fstat(opened, &status) == 0 && status.st_size == (off_t)size && seals >= 0 && (seals & F_SEAL_SHRINK)) {
+    return opened;
+  }
+  close(opened);
+  errno = EINVAL;
+  return -1;
+}
+
+#else
+
+int lk_memory_create(size_t size) {
+  (void)size;
+  errno = ENOSYS;
+  return -1;
+}
+
+int lk_memory_open(int process, int descriptor, size_t size) {
+  (void)process, (void)descriptor, (void)size;
+  errno = ENOSYS;
+  return -1;
+}
+
+#endif

@@ -1,0 +1,121 @@
+internal import CKernels
+internal import Foundation
+internal import Synchronization
+
+/// Vectors of one length in memory that processes of one user on one machine share. One process makes it; others find it
+/// by its ``name``. Nothing is left behind when they end, however they do.
+///
+/// A page with the name's token comes first, then the vectors, each from a page's start. Untouched vectors take no memory.
+public final class SharedVectors: @unchecked Sendable {
+  // Sendable: the mapping never moves; which process may write a vector is for the holders to agree on.
+
+  /// Where another process finds the vectors.
+  public struct Name: Codable, Equatable, Sendable {
+    /// The process that made them, and its descriptor of them.
+    public var process, descriptor: Int32
+    /// Stands in the memory as well, so that no other is taken for it.
+    public var token: UInt64
+    /// How many vectors there are, of how many values.
+    public var vectors, count: Int
+  }
+
+  /// Where others find it.
+  public let name: Name
+  private let descriptor: Int32
+  private let base: UnsafeMutableRawPointer
+  private let size: Int
+  /// The indices that ``take()`` may give, the next one last.
+  private let free: Mutex<[Int]>
+
+  /// Memory for `vectors` vectors of `count` values; nil where the system has none to share.
+  public init?(vectors: Int, count: Int) {
+    guard let size = SharedVectors.size(vectors: vectors, count: count) else { return nil }
+    descriptor = lk_memory_create(size)
+    guard descriptor >= 0 else { return nil }
+    guard let base = SharedVectors.map(descriptor, size, PROT_READ | PROT_WRITE) else {
+      close(descriptor)
+      return nil
+    }
+    (self.base, self.size) = (base, size)
+    name = Name(
+      process: getpid(), descriptor: descriptor, token: UInt64.random(in: 1...UInt64.max), vectors: vectors,
+      count: count)
+    free = Mutex(Array((0..<vectors).reversed()))
+    base.storeBytes(of: name.token, as: UInt64.self)
+  }
+
+  /// Maps what another process has made; nil where that cannot be, on another machine for one.
+  public init?(_ name: Name, isWritable: Bool) {
+    guard let size = SharedVectors.size(vectors: name.vectors, count: name.count) else { return nil }
+    descriptor = lk_memory_open(name.process, name.descriptor, size)
+    guard descriptor >= 0 else { return nil }
+    let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+    guard let base = SharedVectors.map(descriptor, size, protection) else {
+      close(descriptor)
+      return nil
+    }
+    guard base.load(as: UInt64.self) == name.token else {
+      munmap(base, size)
+      close(descriptor)
+      return nil
+    }
+    (self.base, self.size, self.name) = (base, size, name)
+    free = Mutex([])
+  }
+
+  deinit {
+    munmap(base, size)
+    close(descriptor)
+  }
+
+  private static let page = 1 << 14
+
+  private static func size(vectors: Int, count: Int) -> Int? {
+    guard vectors > 0, vectors <= 1 << 16, count > 0, count <= 1 << 40 else { return nil }
+    let (size, overflow) = stride(count).multipliedReportingOverflow(by: vectors)
+    return overflow || size > Int.max - page ? nil : size + page
+  }
+
+  private static func stride(_ count: Int) -> Int { (count * MemoryLayout<Float>.size + page - 1) / page * page }
+
+  private static func map(_ descriptor: Int32, _ size: Int, _ protection: Int32) -> UnsafeMutableRawPointer? {
+    let base = mmap(nil, size, protection, MAP_SHARED, descriptor, 0)
+    return base == MAP_FAILED ? nil : base
+  }
+
+  private func place(_ index: Int) -> UnsafeMutableRawPointer {
+    precondition(index >= 0 && index < name.vectors, "vector \(index) of \(name.vectors)")
+    return base + SharedVectors.page + index * SharedVectors.stride(name.count)
+  }
+
+  /// The vector at `index`, for as long as the caller holds the buffer. Not to be written where the mapping is not
+  /// writable.
+  public subscript(index: Int) -> FloatBuffer { FloatBuffer(place(index), count: name.count, of: self) }
+
+  /// A vector that nobody in this process holds, with any content; nil where there is none. It is free again when the
+  /// buffer goes.
+  public func take() -> FloatBuffer? {
+    free.withLock { $0.popLast() }.map { index in
+      FloatBuffer(place(index), count: name.count, of: Loan(self, index))
+    }
+  }
+
+  /// Which of the vectors `buffer` is; nil for none of them.
+  public func index(of buffer: FloatBuffer) -> Int? {
+    let offset = UnsafeRawPointer(buffer.all.base) - UnsafeRawPointer(base) - SharedVectors.page
+    let stride = SharedVectors.stride(name.count)
+    guard offset >= 0, offset < name.vectors * stride else { return nil }
+    return offset / stride
+  }
+
+  private final class Loan {
+    let vectors: SharedVectors
+    let index: Int
+
+    init(_ vectors: SharedVectors, _ index: Int) {
+      (self.vectors, self.index) = (vectors, index)
+    }
+
+    deinit { vectors.free.withLock { $0.append(index) } }
+  }
+}

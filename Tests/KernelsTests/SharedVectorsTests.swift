@@ -1,0 +1,74 @@
+import Foundation
+import Testing
+
+@testable import Kernels
+
+/// Memory that another process maps; here the same one does, by the same way.
+@Suite(.serialized) struct SharedVectorsTests {
+  #if os(Linux)
+    @Test func whatOneWritesTheOtherReads() throws {
+      let vectors = try #require(SharedVectors(vectors: 3, count: 5000))
+      let theirs = try #require(SharedVectors(vectors.name, isWritable: false))
+      let buffer = try #require(vectors.take())
+      let index = try #require(vectors.index(of: buffer))
+      #expect(buffer.array.allSatisfy { $0 == 0 })
+      for place in 0..<5000 { buffer.all[place] = Float(place) }
+      #expect(theirs[index].array == (0..<5000).map { Float($0) })
+      #expect(theirs[(index + 1) % 3].array.allSatisfy { $0 == 0 }, "vectors do not overlap")
+      let writable = try #require(SharedVectors(vectors.name, isWritable: true))
+      writable[2].all.fill(7)
+      #expect(vectors[2].array == Array(repeating: 7, count: 5000))
+      #expect(writable[2].part(4990..<5000).array == Array(repeating: 7, count: 10))
+    }
+
+    @Test func aVectorIsFreeAgainWhenNobodyHoldsIt() throws {
+      let vectors = try #require(SharedVectors(vectors: 2, count: 10))
+      let first = vectors.take()
+      var second = vectors.take()
+      #expect(first != nil && second != nil && vectors.take() == nil)
+      let index = second.flatMap { vectors.index(of: $0) }
+      second = nil
+      #expect(vectors.take().flatMap { vectors.index(of: $0) } == index)
+      #expect(vectors.index(of: FloatBuffer(count: 10)) == nil)
+    }
+
+    @Test("what is not the memory that is named is not mapped")
+    func strangers() throws {
+      let vectors = try #require(SharedVectors(vectors: 2, count: 10))
+      let file = FileHandle(forReadingAtPath: "/dev/zero")!
+      let changes: [(inout SharedVectors.Name) -> Void] = [
+        { $0.token += 1 }, { $0.count = 1 << 20 }, { $0.vectors = 1 << 16 }, { $0.vectors = 0 }, { $0.count = -1 },
+        { $0.count = .max }, { $0.process = 0x3FFF_FFFF }, { $0.descriptor = -1 },
+        { $0.descriptor = file.fileDescriptor },
+      ]
+      for (number, change) in changes.enumerated() {
+        var name = vectors.name
+        change(&name)
+        #expect(SharedVectors(name, isWritable: true) == nil, "change \(number)")
+      }
+      #expect(SharedVectors(vectors.name, isWritable: true) != nil)
+    }
+
+    @Test func theMemoryGoesWithItsHolders() throws {
+      /// How often this process has mapped the memory with an inode of its own.
+      func mappings(_ inode: UInt64) throws -> Int {
+        try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n")
+          .count { $0.contains(" \(inode) ") && $0.contains("/memfd:lockstep") }
+      }
+      let inode: UInt64
+      do {
+        let vectors = try #require(SharedVectors(vectors: 2, count: 10))
+        var status = stat()
+        try #require(fstat(vectors.name.descriptor, &status) == 0)
+        inode = UInt64(status.st_ino)
+        var theirs = SharedVectors(vectors.name, isWritable: true)
+        #expect(try mappings(inode) == 2)
+        let buffer = try #require(theirs)[0]
+        theirs = nil
+        #expect(try mappings(inode) == 2, "a buffer holds it")
+        withExtendedLifetime((vectors, buffer)) {}
+      }
+      #expect(try mappings(inode) == 0)
+    }
+  #endif
+}
