@@ -48,11 +48,7 @@ public struct AtomicFile: ~Copyable {
     guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
     guard rename(temporaryPath, path) == 0 else { throw FileError.system("cannot write \(path)") }
     isCommitted = true
-    let folder = (path as NSString).deletingLastPathComponent
-    let folderDescriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
-    guard folderDescriptor >= 0 else { throw FileError.system("cannot open the folder of \(path)") }
-    defer { close(folderDescriptor) }
-    guard fsync(folderDescriptor) == 0 else { throw FileError.system("cannot sync the folder of \(path)") }
+    try sync((path as NSString).deletingLastPathComponent)
   }
 
   /// Writes a whole file at once.
@@ -66,6 +62,17 @@ public struct AtomicFile: ~Copyable {
   public static func write(_ text: String, to path: String) throws {
     try write(Data(text.utf8), to: path)
   }
+}
+
+/// Makes what is in the file `path`, or the names in the folder, durable; an empty path is the present folder.
+///
+/// - Throws: ``FileError`` where the system cannot.
+public func sync(_ path: String) throws {
+  let descriptor = open(path.isEmpty ? "." : path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw FileError.system("cannot open \(path)") }
+  defer { close(descriptor) }
+  // A device or a pipe cannot be synced.
+  guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError.system("cannot sync \(path)") }
 }
 
 /// Writes all of `bytes`; `path` is for the error.

@@ -40,8 +40,8 @@ public struct Limits: Equatable, Sendable {
   /// A worker's wait for a coordinator that it has lost; 0 gives up at once.
   public var reconnect = 300.0
 
-  /// `seconds` as ZeroMQ takes them.
-  func milliseconds(_ seconds: Double) -> Int32 { Int32(min(seconds, 1e6) * 1000) }
+  /// ``silence`` as ZeroMQ takes it.
+  var silenceMilliseconds: Int32 { Int32(min(silence, 1e6) * 1000) }
 
   /// The defaults; several pings fit into the silence.
   public init(silence: Double = 5) {

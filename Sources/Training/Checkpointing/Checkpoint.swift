@@ -186,12 +186,3 @@ private func replaceFolder(at path: String, with temporary: String) throws {
   try sync((path as NSString).deletingLastPathComponent)
   try? FileManager.default.removeItem(atPath: old)
 }
-
-/// Makes what is in the file `path`, or the names in the folder, durable.
-func sync(_ path: String) throws {
-  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-  guard descriptor >= 0 else { throw FileError.system("cannot open \(path)") }
-  defer { close(descriptor) }
-  // A device or a pipe cannot be synced.
-  guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError.system("cannot sync \(path)") }
-}

@@ -69,7 +69,7 @@ public final class Coordinator {
     socket = try Socket(Context(), .router)
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.reportsGonePeers)
-    try socket.set(.longestRetransmission(milliseconds: limits.milliseconds(limits.silence)))
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
     // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout)
@@ -176,7 +176,7 @@ public final class Coordinator {
     let gradient: Gradient
     let metrics: NodeMetrics
     do {
-      (gradient, metrics) = try computeAlone(task)
+      (gradient, metrics) = try computeAlone(task, of: prepared, parameters: store.current, chunks)
     } catch {
       try observe(.warning("step \(step + 1), which was being updated, cannot be completed: \(error)"))
       return
@@ -189,27 +189,6 @@ public final class Coordinator {
     step += 1
     updatedChunks = []
     try observe(timed(.step(report)))
-  }
-
-  /// The gradient of a whole step at the current parameters.
-  private func computeAlone(_ task: StepTask) throws -> (Gradient, NodeMetrics) {
-    let done = DispatchSemaphore(value: 0)
-    let letters = Mailbox<WorkerLetter> { done.signal() }
-    let welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size)
-    let engine = try loadEngine(welcome, threads: 1, mailbox: letters) { _, _ in prepared.model }
-    defer { engine.close() }
-    guard engine.ready.data == prepared.fingerprint else {
-      throw TrainingError("\(prepared.job.source.data) has changed since the run began")
-    }
-    for chunk in 0..<chunks.count {
-      engine.store(.frame(Message(copying: store.current.values[chunks[chunk]].bytes)), chunk: chunk)
-    }
-    engine.compute(prepared.plan.tree(task).root, task)
-    done.wait()
-    guard case .computed(_, let metrics, let gradient?) = letters.takeAll().first, metrics.flaw == nil else {
-      throw TrainingError("its gradient is not finite")
-    }
-    return (gradient, metrics)
   }
 
   private func receiveFrames() throws -> ReceivedFrames? {
@@ -404,50 +383,5 @@ public final class Coordinator {
       }
       return (header, Message(lending: buffer.values[chunks[chunk]].bytes, of: buffer))
     }
-  }
-}
-
-/// What other threads can tell a coordinator.
-public final class CoordinatorMailbox: Sendable {
-  enum Letter: Sendable {
-    case processEnded(name: String, String, isReplaced: Bool)
-    case failed(String)
-    case stop(String)
-  }
-
-  private let letters: Mailbox<Letter>
-
-  init(_ waker: Waker) {
-    letters = Mailbox { waker.wake() }
-  }
-
-  func takeAll() -> [Letter] { letters.takeAll() }
-
-  /// The process whose worker goes by `name` has ended, as `description` says; another may be started in its place.
-  public func processEnded(name: String, _ description: String, isReplaced: Bool) {
-    letters.post(.processEnded(name: name, description, isReplaced: isReplaced))
-  }
-
-  /// The run must end, with this reason.
-  public func fail(_ reason: String) {
-    letters.post(.failed(reason))
-  }
-
-  /// The run is to end between two steps, with this reason.
-  public func stop(_ reason: String) {
-    letters.post(.stop(reason))
-  }
-}
-
-/// A peer's identity on the ROUTER socket. ZeroMQ makes them of 5 bytes; a peer that brings a longer one is no worker.
-extension CoordinatorMachine.Peer {
-  init?(identity: UnsafeRawBufferPointer) {
-    guard identity.count <= 7 else { return nil }
-    id = identity.reduce(UInt64(identity.count)) { $0 << 8 | UInt64($1) }
-  }
-
-  var identity: Message {
-    let count = (0...7).first { id >> (8 * UInt64($0)) == UInt64($0) } ?? 0
-    return Message((0..<count).map { UInt8(truncatingIfNeeded: id >> (8 * UInt64(count - 1 - $0))) })
   }
 }

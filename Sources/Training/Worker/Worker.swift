@@ -55,7 +55,7 @@ public final class Worker {
     try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
     try socket.set(.longestReconnectInterval(milliseconds: 1000))
     // A link that was cut is found again soon: by a new connection, and by new attempts to make one.
-    try socket.set(.longestRetransmission(milliseconds: limits.milliseconds(limits.silence)))
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
     try socket.set(.connectTimeout(milliseconds: 2000))
     do {
       try socket.connect(address)
