@@ -100,6 +100,9 @@ public final class SharedVectors: @unchecked Sendable {
     }
   }
 
+  /// How many vectors ``take()`` could give.
+  public var freeCount: Int { free.withLock { $0.count } }
+
   /// Which of the vectors `buffer` is; nil for none of them.
   public func index(of buffer: FloatBuffer) -> Int? {
     let offset = UnsafeRawPointer(buffer.all.base) - UnsafeRawPointer(base) - SharedVectors.page

@@ -2,6 +2,7 @@ internal import Datasets
 internal import Foundation
 internal import Kernels
 internal import Models
+internal import ZeroMQ
 
 /// The control payloads, as JSON: small, rare, and readable in a capture.
 
@@ -27,8 +28,16 @@ struct Welcome: Codable, Equatable, Sendable {
   var scaling: Scaling
   /// Floats a chunk.
   var chunkSize: Int
-  /// Where the coordinator keeps parameters, for workers on its machine.
-  var memory: SharedVectors.Name?
+  /// Where the coordinator keeps parameters and takes messages, for workers on its machine.
+  var host: HostNames?
+}
+
+/// What a process shares with others on its machine.
+struct HostNames: Codable, Equatable, Sendable {
+  /// The coordinator's parameters, or the worker's gradients.
+  var vectors: SharedVectors.Name
+  /// Where messages go without a payload frame, past the socket.
+  var inbox: RecordPipe.Name
 }
 
 /// READY: what must be equal on both sides.
@@ -37,8 +46,8 @@ struct Ready: Codable, Equatable, Sendable {
   var data: String
   /// The model's tensors.
   var layout: ParameterLayout
-  /// Where the worker keeps gradients, if it has mapped the coordinator's memory.
-  var memory: SharedVectors.Name?
+  /// Where the worker keeps gradients and takes messages, if it has opened what the coordinator shares.
+  var host: HostNames?
 }
 
 /// REFUSE and GOODBYE: why.

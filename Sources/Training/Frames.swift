@@ -23,6 +23,17 @@ struct Frames {
     }
   }
 
+  /// Reads a record, which holds a header and a small payload.
+  init(record: UnsafeRawBufferPointer) throws(WireError) {
+    header = try Header(decoding: UnsafeRawBufferPointer(rebasing: record[..<Header.size]))
+    let rest = record[Header.size...]
+    guard header.payloadLength <= UInt64(rest.count) else {
+      throw .payloadLength(found: rest.count, expected: Int(clamping: header.payloadLength))
+    }
+    let payload = rest.prefix(Int(header.payloadLength))
+    self.payload = payload.isEmpty ? nil : Message(copying: UnsafeRawBufferPointer(rebasing: payload))
+  }
+
   /// The payload as JSON of a type.
   func decode<Value: Decodable>(_: Value.Type) throws(WireError) -> Value {
     guard let payload else { throw .notJSON(header.kind, "it is missing") }
@@ -63,6 +74,18 @@ extension Socket {
     let frame = header.encoded.withUnsafeBytes { Message(copying: $0) }
     try send(frame, more: payload != nil)
     if let payload { try send(payload) }
+  }
+}
+
+extension RecordOutbox {
+  /// Adds a header with a payload that fits behind it.
+  func append(_ header: Header, _ payload: [UInt8] = []) {
+    var header = header
+    header.payloadLength = UInt64(payload.count)
+    append { record in
+      header.encode(into: UnsafeMutableRawBufferPointer(rebasing: record[..<Header.size]))
+      UnsafeMutableRawBufferPointer(rebasing: record[Header.size...]).copyBytes(from: payload)
+    }
   }
 }
 

@@ -19,7 +19,7 @@
 /// |        |      |                | sender's shared memory; in ASSIGN 1: gradients may stay there      |
 public struct Header: Equatable, Sendable {
   /// The protocol version that this code speaks.
-  public static let protocolVersion: UInt16 = 3
+  public static let protocolVersion: UInt16 = 4
   /// How many bytes an encoded header has.
   public static let size = 64
   static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order

@@ -1,25 +1,39 @@
 internal import CZeroMQ
+internal import Dispatch
 internal import Foundation
 
-/// Waits until a socket or a ``Waker`` has something.
+/// Waits until a socket, a ``Waker`` or a ``RecordInbox`` has something.
 public struct Poller {
+  /// How long it looks again and again before it sleeps. Where there are more threads than cores, each look gives the
+  /// core to another that wants it.
+  private static let patientNanoseconds: UInt64 = 200_000
   private var items: [zmq_pollitem_t]
   // What the items point into.
   private let socket: Socket
   private let waker: Waker
+  private let inbox: RecordInbox?
 
-  /// Watches `socket` and `waker`.
-  public init(_ socket: Socket, _ waker: Waker) {
+  /// Watches `socket`, `waker` and, where there is one, `inbox`.
+  public init(_ socket: Socket, _ waker: Waker, _ inbox: RecordInbox? = nil) {
     self.socket = socket
     self.waker = waker
-    items = [
-      zmq_pollitem_t(socket: socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0),
-      zmq_pollitem_t(socket: nil, fd: waker.readEnd, events: Int16(ZMQ_POLLIN), revents: 0),
-    ]
+    self.inbox = inbox
+    items = [zmq_pollitem_t(socket: socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
+    for descriptor in [waker.readEnd, inbox?.readEnd].compactMap(\.self) {
+      items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
+    }
   }
 
-  /// Waits up to `milliseconds`; returns early when either is ready, or when a signal interrupts.
+  /// Waits up to `milliseconds`; returns early when one of them is ready, or when a signal interrupts.
   public mutating func wait(milliseconds: Int) throws(ZeroMQError) {
+    // Sleeping and waking take longer than most answers in a small model's step.
+    if milliseconds > 0 {
+      let end = DispatchTime.now().uptimeNanoseconds + Poller.patientNanoseconds
+      repeat {
+        if zmq_poll(&items, Int32(items.count), 0) > 0 { return }
+        sched_yield()
+      } while DispatchTime.now().uptimeNanoseconds < end
+    }
     guard zmq_poll(&items, Int32(items.count), milliseconds) >= 0 || zmq_errno() == EINTR else {
       throw ZeroMQError("wait for messages")
     }

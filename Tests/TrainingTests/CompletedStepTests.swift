@@ -43,7 +43,8 @@ import ZeroMQ
     Thread.detachNewThread { [prepared, limits] in
       do {
         let coordinator = try Coordinator(
-          prepared, binding: "tcp://127.0.0.1:*", awaitedWorkers: 1, limits: limits, chunkSize: 100)
+          prepared, binding: "tcp://127.0.0.1:*", awaitedWorkers: 1, sharesMemory: false, limits: limits,
+          chunkSize: 100)
         outcome.value.withLock { $0.address = coordinator.address }
         defer {
           let last = coordinator.checkpoint(RunStatistics(), isLast: true)

@@ -12,7 +12,7 @@ import Testing
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x03, 0x00,  // version 3
+    0x04, 0x00,  // version 4
     0x07, 0x00,  // kind: push
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -49,7 +49,7 @@ import Testing
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 3, 0, 9, 0] + [UInt8](repeating: 0, count: 56)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 4, 0, 9, 0] + [UInt8](repeating: 0, count: 56)
     #expect(Header(.ping).encoded == expected)
   }
 

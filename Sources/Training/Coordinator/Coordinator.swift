@@ -35,8 +35,10 @@ public final class Coordinator {
   private let welcome: [UInt8]
   /// The sums at hand, a chunk each.
   private var sums: [[Node: FloatBuffer]]
-  /// The memory in which workers on this machine leave gradients.
-  private var gradients: [CoordinatorMachine.Peer: SharedVectors] = [:]
+  /// Where workers on this machine put messages; nil where nothing is shared.
+  private let inbox: RecordInbox?
+  /// What is shared with workers on this machine.
+  private var links: [CoordinatorMachine.Peer: Link] = [:]
   /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
   private var expectsSharing: Bool
   private var outcome: Outcome?
@@ -47,6 +49,14 @@ public final class Coordinator {
   private enum Outcome {
     case success
     case failure(TrainingError)
+  }
+
+  private struct Link {
+    let session: UInt64
+    /// Where the worker leaves gradients.
+    let gradients: SharedVectors
+    /// What goes past the socket to it.
+    let outbox: RecordOutbox
   }
 
   /// Initializes the parameters and listens on `endpoint`.
@@ -95,8 +105,11 @@ public final class Coordinator {
         prepared.model.initialize($0, seed: prepared.job.seed)
       }
     }
+    let inbox = store.shared == nil ? nil : RecordInbox()
+    self.inbox = inbox
     welcome = Welcome(
-      job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size, memory: store.shared?.name
+      job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size,
+      host: store.shared.flatMap { vectors in inbox.map { HostNames(vectors: vectors.name, inbox: $0.name) } }
     ).encodedPayload()
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
@@ -119,13 +132,18 @@ public final class Coordinator {
   ///
   /// - Throws: ``TrainingError`` with the root cause where the run fails.
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
-    var poller = Poller(socket, waker)
+    var poller = Poller(socket, waker, inbox)
     var nextTick = Instant.now
     try handle(.started, observe)
     while outcome == nil {
       let now = Instant.now
       let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
-      try poller.wait(milliseconds: max(0, Int((tick.seconds(since: now) * 1000).rounded(.up))))
+      var patience = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
+      for link in links.values where !link.outbox.isEmpty {
+        link.outbox.flush()
+        patience = min(patience, 5)
+      }
+      try poller.wait(milliseconds: inbox?.hasUnread == true ? 0 : patience)
       waker.clear()
       for letter in mailbox.takeAll() {
         switch letter {
@@ -139,6 +157,10 @@ public final class Coordinator {
       for _ in 0..<1000 {
         guard outcome == nil, let received = try receiveFrames() else { break }
         try receive(received, observe)
+      }
+      for _ in 0..<1000 {
+        guard outcome == nil, let record = inbox?.next() else { break }
+        try receive(record, observe)
       }
       let woken = Instant.now
       if woken >= tick {
@@ -199,17 +221,34 @@ public final class Coordinator {
 
   private func receive(_ received: ReceivedFrames, _ observe: (TrainingEvent) throws -> Void) throws {
     guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes) else { return }
+    try receive(from: peer, observe) { () throws(WireError) in
+      try Frames(received.frames.dropFirst(), total: received.total - 1)
+    }
+  }
+
+  /// A record is its sender's by the session that it names.
+  private func receive(_ record: UnsafeRawBufferPointer, _ observe: (TrainingEvent) throws -> Void) throws {
+    guard let frames = try? Frames(record: record),
+      let peer = links.first(where: { $0.value.session == frames.header.session })?.key
+    else { return }
+    try receive(from: peer, observe) { () throws(WireError) in frames }
+  }
+
+  private func receive(
+    from peer: CoordinatorMachine.Peer, _ observe: (TrainingEvent) throws -> Void,
+    _ read: () throws(WireError) -> Frames
+  ) throws {
     let event: CoordinatorMachine.Event
     var gradient: FloatBuffer?
     do throws(WireError) {
-      let frames = try Frames(received.frames.dropFirst(), total: received.total - 1)
+      let frames = try read()
       if frames.header.kind == .push { gradient = self.gradient(of: frames, from: peer) }
       event = .received(frames.header, try content(of: frames, gradient, from: peer), from: peer)
     } catch {
       event = .malformed(error, from: peer)
     }
     try handle(event, gradient: gradient, observe)
-    if expectsSharing, case .received(_, .ready, _) = event, gradients[peer] == nil, let member = machine.members[peer],
+    if expectsSharing, case .received(_, .ready, _) = event, links[peer] == nil, let member = machine.members[peer],
       member.name.hasPrefix(Worker.host + "/")
     {
       expectsSharing = false
@@ -225,7 +264,7 @@ public final class Coordinator {
     case .hello: return .hello(try frames.decode(Hello.self))
     case .ready:
       let ready = try frames.decode(Ready.self)
-      share(ready.memory, with: peer)
+      share(ready.host, with: peer, frames.header.session)
       return .ready(ready)
     case .goodbye: return .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
     case .push: return .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
@@ -241,20 +280,22 @@ public final class Coordinator {
     switch Payload(frames) {
     case .frame(let message): return message.alignedFloats
     case .shared(let index):
-      guard let vectors = gradients[peer], index < vectors.name.vectors, frames.header.chunk < chunks.count else {
-        return nil
-      }
+      guard let vectors = links[peer]?.gradients, index < vectors.name.vectors, frames.header.chunk < chunks.count
+      else { return nil }
       return vectors[index].part(chunks[Int(frames.header.chunk)])
     case nil: return nil
     }
   }
 
-  /// Maps the memory where a worker leaves gradients; it is told in its assignments whether that worked.
-  private func share(_ name: SharedVectors.Name?, with peer: CoordinatorMachine.Peer) {
+  /// Opens what a worker shares; it is told in its assignments whether that worked.
+  private func share(_ names: HostNames?, with peer: CoordinatorMachine.Peer, _ session: UInt64) {
     // Those of peers that are gone: a new worker is the time to let go.
-    gradients = gradients.filter { machine.members[$0.key] != nil }
-    gradients[peer] = name.flatMap { name in
-      store.shared != nil && name.count == chunks.parameterCount ? SharedVectors(name, isWritable: true) : nil
+    links = links.filter { machine.members[$0.key] != nil }
+    links[peer] = names.flatMap { names in
+      guard inbox != nil, names.vectors.count == chunks.parameterCount,
+        let gradients = SharedVectors(names.vectors, isWritable: true), let outbox = RecordOutbox(names.inbox)
+      else { return nil }
+      return Link(session: session, gradients: gradients, outbox: outbox)
     }
   }
 
@@ -271,12 +312,15 @@ public final class Coordinator {
         let start = Instant.now
         defer { sendSeconds += Instant.now.seconds(since: start) }
         do throws(ZeroMQError) {
+          if let link = links[peer], let record = record(header, body) {
+            link.outbox.append(record)
+            continue
+          }
           guard try socket.send(peer.identity, more: true) else {
             gone.append(peer)
             continue
           }
-          let (header, payload) = addressed(header, body, to: peer)
-          try socket.send(header, payload)
+          try socket.send(header, payload(of: header, body))
         } catch {
           guard error.isPeerGone else { throw error }
           gone.append(peer)
@@ -322,6 +366,7 @@ public final class Coordinator {
       }
     }
     for answer in answers { try handle(answer, observe) }
+    for link in links.values { link.outbox.flush() }
     for peer in gone { try handle(.unreachable(peer), observe) }
   }
 
@@ -364,24 +409,34 @@ public final class Coordinator {
     }
   }
 
-  /// A message for `peer`: what it can read in memory is named there, in place of a payload.
-  private func addressed(
-    _ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer
-  ) -> (Header, Message?) {
+  /// What goes to a worker on this machine past the socket: assignments and where its parameters are.
+  private func record(_ header: Header, _ body: CoordinatorMachine.Body) -> Header? {
     var header = header
     switch body {
-    case .none:
-      if header.kind == .assign && gradients[peer] != nil { header.place = 1 }
-      return (header, nil)
-    case .welcome: return (header, Message(welcome))
-    case .reason(let reason): return (header, Message(Reason(reason: reason).encodedPayload()))
-    case .parameters(let chunk):
-      let buffer = header.step == UInt64(step) ? store.current : store.updated
-      if gradients[peer] != nil, let index = store.shared?.index(of: buffer) {
-        header.place = UInt64(index) + 1
-        return (header, nil)
+    case .parameters:
+      guard let index = store.shared?.index(of: parameters(of: header)) else {
+        preconditionFailure("parameters are outside of the memory that is shared")
       }
-      return (header, Message(lending: buffer.values[chunks[chunk]].bytes, of: buffer))
+      header.place = UInt64(index) + 1
+    case .none where header.kind == .assign: header.place = 1
+    case .none, .welcome, .reason: return nil
     }
+    return header
+  }
+
+  private func payload(of header: Header, _ body: CoordinatorMachine.Body) -> Message? {
+    switch body {
+    case .none: return nil
+    case .welcome: return Message(welcome)
+    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .parameters(let chunk):
+      let buffer = parameters(of: header)
+      let bytes = buffer.values[chunks[chunk]].bytes
+      return store.canLend ? Message(lending: bytes, of: buffer) : Message(copying: bytes)
+    }
+  }
+
+  private func parameters(of header: Header) -> FloatBuffer {
+    header.step == UInt64(step) ? store.current : store.updated
   }
 }

@@ -14,6 +14,11 @@ struct ParameterStore {
   private var retired: [FloatBuffer] = []
   /// Where parameters are that workers on this machine read in place; nil where they do not.
   let shared: SharedVectors?
+  /// Untouched ones take no memory.
+  private static let sharedVectors = 16
+  /// Whether ZeroMQ may hold more of the parameters while it sends them. Else there would be no shared memory left for
+  /// the next ones: workers that stall may each hold others.
+  var canLend: Bool { shared.map { $0.freeCount > ParameterStore.sharedVectors / 2 } ?? true }
   /// The rule's slots, one after the other.
   let slots: FloatBuffer
   /// Where copies of them go.
@@ -24,7 +29,7 @@ struct ParameterStore {
   ///
   /// - Parameter isShared: whether workers may read parameters in place.
   init(count: Int, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
-    shared = isShared ? SharedVectors(vectors: 8, count: count) : nil
+    shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count) : nil
     current = shared?.take() ?? FloatBuffer(count: count)
     set(current.all)
     updated = shared?.take() ?? FloatBuffer(count: count)

@@ -4,43 +4,76 @@ internal import Synchronization
 
 /// Threads that compute: one queue for all, work that frees memory first.
 ///
-/// Its closures run on threads of its own; `report` is called from them.
+/// Waking a thread costs about as much as a small model's step. So whoever adds work may do some of it itself, by
+/// ``help()``, and no thread is woken for as much as that.
 final class ComputePool<Scratch>: @unchecked Sendable {
-  // Sendable: all that changes is guarded by `condition`.
+  // Sendable: all that changes is guarded by `condition`; `ownScratch` is the adding thread's.
   typealias Work = @Sendable (inout Scratch) -> Void
 
   private let condition = NSCondition()
+  private let threads: Int
+  private let makeScratch: @Sendable () -> Scratch
   private var urgent: [Work] = []
   private var ordinary: [Work] = []
   private var ordinaryStart = 0
   private var isClosed = false
   private var running: Int
+  /// Threads that are at work, the helping one counted.
+  private var active = 0
+  private var ownScratch: Scratch?
 
-  /// Starts `threads` threads, each with scratch memory of its own.
+  /// Starts `threads` threads, each with scratch memory of its own. No more than that work at a time, the one that
+  /// helps counted.
   init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
+    self.threads = threads
+    self.makeScratch = makeScratch
     running = threads
     for index in 0..<threads {
       let thread = Thread { [self] in
+        Thread.current.name = "compute-\(index)"
         useOneThreadForMatrices()
         var scratch = makeScratch()
-        while let work = next() { work(&scratch) }
+        while let work = next() {
+          work(&scratch)
+          finish()
+        }
         condition.lock()
         running -= 1
         condition.unlock()
         condition.broadcast()
       }
-      thread.name = "compute-\(index)"
       thread.stackSize = 8 << 20
       thread.start()
     }
   }
 
   /// Queues work; urgent work goes first.
-  func add(urgent isUrgent: Bool = false, _ work: @escaping Work) {
+  ///
+  /// - Parameter willHelp: whether the caller is about to call ``help()``, and so the first of what it adds needs no
+  ///   other thread.
+  func add(urgent isUrgent: Bool = false, willHelp: Bool = false, _ work: @escaping Work) {
     condition.lock()
+    let isFirst = urgent.isEmpty && ordinary.isEmpty
     if isUrgent { urgent.append(work) } else { ordinary.append(work) }
     condition.unlock()
-    condition.signal()
+    if !(willHelp && isFirst) { condition.signal() }
+  }
+
+  /// Does one piece of what is queued on the calling thread, unless enough threads are at work.
+  ///
+  /// - Returns: whether there was one.
+  func help() -> Bool {
+    condition.lock()
+    let work = take()
+    condition.unlock()
+    guard let work else { return false }
+    if ownScratch == nil {
+      useOneThreadForMatrices()
+      ownScratch = makeScratch()
+    }
+    work(&ownScratch!)
+    finish()
+    return true
   }
 
   /// Drops what is queued and waits until the threads have ended: a process that exits under a thread that computes
@@ -56,20 +89,36 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   private func next() -> Work? {
     condition.lock()
     defer { condition.unlock() }
-    while true {
-      if isClosed { return nil }
-      if let work = urgent.popLast() { return work }
-      if ordinaryStart < ordinary.count {
-        let work = ordinary[ordinaryStart]
-        ordinaryStart += 1
-        if ordinaryStart == ordinary.count {
-          ordinary.removeAll(keepingCapacity: true)
-          ordinaryStart = 0
-        }
-        return work
-      }
+    while !isClosed {
+      if let work = take() { return work }
       condition.wait()
     }
+    return nil
+  }
+
+  private func take() -> Work? {
+    guard active < threads, !isClosed else { return nil }
+    if let work = urgent.popLast() {
+      active += 1
+      return work
+    }
+    guard ordinaryStart < ordinary.count else { return nil }
+    let work = ordinary[ordinaryStart]
+    ordinaryStart += 1
+    if ordinaryStart == ordinary.count {
+      ordinary.removeAll(keepingCapacity: true)
+      ordinaryStart = 0
+    }
+    active += 1
+    return work
+  }
+
+  private func finish() {
+    condition.lock()
+    active -= 1
+    let isMore = !urgent.isEmpty || !ordinary.isEmpty
+    condition.unlock()
+    if isMore { condition.signal() }
   }
 }
 

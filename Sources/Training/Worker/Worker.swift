@@ -28,11 +28,16 @@ public final class Worker {
   private var machine: WorkerMachine
   private var engine: (any WorkerEngine)?
   private var gradients: [Node: Gradient] = [:]
-  /// Where the coordinator's memory is, by its last WELCOME.
-  private var offered: SharedVectors.Name?
+  /// Where the coordinator on this machine puts messages.
+  private let inbox = RecordInbox()
+  /// What the coordinator shares, by its last WELCOME.
+  private var offered: HostNames?
+  /// What goes past the socket to a coordinator on this machine.
+  private var outbox: RecordOutbox?
   /// Whether gradients stay in shared memory, and those of one step that the coordinator may still read there.
   private var pushesInPlace = false
   private var pushed: (step: Int, gradients: [Gradient]) = (-1, [])
+  private var lastPushIsInPlace = false
   private var outcome: Outcome?
 
   private enum Outcome {
@@ -69,27 +74,21 @@ public final class Worker {
   /// - Throws: ``TrainingError`` with the root cause where the worker can't go on.
   public func run() throws {
     defer { close() }
-    var poller = Poller(socket, waker)
+    var poller = Poller(socket, waker, inbox)
     var lastTick = Instant.now
     try handle(.started, payload: nil)
     while outcome == nil {
-      try poller.wait(milliseconds: 100)
+      outbox?.flush()
+      if engine?.help() != true { try poller.wait(milliseconds: outbox?.isEmpty == false ? 5 : 100) }
       waker.clear()
       for letter in mailbox.letters.takeAll() { try open(letter) }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
       for _ in 0..<1000 {
         guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
-        var payload: Payload?
-        let event: WorkerMachine.Event
-        do throws(WireError) {
-          let frames = try Frames(received.frames[...], total: received.total)
-          payload = Payload(frames)
-          event = .received(frames.header, try content(of: frames))
-          if frames.header.kind == .assign { pushesInPlace = frames.header.place != 0 }
-        } catch {
-          event = .malformed(error)
-        }
-        try handle(event, payload: payload)
+        try receive { () throws(WireError) in try Frames(received.frames[...], total: received.total) }
+      }
+      while outcome == nil, let record = inbox?.next() {
+        try receive { () throws(WireError) in try Frames(record: record) }
       }
       let now = Instant.now
       if now.seconds(since: lastTick) >= 0.1 {
@@ -98,6 +97,20 @@ public final class Worker {
       }
     }
     if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  private func receive(_ read: () throws(WireError) -> Frames) throws {
+    var payload: Payload?
+    let event: WorkerMachine.Event
+    do throws(WireError) {
+      let frames = try read()
+      payload = Payload(frames)
+      event = .received(frames.header, try content(of: frames))
+      if frames.header.kind == .assign { pushesInPlace = frames.header.place != 0 }
+    } catch {
+      event = .malformed(error)
+    }
+    try handle(event, payload: payload)
   }
 
   /// Ends the engine, be it one that is loaded too late to be used.
@@ -127,8 +140,8 @@ public final class Worker {
     switch frames.header.kind {
     case .welcome:
       var welcome = try frames.decode(Welcome.self)
-      offered = welcome.memory
-      welcome.memory = nil
+      offered = welcome.host
+      welcome.host = nil
       return .welcome(welcome)
     case .refuse, .goodbye: return .reason(try frames.decode(Reason.self).reason)
     case .parameters:
@@ -166,18 +179,28 @@ public final class Worker {
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
     }
+    outbox?.flush()
   }
 
+  /// Pushes a gradient that is in shared memory past the socket, and metrics too, which have to follow it.
   private func send(_ header: Header, _ body: WorkerMachine.Body) throws {
-    var header = header
-    if pushesInPlace, case .gradient(let node, _) = body,
-      let index = gradients[node].flatMap({ engine?.sharedIndex(of: $0) })
-    {
-      header.place = UInt64(index) + 1
-      try socket.send(header, nil)
-    } else {
-      try socket.send(header, message(body))
+    if pushesInPlace, let outbox {
+      switch body {
+      case .gradient(let node, _):
+        lastPushIsInPlace = false
+        guard let index = gradients[node].flatMap({ engine?.sharedIndex(of: $0) }) else { break }
+        lastPushIsInPlace = true
+        var header = header
+        header.place = UInt64(index) + 1
+        outbox.append(header)
+        return
+      case .metrics(let metrics) where lastPushIsInPlace || header.task == .evaluate:
+        outbox.append(header, metrics.encoded)
+        return
+      case .metrics, .none, .hello, .ready, .reason: break
+      }
     }
+    try socket.send(header, message(body))
   }
 
   private func message(_ body: WorkerMachine.Body) -> Message? {
@@ -185,7 +208,7 @@ public final class Worker {
     case .none: return nil
     case .hello: return Message(Hello(name: Worker.name, threads: threads).encodedPayload())
     case .ready(var ready):
-      ready.memory = engine?.share(offered)
+      ready.host = share(offered)
       return Message(ready.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .metrics(let metrics): return Message(metrics.encoded)
@@ -193,6 +216,15 @@ public final class Worker {
       guard let engine, let gradient = gradients[node] else { preconditionFailure("\(node) has no gradient to push") }
       return Message(lending: gradient.buffer.values[engine.chunks[chunk]].bytes, of: gradient)
     }
+  }
+
+  /// Opens what the coordinator shares, where it can, and says what is shared with it.
+  private func share(_ names: HostNames?) -> HostNames? {
+    outbox = nil
+    guard let names, let inbox, let vectors = engine?.share(names.vectors), let outbox = RecordOutbox(names.inbox)
+    else { return nil }
+    self.outbox = outbox
+    return HostNames(vectors: vectors, inbox: inbox.name)
   }
 
   /// Loads the data and makes the model on a thread of its own, so that pings are answered meanwhile.

@@ -19,10 +19,14 @@ protocol WorkerEngine: Sendable {
   func byteCount(shared index: Int, _ chunk: UInt32) -> Int
   /// Which vector of the shared memory a gradient is; nil for none.
   func sharedIndex(of gradient: Gradient) -> Int?
-  /// Computes a node's leaves and their sum on a compute thread.
+  /// Has a node's leaves and their sum computed, on a compute thread or in ``help()``.
   func compute(_ node: Node, _ task: StepTask)
-  /// Adds `right` to `left` on a compute thread.
+  /// Has `right` added to `left`, on a compute thread or in ``help()``.
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
+  /// Does some of what is waiting on the calling thread, if that takes so little time that nobody misses the thread.
+  ///
+  /// - Returns: whether anything was done.
+  func help() -> Bool
   /// Makes what is queued be answered without being computed.
   func cancel()
   /// Ends the compute threads, after the node that each is at.
@@ -54,6 +58,9 @@ func loadEngine(
   return try engine(makeModel(job, data))
 }
 
+/// What the network thread may be away for: little beside the shortest time after which it is missed.
+private let shortNanoseconds = 2_000_000
+
 /// Computes nodes of one job with one model.
 final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   // Sendable: what changes is changed by the network thread while no node is being computed.
@@ -72,6 +79,11 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   private let mailbox: Mailbox<WorkerLetter>
   /// How often work was cancelled.
   private let cancellations = Atomic<Int>(0)
+  /// What the last node took a leaf, in training and in evaluations.
+  private let trainNanoseconds = Atomic<Int>(.max)
+  private let evaluationNanoseconds = Atomic<Int>(.max)
+  /// Whether what was last asked for is short. The network thread's.
+  private var isShort = false
 
   /// One compute thread's memory.
   struct Scratch {
@@ -127,7 +139,10 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   func compute(_ node: Node, _ task: StepTask) {
     let asked = cancellations.load(ordering: .relaxed)
-    pool.add { [self] scratch in
+    let usual =
+      task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
+    isShort = usual < shortNanoseconds / node.leaves.count
+    pool.add(willHelp: isShort) { [self] scratch in
       guard asked == cancellations.load(ordering: .relaxed) else {
         mailbox.post(.computed(node, NodeMetrics(), nil))
         return
@@ -154,7 +169,14 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
         sums[depth] = sums[depth] + sums[depth + 1]
       }
       if let gradient { sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, &scratch) }
-      sums[0].computeSeconds = Instant.now.seconds(since: start)
+      let nanoseconds = Instant.now.nanoseconds - start.nanoseconds
+      sums[0].computeSeconds = Double(nanoseconds) * 1e-9
+      let aLeaf = Int(nanoseconds) / leaves.count
+      if task.isTraining {
+        trainNanoseconds.store(aLeaf, ordering: .relaxed)
+      } else {
+        evaluationNanoseconds.store(aLeaf, ordering: .relaxed)
+      }
       mailbox.post(.computed(node, sums[0], gradient))
     }
   }
@@ -193,11 +215,15 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   }
 
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
-    pool.add(urgent: true) { [mailbox, layout = ready.layout] _ in
+    // A value takes less than a nanosecond.
+    isShort = chunks.parameterCount < shortNanoseconds
+    pool.add(urgent: true, willHelp: isShort) { [mailbox, layout = ready.layout] _ in
       accumulate(right.buffer.values, into: left.buffer.all)
       mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
     }
   }
+
+  func help() -> Bool { isShort && pool.help() }
 
   func cancel() {
     cancellations.add(1, ordering: .relaxed)

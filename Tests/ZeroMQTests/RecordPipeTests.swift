@@ -1,0 +1,104 @@
+import Foundation
+import Testing
+
+@testable import ZeroMQ
+
+#if os(Linux)
+  @Suite(.timeLimit(.minutes(1))) struct RecordPipeTests {
+    private func append(_ sender: UInt64, _ number: UInt64, to outbox: RecordOutbox) {
+      outbox.append {
+        $0.storeBytes(of: sender, as: UInt64.self)
+        $0.storeBytes(of: number, toByteOffset: 120, as: UInt64.self)
+      }
+    }
+
+    private func content(_ record: UnsafeRawBufferPointer) -> (sender: Int, number: UInt64) {
+      (Int(record.load(as: UInt64.self)), record.load(fromByteOffset: 120, as: UInt64.self))
+    }
+
+    @Test func aPipeThatIsFullLosesNothing() throws {
+      let inbox = try #require(RecordInbox())
+      let outbox = try #require(RecordOutbox(inbox.name))
+      let count: UInt64 = 20_000
+      for number in 0..<count { append(1, number, to: outbox) }
+      outbox.flush()
+      #expect(!outbox.isEmpty, "a pipe of \(count) records is not full")
+      var received: [UInt64] = []
+      while UInt64(received.count) < count {
+        while let record = inbox.next() { received.append(content(record).number) }
+        outbox.flush()
+      }
+      #expect(received == Array(0..<count))
+      #expect(outbox.isEmpty && inbox.next() == nil)
+    }
+
+    @Test func recordsOfSeveralSendersComeWholeAndInTheirOrder() throws {
+      let inbox = try #require(RecordInbox())
+      let (senders, count) = (4, 5000 as UInt64)
+      let name = inbox.name
+      for sender in 0..<senders {
+        Thread {
+          guard let outbox = RecordOutbox(name) else { return }
+          for number in 0..<count {
+            append(UInt64(sender), number, to: outbox)
+            if number % 7 == 0 { outbox.flush() }
+          }
+          while !outbox.isEmpty { outbox.flush() }
+        }.start()
+      }
+      var next = [UInt64](repeating: 0, count: senders)
+      while next.contains(where: { $0 < count }) {
+        guard let record = inbox.next() else { continue }
+        let (sender, number) = content(record)
+        try #require(number == next[sender])
+        next[sender] += 1
+      }
+    }
+
+    @Test func aWaitEndsWhenARecordComes() throws {
+      let inbox = try #require(RecordInbox())
+      let name = inbox.name
+      let waker = Waker()
+      var poller = Poller(try Socket(Context(), .dealer), waker, inbox)
+      try poller.wait(milliseconds: 0)
+      #expect(inbox.next() == nil)
+      Thread {
+        let outbox = RecordOutbox(name)
+        outbox?.append { $0.storeBytes(of: 7, as: UInt64.self) }
+        outbox?.flush()
+      }.start()
+      // Without an end of its own: the suite's limit is the test.
+      while !inbox.hasUnread {
+        try poller.wait(milliseconds: 100_000)
+        if let record = inbox.next() {
+          #expect(record.load(as: UInt64.self) == 7)
+          break
+        }
+      }
+    }
+
+    @Test func whatIsNotThePipeThatIsNamedIsNotOpened() throws {
+      let inbox = try #require(RecordInbox())
+      let file = try #require(FileHandle(forReadingAtPath: "/dev/zero"))
+      let changes: [(inout RecordPipe.Name) -> Void] = [
+        { $0.inode += 1 }, { $0.process = 0x3FFF_FFFF }, { $0.descriptor = -1 },
+        { $0.descriptor = file.fileDescriptor },
+      ]
+      for (number, change) in changes.enumerated() {
+        var name = inbox.name
+        change(&name)
+        #expect(RecordOutbox(name) == nil, "change \(number)")
+      }
+      #expect(RecordOutbox(inbox.name) != nil)
+    }
+
+    @Test func whatIsSentToAnEndedReceiverIsNoError() throws {
+      var inbox = RecordInbox()
+      let outbox = try #require(inbox.flatMap { RecordOutbox($0.name) })
+      inbox = nil
+      append(1, 1, to: outbox)
+      outbox.flush()
+      #expect(outbox.isEmpty)
+    }
+  }
+#endif
