@@ -28,7 +28,8 @@ Phases, told from outside by the bytes on the first worker's link and by the run
     checkpoint   the coordinator writes a checkpoint: there is a temporary folder.
     evaluating   the parameters after an epoch's last step have come, and the evaluation is not recorded.
 Joining is the first of all; the other phases come after the first checkpoint. Where there is none yet, a coordinator is
-started anew with its first command. A worker that finds no coordinator within --connect-timeout is started again.
+started anew with its first command. A worker that finds no coordinator within --connect-timeout is started again; one
+that is away when the run ends looks for the coordinator until --reconnect-timeout, and that is noted.
 
 Exits with 0 where all cells are equal, with 2 where some were missed, and with 77 where namespaces cannot be made.
 """
@@ -59,6 +60,7 @@ BURST = 4 * PARAMETERS  # bytes of a step's parameters, and of a gradient
 PORT = 5555
 ADDRESS = f"tcp://10.77.0.1:{PORT}"
 SLOW = 20
+RECONNECT = 20  # seconds that a worker looks for a coordinator that it has lost
 
 
 class Failure(Exception):
@@ -195,7 +197,8 @@ class Cell:
                                       "--checkpoint-every", "2", *what)
 
     def start_worker(self, number):
-        self.workers[number] = self.start(self.hosts[number], "worker", "--connect", ADDRESS)
+        self.workers[number] = self.start(
+            self.hosts[number], "worker", "--connect", ADDRESS, "--reconnect-timeout", str(RECONNECT))
 
     def work(self):
         """The result. Raises `Failure` or `Missed`."""
@@ -351,8 +354,10 @@ class Cell:
 
     def finish(self):
         for number, worker in self.workers.items():
-            code = self.wait(worker, 20, f"worker {number} still runs")
-            if code != 0:
+            code = self.wait(worker, RECONNECT + 20, f"worker {number} still runs")
+            if code != 0 and f"has been gone for {RECONNECT} s" in last_line(worker):
+                self.notes.append(f"worker {number} was away when the run ended, and gave up")
+            elif code != 0:
                 raise Failure(f"error: worker {number} ended with {code}: {last_line(worker)}")
 
 

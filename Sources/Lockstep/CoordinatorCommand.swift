@@ -18,6 +18,9 @@ struct CoordinatorCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
+  @Option(help: timelineHelp)
+  var timeline: String?
+
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
@@ -35,8 +38,11 @@ struct CoordinatorCommand: ParsableCommand {
     let run = try TrainingRun(
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
       signals: signals)
+    let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
+    defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: String(endpoint), awaitedWorkers: 0, transport: connections.transport, limits: connections.limits)
+      binding: String(endpoint), awaitedWorkers: 0, transport: connections.transport, timeline: timeline,
+      limits: connections.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
     if isOpenToOthers(coordinator.address) {

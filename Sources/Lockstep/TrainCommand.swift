@@ -24,6 +24,9 @@ struct TrainCommand: ParsableCommand {
     help: ArgumentHelp("How often a worker process that is killed is started again.", valueName: "count"))
   var maxRestarts = 3
 
+  @Option(help: timelineHelp)
+  var timeline: String?
+
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
 
@@ -52,25 +55,42 @@ struct TrainCommand: ParsableCommand {
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
       workers: workers, threads: threads, mostRestarts: maxRestarts, transport: connections.transport,
-      limits: connections.limits)
+      timeline: timeline, limits: connections.limits)
   }
 }
 
 extension TrainingRun {
   /// Runs to the end with a coordinator in this process and worker processes beside it.
   func runLocally(
-    workers: Int, threads: Int, mostRestarts: Int, transport: Transport = .auto, limits: Limits = Limits()
+    workers: Int, threads: Int, mostRestarts: Int, transport: Transport = .auto, timeline path: String? = nil,
+    limits: Limits = Limits()
   ) throws {
+    let timeline = try path.map { try Timeline($0, process: "coordinator") }
+    // After the workers' ends.
+    defer { finish(timeline) }
     let address = try LocalAddress()
     defer { address.remove() }
     let coordinator = try makeCoordinator(
-      binding: address.endpoint, awaitedWorkers: workers, transport: transport, limits: limits)
+      binding: address.endpoint, awaitedWorkers: workers, transport: transport, timeline: timeline, limits: limits)
     endOnSignal(coordinator)
     let processes = try LocalWorkers(
       workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox,
-      mostRestarts: mostRestarts)
+      mostRestarts: mostRestarts, timeline: path)
     defer { processes.stop() }
     try run(coordinator, command: "train")
+  }
+}
+
+let timelineHelp = ArgumentHelp(
+  "Record what each thread does when, for ui.perfetto.dev or chrome://tracing; about a kilobyte a step and process.",
+  valueName: "file")
+
+/// Ends a timeline; one that cannot be written is no reason to fail the run.
+func finish(_ timeline: Timeline?) {
+  do {
+    try timeline?.finish()
+  } catch {
+    complain("warning: the timeline is not whole: \(error)")
   }
 }
 

@@ -34,12 +34,12 @@ final class TrainingRun {
   }
 
   /// A coordinator that begins where the run does.
-  func makeCoordinator(binding endpoint: String, awaitedWorkers: Int, transport: Transport, limits: Limits) throws
-    -> Coordinator
-  {
+  func makeCoordinator(
+    binding endpoint: String, awaitedWorkers: Int, transport: Transport, timeline: Timeline?, limits: Limits
+  ) throws -> Coordinator {
     try Coordinator(
       prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint,
-      sharesMemory: transport == .auto, limits: limits)
+      sharesMemory: transport == .auto, timeline: timeline, limits: limits)
   }
 
   /// What is trained on what.
@@ -157,7 +157,9 @@ final class TrainingRun {
   private func printSummary(_ summary: RunSummary) {
     var lines = ["done: \(count(summary.steps, "step")) in \(String(format: "%.1f", summary.seconds)) s"]
     if summary.skippedSteps > 0 { lines[0] += ", \(grouped(summary.skippedSteps)) of them skipped" }
-    if let rate = summary.stepsPerSecond { lines[0] += ", \(String(format: "%.0f", rate)) steps/s" }
+    if let rate = summary.stepsPerSecond {
+      lines[0] += ", \(String(format: rate < 99.95 ? "%.1f" : "%.0f", rate)) steps/s"
+    }
     if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
     if let accuracy = summary.testAccuracy { lines[0] += ", test accuracy \(format(accuracy))" }
     if let r2 = summary.testR2 { lines[0] += ", test R² \(format(r2))" }

@@ -33,8 +33,14 @@ struct WorkerCommand: ParsableCommand {
       "How long the coordinator may be silent before it counts as lost; at least 1.", valueName: "seconds"))
   var silenceLimit = 5.0
 
+  @Option(help: timelineHelp)
+  var timeline: String?
+
   @Flag(help: .hidden)
   var endWithInput = false
+
+  @Option(help: .hidden)
+  var appendTimeline: String?
 
   func validate() throws {
     try checkThreads(threads)
@@ -53,7 +59,12 @@ struct WorkerCommand: ParsableCommand {
     var limits = Limits(silence: silenceLimit)
     limits.connect = connectTimeout
     limits.reconnect = reconnectTimeout
-    let worker = try Worker(connecting: connect, threads: threads, models: Registry.all, limits: limits)
+    let timeline = try (appendTimeline ?? timeline).map {
+      try Timeline($0, process: "worker \(Worker.name)", appending: appendTimeline != nil)
+    }
+    let worker = try Worker(
+      connecting: connect, threads: threads, models: Registry.all, timeline: timeline, limits: limits)
+    defer { finish(timeline) }
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     if endWithInput {
       Thread.detachNewThread { [mailbox = worker.mailbox] in

@@ -77,6 +77,11 @@ extension Socket {
   }
 }
 
+extension Header {
+  /// The leaves, as they are counted elsewhere.
+  var leafRange: Range<Int> { Int(leaves.lowerBound)..<Int(leaves.upperBound) }
+}
+
 extension RecordOutbox {
   /// Adds a header with a payload that fits behind it.
   func append(_ header: Header, _ payload: [UInt8] = []) {

@@ -20,16 +20,21 @@ public final class LocalWorkers: @unchecked Sendable {
 
   /// Starts `count` workers that connect to `address`, and tells `mailbox` of each that ends before ``stop()``.
   ///
-  /// - Parameter mostRestarts: how often a worker that a signal has ended is replaced. One that ends by itself has said
-  ///   why, and would do so again.
+  /// - Parameters:
+  ///   - mostRestarts: how often a worker that a signal has ended is replaced. One that ends by itself has said why, and
+  ///     would do so again.
+  ///   - timeline: the ``Timeline`` that they add theirs to.
   public init(
-    _ count: Int, threads: Int, connectingTo address: String, mailbox: CoordinatorMailbox, mostRestarts: Int
+    _ count: Int, threads: Int, connectingTo address: String, mailbox: CoordinatorMailbox, mostRestarts: Int,
+    timeline: String? = nil
   ) throws {
     guard let program = Bundle.main.executableURL else {
       throw TrainingError("this program's own file cannot be found, so no workers can be started from it")
     }
     self.program = program
-    arguments = ["worker", "--connect", address, "--threads", "\(threads)", "--end-with-input"]
+    arguments =
+      ["worker", "--connect", address, "--threads", "\(threads)", "--end-with-input"]
+      + (timeline.map { ["--append-timeline", $0] } ?? [])
     self.mailbox = mailbox
     self.mostRestarts = mostRestarts
     for index in 0..<count {

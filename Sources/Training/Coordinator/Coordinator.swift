@@ -42,9 +42,12 @@ public final class Coordinator {
   /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
   private var expectsSharing: Bool
   private var outcome: Outcome?
+  private let timeline: Timeline?
   /// What this thread has spent since the last step or evaluation was reported.
   private var sumUpdateSeconds = 0.0
   private var sendSeconds = 0.0
+  /// When the last step was reported.
+  private var reportEnd = Instant(nanoseconds: 0)
 
   private enum Outcome {
     case success
@@ -67,9 +70,11 @@ public final class Coordinator {
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
   public init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
-    sharesMemory: Bool = true, limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
+    sharesMemory: Bool = true, timeline: Timeline? = nil, limits: Limits = Limits(),
+    chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     self.prepared = prepared
+    self.timeline = timeline
     expectsSharing = sharesMemory
     step = checkpoint?.state.step ?? 0
     evaluatedStep = checkpoint?.state.evaluatedStep
@@ -144,6 +149,7 @@ public final class Coordinator {
         patience = min(patience, 5)
       }
       try poller.wait(milliseconds: inbox?.hasUnread == true ? 0 : patience)
+      timeline?.record(.wait, from: now)
       waker.clear()
       for letter in mailbox.takeAll() {
         switch letter {
@@ -155,12 +161,15 @@ public final class Coordinator {
       }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
       for _ in 0..<1000 {
-        guard outcome == nil, let received = try receiveFrames() else { break }
-        try receive(received, observe)
+        let start = Instant.now
+        guard outcome == nil, let received = try socket.receiveFrames(limit: 3) else { break }
+        sendSeconds += Instant.now.seconds(since: start)
+        try receive(received, since: start, observe)
       }
       for _ in 0..<1000 {
+        let start = Instant.now
         guard outcome == nil, let record = inbox?.next() else { break }
-        try receive(record, observe)
+        try receive(record, since: start, observe)
       }
       let woken = Instant.now
       if woken >= tick {
@@ -213,36 +222,39 @@ public final class Coordinator {
     try observe(timed(.step(report)))
   }
 
-  private func receiveFrames() throws -> ReceivedFrames? {
-    let start = Instant.now
-    defer { sendSeconds += Instant.now.seconds(since: start) }
-    return try socket.receiveFrames(limit: 3)
-  }
-
-  private func receive(_ received: ReceivedFrames, _ observe: (TrainingEvent) throws -> Void) throws {
+  private func receive(
+    _ received: ReceivedFrames, since start: Instant, _ observe: (TrainingEvent) throws -> Void
+  ) throws {
     guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes) else { return }
-    try receive(from: peer, observe) { () throws(WireError) in
+    try receive(from: peer, since: start, observe) { () throws(WireError) in
       try Frames(received.frames.dropFirst(), total: received.total - 1)
     }
   }
 
   /// A record is its sender's by the session that it names.
-  private func receive(_ record: UnsafeRawBufferPointer, _ observe: (TrainingEvent) throws -> Void) throws {
+  private func receive(
+    _ record: UnsafeRawBufferPointer, since start: Instant, _ observe: (TrainingEvent) throws -> Void
+  ) throws {
     guard let frames = try? Frames(record: record),
       let peer = links.first(where: { $0.value.session == frames.header.session })?.key
     else { return }
-    try receive(from: peer, observe) { () throws(WireError) in frames }
+    try receive(from: peer, since: start, observe) { () throws(WireError) in frames }
   }
 
   private func receive(
-    from peer: CoordinatorMachine.Peer, _ observe: (TrainingEvent) throws -> Void,
+    from peer: CoordinatorMachine.Peer, since start: Instant, _ observe: (TrainingEvent) throws -> Void,
     _ read: () throws(WireError) -> Frames
   ) throws {
     let event: CoordinatorMachine.Event
     var gradient: FloatBuffer?
     do throws(WireError) {
       let frames = try read()
-      if frames.header.kind == .push { gradient = self.gradient(of: frames, from: peer) }
+      if frames.header.kind == .push {
+        gradient = self.gradient(of: frames, from: peer)
+        timeline?.record(
+          .receive, from: start, step: Int(clamping: frames.header.step), leaves: frames.header.leafRange,
+          chunk: Int(frames.header.chunk), worker: machine.members[peer]?.number)
+      }
       event = .received(frames.header, try content(of: frames, gradient, from: peer), from: peer)
     } catch {
       event = .malformed(error, from: peer)
@@ -307,30 +319,14 @@ public final class Coordinator {
     var answers: [CoordinatorMachine.Event] = []
     var gone: [CoordinatorMachine.Peer] = []
     for action in machine.handle(event, at: .now) {
+      let start = Instant.now
       switch action {
       case .send(let header, let body, let peer):
-        let start = Instant.now
-        defer { sendSeconds += Instant.now.seconds(since: start) }
-        do throws(ZeroMQError) {
-          if let link = links[peer], let record = record(header, body) {
-            link.outbox.append(record)
-            continue
-          }
-          guard try socket.send(peer.identity, more: true) else {
-            gone.append(peer)
-            continue
-          }
-          try socket.send(header, payload(of: header, body))
-        } catch {
-          guard error.isPeerGone else { throw error }
-          gone.append(peer)
-        }
+        if try !send(header, body, to: peer) { gone.append(peer) }
       case .keep(let node, let chunk):
         guard let gradient else { preconditionFailure("the machine keeps a gradient that was not received") }
         sums[chunk][node] = gradient
       case .combine(let left, let right, let chunk):
-        let start = Instant.now
-        defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         let leftSum = sums[chunk].removeValue(forKey: left)!
         let rightSum = sums[chunk].removeValue(forKey: right)!
         accumulate(rightSum.values, into: leftSum.all)
@@ -342,8 +338,6 @@ public final class Coordinator {
         answers.append(.checked(chunk: chunk, nonFinite: tensor))
       case .update(let chunk, let number, let examples):
         updatedChunks.insert(chunk)
-        let start = Instant.now
-        defer { sumUpdateSeconds += Instant.now.seconds(since: start) }
         store.begin(
           number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
         let sum = rootSum(of: chunk)
@@ -364,10 +358,57 @@ public final class Coordinator {
         try report(timed(event), observe)
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
+      account(action, since: start)
     }
     for answer in answers { try handle(answer, observe) }
     for link in links.values { link.outbox.flush() }
     for peer in gone { try handle(.unreachable(peer), observe) }
+  }
+
+  /// Whether a message could be sent: it cannot where its peer is gone.
+  private func send(_ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer) throws -> Bool
+  {
+    if let link = links[peer], let record = record(header, body) {
+      link.outbox.append(record)
+      return true
+    }
+    do throws(ZeroMQError) {
+      guard try socket.send(peer.identity, more: true) else { return false }
+      try socket.send(header, payload(of: header, body))
+      return true
+    } catch {
+      guard error.isPeerGone else { throw error }
+      return false
+    }
+  }
+
+  /// Adds what has been done since `start` to what this thread has spent, and to the timeline.
+  private func account(_ action: CoordinatorMachine.Action, since start: Instant) {
+    let end = Instant.now
+    let seconds = end.seconds(since: start)
+    switch action {
+    case .send(let header, _, let peer):
+      sendSeconds += seconds
+      guard let timeline, header.kind == .parameters || header.kind == .assign else { return }
+      timeline.record(
+        .send, from: start, to: end, step: Int(header.step),
+        leaves: header.kind == .assign ? header.leafRange : nil,
+        chunk: header.kind == .parameters ? Int(header.chunk) : nil, worker: machine.members[peer]?.number)
+    case .combine(let left, let right, let chunk):
+      sumUpdateSeconds += seconds
+      timeline?.record(.sum, from: start, to: end, step: step, leaves: left.start..<right.end, chunk: chunk)
+    case .check(let chunk):
+      sumUpdateSeconds += seconds
+      timeline?.record(.check, from: start, to: end, step: step, chunk: chunk)
+    case .update(let chunk, _, _):
+      sumUpdateSeconds += seconds
+      timeline?.record(.update, from: start, to: end, step: step, chunk: chunk)
+    case .report(.step(let report)):
+      timeline?.record(
+        .step, from: max(start.advanced(by: -report.seconds), reportEnd), to: start, step: report.step - 1)
+      reportEnd = start
+    case .keep, .discard, .advance, .skip, .report, .end: break
+    }
   }
 
   /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's

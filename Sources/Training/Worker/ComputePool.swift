@@ -28,9 +28,8 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     self.threads = threads
     self.makeScratch = makeScratch
     running = threads
-    for index in 0..<threads {
+    for _ in 0..<threads {
       let thread = Thread { [self] in
-        Thread.current.name = "compute-\(index)"
         useOneThreadForMatrices()
         var scratch = makeScratch()
         while let work = next() {

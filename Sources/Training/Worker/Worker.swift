@@ -20,6 +20,7 @@ public final class Worker {
   }
 
   private let threads: Int
+  private let timeline: Timeline?
   private let models: [ModelFactory]
   private let socket: Socket
   private let waker: Waker
@@ -48,8 +49,12 @@ public final class Worker {
   /// A worker of `threads` compute threads that knows `models`, and starts to connect to `address`.
   ///
   /// - Throws: ``TrainingError`` where the address is none.
-  public init(connecting address: String, threads: Int, models: [ModelFactory], limits: Limits = Limits()) throws {
+  public init(
+    connecting address: String, threads: Int, models: [ModelFactory], timeline: Timeline? = nil,
+    limits: Limits = Limits()
+  ) throws {
     self.threads = threads
+    self.timeline = timeline
     self.models = models
     let waker = Waker()
     self.waker = waker
@@ -79,7 +84,11 @@ public final class Worker {
     try handle(.started, payload: nil)
     while outcome == nil {
       outbox?.flush()
-      if engine?.help() != true { try poller.wait(milliseconds: outbox?.isEmpty == false ? 5 : 100) }
+      if engine?.help() != true {
+        let start = Instant.now
+        try poller.wait(milliseconds: outbox?.isEmpty == false ? 5 : 100)
+        timeline?.record(.wait, from: start)
+      }
       waker.clear()
       for letter in mailbox.letters.takeAll() { try open(letter) }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
@@ -161,7 +170,9 @@ public final class Worker {
       case .load(let welcome): load(welcome)
       case .store(let chunk):
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
+        let start = Instant.now
         engine.store(payload, chunk: chunk)
+        timeline?.record(.receive, from: start, chunk: chunk)
       case .compute(let node, let task):
         // The coordinator has done with what was pushed for an earlier step.
         if pushed.step != task.step { pushed = (task.step, []) }
@@ -184,6 +195,13 @@ public final class Worker {
 
   /// Pushes a gradient that is in shared memory past the socket, and metrics too, which have to follow it.
   private func send(_ header: Header, _ body: WorkerMachine.Body) throws {
+    let start = Instant.now
+    defer {
+      if let timeline, header.kind == .push {
+        timeline.record(
+          .push, from: start, step: Int(header.step), leaves: header.leafRange, chunk: Int(header.chunk))
+      }
+    }
     if pushesInPlace, let outbox {
       switch body {
       case .gradient(let node, _):
@@ -229,10 +247,10 @@ public final class Worker {
 
   /// Loads the data and makes the model on a thread of its own, so that pings are answered meanwhile.
   private func load(_ welcome: Welcome) {
-    let (threads, models, mailbox) = (threads, models, mailbox.letters)
+    let (threads, models, mailbox, timeline) = (threads, models, mailbox.letters, timeline)
     let thread = Thread {
       do {
-        let engine = try loadEngine(welcome, threads: threads, mailbox: mailbox) { job, data in
+        let engine = try loadEngine(welcome, threads: threads, mailbox: mailbox, timeline) { job, data in
           try models.make(job.model, job.modelRequest(data))
         }
         mailbox.post(.loaded(engine))

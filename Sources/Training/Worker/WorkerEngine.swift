@@ -44,7 +44,7 @@ enum WorkerLetter: Sendable {
 
 /// Loads the data of a job, and computes with the model that `makeModel` gives; answers to `mailbox`.
 func loadEngine(
-  _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>,
+  _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>, _ timeline: Timeline? = nil,
   makeModel: (Job, LoadedData) throws -> any Model
 ) throws -> any WorkerEngine {
   let job = welcome.job
@@ -53,7 +53,7 @@ func loadEngine(
     welcome.scaling.factor.count == data.featureCount
   else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(job.source.data)") }
   func engine<M: Model>(_ model: M) -> any WorkerEngine {
-    ModelEngine(model, welcome, data, threads: threads, mailbox: mailbox)
+    ModelEngine(model, welcome, data, threads: threads, mailbox: mailbox, timeline)
   }
   return try engine(makeModel(job, data))
 }
@@ -77,6 +77,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   private let model: M
   private let seed: UInt64
   private let mailbox: Mailbox<WorkerLetter>
+  private let timeline: Timeline?
   /// How often work was cancelled.
   private let cancellations = Atomic<Int>(0)
   /// What the last node took a leaf, in training and in evaluations.
@@ -95,9 +96,11 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   }
 
   init(
-    _ model: M, _ welcome: Welcome, _ data: LoadedData, threads: Int, mailbox: Mailbox<WorkerLetter>
+    _ model: M, _ welcome: Welcome, _ data: LoadedData, threads: Int, mailbox: Mailbox<WorkerLetter>,
+    _ timeline: Timeline?
   ) {
     self.model = model
+    self.timeline = timeline
     self.mailbox = mailbox
     seed = welcome.job.seed
     plan = welcome.job.plan(data)
@@ -169,7 +172,9 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
         sums[depth] = sums[depth] + sums[depth + 1]
       }
       if let gradient { sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, &scratch) }
-      let nanoseconds = Instant.now.nanoseconds - start.nanoseconds
+      let end = Instant.now
+      let nanoseconds = end.nanoseconds - start.nanoseconds
+      timeline?.record(.compute, from: start, to: end, step: task.step, leaves: node.leaves)
       sums[0].computeSeconds = Double(nanoseconds) * 1e-9
       let aLeaf = Int(nanoseconds) / leaves.count
       if task.isTraining {
@@ -217,8 +222,10 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
     // A value takes less than a nanosecond.
     isShort = chunks.parameterCount < shortNanoseconds
-    pool.add(urgent: true, willHelp: isShort) { [mailbox, layout = ready.layout] _ in
+    pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout] _ in
+      let start = Instant.now
       accumulate(right.buffer.values, into: left.buffer.all)
+      timeline?.record(.sum, from: start, leaves: parent.leaves)
       mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
     }
   }
