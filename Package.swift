@@ -20,7 +20,8 @@ let package = Package(
     .library(name: "Lockstep", targets: ["Lockstep"]),
     .executable(name: "custom-model", targets: ["CustomModel"]),
     .executable(name: "custom-optimizer", targets: ["CustomOptimizer"]),
-    .executable(name: "rule-benchmark", targets: ["RuleBenchmark"]),
+    .executable(name: "kernel-benchmark", targets: ["KernelBenchmark"]),
+    .executable(name: "transport-benchmark", targets: ["TransportBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -55,7 +56,8 @@ let package = Package(
         "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
-    .executableTarget(name: "RuleBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/rules"),
+    .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),
+    .executableTarget(name: "TransportBenchmark", dependencies: ["Lockstep"], path: "Benchmarks/transport"),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
     .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
 

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Steps without computing: what the messages, the sums and the update cost, by size, workers and transport (Linux).
+
+    swift build -c release && python3 Benchmarks/transport.py [--runs 3] [--seconds 3]
+
+Each worker pushes a vector of zeros for one micro-batch, the coordinator sums and updates by SGD and gives the
+parameters back: a round trip. Bytes count both ways, whether they are sent or read where they are. Medians; memory is
+the largest over the runs, without what was there before the first step.
+"""
+
+import argparse
+import json
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+PROGRAM = pathlib.Path(__file__).resolve().parent.parent / ".build/release/transport-benchmark"
+SIZES = [1_000, 51_000, 1_860_000, 20_000_000]
+WORKERS = [1, 2, 8, 32]
+TRANSPORTS = ["shared memory", "ipc", "tcp"]
+
+
+def resident(pid):
+    """Resident bytes, now and at most, of a process that lives."""
+    fields = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
+    return [int(fields[name].split()[0]) * 1024 for name in ["VmRSS", "VmHWM"]]
+
+
+def run(size, workers, transport, seconds):
+    """Steps a second, and the coordinator's peak resident bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        address = "tcp://127.0.0.1:0" if transport == "tcp" else f"ipc://{folder}/socket"
+        job = ["--data", "none", "--model", f"messages:{size}", "--optimizer", "sgd", "--steps", "1000000000",
+               "--batch-size", str(workers), "--micro-batches", str(workers), "--output", str(folder / "run"),
+               "--bind", address, "--checkpoint-every", "24h",
+               "--transport", "auto" if transport == "shared memory" else "zmq"]
+        with subprocess.Popen([PROGRAM, "coordinator", *job], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True) as coordinator:
+            others = []
+            try:
+                address = None
+                for line in coordinator.stdout:
+                    if "--connect " in line:
+                        address = line.split("--connect ")[1].split()[0]
+                        break
+                assert address, coordinator.stderr.read()
+                threading.Thread(target=coordinator.stdout.read, daemon=True).start()
+                threading.Thread(target=coordinator.stderr.read, daemon=True).start()
+                others = [subprocess.Popen([PROGRAM, "worker", "--connect", address], stdout=subprocess.DEVNULL,
+                                           stderr=subprocess.DEVNULL) for _ in range(workers)]
+                metrics = folder / "run/metrics.jsonl"
+                begin = wait_for_all(metrics, workers)
+                time.sleep(seconds)
+                peak = resident(coordinator.pid)[1]
+                coordinator.terminate()
+                coordinator.wait(timeout=60)
+            finally:
+                for process in [coordinator, *others]:
+                    process.kill()
+                    process.wait()
+        steps = [line for line in read(metrics) if line["event"] == "step" and line["step"] > begin]
+        return len(steps) / sum(line["seconds"] for line in steps), peak
+
+
+def read(metrics):
+    lines = metrics.read_text().split("\n") if metrics.exists() else []
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def wait_for_all(metrics, workers):
+    """The step from which on all workers take part."""
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        steps = [line for line in read(metrics) if line["event"] == "step"]
+        if steps and len(steps[-1]["compute_seconds"]) == workers:
+            return steps[-1]["step"]
+        time.sleep(0.1)
+    raise SystemExit(f"error: {workers} workers did not take part within a minute")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--workers", type=int, nargs="+", default=WORKERS)
+    options = parser.parse_args()
+    print("| parameters | transport | workers | round trips/s | ms a round trip and worker | GB/s "
+          "| coordinator, MB |\n| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
+    for size in options.sizes:
+        for transport in TRANSPORTS:
+            for workers in options.workers:
+                runs = [run(size, workers, transport, options.seconds) for _ in range(options.runs)]
+                rate = statistics.median(rate for rate, _ in runs)
+                peak = max(peak for _, peak in runs)
+                print(f"| {size:,} | {transport} | {workers} | {rate:,.1f} | {1000 / rate / workers:.3f} "
+                      f"| {rate * 8 * size * workers / 1e9:.2f} | {peak / 1e6:.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
