@@ -223,6 +223,10 @@ VECTORIZED void lk_mean_squared_error(float *restrict predictions, const float *
   }
 }
 
+void lk_prefetch(const void *memory, size_t bytes) {
+  for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)memory + i);
+}
+
 VECTORIZED void lk_scale_bytes(float *restrict output, const uint8_t *restrict input, const float *restrict offset,
                                const float *restrict factor, size_t count) {
   for (size_t i = 0; i < count; i++) output[i] = ((float)input[i] - offset[i]) * factor[i];

@@ -68,6 +68,8 @@ public final class BatchBuffer {
   private var features: FloatBuffer
   private var labels: LabelBuffer
   private var values: FloatBuffer
+  /// The present batch's rows in the dataset.
+  private var rows: [Int] = []
 
   /// A gatherer of `examples`, scaled by `scaling`.
   public init(_ examples: Examples, scaling: Scaling) {
@@ -79,17 +81,23 @@ public final class BatchBuffer {
     values = FloatBuffer(count: 0)
   }
 
-  /// The examples that `indices` name, in that order; valid until the next call, while the buffer lives.
+  /// The examples at `positions`, which `index` names; valid until the next call, while the buffer lives.
   public func gather(
-    _ indices: some RandomAccessCollection<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0)
+    _ positions: Range<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0),
+    index: (Int) -> Int = { $0 }
   ) -> Batch {
     if case .nothing = examples.dataset.targets {
-      return Batch(features: Matrix(features.values, rows: indices.count, columns: 0), targets: .nothing, place: place)
+      return Batch(
+        features: Matrix(features.values, rows: positions.count, columns: 0), targets: .nothing, place: place)
     }
-    reserve(indices.count)
+    reserve(positions.count)
     let columns = examples.featureCount
-    for (place, index) in indices.enumerated() {
-      let row = examples.row(index)
+    // Rows lie anywhere in memory: the next ones are fetched while one is scaled.
+    rows.removeAll(keepingCapacity: true)
+    for position in positions { rows.append(examples.row(index(position))) }
+    for place in 0..<rows.count {
+      let row = rows[place]
+      if place + 4 < rows.count { examples.dataset.prefetchRow(rows[place + 4]) }
       examples.dataset.scaleRow(row, scaling, into: features.all[place * columns..<(place + 1) * columns])
       switch examples.dataset.targets {
       case .classes(let classes): labels[place] = classes[row]
@@ -99,12 +107,12 @@ public final class BatchBuffer {
       case .nothing: break
       }
     }
-    let matrix = Matrix(features.values[0..<indices.count * columns], rows: indices.count, columns: columns)
+    let matrix = Matrix(features.values[0..<rows.count * columns], rows: rows.count, columns: columns)
     switch examples.dataset.targets {
-    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(indices.count)), place: place)
+    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(rows.count)), place: place)
     case .values:
       let outputs = examples.dataset.outputs
-      let targets = Matrix(values.values[0..<indices.count * outputs], rows: indices.count, columns: outputs)
+      let targets = Matrix(values.values[0..<rows.count * outputs], rows: rows.count, columns: outputs)
       return Batch(features: matrix, targets: .values(targets), place: place)
     case .nothing: return Batch(features: matrix, targets: .nothing, place: place)
     }

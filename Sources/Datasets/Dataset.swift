@@ -72,6 +72,21 @@ struct Dataset: Sendable {
     }
   }
 
+  /// Asks for row `row`'s features, which will be read soon.
+  func prefetchRow(_ row: Int) {
+    switch features {
+    case .bytes(let bytes):
+      bytes.withUnsafeBytes {
+        prefetch(UnsafeRawBufferPointer(rebasing: $0[row * featureCount..<(row + 1) * featureCount]))
+      }
+    case .floats(let floats):
+      floats.withUnsafeBufferPointer {
+        prefetch(
+          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[row * featureCount..<(row + 1) * featureCount])))
+      }
+    }
+  }
+
   /// Row `row`'s feature `column`, as the file has it.
   func feature(_ row: Int, _ column: Int) -> Float {
     switch features {

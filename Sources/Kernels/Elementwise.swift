@@ -18,6 +18,12 @@ public func columnSums(of matrix: Matrix, into sums: MutableFloats) {
   lk_column_sums(sums.base, matrix.values.base, matrix.rows, matrix.columns)
 }
 
+/// Asks for memory that will be read soon.
+public func prefetch(_ bytes: UnsafeRawBufferPointer) {
+  guard let base = bytes.baseAddress else { return }
+  lk_prefetch(base, bytes.count)
+}
+
 /// `output`[c] = (`input`[c] − `offset`[c]) · `factor`[c].
 public func scale(_ input: Floats, offset: Floats, factor: Floats, into output: MutableFloats) {
   precondition(input.count == output.count && offset.count == output.count && factor.count == output.count)

@@ -80,7 +80,8 @@ struct GatheredRows {
   var valueColumns: Int?
 
   init(_ buffer: BatchBuffer, _ indices: some RandomAccessCollection<Int>) {
-    let batch = buffer.gather(indices)
+    let indices = Array(indices)
+    let batch = buffer.gather(indices.indices) { indices[$0] }
     (rows, columns, features) = (batch.features.rows, batch.features.columns, batch.features.values.array)
     switch batch.targets {
     case .classes(let labels): classes = (0..<labels.count).map { labels[$0] }

@@ -128,6 +128,9 @@ void lk_softmax_cross_entropy(float *logits, const int32_t *labels, size_t rows,
 void lk_mean_squared_error(float *predictions, const float *targets, size_t rows, size_t columns, double *loss,
                            double *squared_error);
 
+// Asks for memory that will be read soon.
+void lk_prefetch(const void *memory, size_t bytes);
+
 // One example's features, scaled: output[c] = (input[c] − offset[c]) · factor[c].
 void lk_scale_bytes(float *output, const uint8_t *input, const float *offset, const float *factor, size_t count);
 void lk_scale_floats(float *output, const float *input, const float *offset, const float *factor, size_t count);

@@ -311,11 +311,12 @@ public final class Coordinator {
     }
   }
 
-  /// Lets the machine decide and carries its actions out. After that its questions are answered, and it is told of peers
-  /// that turned out to be gone.
+  /// Lets the machine decide and carries its actions out: reports last, as workers need not wait for what is written of
+  /// them. After that its questions are answered, and it is told of peers that turned out to be gone.
   private func handle(
     _ event: CoordinatorMachine.Event, gradient: FloatBuffer? = nil, _ observe: (TrainingEvent) throws -> Void
   ) throws {
+    var reports: [TrainingEvent] = []
     var answers: [CoordinatorMachine.Event] = []
     var gone: [CoordinatorMachine.Peer] = []
     for action in machine.handle(event, at: .now) {
@@ -355,13 +356,14 @@ public final class Coordinator {
           store.evaluated(testLoss: evaluation.loss)
           evaluatedStep = evaluation.step
         }
-        try report(timed(event), observe)
+        reports.append(timed(event))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
       account(action, since: start)
     }
-    for answer in answers { try handle(answer, observe) }
     for link in links.values { link.outbox.flush() }
+    for event in reports { try report(event, observe) }
+    for answer in answers { try handle(answer, observe) }
     for peer in gone { try handle(.unreachable(peer), observe) }
   }
 

@@ -33,8 +33,12 @@ extension CoordinatorMachine {
   private func takeovers(at now: Instant) -> [(peer: Peer, due: Instant)] {
     guard let work, work.unassigned.isEmpty else { return [] }
     let kind = work.task.isTraining
-    let idle = members.values.compactMap { $0.state == .idle ? $0.paces[kind] : nil }
-    guard let fastest = idle.max(by: { $0.leavesPerSecond < $1.leavesPerSecond }) else { return [] }
+    var fastestIdle: Pace?
+    for member in members.values where member.state == .idle {
+      guard let pace = member.paces[kind] else { continue }
+      if pace.leavesPerSecond > fastestIdle?.leavesPerSecond ?? -1 { fastestIdle = pace }
+    }
+    guard let fastest = fastestIdle else { return [] }
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in

@@ -196,8 +196,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     let order = scratch.order!.order
     let first = leaves[0].lowerBound
     let positions = first..<leaves[leaves.count - 1].upperBound
-    let batch = scratch.train.gather(
-      positions.lazy.map { order[$0] }, place: Batch.Place(seed: seed, step: step, position: first))
+    let place = Batch.Place(seed: seed, step: step, position: first)
+    let batch = scratch.train.gather(positions, place: place) { order[$0] }
     return model.gradient(
       of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters.values,
       into: gradient.buffer.all, using: &scratch.workspace, scratch: &scratch.partialSums, ready: { _ in })
