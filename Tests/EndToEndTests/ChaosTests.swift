@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Some cells of the matrix of faults, on hosts of a network; the script runs all of them.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct ChaosTests {
+@Suite(.serialized) struct ChaosTests {
   @Test("faults on a network do not change a bit")
   func faultsOnANetworkDoNotMatter() throws {
     let cells = [

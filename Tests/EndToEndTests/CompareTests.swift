@@ -5,7 +5,7 @@ import Testing
   import FoundationXML
 #endif
 
-@Suite(.serialized, .timeLimit(.minutes(3))) struct CompareTests {
+@Suite(.serialized) struct CompareTests {
   private let scratch: Scratch
 
   init() throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(3))) struct DiffTests {
+@Suite(.serialized) struct DiffTests {
   private let scratch: Scratch
 
   init() throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The jobs under Examples, run as the README has them.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct ExamplesTests {
+@Suite(.serialized) struct ExamplesTests {
   private let scratch: Scratch
 
   init() throws {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Looking into what runs leave, and exporting it.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct InspectTests {
+@Suite(.serialized) struct InspectTests {
   private let scratch: Scratch
 
   init() throws {

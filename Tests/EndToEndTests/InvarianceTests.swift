@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Promise 1: for a given job the parameters after every epoch are the same bits, whoever computes them.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct InvarianceTests {
+@Suite(.serialized) struct InvarianceTests {
   private let scratch: Scratch
 
   init() throws {

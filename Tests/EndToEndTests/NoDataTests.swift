@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// `--data none`: a model that is a function of its parameters alone.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct NoDataTests {
+@Suite(.serialized) struct NoDataTests {
   private let scratch: Scratch
   private static let quadratic = ["--data", "none", "--model", "quadratic:10,10"]
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Losses, gradients and parameters that are infinite or not numbers.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct NonFiniteTests {
+@Suite(.serialized) struct NonFiniteTests {
   private let scratch: Scratch
   private let job: [String]
 

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Processes that come and go.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct ProcessTests {
+@Suite(.serialized) struct ProcessTests {
   private let scratch: Scratch
   /// Long enough to be disturbed, short enough to wait for.
   private let job = ["--epochs", "150", "--model", "mlp:64"]

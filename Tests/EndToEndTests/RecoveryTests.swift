@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Coordinators that are killed and started again while their workers go on.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct RecoveryTests {
+@Suite(.serialized) struct RecoveryTests {
   private let scratch: Scratch
   private let job = ["--epochs", "400", "--model", "mlp:64"]
 

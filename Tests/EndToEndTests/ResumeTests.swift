@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Runs that end before their time and go on, to the bits of one that was never disturbed.
-@Suite(.serialized, .timeLimit(.minutes(5))) struct ResumeTests {
+@Suite(.serialized) struct ResumeTests {
   private let scratch: Scratch
   /// Long enough to be disturbed, short enough to wait for.
   private static let job = ["--epochs", "60", "--model", "mlp:32"]

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The picture of a run: whole, valid, and true to what every process has done.
-@Suite(.timeLimit(.minutes(2))) struct TimelineTests {
+@Suite struct TimelineTests {
   private struct Event: Decodable {
     struct Arguments: Decodable {
       var name: String?

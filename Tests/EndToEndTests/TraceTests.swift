@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(1))) struct TraceTests {
+@Suite(.serialized) struct TraceTests {
   private let scratch: Scratch
 
   init() throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(3))) struct TrainTests {
+@Suite(.serialized) struct TrainTests {
   private let scratch: Scratch
 
   init() throws {

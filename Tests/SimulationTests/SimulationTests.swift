@@ -25,7 +25,7 @@ import Testing
 /// | the time in which the coordinator was stopped counts           |   103 |
 /// | more time than that is taken out                               |    47 |
 @Suite struct SimulationTests {
-  @Test("every schedule of faults ends with the undisturbed run's bits, or with its error", .timeLimit(.minutes(60)))
+  @Test("every schedule of faults ends with the undisturbed run's bits, or with its error")
   func everySchedule() async {
     let environment = ProcessInfo.processInfo.environment
     if let seed = environment["LOCKSTEP_SEED"].flatMap(UInt64.init) {

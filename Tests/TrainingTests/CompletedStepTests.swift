@@ -9,7 +9,7 @@ import ZeroMQ
 @testable import Training
 
 /// A run that fails while a step is being updated is saved after that step all the same.
-@Suite(.timeLimit(.minutes(2))) struct CompletedStepTests {
+@Suite struct CompletedStepTests {
   /// What a coordinator in a thread of its own has come to.
   private final class Outcome: Sendable {
     struct Value {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Training
 
-@Suite(.timeLimit(.minutes(1))) struct ComputePoolTests {
+@Suite struct ComputePoolTests {
   /// The threads that did something.
   private final class Threads: Sendable {
     private let list = Mutex<[ObjectIdentifier]>([])

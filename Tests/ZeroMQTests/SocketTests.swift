@@ -3,7 +3,7 @@ import Testing
 
 @testable import ZeroMQ
 
-@Suite(.timeLimit(.minutes(1))) struct SocketTests {
+@Suite struct SocketTests {
   private let context = Context()
 
   private func router() throws -> (socket: Socket, address: String) {
