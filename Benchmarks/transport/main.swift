@@ -6,9 +6,7 @@ struct Messages: Model {
   let layout: ParameterLayout
 
   init(_ request: ModelRequest) throws {
-    guard request.target == .nothing, let count = Int(request.arguments), count > 0 else {
-      throw ModelError("--model messages:COUNT with --data none is needed")
-    }
+    guard let count = Int(request.arguments), count > 0 else { throw ModelError("--model messages:COUNT is needed") }
     var layout = ParameterLayout()
     layout.append("parameters", shape: [count])
     self.layout = layout

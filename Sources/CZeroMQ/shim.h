@@ -1,1 +1,4 @@
 #include <zmq.h>
+#ifdef __linux__
+#include <malloc.h>
+#endif

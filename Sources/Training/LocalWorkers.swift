@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Kernels
 internal import Synchronization
 
 /// Worker processes beside this one, of this same program. One that is killed is started again, a few times. None
@@ -17,6 +18,8 @@ public final class LocalWorkers: @unchecked Sendable {
   private let arguments: [String]
   private let mailbox: CoordinatorMailbox
   private let mostRestarts: Int
+  /// What cores each runs on; nil for any.
+  private let cores: [[Int]]?
 
   /// Starts `count` workers that connect to `address`, and tells `mailbox` of each that ends before ``stop()``.
   ///
@@ -37,9 +40,10 @@ public final class LocalWorkers: @unchecked Sendable {
       + (timeline.map { ["--append-timeline", $0] } ?? [])
     self.mailbox = mailbox
     self.mostRestarts = mostRestarts
+    cores = Cores.shares(of: Cores.allowed, processes: count, threads: threads)
     for index in 0..<count {
       do {
-        try start(restarts: 0)
+        try start(index, restarts: 0)
       } catch {
         stop()
         throw TrainingError("worker \(index + 1) cannot be started from \(program.path): \(error.localizedDescription)")
@@ -47,8 +51,8 @@ public final class LocalWorkers: @unchecked Sendable {
     }
   }
 
-  /// Starts a process that has been replaced `restarts` times before.
-  private func start(restarts: Int) throws {
+  /// Starts the process of place `index`, which has been replaced `restarts` times before.
+  private func start(_ index: Int, restarts: Int) throws {
     let process = Process()
     process.executableURL = program
     process.arguments = arguments
@@ -67,13 +71,17 @@ public final class LocalWorkers: @unchecked Sendable {
     running.enter()
     process.terminationHandler = { [weak self, running] process in
       defer { running.leave() }
-      self?.ended(process, lines, restarts: restarts)
+      self?.ended(process, lines, index, restarts: restarts)
     }
     // Under the lock, so that one that is started while all are stopped is stopped as well.
     let error = state.withLock { state -> (any Error)? in
       guard !state.isStopping else { return TrainingError("the run is over") }
       do {
-        try process.run()
+        if let cores {
+          try Cores.keep(to: cores[index]) { try process.run() }
+        } else {
+          try process.run()
+        }
         state.processes.append(process)
         state.lifelines.append(lifeline)
         return nil
@@ -87,7 +95,7 @@ public final class LocalWorkers: @unchecked Sendable {
     }
   }
 
-  private func ended(_ process: Process, _ lines: LastLines, restarts: Int) {
+  private func ended(_ process: Process, _ lines: LastLines, _ index: Int, restarts: Int) {
     guard !state.withLock({ $0.isStopping }) else { return }
     let isKilled = process.terminationReason == .uncaughtSignal || process.terminationStatus >= 128
     let how =
@@ -103,7 +111,7 @@ public final class LocalWorkers: @unchecked Sendable {
       name: Worker.name(processIdentifier: process.processIdentifier), description, isReplaced: isReplaced)
     guard isReplaced else { return }
     do {
-      try start(restarts: restarts + 1)
+      try start(index, restarts: restarts + 1)
     } catch {
       mailbox.fail("a worker that was killed cannot be started again: \(error.localizedDescription)")
     }

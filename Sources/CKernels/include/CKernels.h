@@ -143,4 +143,8 @@ int lk_memory_open(int process, int descriptor, size_t size);
 // Sets OpenMP's thread count for the calling thread to one, where the process has an OpenMP runtime.
 void lk_use_one_openmp_thread(void);
 
+// The cores that the calling thread may run on, a bit each; not 0 where the system does not say, or not obey.
+int lk_get_cores(uint8_t *bits, size_t bytes);
+int lk_set_cores(const uint8_t *bits, size_t bytes);
+
 #endif

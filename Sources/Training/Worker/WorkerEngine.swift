@@ -59,7 +59,7 @@ func loadEngine(
 }
 
 /// What the network thread may be away for: little beside the shortest time after which it is missed.
-private let shortNanoseconds = 2_000_000
+private let shortNanoseconds = 100_000_000
 
 /// Computes nodes of one job with one model.
 final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
