@@ -70,16 +70,17 @@ let package = Package(
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels", "TestSupport"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "Kernels", "TestSupport"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels", "TestSupport"]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", "Kernels", "TestSupport",
+        "Training", "ZeroMQ", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", "Kernels", "TestSupport",
       ]),
     .testTarget(
       name: "SimulationTests", dependencies: ["Training", "Wire", "Datasets", "Models", "TestSupport"]),
     .testTarget(
-      name: "LockstepTests", dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts"]),
+      name: "LockstepTests",
+      dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts", argumentParser]),
     .testTarget(
       name: "EndToEndTests",
       dependencies: ["LockstepTool", "CustomModel", "CustomOptimizer", "Checkpoints", "Wire", "ZeroMQ"],

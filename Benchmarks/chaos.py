@@ -4,7 +4,7 @@
     swift build -c release && python3 Benchmarks/chaos.py [--program .build/release/lockstep] [--only worker:kill:*]
 
 A cell is a run of a coordinator and two workers, each a process in a network namespace of its own: veth pairs into one
-bridge, the workers' links at 200 and 140 Mbit/s. One fault strikes the role, the coordinator or the first worker, while
+bridge, the workers' links at 200 and 140 Mbit/s, with CURVE. One fault strikes the role, the coordinator or the first worker, while
 the first worker is in the phase. Then the script does what an operator would do, and the run must end within 120 s with
 the parameters of an undisturbed run, after every epoch and in the end, and every process must end by itself. All of it
 lives in namespaces (network, processes, mounts) that end with this script, however it ends.
@@ -44,8 +44,10 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
+
+import network
+from network import Failure, Host, command
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 ROLES = ["worker", "coordinator"]
@@ -58,75 +60,13 @@ FEATURES, HIDDEN, CLASSES = 8, 1024, 10
 PARAMETERS = (FEATURES + 1) * HIDDEN + (HIDDEN + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
 BURST = 4 * PARAMETERS  # bytes of a step's parameters, and of a gradient
 PORT = 5555
-ADDRESS = f"tcp://10.77.0.1:{PORT}"
+ADDRESS = f"tcp://{network.address(1)}:{PORT}"
 SLOW = 20
 RECONNECT = 20  # seconds that a worker looks for a coordinator that it has lost
 
 
-class Failure(Exception):
-    """What a cell shows where it is not equal."""
-
-
 class Missed(Exception):
     """The fault came when the phase was over."""
-
-
-def command(*words):
-    result = subprocess.run(words, capture_output=True, text=True)
-    if result.returncode != 0:
-        raise Failure(f"error: {' '.join(words)}: {result.stderr.strip()}")
-    return result.stdout
-
-
-class Host:
-    """A network namespace, on the bridge by a veth pair whose outer end has the namespace's name."""
-
-    boots = 0
-
-    def __init__(self, number, rate):
-        self.number, self.rate = number, rate
-        self.boot()
-
-    def boot(self):
-        Host.boots += 1
-        self.name = f"host{Host.boots}"
-        # The same hardware address each time, or the others would have to notice that it is another.
-        hardware = f"02:00:00:00:00:{self.number:02x}"
-        command("ip", "netns", "add", self.name)
-        command("ip", "link", "add", "name", self.name, "type", "veth",
-                "peer", "name", "eth0", "address", hardware, "netns", self.name)
-        command("ip", "-n", self.name, "address", "add", f"10.77.0.{self.number}/24", "dev", "eth0")
-        for device in ["lo", "eth0"]:
-            command("ip", "-n", self.name, "link", "set", device, "up")
-        self.limit(self.rate)
-        command("ip", "link", "set", self.name, "master", "bridge", "up")
-
-    def limit(self, rate):
-        for words in [["tc"], ["tc", "-n", self.name]]:
-            device = self.name if words == ["tc"] else "eth0"
-            command(*words, "qdisc", "replace", "dev", device, "root", "tbf",
-                    "rate", f"{rate}mbit", "burst", "128kb", "limit", "2mb")
-
-    def bytes(self):
-        """Bytes that it has sent and received."""
-        folder = pathlib.Path("/sys/class/net", self.name, "statistics")
-        return int((folder / "rx_bytes").read_text()), int((folder / "tx_bytes").read_text())
-
-    def reboot(self):
-        """Loses its power and comes back, silent about the connections that it had; gives what ends the silence."""
-        listing = command("ip", "netns", "exec", self.name, "ss", "-Htn")
-        pairs = re.findall(r"10\.77\.0\.\d+:(\d+)\s+10\.77\.0\.\d+:(\d+)", listing)
-        command("ip", "link", "set", self.name, "nomaster")
-        yield
-        self.boot()
-        for source, target in pairs:
-            command("ip", "-n", self.name, "rule", "add", "ipproto", "tcp", "sport", source, "dport", target,
-                    "blackhole")
-        yield
-        for source, target in pairs:
-            command("ip", "-n", self.name, "rule", "delete", "ipproto", "tcp", "sport", source, "dport", target,
-                    "blackhole")
-        yield
 
 
 class Watch:
@@ -174,6 +114,7 @@ class Cell:
         self.program, self.folder = program, folder
         self.run = folder / "run"
         self.job = job(data)
+        self.keys = network.key_options(data)
         self.notes = []
         self.processes = []
         self.later = []
@@ -194,11 +135,12 @@ class Cell:
         else:
             what = [*self.job, "--output", str(self.run)]
         self.coordinator = self.start(self.hosts[0], "coordinator", "--bind", ADDRESS, "--transport", "zmq",
-                                      "--checkpoint-every", "2", *what)
+                                      *self.keys["coordinator"], "--checkpoint-every", "2", *what)
 
     def start_worker(self, number):
         self.workers[number] = self.start(
-            self.hosts[number], "worker", "--connect", ADDRESS, "--reconnect-timeout", str(RECONNECT))
+            self.hosts[number], "worker", "--connect", ADDRESS, *self.keys["worker"],
+            "--reconnect-timeout", str(RECONNECT))
 
     def work(self):
         """The result. Raises `Failure` or `Missed`."""
@@ -226,8 +168,7 @@ class Cell:
             for process in self.processes:
                 process.kill()
                 process.wait()
-            for line in command("ip", "netns", "list").splitlines():
-                command("ip", "netns", "delete", line.split()[0])
+            network.remove_hosts()
 
     def is_reached(self, watch, again=False):
         """Whether the first worker is in the phase; `again`, just after the fault: whether it was not over before."""
@@ -420,9 +361,8 @@ def run_matrix(program, folder, only):
         return any(all(fnmatch.fnmatchcase(name, pattern) for name, pattern in zip(names, patterns))
                    for patterns in only)
 
-    command("ip", "link", "set", "lo", "up")
-    command("ip", "link", "add", "name", "bridge", "type", "bridge")
-    command("ip", "link", "set", "bridge", "up")
+    network.begin()
+    network.make_keys(program, folder)
     write_data(folder)
     undisturbed = folder / "undisturbed"
     command(program, "train", *job(folder), "--workers", "2", "--output", str(undisturbed))
@@ -471,27 +411,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if arguments.inside:
         return run_matrix(arguments.program, pathlib.Path(arguments.inside), arguments.only or [["*"] * 3])
-    own = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c",
-           'mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /run && exec "$0" "$@"']
-    probe = ("ip netns add probe && ip link add name outer type veth peer name eth0 netns probe"
-             " && tc qdisc add dev outer root tbf rate 1mbit burst 16kb limit 64kb"
-             " && ip rule add ipproto tcp sport 1 dport 1 blackhole && ss -Htn")
-    try:
-        result = subprocess.run([*own, "sh", "-c", probe], capture_output=True, text=True)
-        why = result.stderr.strip() if result.returncode != 0 else None
-    except FileNotFoundError as error:
-        why = str(error)
-    if why is not None:
-        print(f"skipped: network namespaces cannot be used here: {why}")
-        return 77
-    with tempfile.TemporaryDirectory(prefix="lockstep-chaos-") as folder:
-        inside = [sys.executable, __file__, *sys.argv[1:], "--inside", folder]
-        process = subprocess.Popen([*own, *inside])
-        try:
-            return process.wait()
-        finally:
-            process.kill()
-            process.wait()
+    return network.run_inside(__file__)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,20 @@ func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: Strin
   }
 }
 
+/// Writes a file that does not exist yet, synced.
+///
+/// - Throws: ``FileError`` where there is one, or it cannot be written.
+public func createFile(_ text: String, at path: String, mode: mode_t) throws {
+  let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
+  guard descriptor >= 0 else {
+    if errno == EEXIST { throw FileError("\(path) exists already: choose another name, or remove it") }
+    throw FileError.system("cannot write \(path)")
+  }
+  defer { close(descriptor) }
+  try Array(text.utf8).withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+  guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
+}
+
 /// A file that grows a line at a time, buffered.
 public final class LineFile {
   private let path: String

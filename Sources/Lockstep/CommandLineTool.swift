@@ -25,21 +25,27 @@ public enum LockstepCommands {
     signal(SIGXFSZ, SIG_IGN)
     Registry.models.withLock { $0 = ModelFactory.builtIn + models }
     for rule in rules { RuleRegistry.add(rule) }
+    var variables: [String] = []
     do {
-      var command = try RootCommand.parseAsRoot()
+      let options = try EnvironmentOptions(
+        Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+      variables = options.variables
+      var command = try RootCommand.parseAsRoot(options.arguments)
       try command.run()
       exit(0)
     } catch {
       // Help is an error to the parser.
       if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
       if let code = error as? ExitCode { exit(code.rawValue) }
-      complain("error: \(description(of: error))")
+      complain("error: \(description(of: error, variables))")
       exit(exitCode(of: error))
     }
   }
 
-  private static func description(of error: any Error) -> String {
-    isUsage(error) ? RootCommand.message(for: error) + " (see --help)" : "\(error)"
+  private static func description(of error: any Error, _ variables: [String]) -> String {
+    guard isUsage(error) else { return "\(error)" }
+    let origin = variables.isEmpty ? "" : "; the environment gives \(variables.joined(separator: ", "))"
+    return RootCommand.message(for: error) + " (see --help\(origin))"
   }
 
   /// Whether the parser refused the command line.
@@ -74,7 +80,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: LockstepCommands.version,
     subcommands: [
-      TrainCommand.self, CompareCommand.self, CoordinatorCommand.self, WorkerCommand.self, EvaluateCommand.self,
+      TrainCommand.self, CompareCommand.self, CoordinatorCommand.self, WorkerCommand.self, KeygenCommand.self,
+      EvaluateCommand.self,
       DiffCommand.self, InspectCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
     ])
 }

@@ -7,7 +7,8 @@ struct CoordinatorCommand: ParsableCommand {
     abstract: "Hold the parameters of a run and wait for workers, which may come and go.",
     discussion: """
       Starts to train with the first worker. Workers need the address alone: `lockstep worker --connect ADDRESS`. \
-      They load the data themselves, by the path that the job gives.
+      They load the data themselves, by the path that the job gives. \
+      Each option can also be given by the environment: LOCKSTEP_BIND for --bind, and so on.
       """)
 
   @Option(
@@ -15,11 +16,20 @@ struct CoordinatorCommand: ParsableCommand {
       "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
   var bind = "tcp://127.0.0.1:5555"
 
+  @Option(
+    help: ArgumentHelp(
+      "The host name or IP by which workers reach this machine, where --bind names none. (default: this machine's on the way out)",
+      valueName: "host"))
+  var advertise: String?
+
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
   var output: String?
 
   @Option(help: timelineHelp)
   var timeline: String?
+
+  @OptionGroup(title: "Keys")
+  var keys: CoordinatorKeyFlags
 
   @OptionGroup(title: "Checkpoints")
   var checkpoints: CheckpointFlags
@@ -35,27 +45,21 @@ struct CoordinatorCommand: ParsableCommand {
     try ensureDescriptors(1024)
     // ZeroMQ spells "any free port" with a star.
     let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
+    let security = try keys.security(of: bind)
     let run = try TrainingRun(
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
       signals: signals)
     let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: String(endpoint), awaitedWorkers: 0, transport: connections.transport, timeline: timeline,
-      limits: connections.limits)
+      binding: String(endpoint), awaitedWorkers: 0, transport: connections.transport, security: security,
+      timeline: timeline, limits: connections.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
-    if isOpenToOthers(coordinator.address) {
-      complain(
-        "warning: \(coordinator.address) is not a loopback address: whoever reaches the port can take part, unencrypted"
-      )
-    }
-    say("listening on \(coordinator.address); start workers with: lockstep worker --connect \(coordinator.address)")
-    try run.run(coordinator, command: "coordinator --bind \(coordinator.address)")
+    let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)
+    say(
+      "listening on \(coordinator.address)\(reached.remark); start workers with: "
+        + "lockstep worker --connect \(reached.address)\(keys.isSecure ? " --key FILE --coordinator-key FILE" : "")")
+    try run.run(coordinator, command: "coordinator --bind \(coordinator.address)\(keys.arguments)")
   }
-}
-
-/// Whether other machines may reach an address.
-private func isOpenToOthers(_ address: String) -> Bool {
-  address.hasPrefix("tcp://") && !["tcp://127.", "tcp://localhost:", "tcp://[::1]:"].contains { address.hasPrefix($0) }
 }

@@ -1,7 +1,7 @@
 internal import Foundation
 
-/// Raises the limit on open files as far as this user may, and refuses where that is too low: libzmq ends the process
-/// when it runs out.
+/// Raises the limit on open files as far as this user may, and refuses where that is below `needed`: libzmq ends the
+/// process when it runs out, so whoever opens many connections must find room.
 func ensureDescriptors(_ needed: Int) throws {
   #if canImport(Darwin)
     let resource = RLIMIT_NOFILE
@@ -9,9 +9,12 @@ func ensureDescriptors(_ needed: Int) throws {
     let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
   #endif
   var limit = rlimit()
-  guard getrlimit(resource, &limit) == 0, limit.rlim_cur < rlim_t(needed) else { return }
-  limit.rlim_cur = min(limit.rlim_max, rlim_t(needed))
-  guard setrlimit(resource, &limit) == 0, limit.rlim_cur >= rlim_t(needed) else {
+  let plenty = 1 << 17
+  guard getrlimit(resource, &limit) == 0, limit.rlim_cur < rlim_t(plenty) else { return }
+  let former = limit.rlim_cur
+  limit.rlim_cur = min(limit.rlim_max, rlim_t(plenty))
+  if setrlimit(resource, &limit) != 0 { limit.rlim_cur = former }
+  guard limit.rlim_cur >= rlim_t(needed) else {
     throw TrainingError(
       "\(needed) open files are needed, and \(limit.rlim_max) are allowed: raise the limit (ulimit -n)")
   }

@@ -35,11 +35,12 @@ final class TrainingRun {
 
   /// A coordinator that begins where the run does.
   func makeCoordinator(
-    binding endpoint: String, awaitedWorkers: Int, transport: Transport, timeline: Timeline?, limits: Limits
+    binding endpoint: String, awaitedWorkers: Int, transport: Transport, security: CoordinatorSecurity? = nil,
+    timeline: Timeline?, limits: Limits
   ) throws -> Coordinator {
     try Coordinator(
       prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint,
-      sharesMemory: transport == .auto, timeline: timeline, limits: limits)
+      sharesMemory: transport == .auto, security: security, timeline: timeline, limits: limits)
   }
 
   /// What is trained on what.

@@ -5,7 +5,10 @@ struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker",
     abstract: "Compute for a coordinator.",
-    discussion: "The job comes from the coordinator. A worker may be started before it.")
+    discussion: """
+      The job comes from the coordinator. A worker may be started before it. Each option can also be given by the \
+      environment: LOCKSTEP_CONNECT for --connect, and so on.
+      """)
 
   @Option(
     parsing: .unconditional,
@@ -32,6 +35,9 @@ struct WorkerCommand: ParsableCommand {
     help: ArgumentHelp(
       "How long the coordinator may be silent before it counts as lost; at least 1.", valueName: "seconds"))
   var silenceLimit = 5.0
+
+  @OptionGroup(title: "Keys")
+  var keys: WorkerKeyFlags
 
   @Option(help: timelineHelp)
   var timeline: String?
@@ -63,7 +69,8 @@ struct WorkerCommand: ParsableCommand {
       try Timeline($0, process: "worker \(Worker.name)", appending: appendTimeline != nil)
     }
     let worker = try Worker(
-      connecting: connect, threads: threads, models: Registry.all, timeline: timeline, limits: limits)
+      connecting: connect, threads: threads, models: Registry.all, security: keys.security(of: connect),
+      timeline: timeline, limits: limits)
     defer { finish(timeline) }
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     if endWithInput {

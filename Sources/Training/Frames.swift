@@ -66,6 +66,39 @@ enum Payload {
   }
 }
 
+extension CoordinatorMachine.Content {
+  /// What a worker has sent; `gradient` is what a PUSH carries or names.
+  init(_ frames: Frames, _ gradient: FloatBuffer?) throws(WireError) {
+    switch frames.header.kind {
+    case .hello: self = .hello(try frames.decode(Hello.self))
+    case .ready: self = .ready(try frames.decode(Ready.self))
+    case .goodbye: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
+    case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
+    case .metrics:
+      guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }
+      self = .metrics(try NodeMetrics(decoding: payload.bytes))
+    default: self = .none
+    }
+  }
+}
+
+extension WorkerMachine.Content {
+  /// What a coordinator has sent; `byteCount` gives the size of a chunk of a vector in shared memory.
+  init(_ frames: Frames, byteCount: (Int, UInt32) -> Int) throws(WireError) {
+    switch frames.header.kind {
+    case .welcome: self = .welcome(try frames.decode(Welcome.self))
+    case .refuse, .goodbye: self = .reason(try frames.decode(Reason.self).reason)
+    case .parameters:
+      switch Payload(frames) {
+      case .frame(let payload): self = .parameters(byteCount: payload.count)
+      case .shared(let index): self = .parameters(byteCount: byteCount(index, frames.header.chunk))
+      case nil: self = .parameters(byteCount: 0)
+      }
+    default: self = .none
+    }
+  }
+}
+
 extension Socket {
   /// Sends a header with its payload's length filled in, then the payload.
   func send(_ header: Header, _ payload: Message?) throws(ZeroMQError) {

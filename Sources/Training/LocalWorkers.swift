@@ -56,6 +56,8 @@ public final class LocalWorkers: @unchecked Sendable {
     let process = Process()
     process.executableURL = program
     process.arguments = arguments
+    // What the environment says is for workers that nobody else gives options.
+    process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("LOCKSTEP_") }
     // Held open by this process alone: its end is the worker's.
     let lifeline = Pipe()
     process.standardInput = lifeline

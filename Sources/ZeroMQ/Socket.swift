@@ -9,11 +9,14 @@ public final class Socket {
     case dealer
     /// Many peers; each message starts with a frame that names the peer.
     case router
+    /// One peer, in this process.
+    case pair
 
     var rawValue: Int32 {
       switch self {
       case .dealer: ZMQ_DEALER
       case .router: ZMQ_ROUTER
+      case .pair: ZMQ_PAIR
       }
     }
   }
@@ -49,6 +52,16 @@ public final class Socket {
     guard status == 0 else { throw ZeroMQError("set socket option \(option.name)") }
   }
 
+  /// Sets an option that is a number or bytes by its number in ZeroMQ.
+  func set(_ name: Int32, _ value: Int32) throws(ZeroMQError) {
+    try set(SocketOption(name: name, value: .int32(value)))
+  }
+
+  func set(_ name: Int32, _ bytes: [UInt8]) throws(ZeroMQError) {
+    checkOwner()
+    guard zmq_setsockopt(handle, name, bytes, bytes.count) == 0 else { throw ZeroMQError("set socket option \(name)") }
+  }
+
   /// Listens on `endpoint`, such as `tcp://127.0.0.1:5555`, `tcp://127.0.0.1:*` or `ipc:///path`.
   public func bind(_ endpoint: String) throws(ZeroMQError) {
     checkOwner()
@@ -73,6 +86,12 @@ public final class Socket {
       }
       return String(cString: buffer)
     }
+  }
+
+  /// Has `events` told to a PAIR socket of this context that connects to `address`.
+  func monitor(_ events: Int32, at address: String) throws(ZeroMQError) {
+    checkOwner()
+    guard zmq_socket_monitor(handle, address, events) == 0 else { throw ZeroMQError("watch a socket") }
   }
 
   /// Sends one frame, which is empty afterwards; `more` says that another frame of the same message follows.

@@ -31,6 +31,11 @@ public struct SocketOption: Sendable {
     .init(name: ZMQ_TCP_MAXRT, value: .int32(milliseconds))
   }
 
+  /// How long a peer may take for its handshake, in milliseconds; then its connection is closed.
+  public static func handshakeInterval(milliseconds: Int32) -> SocketOption {
+    .init(name: ZMQ_HANDSHAKE_IVL, value: .int32(milliseconds))
+  }
+
   /// How long an attempt to connect may take, in milliseconds.
   public static func connectTimeout(milliseconds: Int32) -> SocketOption {
     .init(name: ZMQ_CONNECT_TIMEOUT, value: .int32(milliseconds))

@@ -20,6 +20,7 @@ public final class Coordinator {
   public var parameters: FloatBuffer { store.current }
 
   private let socket: Socket
+  private let door: Door
   private let waker: Waker
   private var machine: CoordinatorMachine
   private var store: ParameterStore
@@ -67,11 +68,12 @@ public final class Coordinator {
   /// - Parameters:
   ///   - awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
   ///   - checkpoint: where to go on; nil begins.
+  ///   - security: who may take part; nil lets anyone who reaches the address.
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
   public init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
-    sharesMemory: Bool = true, timeline: Timeline? = nil, limits: Limits = Limits(),
-    chunkSize: Int = ChunkLayout.defaultSize
+    sharesMemory: Bool = true, security: CoordinatorSecurity? = nil, timeline: Timeline? = nil,
+    limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     self.prepared = prepared
     self.timeline = timeline
@@ -81,16 +83,22 @@ public final class Coordinator {
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
     let chunks = ChunkLayout(parameterCount: prepared.model.layout.count, size: chunkSize)
-    socket = try Socket(Context(), .router)
+    let context = Context()
+    socket = try Socket(context, .router)
+    door = try Door(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.reportsGonePeers)
     try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
+    try socket.set(.handshakeInterval(milliseconds: limits.silenceMilliseconds))
     // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout)
     let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
-    try socket.set(.maximumMessageSize(Int64(largest)))
+    try socket.set(.maximumMessageSize(Int64(largest + CurveKeyPair.messageOverhead)))
     try checkEndpoint(endpoint)
+    // A socket's file is this user's alone.
+    let mask = umask(0o177)
+    defer { umask(mask) }
     do {
       try socket.bind(endpoint)
     } catch {
@@ -157,6 +165,7 @@ public final class Coordinator {
           try handle(.processEnded(name: name, description, isReplaced: isReplaced), observe)
         case .failed(let reason): try handle(.failed(reason), observe)
         case .stop(let reason): try handle(.stop(reason), observe)
+        case .warning(let text): try report(.warning(text), observe)
         }
       }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
@@ -255,7 +264,9 @@ public final class Coordinator {
           .receive, from: start, step: Int(clamping: frames.header.step), leaves: frames.header.leafRange,
           chunk: Int(frames.header.chunk), worker: machine.members[peer]?.number)
       }
-      event = .received(frames.header, try content(of: frames, gradient, from: peer), from: peer)
+      let content = try CoordinatorMachine.Content(frames, gradient)
+      if case .ready(let ready) = content { share(ready.host, with: peer, frames.header.session) }
+      event = .received(frames.header, content, from: peer)
     } catch {
       event = .malformed(error, from: peer)
     }
@@ -266,24 +277,6 @@ public final class Coordinator {
       expectsSharing = false
       let text = "worker \(member.number) (\(member.name)) is on this machine, but no memory can be shared with it: "
       try report(.warning(text + "parameters and gradients go over the socket"), observe)
-    }
-  }
-
-  private func content(
-    of frames: Frames, _ gradient: FloatBuffer?, from peer: CoordinatorMachine.Peer
-  ) throws(WireError) -> CoordinatorMachine.Content {
-    switch frames.header.kind {
-    case .hello: return .hello(try frames.decode(Hello.self))
-    case .ready:
-      let ready = try frames.decode(Ready.self)
-      share(ready.host, with: peer, frames.header.session)
-      return .ready(ready)
-    case .goodbye: return .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
-    case .push: return .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
-    case .metrics:
-      guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }
-      return .metrics(try NodeMetrics(decoding: payload.bytes))
-    default: return .none
     }
   }
 

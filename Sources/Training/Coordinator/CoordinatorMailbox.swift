@@ -6,6 +6,7 @@ public final class CoordinatorMailbox: Sendable {
     case processEnded(name: String, String, isReplaced: Bool)
     case failed(String)
     case stop(String)
+    case warning(String)
   }
 
   private let letters: Mailbox<Letter>
@@ -29,5 +30,10 @@ public final class CoordinatorMailbox: Sendable {
   /// The run is to end between two steps, with this reason.
   public func stop(_ reason: String) {
     letters.post(.stop(reason))
+  }
+
+  /// The user is to be warned.
+  func warn(_ text: String) {
+    letters.post(.warning(text))
   }
 }

@@ -5,21 +5,47 @@ internal import Synchronization
 /// Threads that compute: one queue for all, work that frees memory first.
 ///
 /// Waking a thread costs about as much as a small model's step. So whoever adds work may do some of it itself, by
-/// ``help()``, and no thread is woken for as much as that.
+/// ``help()``, and no thread is woken for as much as that. Of the threads that sleep the last is woken first: what it
+/// computes with is still in the cache.
 final class ComputePool<Scratch>: @unchecked Sendable {
-  // Sendable: all that changes is guarded by `condition`; `ownScratch` is the adding thread's.
+  // Sendable: `ownScratch` is the adding thread's alone, all else that changes is guarded by the mutex.
   typealias Work = @Sendable (inout Scratch) -> Void
 
-  private let condition = NSCondition()
+  private struct State {
+    var urgent: [Work] = []
+    var ordinary: [Work] = []
+    var ordinaryStart = 0
+    var isClosed = false
+    /// Threads that are at work, the helping one counted.
+    var active = 0
+    /// The numbers of the pool's threads that sleep.
+    var sleeping: [Int] = []
+
+    var isEmpty: Bool { urgent.isEmpty && ordinary.isEmpty }
+
+    mutating func take(ofThreads threads: Int) -> Work? {
+      guard active < threads, !isClosed else { return nil }
+      if let work = urgent.popLast() {
+        active += 1
+        return work
+      }
+      guard ordinaryStart < ordinary.count else { return nil }
+      let work = ordinary[ordinaryStart]
+      ordinaryStart += 1
+      if ordinaryStart == ordinary.count {
+        ordinary.removeAll(keepingCapacity: true)
+        ordinaryStart = 0
+      }
+      active += 1
+      return work
+    }
+  }
+
+  private let state = Mutex(State())
   private let threads: Int
+  private let wakeUps: [DispatchSemaphore]
+  private let running = DispatchGroup()
   private let makeScratch: @Sendable () -> Scratch
-  private var urgent: [Work] = []
-  private var ordinary: [Work] = []
-  private var ordinaryStart = 0
-  private var isClosed = false
-  private var running: Int
-  /// Threads that are at work, the helping one counted.
-  private var active = 0
   private var ownScratch: Scratch?
 
   /// Starts `threads` threads, each with scratch memory of its own. No more than that work at a time, the one that
@@ -27,19 +53,17 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
     self.threads = threads
     self.makeScratch = makeScratch
-    running = threads
-    for _ in 0..<threads {
+    wakeUps = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
+    for number in 0..<threads {
+      running.enter()
       let thread = Thread { [self] in
         useOneThreadForMatrices()
         var scratch = makeScratch()
-        while let work = next() {
+        while let work = next(number) {
           work(&scratch)
-          finish()
+          state.withLock { $0.active -= 1 }
         }
-        condition.lock()
-        running -= 1
-        condition.unlock()
-        condition.broadcast()
+        running.leave()
       }
       thread.stackSize = 8 << 20
       thread.start()
@@ -51,73 +75,51 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   /// - Parameter willHelp: whether the caller is about to call ``help()``, and so the first of what it adds needs no
   ///   other thread.
   func add(urgent isUrgent: Bool = false, willHelp: Bool = false, _ work: @escaping Work) {
-    condition.lock()
-    let isFirst = urgent.isEmpty && ordinary.isEmpty
-    if isUrgent { urgent.append(work) } else { ordinary.append(work) }
-    condition.unlock()
-    if !(willHelp && isFirst) { condition.signal() }
+    let sleeper = state.withLock { state in
+      let isFirst = state.isEmpty
+      if isUrgent { state.urgent.append(work) } else { state.ordinary.append(work) }
+      return willHelp && isFirst ? nil : state.sleeping.popLast()
+    }
+    if let sleeper { wakeUps[sleeper].signal() }
   }
 
   /// Does one piece of what is queued on the calling thread, unless enough threads are at work.
   ///
   /// - Returns: whether there was one.
   func help() -> Bool {
-    condition.lock()
-    let work = take()
-    condition.unlock()
-    guard let work else { return false }
+    guard let work = state.withLock({ $0.take(ofThreads: threads) }) else { return false }
     if ownScratch == nil {
       useOneThreadForMatrices()
       ownScratch = makeScratch()
     }
     work(&ownScratch!)
-    finish()
+    let sleeper = state.withLock { state in
+      state.active -= 1
+      return state.isEmpty ? nil : state.sleeping.popLast()
+    }
+    if let sleeper { wakeUps[sleeper].signal() }
     return true
   }
 
   /// Drops what is queued and waits until the threads have ended: a process that exits under a thread that computes
   /// may crash on its way out.
   func close() {
-    condition.lock()
-    isClosed = true
-    condition.broadcast()
-    while running > 0 { condition.wait() }
-    condition.unlock()
+    state.withLock { $0.isClosed = true }
+    for wakeUp in wakeUps { wakeUp.signal() }
+    running.wait()
   }
 
-  private func next() -> Work? {
-    condition.lock()
-    defer { condition.unlock() }
-    while !isClosed {
-      if let work = take() { return work }
-      condition.wait()
+  /// The next piece for thread `number`, which sleeps until there is one; nil at the end.
+  private func next(_ number: Int) -> Work? {
+    while true {
+      let (work, isClosed) = state.withLock { state in
+        let work = state.take(ofThreads: threads)
+        if work == nil && !state.isClosed { state.sleeping.append(number) }
+        return (work, state.isClosed)
+      }
+      if work != nil || isClosed { return work }
+      wakeUps[number].wait()
     }
-    return nil
-  }
-
-  private func take() -> Work? {
-    guard active < threads, !isClosed else { return nil }
-    if let work = urgent.popLast() {
-      active += 1
-      return work
-    }
-    guard ordinaryStart < ordinary.count else { return nil }
-    let work = ordinary[ordinaryStart]
-    ordinaryStart += 1
-    if ordinaryStart == ordinary.count {
-      ordinary.removeAll(keepingCapacity: true)
-      ordinaryStart = 0
-    }
-    active += 1
-    return work
-  }
-
-  private func finish() {
-    condition.lock()
-    active -= 1
-    let isMore = !urgent.isEmpty || !ordinary.isEmpty
-    condition.unlock()
-    if isMore { condition.signal() }
   }
 }
 

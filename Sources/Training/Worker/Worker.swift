@@ -23,6 +23,7 @@ public final class Worker {
   private let timeline: Timeline?
   private let models: [ModelFactory]
   private let socket: Socket
+  private let monitor: HandshakeMonitor
   private let waker: Waker
   /// How other threads reach it.
   public let mailbox: WorkerMailbox
@@ -48,10 +49,11 @@ public final class Worker {
 
   /// A worker of `threads` compute threads that knows `models`, and starts to connect to `address`.
   ///
+  /// - Parameter security: how it proves who it is; nil where it does not.
   /// - Throws: ``TrainingError`` where the address is none.
   public init(
-    connecting address: String, threads: Int, models: [ModelFactory], timeline: Timeline? = nil,
-    limits: Limits = Limits()
+    connecting address: String, threads: Int, models: [ModelFactory], security: WorkerSecurity? = nil,
+    timeline: Timeline? = nil, limits: Limits = Limits()
   ) throws {
     self.threads = threads
     self.timeline = timeline
@@ -60,13 +62,21 @@ public final class Worker {
     self.waker = waker
     mailbox = WorkerMailbox(waker)
     machine = WorkerMachine(address: address, threads: threads, limits: limits)
-    socket = try Socket(Context(), .dealer)
+    let context = Context()
+    socket = try Socket(context, .dealer)
+    if let security { try socket.secure(asClient: security.pair, of: security.coordinator) }
+    monitor = try HandshakeMonitor(socket, of: context) { [letters = mailbox.letters] failure in
+      letters.post(.handshakeFailed(failure.text(address, security)))
+    }
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
     try socket.set(.longestReconnectInterval(milliseconds: 1000))
     // A link that was cut is found again soon: by a new connection, and by new attempts to make one.
     try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
     try socket.set(.connectTimeout(milliseconds: 2000))
+    guard address.hasPrefix("tcp://") || address.hasPrefix("ipc://") else {
+      throw TrainingError("--connect \(address): an address is tcp://HOST:PORT or ipc://PATH")
+    }
     do {
       try socket.connect(address)
     } catch {
@@ -114,7 +124,13 @@ public final class Worker {
     do throws(WireError) {
       let frames = try read()
       payload = Payload(frames)
-      event = .received(frames.header, try content(of: frames))
+      var content = try WorkerMachine.Content(frames) { [engine] in engine?.byteCount(shared: $0, $1) ?? 0 }
+      if case .welcome(var welcome) = content {
+        offered = welcome.host
+        welcome.host = nil
+        content = .welcome(welcome)
+      }
+      event = .received(frames.header, content)
       if frames.header.kind == .assign { pushesInPlace = frames.header.place != 0 }
     } catch {
       event = .malformed(error)
@@ -142,24 +158,7 @@ public final class Worker {
       gradients[node] = gradient
       try handle(.combined(node, nonFinite: tensor), payload: nil)
     case .interrupted(let reason): try handle(.failed(reason), payload: nil)
-    }
-  }
-
-  private func content(of frames: Frames) throws(WireError) -> WorkerMachine.Content {
-    switch frames.header.kind {
-    case .welcome:
-      var welcome = try frames.decode(Welcome.self)
-      offered = welcome.host
-      welcome.host = nil
-      return .welcome(welcome)
-    case .refuse, .goodbye: return .reason(try frames.decode(Reason.self).reason)
-    case .parameters:
-      switch Payload(frames) {
-      case .frame(let payload): return .parameters(byteCount: payload.count)
-      case .shared(let index): return .parameters(byteCount: engine?.byteCount(shared: index, frames.header.chunk) ?? 0)
-      case nil: return .parameters(byteCount: 0)
-      }
-    default: return .none
+    case .handshakeFailed(let hint): try handle(.handshakeFailed(hint), payload: nil)
     }
   }
 
@@ -274,5 +273,20 @@ public final class WorkerMailbox: Sendable {
   /// The worker must end, with this reason.
   public func fail(_ reason: String) {
     letters.post(.interrupted(reason))
+  }
+}
+
+extension HandshakeFailure {
+  /// What it means to a worker that connects to `address`.
+  fileprivate func text(_ address: String, _ security: WorkerSecurity?) -> String {
+    guard let security else {
+      return reason == .otherMechanism
+        ? "it wants keys: give --key and --coordinator-key" : "its connection breaks off in the handshake"
+    }
+    return switch reason {
+    case .refused: "it refuses this worker's key: add \(security.pair.publicKey) to its --authorized-keys"
+    case .otherMechanism: "it has no keys: start it with --key and --authorized-keys, or this worker with --insecure"
+    case .malformed, .broken: "the handshake fails: is \(security.coordinator) its key (--coordinator-key)?"
+    }
   }
 }

@@ -40,6 +40,7 @@ enum WorkerLetter: Sendable {
   case computed(Node, NodeMetrics, Gradient?)
   case combined(Node, Gradient, nonFinite: Int?)
   case interrupted(String)
+  case handshakeFailed(String)
 }
 
 /// Loads the data of a job, and computes with the model that `makeModel` gives; answers to `mailbox`.

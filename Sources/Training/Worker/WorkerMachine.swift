@@ -21,6 +21,8 @@ struct WorkerMachine {
     /// Two siblings' gradients are added; the last tensor of which the sum has a value that is not finite.
     case combined(Node, nonFinite: Int?)
     case tick
+    /// The coordinator, or what is at its address, cannot be talked to for now, and why.
+    case handshakeFailed(String)
     /// The worker must end now, and why.
     case failed(String)
   }
@@ -102,6 +104,8 @@ struct WorkerMachine {
   private var outstanding = 0
   /// Since when it has had no session, where it had one before.
   private var lostSince: Instant?
+  /// What was wrong with the last handshake that failed since there was a session.
+  private var obstacle: String?
   private var lastHello = Instant(nanoseconds: 0)
   private var lastHeard = Instant(nanoseconds: 0)
   private var lastPing = Instant(nanoseconds: 0)
@@ -126,7 +130,7 @@ struct WorkerMachine {
     if case .over = state { return [] }
     switch event {
     case .loaded, .loadFailed, .computed, .combined: outstanding -= 1
-    case .started, .received, .malformed, .tick, .failed: break
+    case .started, .received, .malformed, .tick, .handshakeFailed, .failed: break
     }
     switch event {
     case .started: break
@@ -142,6 +146,7 @@ struct WorkerMachine {
     case .loadFailed(let reason), .failed(let reason): leave(reason)
     case .computed(let node, let metrics): add(node, metrics)
     case .combined(let node, let tensor): combined(node, nonFinite: tensor)
+    case .handshakeFailed(let reason): obstacle = reason
     case .tick: tick(at: now)
     }
     if case .draining(let welcome) = state, outstanding == 0 { load(welcome) }
@@ -215,6 +220,7 @@ struct WorkerMachine {
     case (.refuse, .reason(let reason), _):
       fail("the coordinator at \(address) refused this worker: \(reason ?? "it did not say why")")
     case (.welcome, .welcome(let welcome), .connecting):
+      obstacle = nil
       (run, session, onNonFinite) = (header.run, header.session, welcome.job.onNonFinite)
       state = .draining(welcome)
     case (.lost, _, _) where header.run == run && header.session == session && session != 0:
@@ -331,11 +337,12 @@ struct WorkerMachine {
     if case .connecting(let since) = state {
       if let lostSince, now.seconds(since: lostSince) > limits.reconnect {
         fail(
-          "the coordinator at \(address) has been gone for \(Int(limits.reconnect)) s (--reconnect-timeout): it has ended or cannot be reached"
+          "the coordinator at \(address) has been gone for \(Int(limits.reconnect)) s (--reconnect-timeout): \(obstacle ?? "it has ended or cannot be reached")"
         )
       } else if lostSince == nil && now.seconds(since: since) > limits.connect {
         fail(
-          "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
+          obstacle.map { "the coordinator at \(address) cannot be joined, after \(Int(limits.connect)) s: \($0)" }
+            ?? "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
             + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
       } else if lostSince != nil && now.seconds(since: lastHello) > limits.silence {
         hello(at: now)

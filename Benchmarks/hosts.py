@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""A coordinator and workers on hosts of a slow network, with CURVE (Linux, as root): the bits, the bytes, the time.
+
+    swift build -c release && python3 Benchmarks/hosts.py [--program .build/release/lockstep] [--workers 3] [--rate 100]
+
+Each process is in a network namespace of its own, on a link of --rate Mbit/s both ways. Two runs must end with the bits
+of a run on one machine: one whose bytes on the coordinator's link are held against what the protocol says it needs, and
+one in which the first worker's link is cut for 10 s. To workers that hardly pay, as all do where the network is slow, the
+coordinator gives little to do; so what it needs is counted by its messages: 4·P bytes for a worker's parameters of a
+step, and for each node that a worker pushes. Exits with 77 where namespaces cannot be made.
+"""
+
+import argparse
+import json
+import pathlib
+import signal
+import statistics
+import subprocess
+import sys
+import time
+
+import network
+from network import Failure, Host, command
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ADDRESS = f"tcp://{network.address(1)}:5555"
+CUT = 10  # seconds
+LIMIT = 120  # seconds, of a run
+FEATURES, HIDDEN, CLASSES = 8, 256, 10
+PARAMETERS = (FEATURES + 1) * HIDDEN + (HIDDEN + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
+EXAMPLES, TEST, STEPS = 3840, 100, 60
+# Of a message: the header, twice what ZeroMQ puts around an encrypted frame.
+MESSAGE = 64 + 2 * 42
+TOLERANCE = 0.05
+
+
+def write_data(folder):
+    for name, count in [("train", EXAMPLES), ("test", TEST)]:
+        rows = (",".join([str((row * (column + 3)) % 17) for column in range(FEATURES)] + [str(row % CLASSES)])
+                for row in range(count))
+        (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
+
+
+class Run:
+    def __init__(self, program, folder, name, workers, rate):
+        self.program, self.folder, self.output = program, folder, folder / name
+        self.keys = network.key_options(folder)
+        self.hosts = [Host(number, rate) for number in range(1, workers + 2)]
+        self.logs = []
+        self.timeline = folder / f"{name}-timeline.json"
+        self.coordinator = self.start(0, "coordinator", "--bind", ADDRESS, "--output", str(self.output),
+                                      "--timeline", str(self.timeline), "--transport", "zmq", *job(folder, workers), *self.keys["coordinator"])
+        self.workers = [self.start(number, "worker", "--connect", ADDRESS, *self.keys["worker"])
+                        for number in range(1, workers + 1)]
+
+    def start(self, number, *arguments):
+        path = self.folder / f"{self.output.name}-{number}.log"
+        self.logs.append(path)
+        with open(path, "w") as log:
+            return subprocess.Popen(["ip", "netns", "exec", self.hosts[number].name, self.program, *arguments],
+                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def steps(self):
+        path = self.output / "metrics.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return [line for line in map(json.loads, lines) if line["event"] == "step"]
+
+    def wait_for_step(self, step):
+        limit = time.monotonic() + LIMIT
+        while len(self.steps()) < step:
+            if time.monotonic() > limit or self.coordinator.poll() is not None:
+                raise Failure(f"step {step} did not come:\n{self.said()}")
+            time.sleep(0.02)
+
+    def finish(self):
+        try:
+            for process in [self.coordinator, *self.workers]:
+                if process.wait(timeout=LIMIT) != 0:
+                    raise Failure(f"a process failed:\n{self.said()}")
+        except subprocess.TimeoutExpired:
+            raise Failure(f"the run did not end within {LIMIT} s:\n{self.said()}") from None
+
+    def said(self):
+        return "\n".join(f"{path.name}: {line}" for path in self.logs for line in path.read_text().splitlines())
+
+    def end(self):
+        for process in [self.coordinator, *self.workers]:
+            process.kill()
+            process.wait()
+        network.remove_hosts()
+
+
+def job(folder, workers):
+    return ["--data", f"{folder}/train.csv", "--test", f"{folder}/test.csv", "--model", f"mlp:{HIDDEN},{HIDDEN}",
+            "--batch-size", "64", "--micro-batches", str(workers), "--steps", str(STEPS)]
+
+
+def check_equal(program, local, other):
+    result = subprocess.run([program, "diff", str(local), str(other)], capture_output=True, text=True)
+    if result.returncode != 0:
+        raise Failure(f"{other.name}: not the bits of the local run: {result.stdout}{result.stderr}")
+
+
+def measure(program, folder, local, workers, rate):
+    """An undisturbed run: its bytes and its time."""
+    run = Run(program, folder, "undisturbed", workers, rate)
+    try:
+        run.finish()
+        sent, received = run.hosts[0].bytes()
+        steps = run.steps()
+    finally:
+        run.end()
+    check_equal(program, local, run.output)
+    # All chunks are one here.
+    events = json.loads(run.timeline.read_text())
+    for name, kind, found in [("parameters", "send", sent), ("gradients", "receive", received)]:
+        count = sum(event["name"] == kind and "chunk" in event["args"] for event in events if event["ph"] == "X")
+        needed = count * (4 * PARAMETERS + MESSAGE)
+        print(f"{name}: {found:,} bytes on the coordinator's link, {needed:,} in {count} messages: {found / needed:.3f}")
+        if abs(found / needed - 1) > TOLERANCE:
+            raise Failure(f"{name}: more than {TOLERANCE:.0%} away from what the protocol needs")
+    workers = statistics.mean(len(line["compute_seconds"]) for line in steps)
+    seconds = statistics.median(line["seconds"] for line in steps)
+    print(f"a step: {seconds * 1000:.1f} ms, {workers:.1f} workers a step, {rate} Mbit/s, {PARAMETERS:,} parameters")
+
+
+def cut(program, folder, local, workers, rate):
+    """A run in which the first worker's link is down for a while."""
+    run = Run(program, folder, "cut", workers, rate)
+    try:
+        run.wait_for_step(10)
+        command("ip", "link", "set", run.hosts[1].name, "down")
+        time.sleep(CUT)
+        command("ip", "link", "set", run.hosts[1].name, "up")
+        run.finish()
+    finally:
+        run.end()
+    check_equal(program, local, run.output)
+    print(f"the first worker's link cut for {CUT} s: equal, bit for bit")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", default=str(ROOT / ".build/release/lockstep"))
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=100, help="Mbit/s")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not options.inside:
+        return network.run_inside(__file__)
+    folder = pathlib.Path(options.inside)
+    try:
+        network.begin()
+        network.make_keys(options.program, folder)
+        write_data(folder)
+        local = folder / "local"
+        command(options.program, "train", "--output", str(local), *job(folder, options.workers))
+        measure(options.program, folder, local, options.workers, options.rate)
+        cut(options.program, folder, local, options.workers, options.rate)
+    except Failure as failure:
+        print(failure)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

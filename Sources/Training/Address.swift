@@ -1,0 +1,11 @@
+internal import Foundation
+
+/// Whether no other machine can be at, or reach, an address: a socket's file, a loopback address, or none at all.
+public func isLocal(_ endpoint: String) -> Bool {
+  guard endpoint.hasPrefix("tcp://") else { return true }
+  guard let colon = endpoint.lastIndex(of: ":") else { return false }
+  let host = String(endpoint[..<colon].dropFirst("tcp://".count))
+  if ["localhost", "lo", "[::1]"].contains(host) { return true }
+  var address = in_addr()
+  return inet_pton(AF_INET, host, &address) == 1 && UInt32(bigEndian: address.s_addr) >> 24 == 127
+}

@@ -1,0 +1,48 @@
+import ArgumentParser
+import Testing
+
+@testable import Lockstep
+
+@Suite struct EnvironmentOptionsTests {
+  private func arguments(_ given: String, _ environment: [String: String]) throws -> String {
+    try EnvironmentOptions(given.split(separator: " ").map(String.init), environment: environment)
+      .arguments.joined(separator: " ")
+  }
+
+  @Test func aVariableIsAnOptionUnlessTheCommandLineGivesIt() throws {
+    let environment = ["LOCKSTEP_CONNECT": "tcp://a:1", "LOCKSTEP_SILENCE_LIMIT": "2", "LOCKSTEP_BIND": "tcp://*:1"]
+    #expect(try arguments("worker", environment) == "worker --connect=tcp://a:1 --silence-limit=2")
+    #expect(
+      try arguments("worker --connect tcp://b:2", environment) == "worker --silence-limit=2 --connect tcp://b:2")
+    #expect(
+      try arguments("worker --connect=tcp://b:2", environment) == "worker --silence-limit=2 --connect=tcp://b:2")
+    #expect(try arguments("coordinator", environment) == "coordinator --bind=tcp://*:1 --silence-limit=2")
+    #expect(try arguments("train --workers 2", environment) == "train --workers 2", "a command that has none")
+    #expect(try arguments("", environment).isEmpty)
+  }
+
+  @Test func emptyIsNotGiven() throws {
+    #expect(try arguments("worker", ["LOCKSTEP_CONNECT": ""]) == "worker")
+  }
+
+  @Test func flagsAreYesOrNo() throws {
+    #expect(try arguments("worker", ["LOCKSTEP_INSECURE": "1"]) == "worker --insecure")
+    #expect(try arguments("worker", ["LOCKSTEP_INSECURE": "No"]) == "worker")
+    #expect(throws: ValidationError.self) { try arguments("worker", ["LOCKSTEP_INSECURE": "maybe"]) }
+  }
+
+  /// So that a change of the parser's description is noticed.
+  @Test func eachOptionOfBothCommandsHasAVariable() throws {
+    let coordinator = try EnvironmentOptions.options(of: CoordinatorCommand.self).map(\.name)
+    let worker = try EnvironmentOptions.options(of: WorkerCommand.self).map(\.name)
+    for name in ["bind", "advertise", "key", "authorized-keys", "insecure", "resume", "epochs", "model", "transport"] {
+      #expect(coordinator.contains(name))
+    }
+    #expect(
+      Set(worker).isSuperset(of: [
+        "connect", "threads", "connect-timeout", "reconnect-timeout", "silence-limit", "key", "coordinator-key",
+        "insecure", "timeline",
+      ]))
+    #expect(!worker.contains("help"))
+  }
+}
