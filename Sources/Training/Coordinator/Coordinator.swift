@@ -258,6 +258,8 @@ public final class Coordinator {
     var gradient: FloatBuffer?
     do throws(WireError) {
       let frames = try read()
+      // A flood of them is not worth reading.
+      if frames.header.kind == .hello, machine.ignoresHello(from: peer, at: start) { return }
       if frames.header.kind == .push {
         gradient = self.gradient(of: frames, from: peer)
         timeline?.record(

@@ -30,14 +30,16 @@ extension CoordinatorMachine {
     }
   }
 
+  /// Whether a HELLO of `peer` is not to be answered, whatever it says. Hellos that could not be delivered for a while
+  /// arrive together: one answer is enough. Later it may have lost that answer.
+  func ignoresHello(from peer: Peer, at now: Instant) -> Bool {
+    banned.contains(peer) || members[peer].map { now.seconds(since: $0.since) < configuration.limits.ping } ?? false
+  }
+
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
-    if let member = members[peer] {
-      // Hellos that could not be delivered for a while arrive together: one answer is enough. Later it may have lost
-      // that answer.
-      guard now.seconds(since: member.since) >= configuration.limits.ping else { return }
-      remove(peer, "it has come back", mayReturn: true, at: now)
-    }
-    guard !isOver, !banned.contains(peer), !endedNames.contains(hello.name) else { return }
+    guard !ignoresHello(from: peer, at: now) else { return }
+    if members[peer] != nil { remove(peer, "it has come back", mayReturn: true, at: now) }
+    guard !isOver, !endedNames.contains(hello.name) else { return }
     absentNames.remove(hello.name)
     strangers.remove(peer)
     sessionsGiven += 1
