@@ -20,7 +20,6 @@ what its log says of the attacker is shown. Attacks with a key need the Python p
 
 import argparse
 import json
-import os
 import pathlib
 import random
 import resource
@@ -36,7 +35,6 @@ import time
 import network
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-STEPS = 3000
 LIMIT = 180  # seconds, of a run
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
 ATTACKS = ["bytes", "slow", "connections", "half", "huge", "plain", "stranger", "frames", "hellos"]
@@ -186,14 +184,14 @@ def keys(path):
     return [z85(text.split()[0]) for text in [path.read_text().splitlines()[-1], path.with_suffix(".key.pub").read_text()]]
 
 
-def run(program, folder, name):
+def run(program, folder, name, steps):
     """A run, attacked; gives its digest, its median step in seconds, the coordinator's peak bytes and its log."""
     output = folder / f"run-{name}"
     options = network.key_options(folder)
     log = open(folder / f"{name}.log", "w+")
     coordinator = subprocess.Popen(
         [program, "coordinator", "--bind", "tcp://127.0.0.1:0", "--transport", "zmq", "--output", str(output), "--data",
-         "fashion-mnist", "--model", "mlp:64", "--batch-size", "128", "--micro-batches", "4", "--steps", str(STEPS),
+         "digits", "--model", "mlp:512", "--batch-size", "128", "--micro-batches", "4", "--steps", str(steps),
          *options["coordinator"]], stdout=subprocess.PIPE, stderr=log, text=True)
     workers = []
     peak = 0
@@ -232,6 +230,7 @@ def run(program, folder, name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", default=str(ROOT / ".build/release/lockstep"))
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--only", nargs="+", choices=ATTACKS, default=ATTACKS)
     options = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -241,11 +240,11 @@ def main():
         folder = pathlib.Path(name)
         network.make_keys(options.program, folder)
         network.command(options.program, "keygen", str(folder / "stranger.key"))
-        digest, seconds, peak, *_ = run(options.program, folder, "none")
+        digest, seconds, peak, *_ = run(options.program, folder, "none", options.steps)
         print(f"{'undisturbed':12} {seconds * 1e3:6.2f} ms a step, {peak >> 20} MiB")
         for name in options.only:
             try:
-                found, slower, more, said, count = run(options.program, folder, name)
+                found, slower, more, said, count = run(options.program, folder, name, options.steps)
             except network.Failure as failure:
                 print(failure)
                 failures += 1

@@ -157,4 +157,23 @@ import Testing
     #expect(code == 0, "\(run.output)\(run.errors)")
     #expect(run.output.contains("equal, bit for bit"), "\(run.output)")
   }
+
+  @Test("a run whose port is attacked ends with the same bits")
+  func attacks() throws {
+    guard let python = pythonWithNumPy() else { return }
+    var attacks = ["bytes", "half", "huge", "plain"]
+    if try Program(["-c", "import zmq"], of: python).wait() == 0 {
+      attacks += ["frames", "hellos"]
+    } else {
+      print("SKIPPED: attacks with a good key need pyzmq for \(python); .ci/run installs it")
+    }
+    let script = package.appendingPathComponent("Benchmarks/attack.py").path
+    let program = Program.folder.appendingPathComponent("lockstep").path
+    let run = try Program([script, "--program", program, "--steps", "200", "--only"] + attacks, of: python)
+    let code = run.wait(seconds: 300)
+    #expect(code == 0, "\(run.output)\(run.errors)")
+    #expect(run.output.components(separatedBy: ", equal\n").count - 1 == attacks.count, "\(run.output)")
+    #expect(run.output.contains("warning: refused 127.0.0.1"), "\(run.output)")
+    #expect(run.output.contains("worker spoiler has left"), "\(run.output)")
+  }
 }
