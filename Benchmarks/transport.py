@@ -17,10 +17,12 @@ import tempfile
 import threading
 import time
 
+import network
+
 PROGRAM = pathlib.Path(__file__).resolve().parent.parent / ".build/release/transport-benchmark"
 SIZES = [1_000, 51_000, 1_860_000, 20_000_000]
 WORKERS = [1, 2, 8, 32]
-TRANSPORTS = ["shared memory", "ipc", "tcp"]
+TRANSPORTS = ["shared memory", "ipc", "tcp", "tcp, CURVE"]
 
 
 def resident(pid):
@@ -33,7 +35,7 @@ def run(size, workers, transport, seconds):
     """Steps a second, and the coordinator's peak resident bytes."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        address = "tcp://127.0.0.1:0" if transport == "tcp" else f"ipc://{folder}/socket"
+        address = "tcp://127.0.0.1:0" if transport.startswith("tcp") else f"ipc://{folder}/socket"
         # Long epochs: each ends with a hash of all parameters.
         data = folder / "data.csv"
         data.write_text("x,y\n" + "0,0\n0,1\n" * 50_000)
@@ -41,7 +43,11 @@ def run(size, workers, transport, seconds):
                "--steps", "1000000000", "--batch-size", str(workers), "--micro-batches", str(workers),
                "--output", str(folder / "run"), "--bind", address, "--checkpoint-every", "24h",
                "--transport", "auto" if transport == "shared memory" else "zmq"]
-        with subprocess.Popen([PROGRAM, "coordinator", *job], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        keys = {"coordinator": [], "worker": []}
+        if transport == "tcp, CURVE":
+            network.make_keys(PROGRAM, folder)
+            keys = network.key_options(folder)
+        with subprocess.Popen([PROGRAM, "coordinator", *job, *keys["coordinator"]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True) as coordinator:
             others = []
             try:
@@ -53,8 +59,9 @@ def run(size, workers, transport, seconds):
                 assert address, coordinator.stderr.read()
                 threading.Thread(target=coordinator.stdout.read, daemon=True).start()
                 threading.Thread(target=coordinator.stderr.read, daemon=True).start()
-                others = [subprocess.Popen([PROGRAM, "worker", "--connect", address], stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.DEVNULL) for _ in range(workers)]
+                worker = [PROGRAM, "worker", "--connect", address, *keys["worker"]]
+                others = [subprocess.Popen(worker, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                          for _ in range(workers)]
                 metrics = folder / "run/metrics.jsonl"
                 begin = wait_for_all(metrics, workers)
                 time.sleep(seconds)

@@ -14,6 +14,12 @@ public enum Cores {
     return (0..<most).filter { bits[$0 / 8] & 1 << ($0 % 8) != 0 }
   }
 
+  /// The one that the calling thread runs on; nil where the system does not say.
+  public static var current: Int? {
+    let core = lk_current_core()
+    return core < 0 ? nil : Int(core)
+  }
+
   private static var bits: [UInt8]? {
     var bits = [UInt8](repeating: 0, count: most / 8)
     return lk_get_cores(&bits, bits.count) == 0 ? bits : nil
@@ -23,10 +29,15 @@ public enum Cores {
   public static func keep<Result>(to cores: [Int], _ body: () throws -> Result) rethrows -> Result {
     guard let former = bits else { return try body() }
     defer { _ = lk_set_cores(former, former.count) }
+    bind(to: cores)
+    return try body()
+  }
+
+  /// Keeps the calling thread to `cores`, where the system can do that.
+  public static func bind(to cores: [Int]) {
     var bits = [UInt8](repeating: 0, count: most / 8)
     for core in cores { bits[core / 8] |= 1 << (core % 8) }
     _ = lk_set_cores(bits, bits.count)
-    return try body()
   }
 
   /// The cores of each of `processes` with `threads` compute threads; nil where those do not fill `cores` exactly.

@@ -146,5 +146,7 @@ void lk_use_one_openmp_thread(void);
 // The cores that the calling thread may run on, a bit each; not 0 where the system does not say, or not obey.
 int lk_get_cores(uint8_t *bits, size_t bytes);
 int lk_set_cores(const uint8_t *bits, size_t bytes);
+// The one that it runs on; negative where the system does not say.
+int lk_current_core(void);
 
 #endif

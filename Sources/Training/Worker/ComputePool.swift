@@ -23,6 +23,12 @@ final class ComputePool<Scratch>: @unchecked Sendable {
 
     var isEmpty: Bool { urgent.isEmpty && ordinary.isEmpty }
 
+    /// The thread to wake: the last that sleeps, and better none whose core the calling thread is at work on.
+    mutating func takeSleeping(_ cores: [Int]?) -> Int? {
+      guard let cores, sleeping.count > 1, let current = Cores.current else { return sleeping.popLast() }
+      return sleeping.remove(at: sleeping.lastIndex { cores[$0] != current } ?? sleeping.count - 1)
+    }
+
     mutating func take(ofThreads threads: Int) -> Work? {
       guard active < threads, !isClosed else { return nil }
       if let work = urgent.popLast() {
@@ -43,6 +49,8 @@ final class ComputePool<Scratch>: @unchecked Sendable {
 
   private let state = Mutex(State())
   private let threads: Int
+  /// Each thread's core, where they fill the machine.
+  private let cores: [Int]?
   private let wakeUps: [DispatchSemaphore]
   private let running = DispatchGroup()
   private let makeScratch: @Sendable () -> Scratch
@@ -53,10 +61,13 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
     self.threads = threads
     self.makeScratch = makeScratch
+    let allowed = Cores.allowed
+    cores = threads > 1 && allowed.count == threads ? allowed : nil
     wakeUps = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
     for number in 0..<threads {
       running.enter()
       let thread = Thread { [self] in
+        if let cores { Cores.bind(to: [cores[number]]) }
         useOneThreadForMatrices()
         var scratch = makeScratch()
         while let work = next(number) {
@@ -78,7 +89,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     let sleeper = state.withLock { state in
       let isFirst = state.isEmpty
       if isUrgent { state.urgent.append(work) } else { state.ordinary.append(work) }
-      return willHelp && isFirst ? nil : state.sleeping.popLast()
+      return willHelp && isFirst ? nil : state.takeSleeping(cores)
     }
     if let sleeper { wakeUps[sleeper].signal() }
   }
@@ -95,7 +106,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     work(&ownScratch!)
     let sleeper = state.withLock { state in
       state.active -= 1
-      return state.isEmpty ? nil : state.sleeping.popLast()
+      return state.isEmpty ? nil : state.takeSleeping(cores)
     }
     if let sleeper { wakeUps[sleeper].signal() }
     return true
