@@ -16,6 +16,7 @@ what its log says of the attacker is shown. Attacks with a key need the Python p
     stranger     workers with a key that is not authorized, again and again
     frames       with a good key: spoiled messages of every kind, and of wrong run, session, step, node, chunk and length
     hellos       with a good key: greetings, as many as can be sent
+    nan          with a good key: a worker whose gradients are replaced by NaN
 """
 
 import argparse
@@ -37,7 +38,7 @@ import network
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIMIT = 180  # seconds, of a run
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
-ATTACKS = ["bytes", "slow", "connections", "half", "huge", "plain", "stranger", "frames", "hellos"]
+ATTACKS = ["bytes", "slow", "connections", "half", "huge", "plain", "stranger", "frames", "hellos", "nan"]
 
 
 class Attack:
@@ -144,6 +145,29 @@ class Attack:
         payload = json.dumps({"name": "flood", "threads": 1}).encode()
         while not self.over.is_set():
             self.push(random.choice(dealers), header(1, len(payload)), payload)
+
+    def nan(self):
+        import zmq
+        front = zmq.Context.instance().socket(zmq.ROUTER)
+        front.linger = 0
+        address = f"tcp://127.0.0.1:{front.bind_to_random_port('tcp://127.0.0.1')}"
+        while not self.over.is_set():
+            back = self.dealer()
+            worker = subprocess.Popen([self.program, "worker", "--connect", address], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL)
+            peer = None
+            while worker.poll() is None and not self.over.is_set():
+                zmq.select([front, back], [], [], 0.1)
+                while front.poll(0):
+                    peer, *frames = front.recv_multipart()
+                    if frames[0][6:8] == b"\x07\x00" and len(frames) == 2:
+                        frames[1] = b"\x00\x00\xc0\x7f" * (len(frames[1]) // 4)
+                    self.push(back, *frames)
+                while peer and back.poll(0):
+                    front.send_multipart([peer, *back.recv_multipart()])
+            worker.kill()
+            worker.wait()
+            back.close()
 
     def frames(self):
         import zmq

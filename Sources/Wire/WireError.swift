@@ -18,6 +18,8 @@ public enum WireError: Error, Equatable, CustomStringConvertible {
   case payloadLength(found: Int, expected: Int)
   /// A control payload is not the JSON that its kind must be.
   case notJSON(MessageKind, String)
+  /// A gradient has values that are infinite or not numbers, where a worker must say so instead of pushing it.
+  case notFinite
 
   /// What was wrong, with the values.
   public var description: String {
@@ -30,6 +32,7 @@ public enum WireError: Error, Equatable, CustomStringConvertible {
     case .reversedLeaves(let start, let end): "leaves \(start)..<\(end), which end before they start"
     case .frameCount(let count): "a message of \(count) frames"
     case .payloadLength(let found, let expected): "a payload of \(found) bytes instead of \(expected)"
+    case .notFinite: "a gradient that is infinite or not a number, without saying so"
     case .notJSON(let kind, let cause): "a \(kind) message whose payload cannot be read: \(cause)"
     }
   }

@@ -266,6 +266,8 @@ public final class Coordinator {
           .receive, from: start, step: Int(clamping: frames.header.step), leaves: frames.header.leafRange,
           chunk: Int(frames.header.chunk), worker: machine.members[peer]?.number)
       }
+      // Where a run stops for such a gradient, no worker pushes it; one that does must not stop the run.
+      if let gradient, prepared.job.onNonFinite == .stop, !gradient.values.areFinite { throw .notFinite }
       let content = try CoordinatorMachine.Content(frames, gradient)
       if case .ready(let ready) = content { share(ready.host, with: peer, frames.header.session) }
       event = .received(frames.header, content, from: peer)
