@@ -52,7 +52,7 @@ final class Door: Sendable {
         nil
       }
     if let security { try socket.secure(asServer: security.pair) }
-    monitor = try HandshakeMonitor(socket, of: context) { [refusals] failure in
+    monitor = try HandshakeMonitor(socket, of: context) { [refusals, security] failure in
       let peer = failure.peer ?? "an address that was gone at once"
       switch failure.reason {
       case .refused: break  // told by the gatekeeper
@@ -60,7 +60,8 @@ final class Door: Sendable {
         let remedy = security == nil ? "it has keys and this coordinator none" : "it has no keys"
         refusals.add(peer, "refused \(peer): \(remedy)", tell)
       case .malformed:
-        refusals.add(peer, "refused \(peer): what it sent is no handshake with this coordinator's key", tell)
+        let what = security == nil ? "no handshake" : "no handshake with this coordinator's key"
+        refusals.add(peer, "refused \(peer): what it sent is \(what)", tell)
       case .broken: refusals.add(peer, "refused \(peer): it broke off, or was too slow for, its handshake", tell)
       }
     }
