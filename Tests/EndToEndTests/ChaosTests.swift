@@ -9,15 +9,8 @@ import Testing
       "worker:kill:pushing", "worker:half-open:receiving", "worker:cut:computing", "coordinator:kill:checkpoint",
       "coordinator:terminate:evaluating",
     ]
-    let script = package.appendingPathComponent("Benchmarks/chaos.py").path
-    let program = Program.folder.appendingPathComponent("lockstep").path
-    let run = try Program(
-      ["python3", script, "--program", program] + cells.flatMap { ["--only", $0] }, of: "/usr/bin/env")
-    let code = run.wait(seconds: 540)
-    if code == 77 {
-      print("SKIPPED: \(run.output)")
-      return
-    }
+    guard let (run, code) = try runOnHosts("Benchmarks/chaos.py", cells.flatMap { ["--only", $0] }, seconds: 540)
+    else { return }
     // On a busy machine a phase may be over before the fault comes, three times in a row.
     if code == 2 { print("MISSED: \(run.output)") }
     #expect(code == 0 || code == 2, "\(run.output)\(run.errors)")

@@ -138,6 +138,20 @@ func pythonWithNumPy() -> String? {
   return nil
 }
 
+/// Runs a script of this package that makes a network of namespaces, with the program under test, and gives it with its
+/// exit code, nil where it still runs after `seconds`; nil, aloud, where there can be no such network.
+func runOnHosts(_ script: String, _ arguments: [String] = [], seconds: Double) throws -> (run: Program, code: Int32?)? {
+  let path = package.appendingPathComponent(script).path
+  let program = Program.folder.appendingPathComponent("lockstep").path
+  let run = try Program(["python3", path, "--program", program] + arguments, of: "/usr/bin/env")
+  let code = run.wait(seconds: seconds)
+  if code == 77 {
+    print("SKIPPED: \(run.output)")
+    return nil
+  }
+  return (run, code)
+}
+
 /// `summary.json`.
 struct Summary: Decodable {
   let status: String

@@ -21,7 +21,7 @@ struct WorkerMachine {
     /// Two siblings' gradients are added; the last tensor of which the sum has a value that is not finite.
     case combined(Node, nonFinite: Int?)
     case tick
-    /// The coordinator, or what is at its address, cannot be talked to for now, and why.
+    /// A handshake with what is at the coordinator's address has failed, and what that means.
     case handshakeFailed(String)
     /// The worker must end now, and why.
     case failed(String)
