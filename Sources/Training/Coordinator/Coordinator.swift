@@ -36,31 +36,13 @@ public final class Coordinator {
   private let welcome: [UInt8]
   /// The sums at hand, a chunk each.
   private var sums: [[Node: FloatBuffer]]
-  /// Where workers on this machine put messages; nil where nothing is shared.
-  private let inbox: RecordInbox?
-  /// What is shared with workers on this machine.
-  private var links: [CoordinatorMachine.Peer: Link] = [:]
-  /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
-  private var expectsSharing: Bool
+  private var links: LocalLinks
+  private var clock: CoordinatorClock
   private var outcome: Outcome?
-  private let timeline: Timeline?
-  /// What this thread has spent since the last step or evaluation was reported.
-  private var sumUpdateSeconds = 0.0
-  private var sendSeconds = 0.0
-  /// When the last step was reported.
-  private var reportEnd = Instant(nanoseconds: 0)
 
   private enum Outcome {
     case success
     case failure(TrainingError)
-  }
-
-  private struct Link {
-    let session: UInt64
-    /// Where the worker leaves gradients.
-    let gradients: SharedVectors
-    /// What goes past the socket to it.
-    let outbox: RecordOutbox
   }
 
   /// Initializes the parameters and listens on `endpoint`.
@@ -76,8 +58,7 @@ public final class Coordinator {
     limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     self.prepared = prepared
-    self.timeline = timeline
-    expectsSharing = sharesMemory
+    clock = CoordinatorClock(timeline)
     step = checkpoint?.state.step ?? 0
     evaluatedStep = checkpoint?.state.evaluatedStep
     waker = Waker()
@@ -118,11 +99,9 @@ public final class Coordinator {
         prepared.model.initialize($0, seed: prepared.job.seed)
       }
     }
-    let inbox = store.shared == nil ? nil : RecordInbox()
-    self.inbox = inbox
+    links = LocalLinks(sharing: store.shared, chunks, isExpected: sharesMemory)
     welcome = Welcome(
-      job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size,
-      host: store.shared.flatMap { vectors in inbox.map { HostNames(vectors: vectors.name, inbox: $0.name) } }
+      job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size, host: links.names
     ).encodedPayload()
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
@@ -145,19 +124,16 @@ public final class Coordinator {
   ///
   /// - Throws: ``TrainingError`` with the root cause where the run fails.
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
-    var poller = Poller(socket, waker, inbox)
+    var poller = Poller(socket, waker, links.inbox)
     var nextTick = Instant.now
     try handle(.started, observe)
     while outcome == nil {
       let now = Instant.now
       let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
       var patience = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
-      for link in links.values where !link.outbox.isEmpty {
-        link.outbox.flush()
-        patience = min(patience, 5)
-      }
-      try poller.wait(milliseconds: inbox?.hasUnread == true ? 0 : patience)
-      timeline?.record(.wait, from: now)
+      if links.flush() { patience = min(patience, 5) }
+      try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : patience)
+      clock.timeline?.record(.wait, from: now)
       waker.clear()
       for letter in mailbox.takeAll() {
         switch letter {
@@ -172,12 +148,12 @@ public final class Coordinator {
       for _ in 0..<1000 {
         let start = Instant.now
         guard outcome == nil, let received = try socket.receiveFrames(limit: 3) else { break }
-        sendSeconds += Instant.now.seconds(since: start)
+        clock.received(since: start)
         try receive(received, since: start, observe)
       }
       for _ in 0..<1000 {
         let start = Instant.now
-        guard outcome == nil, let record = inbox?.next() else { break }
+        guard outcome == nil, let record = links.inbox?.next() else { break }
         try receive(record, since: start, observe)
       }
       let woken = Instant.now
@@ -228,7 +204,7 @@ public final class Coordinator {
     store.advance()
     step += 1
     updatedChunks = []
-    try observe(timed(.step(report)))
+    try observe(clock.timed(.step(report), learningRate: store.optimizer.step.learningRate))
   }
 
   private func receive(
@@ -245,7 +221,7 @@ public final class Coordinator {
     _ record: UnsafeRawBufferPointer, since start: Instant, _ observe: (TrainingEvent) throws -> Void
   ) throws {
     guard let frames = try? Frames(record: record),
-      let peer = links.first(where: { $0.value.session == frames.header.session })?.key
+      let peer = links.peer(of: frames.header.session)
     else { return }
     try receive(from: peer, since: start, observe) { () throws(WireError) in frames }
   }
@@ -262,25 +238,25 @@ public final class Coordinator {
       if frames.header.kind == .hello, machine.ignoresHello(from: peer, at: start) { return }
       if frames.header.kind == .push {
         gradient = self.gradient(of: frames, from: peer)
-        timeline?.record(
+        clock.timeline?.record(
           .receive, from: start, step: Int(clamping: frames.header.step), leaves: frames.header.leafRange,
           chunk: Int(frames.header.chunk), worker: machine.members[peer]?.number)
       }
       // Where a run stops for such a gradient, no worker pushes it; one that does must not stop the run.
       if let gradient, prepared.job.onNonFinite == .stop, !gradient.values.areFinite { throw .notFinite }
       let content = try CoordinatorMachine.Content(frames, gradient)
-      if case .ready(let ready) = content { share(ready.host, with: peer, frames.header.session) }
+      if case .ready(let ready) = content {
+        links.open(ready.host, with: peer, frames.header.session, keeping: machine.members.keys)
+      }
       event = .received(frames.header, content, from: peer)
     } catch {
       event = .malformed(error, from: peer)
     }
     try handle(event, gradient: gradient, observe)
-    if expectsSharing, case .received(_, .ready, _) = event, links[peer] == nil, let member = machine.members[peer],
-      member.name.hasPrefix(Worker.host + "/")
+    if case .received(_, .ready, _) = event, let member = machine.members[peer],
+      let warning = links.warning(of: member, peer)
     {
-      expectsSharing = false
-      let text = "worker \(member.number) (\(member.name)) is on this machine, but no memory can be shared with it: "
-      try report(.warning(text + "parameters and gradients go over the socket"), observe)
+      try report(.warning(warning), observe)
     }
   }
 
@@ -288,23 +264,8 @@ public final class Coordinator {
   private func gradient(of frames: Frames, from peer: CoordinatorMachine.Peer) -> FloatBuffer? {
     switch Payload(frames) {
     case .frame(let message): return message.alignedFloats
-    case .shared(let index):
-      guard let vectors = links[peer]?.gradients, index < vectors.name.vectors, frames.header.chunk < chunks.count
-      else { return nil }
-      return vectors[index].part(chunks[Int(frames.header.chunk)])
+    case .shared(let index): return links.gradient(index, chunk: Int(frames.header.chunk), of: peer)
     case nil: return nil
-    }
-  }
-
-  /// Opens what a worker shares; it is told in its assignments whether that worked.
-  private func share(_ names: HostNames?, with peer: CoordinatorMachine.Peer, _ session: UInt64) {
-    // Those of peers that are gone: a new worker is the time to let go.
-    links = links.filter { machine.members[$0.key] != nil }
-    links[peer] = names.flatMap { names in
-      guard inbox != nil, names.vectors.count == chunks.parameterCount,
-        let gradients = SharedVectors(names.vectors, isWritable: true), let outbox = RecordOutbox(names.inbox)
-      else { return nil }
-      return Link(session: session, gradients: gradients, outbox: outbox)
     }
   }
 
@@ -353,12 +314,12 @@ public final class Coordinator {
           store.evaluated(testLoss: evaluation.loss)
           evaluatedStep = evaluation.step
         }
-        reports.append(timed(event))
+        reports.append(clock.timed(event, learningRate: store.optimizer.step.learningRate))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
-      account(action, since: start)
+      clock.account(action, since: start, step: step) { machine.members[$0]?.number }
     }
-    for link in links.values { link.outbox.flush() }
+    links.flush()
     for event in reports { try report(event, observe) }
     for answer in answers { try handle(answer, observe) }
     for peer in gone { try handle(.unreachable(peer), observe) }
@@ -367,8 +328,8 @@ public final class Coordinator {
   /// Whether a message could be sent: it cannot where its peer is gone.
   private func send(_ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer) throws -> Bool
   {
-    if let link = links[peer], let record = record(header, body) {
-      link.outbox.append(record)
+    if let outbox = links.outbox(to: peer), let record = record(header, body) {
+      outbox.append(record)
       return true
     }
     do throws(ZeroMQError) {
@@ -378,53 +339,6 @@ public final class Coordinator {
     } catch {
       guard error.isPeerGone else { throw error }
       return false
-    }
-  }
-
-  /// Adds what has been done since `start` to what this thread has spent, and to the timeline.
-  private func account(_ action: CoordinatorMachine.Action, since start: Instant) {
-    let end = Instant.now
-    let seconds = end.seconds(since: start)
-    switch action {
-    case .send(let header, _, let peer):
-      sendSeconds += seconds
-      guard let timeline, header.kind == .parameters || header.kind == .assign else { return }
-      timeline.record(
-        .send, from: start, to: end, step: Int(header.step),
-        leaves: header.kind == .assign ? header.leafRange : nil,
-        chunk: header.kind == .parameters ? Int(header.chunk) : nil, worker: machine.members[peer]?.number)
-    case .combine(let left, let right, let chunk):
-      sumUpdateSeconds += seconds
-      timeline?.record(.sum, from: start, to: end, step: step, leaves: left.start..<right.end, chunk: chunk)
-    case .check(let chunk):
-      sumUpdateSeconds += seconds
-      timeline?.record(.check, from: start, to: end, step: step, chunk: chunk)
-    case .update(let chunk, _, _):
-      sumUpdateSeconds += seconds
-      timeline?.record(.update, from: start, to: end, step: step, chunk: chunk)
-    case .report(.step(let report)):
-      timeline?.record(
-        .step, from: max(start.advanced(by: -report.seconds), reportEnd), to: start, step: report.step - 1)
-      reportEnd = start
-    case .keep, .discard, .advance, .skip, .report, .end: break
-    }
-  }
-
-  /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
-  /// time counts from here.
-  private func timed(_ event: TrainingEvent) -> TrainingEvent {
-    switch event {
-    case .step(var report):
-      // Before the first step there were greetings.
-      report.sumUpdateSeconds = min(sumUpdateSeconds, report.seconds)
-      report.sendSeconds = min(sendSeconds, report.seconds - report.sumUpdateSeconds)
-      report.learningRate = store.optimizer.step.learningRate
-      (sumUpdateSeconds, sendSeconds) = (0, 0)
-      return .step(report)
-    case .evaluation:
-      (sumUpdateSeconds, sendSeconds) = (0, 0)
-      return event
-    case .workerJoined, .workerLeft, .waiting, .warning: return event
     }
   }
 
