@@ -23,7 +23,8 @@ def address(number):
 
 
 class Host:
-    """A network namespace, on the bridge by a veth pair whose outer end has the namespace's name."""
+    """A network namespace, on the bridge by a veth pair whose outer end has the namespace's name, with a bandwidth of
+    `rate` Mbit/s each way; without a limit by None."""
 
     boots = 0
 
@@ -42,7 +43,8 @@ class Host:
         command("ip", "-n", self.name, "address", "add", f"{address(self.number)}/24", "dev", "eth0")
         for device in ["lo", "eth0"]:
             command("ip", "-n", self.name, "link", "set", device, "up")
-        self.limit(self.rate)
+        if self.rate is not None:
+            self.limit(self.rate)
         command("ip", "link", "set", self.name, "master", "bridge", "up")
 
     def limit(self, rate):

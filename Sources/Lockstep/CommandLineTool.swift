@@ -80,8 +80,8 @@ struct RootCommand: ParsableCommand {
       """,
     version: LockstepCommands.version,
     subcommands: [
-      TrainCommand.self, CompareCommand.self, CoordinatorCommand.self, WorkerCommand.self, KeygenCommand.self,
-      EvaluateCommand.self,
-      DiffCommand.self, InspectCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
+      TrainCommand.self, CompareCommand.self, LaunchCommand.self, CoordinatorCommand.self, WorkerCommand.self,
+      KeygenCommand.self, EvaluateCommand.self, DiffCommand.self, InspectCommand.self, ExportCommand.self,
+      OptimizersCommand.self, TraceCommand.self,
     ])
 }

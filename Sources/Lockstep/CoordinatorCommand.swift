@@ -6,8 +6,8 @@ struct CoordinatorCommand: ParsableCommand {
     commandName: "coordinator",
     abstract: "Hold the parameters of a run and wait for workers, which may come and go.",
     discussion: """
-      Starts to train with the first worker. Workers need the address alone: `lockstep worker --connect ADDRESS`. \
-      They load the data themselves, by the path that the job gives. \
+      Starts to train with the first worker. Workers on this machine need the address alone, `lockstep worker --connect \
+      ADDRESS`; those on others keys as well. They load the data themselves, by the path that the job gives. \
       Each option can also be given by the environment: LOCKSTEP_BIND for --bind, and so on.
       """)
 
@@ -16,10 +16,7 @@ struct CoordinatorCommand: ParsableCommand {
       "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
   var bind = "tcp://127.0.0.1:5555"
 
-  @Option(
-    help: ArgumentHelp(
-      "The host name or IP by which workers reach this machine, where --bind names none. (default: this machine's on the way out)",
-      valueName: "host"))
+  @Option(help: advertiseHelp)
   var advertise: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
@@ -43,8 +40,6 @@ struct CoordinatorCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(1024)
-    // ZeroMQ spells "any free port" with a star.
-    let endpoint = bind.hasPrefix("tcp://") && bind.hasSuffix(":0") ? bind.dropLast() + "*" : bind
     let security = try keys.security(of: bind)
     let run = try TrainingRun(
       checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
@@ -52,7 +47,7 @@ struct CoordinatorCommand: ParsableCommand {
     let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: String(endpoint), awaitedWorkers: 0, transport: connections.transport, security: security,
+      binding: boundEndpoint(bind), awaitedWorkers: 0, transport: connections.transport, security: security,
       timeline: timeline, limits: connections.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
@@ -62,4 +57,13 @@ struct CoordinatorCommand: ParsableCommand {
         + "lockstep worker --connect \(reached.address)\(keys.isSecure ? " --key FILE --coordinator-key FILE" : "")")
     try run.run(coordinator, command: "coordinator --bind \(coordinator.address)\(keys.arguments)")
   }
+}
+
+let advertiseHelp = ArgumentHelp(
+  "The host name or IP by which workers reach this machine, where --bind names none. (default: this machine's on the way out)",
+  valueName: "host")
+
+/// An address as ZeroMQ takes it, which spells "any free port" with a star.
+func boundEndpoint(_ address: String) -> String {
+  address.hasPrefix("tcp://") && address.hasSuffix(":0") ? address.dropLast() + "*" : address
 }

@@ -1,9 +1,11 @@
 internal import ArgumentParser
 
+private let secretKeyHelp = ArgumentHelp(
+  "This side's secret key: a file that `lockstep keygen` wrote, or - for a line of standard input.", valueName: "file")
+
 /// A coordinator's keys.
 struct CoordinatorKeyFlags: ParsableArguments {
-  @Option(
-    help: ArgumentHelp("This side's secret key: a file that `lockstep keygen` wrote.", valueName: "file"))
+  @Option(help: secretKeyHelp)
   var key: String?
 
   @Option(
@@ -50,8 +52,7 @@ struct CoordinatorKeyFlags: ParsableArguments {
 
 /// A worker's keys.
 struct WorkerKeyFlags: ParsableArguments {
-  @Option(
-    help: ArgumentHelp("This side's secret key: a file that `lockstep keygen` wrote.", valueName: "file"))
+  @Option(help: secretKeyHelp)
   var key: String?
 
   @Option(

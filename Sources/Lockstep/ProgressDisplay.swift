@@ -9,7 +9,6 @@ final class ProgressDisplay {
   private let start = Instant.now
   private var lastShown = Instant.now
   private var workers = 0
-  private var hasBar = false
   /// Examples a second, smoothed over about a second.
   private var rate: Double?
   private var examplesSinceShown = 0
@@ -29,7 +28,7 @@ final class ProgressDisplay {
     case .workerJoined(let name, let number, _, let count):
       workers = count
       // The first ones are what was asked for; later ones are news.
-      if trainedSteps > 0 { line("worker \(number) (\(name)) has joined; \(Lockstep.count(count, "worker"))") }
+      if trainedSteps > 0 { say("worker \(number) (\(name)) has joined; \(Lockstep.count(count, "worker"))") }
     case .workerLeft(let name, let number, let reason, let count):
       workers = count
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
@@ -54,9 +53,9 @@ final class ProgressDisplay {
       let current = Double(examplesSinceShown) / elapsed
       rate = rate.map { $0 + (current - $0) * min(1, elapsed) } ?? current
       (lastShown, examplesSinceShown) = (now, 0)
-      if isTerminal { drawBar(text(report)) } else { line(text(report)) }
+      if isTerminal { drawBar(text(report)) } else { say(text(report)) }
     }
-    if isEpochEnd && plan.testCount == 0 { line(epochText(statistics.summary)) }
+    if isEpochEnd && plan.testCount == 0 { say(epochText(statistics.summary)) }
   }
 
   private func show(_ report: EvaluationReport, _ statistics: RunStatistics) {
@@ -64,7 +63,7 @@ final class ProgressDisplay {
     text += "  test loss \(format(report.loss))"
     if let accuracy = report.accuracy { text += "  accuracy \(format(accuracy))" }
     if let r2 = report.r2 { text += "  R² \(format(r2))" }
-    line(text)
+    say(text)
   }
 
   private func epochText(_ summary: RunSummary) -> String {
@@ -85,7 +84,7 @@ final class ProgressDisplay {
 
   private func showWait(_ seconds: Int, _ limit: Int) {
     let text = "waiting for a worker: \(seconds) of \(limit) s (--worker-timeout)"
-    if isTerminal { drawBar(text) } else if seconds == 1 || seconds % 30 == 0 { line(text) }
+    if isTerminal { drawBar(text) } else if seconds == 1 || seconds % 30 == 0 { say(text) }
   }
 
   private func drawBar(_ text: String) {
@@ -95,23 +94,10 @@ final class ProgressDisplay {
       let filled = Double(width) * Double(step) / Double(max(plan.totalSteps, 1))
       bar = String(repeating: "━", count: Int(filled)) + String(repeating: "─", count: width - Int(filled)) + "  "
     }
-    put("\r\u{1B}[K" + bar + String(text.prefix(max(terminalWidth() - 1, 20))), STDOUT_FILENO)
-    hasBar = true
-  }
-
-  /// Takes the bar off the terminal.
-  func clear() {
-    if hasBar { put("\r\u{1B}[K", STDOUT_FILENO) }
-    hasBar = false
-  }
-
-  private func line(_ text: String) {
-    clear()
-    say(text)
+    StatusLine.draw(bar + String(text.prefix(max(terminalWidth() - 1, 20))))
   }
 
   func warn(_ text: String) {
-    clear()
     complain("warning: \(text)")
   }
 

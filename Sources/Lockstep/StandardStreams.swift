@@ -1,13 +1,36 @@
 internal import Foundation
+internal import Synchronization
 
 /// Writes a line to standard output at once, unbuffered, so that it is in order with what other processes write.
 func say(_ line: String) {
-  put(line + "\n", STDOUT_FILENO)
+  StatusLine.clear { put(line + "\n", STDOUT_FILENO) }
 }
 
 /// Writes a line to standard error: one line, whatever names and data it quotes.
 func complain(_ line: String) {
-  put(oneLine(line) + "\n", STDERR_FILENO)
+  StatusLine.clear { put(oneLine(line) + "\n", STDERR_FILENO) }
+}
+
+/// The last line of the terminal that standard output is, drawn over and over. It gives way to every other line,
+/// whichever thread writes that.
+enum StatusLine {
+  private static let isShown = Mutex(false)
+
+  static func draw(_ text: String) {
+    isShown.withLock {
+      put("\r\u{1B}[K" + text, STDOUT_FILENO)
+      $0 = true
+    }
+  }
+
+  /// Takes it off the terminal, and writes what comes in its place.
+  static func clear(_ write: () -> Void = {}) {
+    isShown.withLock {
+      if $0 { put("\r\u{1B}[K", STDOUT_FILENO) }
+      $0 = false
+      write()
+    }
+  }
 }
 
 /// `text` with its control characters spelled out.

@@ -41,9 +41,7 @@ struct TrainCommand: ParsableCommand {
       throw ValidationError("--workers \(workers): a number from 1 to 1024 is needed")
     }
     try checkThreads(threads)
-    guard (0...1_000_000).contains(maxRestarts) else {
-      throw ValidationError("--max-restarts \(maxRestarts): a number from 0 on is needed")
-    }
+    try checkRestarts(maxRestarts)
   }
 
   func run() throws {
@@ -73,9 +71,9 @@ extension TrainingRun {
     let coordinator = try makeCoordinator(
       binding: address.endpoint, awaitedWorkers: workers, transport: transport, timeline: timeline, limits: limits)
     endOnSignal(coordinator)
-    let processes = try LocalWorkers(
-      workers, threads: threads, connectingTo: coordinator.address, mailbox: coordinator.mailbox,
-      mostRestarts: mostRestarts, timeline: path)
+    let places = try WorkerPlace.here(
+      workers, threads: threads, connectingTo: coordinator.address, timeline: path)
+    let processes = try WorkerProcesses(places, mailbox: coordinator.mailbox, mostRestarts: mostRestarts)
     defer { processes.stop() }
     try run(coordinator, command: "train")
   }
@@ -98,6 +96,13 @@ func finish(_ timeline: Timeline?) {
 func checkThreads(_ threads: Int) throws {
   guard (1...1024).contains(threads) else {
     throw ValidationError("--threads \(threads): a number from 1 to 1024 is needed")
+  }
+}
+
+/// Refuses numbers of restarts that make no sense.
+func checkRestarts(_ count: Int) throws {
+  guard (0...1_000_000).contains(count) else {
+    throw ValidationError("--max-restarts \(count): a number from 0 on is needed")
   }
 }
 

@@ -106,14 +106,14 @@ final class TrainingRun {
         for failure in checkpoints.takeFailures() { progress.warn("no checkpoint was written: \(failure)") }
       }
     } catch {
-      progress.clear()
+      StatusLine.clear()
       keepCheckpoint(of: coordinator, seconds: secondsSinceStart(), command)
       // The run's own error is what the user must see, even where the folder cannot take the summary any more.
       try? folder.finish(end(failure(error)), model: nil)
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
       throw error
     }
-    progress.clear()
+    StatusLine.clear()
     guard coordinator.parameters.values.areFinite else {
       let failure = TrainingError("the initial parameters are not finite: --model \(prepared.job.model) makes them so")
       try? folder.finish(end(failure), model: nil)

@@ -42,6 +42,9 @@ struct WorkerCommand: ParsableCommand {
   @Option(help: timelineHelp)
   var timeline: String?
 
+  @Option(help: .hidden)
+  var name = Worker.name
+
   @Flag(help: .hidden)
   var endWithInput = false
 
@@ -66,10 +69,10 @@ struct WorkerCommand: ParsableCommand {
     limits.connect = connectTimeout
     limits.reconnect = reconnectTimeout
     let timeline = try (appendTimeline ?? timeline).map {
-      try Timeline($0, process: "worker \(Worker.name)", appending: appendTimeline != nil)
+      try Timeline($0, process: "worker \(name)", appending: appendTimeline != nil)
     }
     let worker = try Worker(
-      connecting: connect, threads: threads, models: Registry.all, security: keys.security(of: connect),
+      connecting: connect, name: name, threads: threads, models: Registry.all, security: keys.security(of: connect),
       timeline: timeline, limits: limits)
     defer { finish(timeline) }
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
@@ -79,7 +82,7 @@ struct WorkerCommand: ParsableCommand {
         mailbox.fail("the program that started this worker has ended")
       }
     }
-    say("\(Worker.name): connecting to \(connect) with \(count(threads, "thread"))")
+    say("\(name): connecting to \(connect) with \(count(threads, "thread"))")
     do {
       try worker.run()
     } catch {

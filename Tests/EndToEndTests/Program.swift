@@ -74,14 +74,16 @@ private final class Captured: Sendable {
   private let changed = DispatchSemaphore(value: 0)
 
   init() {
-    pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-      let data = handle.availableData
-      if data.isEmpty { handle.readabilityHandler = nil }
-      self?.state.withLock { state in
-        state.data += data
-        state.isAtEnd = data.isEmpty
-      }
-      self?.changed.signal()
+    Thread.detachNewThread { [self] in
+      var data: Data
+      repeat {
+        data = pipe.fileHandleForReading.availableData
+        state.withLock { state in
+          state.data += data
+          state.isAtEnd = data.isEmpty
+        }
+        changed.signal()
+      } while !data.isEmpty
     }
   }
 

@@ -25,7 +25,7 @@ ADDRESSES = {"a": "192.168.1.10", "b": "192.168.1.11"}
 
 def commands():
     text = (ROOT / "README.md").read_text()
-    section = text[text.index("## Two machines"):].split("\n## ")[0]
+    section = text[text.index("## Two machines by hand"):].split("\n## ")[0]
     found = re.findall(r"^([ab])\$ (.*?)(?:\s+#.*)?$", section, re.MULTILINE)
     if len(found) != 4:
         raise network.Failure(f"README.md, Two machines: four commands were expected, not {found}")

@@ -127,14 +127,14 @@ extension Simulation {
     notify(notice, of: connection)
   }
 
-  /// What `LocalWorkers` learns of a process that has ended.
+  /// What `WorkerProcesses` learns of a process that has ended.
   mutating func ended(_ process: Int, isKilled: Bool) {
     disturb(for: 0)
     guard scenario.isLocal else { return }
     schedule(.processEnded(process, isKilled: isKilled), after: magnitude(1e-3...1))
   }
 
-  /// Tells the coordinator of a process that has ended, and starts another in its place, as `LocalWorkers` does.
+  /// Tells the coordinator of a process that has ended, and starts another in its place, as `WorkerProcesses` does.
   mutating func processEnded(_ process: Int, isKilled: Bool) {
     disturb(for: 0)
     let isReplaced = isKilled && !isDeserted && processes[process].restarts < scenario.mostRestarts

@@ -1,9 +1,10 @@
 internal import Checkpoints
 internal import Foundation
 internal import Synchronization
-internal import ZeroMQ
+public import ZeroMQ
 
-/// The keys of the workers that may take part: a file of a key and a comment a line, read again when it changes.
+/// The keys of the workers that may take part: those of a launch, or a file of a key and a comment a line, which is read
+/// again when it changes.
 public final class AuthorizedKeys: Sendable {
   /// What tells one content of the file from another.
   private struct Stamp: Equatable {
@@ -30,17 +31,27 @@ public final class AuthorizedKeys: Sendable {
     var keys: Set<CurveKey> = []
   }
 
-  /// The file.
-  public let path: String
-  private let state = Mutex(State())
+  /// Nil where the keys stay as they are.
+  private let path: String?
+  private let state: Mutex<State>
+
+  /// These and no others.
+  public init(_ keys: Set<CurveKey>) {
+    path = nil
+    state = Mutex(State(keys: keys))
+  }
 
   /// Reads the file.
   ///
   /// - Throws: ``FileError`` where it cannot be read or a line is no key.
   public init(_ path: String) throws {
     self.path = path
+    state = Mutex(State())
     _ = try refresh()
   }
+
+  /// Where a key would have to be.
+  var place: String { path ?? "the keys that this run's workers were given" }
 
   /// Whether `key` is in the file as it is now. Where the file is missing or wrong, nobody comes in.
   ///
@@ -56,6 +67,7 @@ public final class AuthorizedKeys: Sendable {
 
   /// The keys, read again if the file has changed.
   private func refresh() throws -> Set<CurveKey> {
+    guard let path else { return state.withLock { $0.keys } }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError.system("cannot read the authorized keys in \(path)") }
     defer { close(descriptor) }

@@ -28,8 +28,15 @@ public enum KeyFile {
 
   /// Reads a secret key.
   ///
+  /// - Parameter path: the file; `-` for a line of standard input, of which nothing more is read.
   /// - Throws: ``FileError`` where it cannot be read, others may read it, or it is none.
   public static func readPair(_ path: String) throws -> CurveKeyPair {
+    if path == "-" {
+      guard let pair = CurveKeyPair(secretBase64: try inputLine()) else {
+        throw FileError("standard input has no secret key: `lockstep keygen FILE` makes one")
+      }
+      return pair
+    }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError.system("cannot read the key \(path)") }
     defer { close(descriptor) }
@@ -44,6 +51,25 @@ public enum KeyFile {
       throw FileError("\(path) is no secret key: `lockstep keygen FILE` makes one")
     }
     return pair
+  }
+
+  /// The next line of standard input that is neither empty nor a comment.
+  private static func inputLine() throws -> Substring {
+    var text: [UInt8] = []
+    while true {
+      var byte: UInt8 = 0
+      let count = read(STDIN_FILENO, &byte, 1)
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw FileError.system("cannot read the key from standard input") }
+      guard count == 0 || byte == UInt8(ascii: "\n") else {
+        text.append(byte)
+        guard text.count < 1 << 16 else { throw FileError("standard input has a line too long to be a key") }
+        continue
+      }
+      if let line = lines(of: String(decoding: text, as: UTF8.self)).first { return line.text }
+      guard count > 0 else { throw FileError("standard input has ended before a secret key") }
+      text = []
+    }
   }
 
   /// A public key: itself, or the file that it stands in.

@@ -43,7 +43,8 @@ final class Door: Sendable {
           let isAdmitted = authorized.contains(key) { problem in refusals.add("", problem, tell) }
           if !isAdmitted {
             refusals.add(
-              "\(address) \(key)", "refused a worker from \(address): its key \(key) is not in \(authorized.path)", tell
+              "\(address) \(key)", "refused a worker from \(address): its key \(key) is not in \(authorized.place)",
+              tell
             )
           }
           return isAdmitted

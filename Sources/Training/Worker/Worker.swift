@@ -9,7 +9,7 @@ internal import ZeroMQ
 ///
 /// One thread owns it, the one that made it, and calls ``run()``; others reach it through its ``mailbox``.
 public final class Worker {
-  /// Host and process; what the coordinator calls it.
+  /// Host and process; what the coordinator calls it unless it is told another name.
   public static let name = name(processIdentifier: ProcessInfo.processInfo.processIdentifier)
 
   static let host = ProcessInfo.processInfo.hostName
@@ -19,6 +19,7 @@ public final class Worker {
     "\(host)/\(processIdentifier)"
   }
 
+  private let name: String
   private let threads: Int
   private let timeline: Timeline?
   private let models: [ModelFactory]
@@ -49,12 +50,15 @@ public final class Worker {
 
   /// A worker of `threads` compute threads that knows `models`, and starts to connect to `address`.
   ///
-  /// - Parameter security: how it proves who it is; nil where it does not.
+  /// - Parameters:
+  ///   - name: what the coordinator calls it.
+  ///   - security: how it proves who it is; nil where it does not.
   /// - Throws: ``TrainingError`` where the address is none.
   public init(
-    connecting address: String, threads: Int, models: [ModelFactory], security: WorkerSecurity? = nil,
-    timeline: Timeline? = nil, limits: Limits = Limits()
+    connecting address: String, name: String = Worker.name, threads: Int, models: [ModelFactory],
+    security: WorkerSecurity? = nil, timeline: Timeline? = nil, limits: Limits = Limits()
   ) throws {
+    self.name = name
     self.threads = threads
     self.timeline = timeline
     self.models = models
@@ -223,7 +227,7 @@ public final class Worker {
   private func message(_ body: WorkerMachine.Body) -> Message? {
     switch body {
     case .none: return nil
-    case .hello: return Message(Hello(name: Worker.name, threads: threads).encodedPayload())
+    case .hello: return Message(Hello(name: name, threads: threads).encodedPayload())
     case .ready(var ready):
       ready.host = share(offered)
       return Message(ready.encodedPayload())
