@@ -50,8 +50,10 @@ class Host:
     def limit(self, rate):
         for words in [["tc"], ["tc", "-n", self.name]]:
             device = self.name if words == ["tc"] else "eth0"
+            # Timers tick every 4 ms: what a link carries in that time must fit.
+            burst = max(128, rate)
             command(*words, "qdisc", "replace", "dev", device, "root", "tbf",
-                    "rate", f"{rate}mbit", "burst", "128kb", "limit", "2mb")
+                    "rate", f"{rate}mbit", "burst", f"{burst}kb", "limit", "2mb")
 
     def bytes(self):
         """Bytes that it has sent and received."""

@@ -17,9 +17,11 @@ private struct TimedRun {
   private let workers: [TimedWorker]
   /// From an assignment to the start of its work.
   private let latency = 0.0005
+  /// What a node takes to be pushed.
+  private let secondsPerNode: Double
   private var machine: CoordinatorMachine
   private var sessions: [UInt64] = []
-  private var pending: [(due: Instant, peer: CoordinatorMachine.Peer, assignment: Header)] = []
+  private var pending: [(due: Instant, peer: CoordinatorMachine.Peer, assignment: Header, secondsPerLeaf: Double)] = []
   private(set) var now = Instant(nanoseconds: 0)
   private(set) var isOver = false
   private(set) var stepEnds: [Instant] = []
@@ -28,8 +30,9 @@ private struct TimedRun {
   private(set) var cuts: [[Int: Range<UInt32>]] = [[:]]
   private(set) var warnings: [String] = []
 
-  init(_ workers: [TimedWorker], microBatches: Int, steps: Int) {
+  init(_ workers: [TimedWorker], microBatches: Int, steps: Int, secondsPerNode: Double) {
     self.workers = workers
+    self.secondsPerNode = secondsPerNode
     leavesComputed = Array(repeating: 0, count: workers.count)
     plan = StepPlan(
       trainCount: 1000 * microBatches, testCount: 0, batchSize: microBatches, microBatches: microBatches,
@@ -56,8 +59,10 @@ private struct TimedRun {
         let index = Int(peer.id)
         if cuts[stepEnds.count][index] == nil { cuts[stepEnds.count][index] = header.leaves }
         leavesComputed[index] += header.leaves.count
-        let seconds = latency + Double(header.leaves.count) * workers[index].secondsPerLeaf(now)
-        pending.append((workers[index].end(now.advanced(by: seconds)), peer, header))
+        let secondsPerLeaf = workers[index].secondsPerLeaf(now)
+        let nodes = plan.tree(.train(step: 0)).maximalNodes(in: header.leafRange).count
+        let seconds = latency + Double(header.leaves.count) * secondsPerLeaf + Double(nodes) * secondsPerNode
+        pending.append((workers[index].end(now.advanced(by: seconds)), peer, header, secondsPerLeaf))
       case .advance:
         stepEnds.append(now)
         cuts.append([:])
@@ -76,9 +81,9 @@ private struct TimedRun {
     while !isOver {
       let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
       if let next = pending.indices.min(by: { pending[$0].due < pending[$1].due }), pending[next].due <= tick {
-        let (due, peer, assignment) = pending.remove(at: next)
+        let (due, peer, assignment, secondsPerLeaf) = pending.remove(at: next)
         now = max(now, due)
-        finish(peer, assignment)
+        finish(peer, assignment, secondsPerLeaf)
       } else {
         now = max(now, tick)
         if now >= nextTick { nextTick = now.advanced(by: 0.1) }
@@ -90,7 +95,7 @@ private struct TimedRun {
     }
   }
 
-  private mutating func finish(_ peer: CoordinatorMachine.Peer, _ assignment: Header) {
+  private mutating func finish(_ peer: CoordinatorMachine.Peer, _ assignment: Header, _ secondsPerLeaf: Double) {
     let step = Int(assignment.step)
     let leaves = Int(assignment.leaves.lowerBound)..<Int(assignment.leaves.upperBound)
     for node in plan.tree(.train(step: step)).maximalNodes(in: leaves) {
@@ -101,7 +106,9 @@ private struct TimedRun {
       }
       handle(.received(header(.push), .gradient(byteCount: 8), from: peer))
       let examples = plan.positions(of: node.leaves, in: .train(step: step)).count
-      handle(.received(header(.metrics), .metrics(NodeMetrics(examples: Int64(examples), loss: 1)), from: peer))
+      let seconds = Double(node.leaves.count) * secondsPerLeaf
+      let metrics = NodeMetrics(examples: Int64(examples), loss: 1, computeSeconds: seconds)
+      handle(.received(header(.metrics), .metrics(metrics), from: peer))
     }
   }
 
@@ -112,8 +119,10 @@ private struct TimedRun {
   private typealias TimedWorker = TimedRun.TimedWorker
   private static let fast = TimedWorker(secondsPerLeaf: { _ in 0.001 })
 
-  private func run(_ workers: [TimedWorker], microBatches: Int = 24, steps: Int = 400) -> TimedRun {
-    var run = TimedRun(workers, microBatches: microBatches, steps: steps)
+  private func run(
+    _ workers: [TimedWorker], microBatches: Int = 24, steps: Int = 400, secondsPerNode: Double = 0
+  ) -> TimedRun {
+    var run = TimedRun(workers, microBatches: microBatches, steps: steps, secondsPerNode: secondsPerNode)
     run.run()
     return run
   }
@@ -172,6 +181,18 @@ private struct TimedRun {
     #expect(run.warnings.isEmpty)
   }
 
+  @Test func onASlowNetworkEachWorkerPushesANode() {
+    let run = run([Self.fast, Self.fast, Self.fast], microBatches: 16, steps: 200, secondsPerNode: 0.05)
+    #expect(run.cuts[20..<200].allSatisfy { $0.values.map(\.count).sorted() == [4, 4, 8] })
+    #expect(run.leavesComputed.reduce(0, +) < 16 * 201, "hardly anything is computed twice")
+    #expect(run.seconds < 200 * 0.0625, "\(run.seconds) s; cut evenly, a step takes 106 ms or more")
+  }
+
+  @Test func onAFastNetworkCutsAreEven() {
+    let run = run([Self.fast, Self.fast, Self.fast], microBatches: 16, steps: 200, secondsPerNode: 0.0001)
+    #expect(run.cuts[20..<200].allSatisfy { $0.values.map(\.count).sorted() == [5, 5, 6] })
+  }
+
   @Test func aWorkerThatStopsForGoodIsTakenOverInAboutTheTimeThatItsLeavesTake() {
     let stopping = TimedWorker(secondsPerLeaf: { $0.nanoseconds < 100_000_000 ? 0.001 : 1e6 })
     let run = run([Self.fast, stopping, Self.fast], steps: 100)
@@ -190,6 +211,32 @@ private struct TimedRun {
       let count = Int.random(in: 1...200)
       let shares = shares(of: count, weights: weights)
       #expect(shares.reduce(0, +) == count && shares.allSatisfy { $0 >= 0 }, "\(count) by \(weights)")
+    }
+  }
+}
+
+/// Cuts that push few nodes, for networks that take longer than what they save.
+@Suite struct NodeSharesTests {
+  @Test func eachWorkerHasANode() {
+    let tree = ReductionTree(leafCount: 16)
+    #expect(tree.nodeShares(of: 0..<16, for: 1) == [16])
+    #expect(tree.nodeShares(of: 0..<16, for: 3) == [4, 4, 8])
+    #expect(tree.nodeShares(of: 4..<16, for: 2) == [4, 8], "what is left after the first of three")
+    #expect(tree.nodeShares(of: 0..<16, for: 5) == [2, 2, 4, 4, 4])
+    #expect(tree.nodeShares(of: 1..<16, for: 2) == nil, "four nodes")
+    #expect(ReductionTree(leafCount: 3).nodeShares(of: 0..<3, for: 4) == nil)
+    #expect(tree.pushes(of: 0..<16, cutInto: [5, 5, 6]) == 7)
+    #expect(tree.pushes(of: 0..<16, cutInto: [4, 4, 8]) == 3)
+  }
+
+  @Test func everyCutIsOfNodes() {
+    for leafCount in 1...40 {
+      let tree = ReductionTree(leafCount: leafCount)
+      for count in 1...leafCount {
+        let shares = tree.nodeShares(of: 0..<leafCount, for: count)
+        #expect(shares?.count == count && shares?.reduce(0, +) == leafCount, "\(count) of \(leafCount)")
+        #expect(tree.pushes(of: 0..<leafCount, cutInto: shares ?? []) == count, "\(count) of \(leafCount)")
+      }
     }
   }
 }

@@ -58,15 +58,37 @@ extension CoordinatorMachine {
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
     let sharers = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
       .sorted { $0.value.number < $1.value.number }
-    let quotas = shares(of: leafCount, weights: paces(of: sharers.map(\.value), in: work.task))
+    let quotas = quotas(of: leafCount, for: sharers.map(\.value), in: work)
     for (quota, (peer, member)) in zip(quotas, sharers) where quota > 0 && member.state == .idle {
       guard let range = work.unassigned.first else { break }
       let leaves = range.prefix(quota)
       work.unassigned[0] = range.dropFirst(leaves.count)
       if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
       assign(leaves, of: work, to: peer, at: now)
+      work.transfers += 1 + members[peer]!.owed.count
     }
     self.work = work
+  }
+
+  /// How many of the unassigned leaves each of `sharers` gets, in their order: by pace, or a single node each where pushing
+  /// fewer nodes saves more time than cuts of less even size cost.
+  ///
+  /// Nodes are up to twice as large as others, and so are paces where the network takes most of the time; who is slower
+  /// than that gets less.
+  private func quotas(of leafCount: Int, for sharers: [Member], in work: Work) -> [Int] {
+    let paces = paces(of: sharers, in: work.task)
+    let even = shares(of: leafCount, weights: paces)
+    let computing = sharers.compactMap { $0.paces[true]?.secondsPerLeaf }
+    guard work.task.isTraining, work.unassigned.count == 1, computing.count == sharers.count,
+      let slowest = paces.min(), let fastest = paces.max(), fastest < 3 * slowest,
+      let nodes = work.tree.nodeShares(of: work.unassigned[0], for: sharers.count)
+    else { return even }
+    func seconds(_ shares: [Int]) -> Double {
+      let longest = zip(shares, computing).map { Double($0) * $1 }.max() ?? 0
+      return longest + transferPace.secondsPerTransfer
+        * Double(work.tree.pushes(of: work.unassigned[0], cutInto: shares))
+    }
+    return seconds(nodes) < seconds(even) ? nodes : even
   }
 
   mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
@@ -75,6 +97,7 @@ extension CoordinatorMachine {
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
     members[peer]!.owed = work.tree.maximalNodes(in: leaves)
+    members[peer]!.taskComputeSeconds = 0
     members[peer]!.assigned = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false

@@ -71,7 +71,7 @@ extension CoordinatorMachine {
 
   /// A node's metrics follow its last chunk: the worker is done with that node.
   mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
-    settle(header, by: peer, at: now)
+    settle(header, metrics, by: peer, at: now)
     if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
       if work!.metricSums.isComplete {
         conclude(at: now)
@@ -83,18 +83,20 @@ extension CoordinatorMachine {
   }
 
   /// Takes a node off what a worker owes; one that owes nothing more is idle.
-  private mutating func settle(_ header: Header, by peer: Peer, at now: Instant) {
+  private mutating func settle(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
     guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
       (header.task == .train) == task.isTraining
     else { return }
     let leaves = Int(header.leaves.lowerBound)..<Int(header.leaves.upperBound)
     member.owed.removeAll { $0.leaves == leaves }
+    member.taskComputeSeconds += metrics.computeSeconds
     member.lastProgress = now
     if member.owed.isEmpty && member.state == .busy {
       member.state = .idle
       if member.isWarm {
         member.paces[task.isTraining, default: Pace()].add(
-          leaves: member.leaves.count, seconds: now.seconds(since: member.assigned))
+          leaves: member.leaves.count, seconds: now.seconds(since: member.assigned),
+          computing: member.computing(member.taskComputeSeconds, within: now.seconds(since: member.assigned)))
       }
       member.isWarm = true
     }
@@ -175,6 +177,9 @@ extension CoordinatorMachine {
     case .train(let done):
       if isSkipped { skip(work, sum) } else { actions.append(.advance) }
       step = done + 1
+      let seconds = now.seconds(since: work.start)
+      let longest = members.values.map { $0.computing($0.computeSeconds, within: seconds) }.max() ?? 0
+      transferPace.add(transfers: work.transfers, seconds: seconds - longest)
       report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
     case .evaluate:
       let r2 = configuration.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }

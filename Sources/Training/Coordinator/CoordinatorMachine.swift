@@ -139,6 +139,7 @@ struct CoordinatorMachine {
   var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
   var banned: Set<Peer> = []
+  var transferPace = TransferPace()
   var actions: [Action] = []
 
   init(_ configuration: Configuration) {
@@ -251,6 +252,14 @@ struct Member {
   var lastHeard: Instant
   var lastPing: Instant
   var computeSeconds = 0.0
+  /// What its threads have computed for its leaves so far.
+  var taskComputeSeconds = 0.0
+
+  /// How long its threads were busy to compute `seconds` together, by its own account, which may be anything.
+  func computing(_ seconds: Double, within limit: Double) -> Double {
+    let each = seconds / Double(max(threads, 1))
+    return each >= 0 ? min(each, limit) : 0
+  }
 
   /// Whether it is still at an earlier task than `task`, and not for long.
   func isSoonIdle(for task: StepTask) -> Bool { state == .busy && self.task != task && !isLagging }
@@ -274,6 +283,8 @@ struct Work {
   var finders: [NodeMetrics.Flaw: String] = [:]
   /// Whether the run ends with the task, because of what was found; gradients don't matter any more.
   var isDoomed = false
+  /// Vectors of parameters and gradients that workers were sent or asked for.
+  var transfers = 0
   /// Ranges of leaves that nobody has been asked for.
   var unassigned: [Range<Int>]
   let start: Instant

@@ -5,18 +5,23 @@
 struct Pace: Sendable {
   private var leaves = 0.0
   private var seconds = 0.0
+  private var computing = 0.0
   private var tasks = 0.0
 
-  /// Takes in a finished task.
-  mutating func add(leaves newLeaves: Int, seconds newSeconds: Double) {
+  /// Takes in a finished task, and how long its threads have computed, each of them on average.
+  mutating func add(leaves newLeaves: Int, seconds newSeconds: Double, computing newComputing: Double) {
     let memory = 0.8
     leaves = memory * leaves + Double(newLeaves)
     seconds = memory * seconds + max(newSeconds, 1e-9)
+    computing = memory * computing + newComputing
     tasks = memory * tasks + 1
   }
 
   /// The pace, once a task is taken in.
   var leavesPerSecond: Double { leaves / seconds }
+
+  /// The mean time of a leaf without transfer and waiting, once a task is taken in.
+  var secondsPerLeaf: Double { computing / leaves }
 
   /// The mean time of a task, once one is taken in.
   var secondsPerTask: Double { seconds / tasks }
@@ -36,4 +41,45 @@ func shares(of count: Int, weights: [Double]) -> [Int] {
     shares[next] += 1
   }
   return shares
+}
+
+/// What it takes to bring one vector of parameters, or one gradient, to or from a worker: the time of a step in which
+/// nobody computes, for each of them. A running mean in which the last five steps or so count.
+struct TransferPace: Sendable {
+  private var seconds = 0.0
+  private var transfers = 0.0
+
+  /// Takes in a step.
+  mutating func add(transfers newTransfers: Int, seconds newSeconds: Double) {
+    let memory = 0.8
+    seconds = memory * seconds + max(newSeconds, 0)
+    transfers = memory * transfers + Double(newTransfers)
+  }
+
+  /// 0 before there was a step.
+  var secondsPerTransfer: Double { transfers > 0 ? seconds / transfers : 0 }
+}
+
+extension ReductionTree {
+  /// Cuts `range` for `count` workers so that each has a single node to push: how many leaves each gets. Nil where the
+  /// range is more nodes than there are workers, or has fewer leaves.
+  func nodeShares(of range: Range<Int>, for count: Int) -> [Int]? {
+    var nodes = maximalNodes(in: range)
+    guard nodes.count <= count, count <= range.count else { return nil }
+    while nodes.count < count {
+      let largest = nodes.indices.max { (nodes[$0].leaves.count, $1) < (nodes[$1].leaves.count, $0) }!
+      guard let (left, right) = nodes[largest].children else { return nil }
+      nodes.replaceSubrange(largest...largest, with: [left, right])
+    }
+    return nodes.map(\.leaves.count)
+  }
+
+  /// How many nodes are pushed where `range` is cut into `shares`.
+  func pushes(of range: Range<Int>, cutInto shares: [Int]) -> Int {
+    var start = range.lowerBound
+    return shares.reduce(0) { sum, share in
+      defer { start += share }
+      return sum + maximalNodes(in: start..<start + share).count
+    }
+  }
 }
