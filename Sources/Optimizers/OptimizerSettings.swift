@@ -30,8 +30,7 @@ public struct OptimizerSettings: Equatable, Sendable {
       guard hyperparameter.allowed.contains(value) else {
         throw OptimizerError(
           description:
-            "--\(hyperparameter.name) \(hyperparameter.allowed.isNumber ? "\(value)" : hyperparameter.text(value)): "
-            + "for \(name) it must be \(hyperparameter.allowed.description)")
+            "--\(hyperparameter.name) \(value): for \(name) it must be \(hyperparameter.allowed.description)")
       }
       values[hyperparameter.name] = value
     }
@@ -89,13 +88,4 @@ public struct OptimizerSettings: Equatable, Sendable {
 
   /// η, before the schedule.
   public var learningRate: Double { values["learning-rate"] ?? 0 }
-}
-
-extension Hyperparameter.Allowed {
-  fileprivate var isNumber: Bool {
-    switch self {
-    case .flag, .choice: false
-    default: true
-    }
-  }
 }

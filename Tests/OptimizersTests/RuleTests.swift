@@ -182,6 +182,11 @@ import Testing
       ("rmsprop", ["schedule": 8], "--schedule hypergradient goes with sgd and adam, not with rmsprop"),
       ("sgd", ["schedule": 8, "warmup": 5], "--warmup does not go with --schedule hypergradient"),
       ("sgd", ["warmup": 1.5], "--warmup 1.5: for sgd it must be a whole number from 0 on"),
+      // No option can say these, but a message can.
+      ("sgd", ["schedule": 9], "--schedule 9.0: for sgd it must be one of constant"),
+      ("adam", ["weight-decay-kind": -1], "--weight-decay-kind -1.0: for adam it must be one of coupled, decoupled"),
+      ("blend", ["blend": .infinity], "--blend inf: for blend it must be one of constant"),
+      ("adam", ["bias-correction": .nan], "--bias-correction nan: for adam it must be yes or no"),
     ] as [(String, [String: Double], String)])
   func refuses(_ name: String, _ given: [String: Double], _ message: String) {
     let error = #expect(throws: OptimizerError.self) { try OptimizerSettings(name, given: given) }
