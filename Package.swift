@@ -61,7 +61,8 @@ let package = Package(
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
     .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
 
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .target(name: "AllocationCount", path: "Tests/AllocationCount"),
+    .target(name: "TestSupport", dependencies: ["AllocationCount"], path: "Tests/TestSupport"),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
     .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
     .testTarget(name: "ChartsTests", dependencies: ["Charts"]),

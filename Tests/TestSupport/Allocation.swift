@@ -1,0 +1,36 @@
+internal import AllocationCount
+
+/// What a piece of work asked of the allocator on the thread that did it. Zeros on other systems than Linux with glibc.
+public struct Allocation: Equatable, Sendable {
+  /// The most bytes that it held at once.
+  public let peak: Int
+  /// Its largest block.
+  public let largest: Int
+
+  /// Does `work` and counts.
+  public init(of work: () -> Void) {
+    allocation_count_start()
+    work()
+    let count = allocation_count_stop()
+    (peak, largest) = (count.peak, Int(clamping: count.largest))
+  }
+
+  /// Checks that the work held at most `peak` times the input's `honest` size at once, and `block` times that size in one
+  /// block, besides the bytes that it takes whatever the input.
+  ///
+  /// - Throws: ``Excess`` where it was more.
+  public func check(honest: Int, peak: Int, block: Int, constant: Int) throws {
+    guard self.peak <= peak * honest + constant, largest <= block * honest + constant else {
+      throw Excess("\(self.peak) bytes at once, \(largest) of them in one block, for an input of \(honest)")
+    }
+  }
+}
+
+/// What a reader of hostile bytes did that it must not.
+public struct Excess: Error, CustomStringConvertible {
+  /// What it did.
+  public let description: String
+
+  /// An error with its sentence.
+  public init(_ description: String) { self.description = description }
+}
