@@ -3,20 +3,18 @@ internal import Foundation
 
 /// Reads a file or bytes in memory from the start to the end, unpacking gzip on the way.
 ///
-/// Memory: two buffers of 64 KiB, whatever the size.
+/// Memory: a buffer of 64 KiB for a file, and what zlib takes, about 40 KiB.
 final class ByteReader {
   /// What errors call the source.
   let name: String
-  private var input: Input
-  private var packed = [UInt8](repeating: 0, count: 1 << 16)
-  private var packedRange = 0..<0
+  /// How many bytes there are before any is unpacked.
+  let stored: Int
+  /// The file; nil where all bytes were there at once.
+  private let file: FileHandle?
+  private var packed: [UInt8]
+  private var packedRange: Range<Int>
   private var inflater: UnsafeMutablePointer<z_stream>?
   private var betweenMembers = true
-
-  private enum Input {
-    case file(FileHandle)
-    case bytes([UInt8], next: Int)
-  }
 
   /// Opens `path`. A name that ends in `.gz` must hold gzip; other files may.
   convenience init(path: String) throws {
@@ -36,18 +34,22 @@ final class ByteReader {
     } catch {
       throw DatasetError("\(path) cannot be opened: \(String(cString: strerror(errno)))")
     }
-    try self.init(.file(handle), name: path, mustBeGzip: path.hasSuffix(".gz"))
+    let buffer = [UInt8](repeating: 0, count: 1 << 16)
+    try self.init(handle, buffer, 0..<0, stored: Int(status.st_size), name: path, mustBeGzip: path.hasSuffix(".gz"))
   }
 
   /// Reads `bytes`, which errors call `name`.
   convenience init(bytes: [UInt8], name: String) throws {
-    try self.init(.bytes(bytes, next: 0), name: name, mustBeGzip: false)
+    try self.init(nil, bytes, bytes.indices, stored: bytes.count, name: name, mustBeGzip: false)
   }
 
-  private init(_ input: Input, name: String, mustBeGzip: Bool) throws {
-    self.input = input
-    self.name = name
-    try refill()
+  private init(
+    _ file: FileHandle?, _ buffer: [UInt8], _ filled: Range<Int>, stored: Int, name: String, mustBeGzip: Bool
+  ) throws {
+    self.file = file
+    (packed, packedRange) = (buffer, filled)
+    (self.name, self.stored) = (name, stored)
+    if filled.isEmpty { try refill() }
     if packedRange.count >= 2, packed[0] == 0x1F, packed[1] == 0x8B {
       let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
       stream.initialize(to: z_stream())
@@ -65,14 +67,7 @@ final class ByteReader {
       inflateEnd(inflater)
       inflater.deallocate()
     }
-    if case .file(let handle) = input { try? handle.close() }
-  }
-
-  /// The most bytes that reading `path` can give: gzip unpacks to at most 1032 times its size.
-  func mostBytes(storedIn path: String) -> Int {
-    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-    let stored = (attributes?[.size] as? Int) ?? 0
-    return inflater == nil ? stored : stored.multipliedReportingOverflow(by: 1032).partialValue
+    try? file?.close()
   }
 
   /// Fills as much of `target` as there is data for.
@@ -109,9 +104,10 @@ final class ByteReader {
         guard betweenMembers else { throw DatasetError("\(name) is truncated: its gzip data ends in the middle") }
         return 0
       }
-      let count = try packed.withUnsafeMutableBufferPointer { bytes -> Int in
-        stream.pointee.next_in = bytes.baseAddress! + packedRange.lowerBound
-        stream.pointee.avail_in = UInt32(packedRange.count)
+      let count = try packed.withUnsafeBufferPointer { bytes -> Int in
+        let given = UInt32(clamping: packedRange.count)
+        stream.pointee.next_in = UnsafeMutablePointer(mutating: bytes.baseAddress! + packedRange.lowerBound)
+        stream.pointee.avail_in = given
         stream.pointee.next_out = target.baseAddress!.assumingMemoryBound(to: UInt8.self)
         stream.pointee.avail_out = UInt32(clamping: target.count)
         let asked = Int(stream.pointee.avail_out)
@@ -119,7 +115,7 @@ final class ByteReader {
         guard status == Z_OK || status == Z_STREAM_END || status == Z_BUF_ERROR else {
           throw DatasetError("\(name) is damaged: its gzip data does not unpack")
         }
-        packedRange = packedRange.upperBound - Int(stream.pointee.avail_in)..<packedRange.upperBound
+        packedRange = packedRange.dropFirst(Int(given - stream.pointee.avail_in))
         betweenMembers = status == Z_STREAM_END
         // gzip files may be several members one after the other.
         if betweenMembers { inflateReset(stream) }
@@ -130,16 +126,9 @@ final class ByteReader {
   }
 
   private func refill() throws {
-    switch input {
-    case .file(let handle):
-      let count = packed.withUnsafeMutableBytes { Foundation.read(handle.fileDescriptor, $0.baseAddress, $0.count) }
-      guard count >= 0 else { throw DatasetError("\(name) cannot be read: \(String(cString: strerror(errno)))") }
-      packedRange = 0..<count
-    case .bytes(let bytes, let next):
-      let count = min(packed.count, bytes.count - next)
-      packed.replaceSubrange(0..<count, with: bytes[next..<next + count])
-      input = .bytes(bytes, next: next + count)
-      packedRange = 0..<count
-    }
+    guard let file else { return }
+    let count = packed.withUnsafeMutableBytes { Foundation.read(file.fileDescriptor, $0.baseAddress, $0.count) }
+    guard count >= 0 else { throw DatasetError("\(name) cannot be read: \(String(cString: strerror(errno)))") }
+    packedRange = 0..<count
   }
 }

@@ -5,7 +5,18 @@ internal import Foundation
 /// Read twice: once to count the records, once to parse them into memory of exactly their size.
 struct CSVTable {
   /// The column names, where the first line has them.
-  var names: [String]?
+  var names: [String]? {
+    header.map { header in
+      var names: [String] = []
+      header.withUnsafeBufferPointer { line in
+        _ = Self.forEachCell(line, separator) { names.append(Self.text($1)) }
+      }
+      return names
+    }
+  }
+  /// The line with the column names.
+  private var header: [UInt8]?
+  private var separator = UInt8(ascii: ",")
   var rows = 0
   /// The label column's values.
   var labels: [Float] = []
@@ -21,61 +32,67 @@ struct CSVTable {
   ///
   /// - Parameter label: a column's name, or its position from 1; nil for the last.
   init(label: String?, _ open: () throws -> ByteReader) throws {
-    var first: [String] = []
-    var separator = UInt8(ascii: ",")
     var bytes = 0
     let name = try Self.forEachLine(try open()) { line, number in
-      if first.isEmpty {
+      if columns == 0 {
         separator = Self.separator(of: line)
-        first = Self.cells(line, separator).map { Self.text($0) }
+        var numbers = 0
+        columns = Self.forEachCell(line, separator) { _, cell in
+          let isNumber =
+            Self.smallInteger(cell) != nil || cell.count <= Self.longestNumber && Float(Self.text(cell)) != nil
+          if isNumber { numbers += 1 }
+        }
         // Names, unless at least half are numbers: then an odd cell is a mistake in the first record.
-        names = first.count { Float($0) != nil } * 2 >= first.count ? nil : first
+        if numbers * 2 < columns { header = Array(line) }
         firstLine = number
       }
       rows += 1
       bytes += line.count + 1
     }
-    if names != nil { rows -= 1 }
+    if header != nil { rows -= 1 }
     guard rows > 0 else { throw DatasetError("\(name) has no records") }
-    columns = first.count
     guard columns > 1 else { throw DatasetError("\(name) has one column; a label and at least one feature are needed") }
-    labelColumn = try Self.column(label, names: names, count: columns, in: name)
+    labelColumn = try column(label, in: name)
     labels.reserveCapacity(rows)
     // A cell takes two bytes or more: a file with one long line and many short ones must not ask for more memory.
-    features.reserveCapacity(min(rows * (columns - 1), bytes / 2))
+    features.reserveCapacity(min(rows * (columns - 1), bytes / 2 - rows))
     try Self.forEachLine(try open()) { line, number in
-      if names != nil && number == firstLine { return }
-      try parse(line, separator, file: name, line: number)
+      if header != nil && number == firstLine { return }
+      try parse(line, file: name, line: number)
     }
   }
 
-  private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8, file: String, line number: Int)
-    throws
-  {
-    let cells = Self.cells(line, separator)
-    for (column, cell) in cells.enumerated().prefix(columns) {
+  private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, file: String, line number: Int) throws {
+    let count = try Self.forEachCell(line, separator) { column, cell in
+      guard column < columns else { return }
       let value = try Self.number(cell) { text, problem in
         DatasetError("\(file), line \(number), column \(columnName(column)): '\(text)' \(problem)")
       }
       if column == labelColumn { labels.append(value) } else { features.append(value) }
     }
-    guard cells.count == columns else {
-      throw DatasetError("\(file), line \(number): \(cells.count) columns, where the first line has \(columns)")
+    guard count == columns else {
+      throw DatasetError("\(file), line \(number): \(count) columns, where the first line has \(columns)")
     }
   }
 
   /// "3 (bmi)", or "3" without names.
   func columnName(_ column: Int) -> String {
-    names.map { "\(column + 1) (\($0[column]))" } ?? "\(column + 1)"
+    guard let header else { return "\(column + 1)" }
+    var name = ""
+    header.withUnsafeBufferPointer { line in
+      _ = Self.forEachCell(line, separator) { if $0 == column { name = Self.shown($1) } }
+    }
+    return "\(column + 1) (\(name))"
   }
 
-  private static func column(_ label: String?, names: [String]?, count: Int, in file: String) throws -> Int {
-    guard let label else { return count - 1 }
+  private func column(_ label: String?, in file: String) throws -> Int {
+    guard let label else { return columns - 1 }
+    let names = names
     if let index = names?.firstIndex(of: label) { return index }
-    if let position = Int(label), position >= 1, position <= count { return position - 1 }
+    if let position = Int(label), position >= 1, position <= columns { return position - 1 }
     let known =
       names.map { "its columns are \($0.joined(separator: ", "))" }
-      ?? "it has no column names; give a position from 1 to \(count)"
+      ?? "it has no column names; give a position from 1 to \(columns)"
     throw DatasetError("\(file) has no column '\(label)': \(known)")
   }
 
@@ -83,15 +100,19 @@ struct CSVTable {
     _ cell: UnsafeBufferPointer<UInt8>.SubSequence, _ failure: (String, String) -> DatasetError
   ) throws -> Float {
     if let small = smallInteger(cell) { return small }
+    guard cell.count <= longestNumber else { throw failure(shown(cell), "is too long for a number") }
     // Plain decimals without a detour; whatever else is there gets the careful reading.
     let value = cell.allSatisfy(isDecimal) ? Float(Substring(decoding: cell, as: UTF8.self)) : Float(cleaned(cell))
     guard let value else {
-      let text = text(cell)
+      let text = shown(cell)
       throw failure(text, text.isEmpty ? "where a number should be" : "is not a number")
     }
-    guard value.isFinite else { throw failure(text(cell), "is not finite; clean the data first") }
+    guard value.isFinite else { throw failure(shown(cell), "is not finite; clean the data first") }
     return value
   }
+
+  /// Bytes that a number has at most.
+  private static let longestNumber = 1000
 
   private static func isDecimal(_ byte: UInt8) -> Bool {
     switch byte {
@@ -121,8 +142,14 @@ struct CSVTable {
   /// The cell without blanks and quotes around it.
   private static func text(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
     var text = String(decoding: cell, as: UTF8.self).trimmingCharacters(in: .whitespaces)
+    guard cell.contains(UInt8(ascii: "\"")) else { return text }
     if text.count >= 2, text.hasPrefix("\""), text.hasSuffix("\"") { text = String(text.dropFirst().dropLast()) }
     return text.replacingOccurrences(of: "\"\"", with: "\"")
+  }
+
+  /// The cell for an error's sentence, which a file that is no table must not make endless.
+  private static func shown(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
+    cell.count <= longestNumber ? text(cell) : text(cell.prefix(40)) + "…"
   }
 
   private static func separator(of line: UnsafeBufferPointer<UInt8>) -> UInt8 {
@@ -130,22 +157,27 @@ struct CSVTable {
     return candidates.first { line.contains($0) } ?? candidates[0]
   }
 
-  /// The line's cells; a separator inside quotes separates nothing.
-  private static func cells(
-    _ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8
-  ) -> [UnsafeBufferPointer<UInt8>.SubSequence] {
-    var cells: [UnsafeBufferPointer<UInt8>.SubSequence] = []
+  /// Calls `body` with each of the line's cells and its column; a separator inside quotes separates nothing. A list of the
+  /// cells would take many times the line's memory.
+  ///
+  /// - Returns: how many cells there are.
+  private static func forEachCell(
+    _ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8,
+    _ body: (Int, UnsafeBufferPointer<UInt8>.SubSequence) throws -> Void
+  ) rethrows -> Int {
+    var column = 0
     var start = 0
     var quoted = false
-    for (index, byte) in line.enumerated() {
-      if byte == UInt8(ascii: "\"") { quoted.toggle() }
-      if byte == separator && !quoted {
-        cells.append(line[start..<index])
+    for index in line.indices {
+      if line[index] == UInt8(ascii: "\"") { quoted.toggle() }
+      if line[index] == separator && !quoted {
+        try body(column, line[start..<index])
+        column += 1
         start = index + 1
       }
     }
-    cells.append(line[start...])
-    return cells
+    try body(column, line[start...])
+    return column + 1
   }
 
   /// Calls `body` with each line that is not blank, and its number from 1.

@@ -17,9 +17,15 @@ struct IDXArray {
   /// Elements an example has.
   var width: Int { dimensions.dropFirst().reduce(1, *) }
 
-  /// Reads the file at `path`, gzip or not. Takes the memory of its elements, and no more than it could hold.
+  /// Reads the file at `path`, gzip or not.
   init(path: String) throws {
-    let reader = try ByteReader(path: path)
+    try self.init(ByteReader(path: path))
+  }
+
+  /// Reads all of `reader`. Takes the memory of its elements, and not on the header's word alone: no block is larger than
+  /// twice what is stored or was unpacked.
+  init(_ reader: ByteReader) throws {
+    let path = reader.name
     let start = try reader.bytes(4)
     guard start.count == 4, start[0] == 0, start[1] == 0, let element = Element(rawValue: start[2]), start[3] > 0 else {
       throw DatasetError(
@@ -38,9 +44,6 @@ struct IDXArray {
       count = product
     }
     if dimensions.contains(0) { count = 0 }
-    guard count <= reader.mostBytes(storedIn: path) / element.size else {
-      throw DatasetError("\(path) says it has \(count) elements, more than its size can hold")
-    }
     elements = try element.read(count, from: reader)
     guard try reader.bytes(1).isEmpty else {
       throw DatasetError("\(path) has more data than the \(count) elements that its header says")
@@ -66,40 +69,34 @@ struct IDXArray {
 
     func read(_ count: Int, from reader: ByteReader) throws -> FeatureStorage {
       switch self {
-      case .byte:
-        let bytes = try [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-          filled = try reader.read(
-            into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
-        }
-        guard bytes.count == count else { throw truncated(reader, bytes.count, of: count) }
-        return .bytes(bytes)
-      case .signedByte: return try convert(count, reader) { (bits: UInt8) in Float(Int8(bitPattern: bits)) }
-      case .int16: return try convert(count, reader) { (bits: UInt16) in Float(Int16(bitPattern: bits)) }
-      case .int32: return try convert(count, reader) { (bits: UInt32) in Float(Int32(bitPattern: bits)) }
-      case .float: return try convert(count, reader) { (bits: UInt32) in Float(bitPattern: bits) }
-      case .double: return try convert(count, reader) { (bits: UInt64) in Float(Double(bitPattern: bits)) }
+      case .byte: .bytes(try convert(count, reader) { (bits: UInt8) in bits })
+      case .signedByte: .floats(try convert(count, reader) { (bits: UInt8) in Float(Int8(bitPattern: bits)) })
+      case .int16: .floats(try convert(count, reader) { (bits: UInt16) in Float(Int16(bitPattern: bits)) })
+      case .int32: .floats(try convert(count, reader) { (bits: UInt32) in Float(Int32(bitPattern: bits)) })
+      case .float: .floats(try convert(count, reader) { (bits: UInt32) in Float(bitPattern: bits) })
+      case .double: .floats(try convert(count, reader) { (bits: UInt64) in Float(Double(bitPattern: bits)) })
       }
     }
 
-    private func convert<Bits: FixedWidthInteger>(
-      _ count: Int, _ reader: ByteReader, _ value: (Bits) -> Float
-    ) throws -> FeatureStorage {
+    private func convert<Bits: FixedWidthInteger, Value>(
+      _ count: Int, _ reader: ByteReader, _ value: (Bits) -> Value
+    ) throws -> [Value] {
       var block = [UInt8](repeating: 0, count: 1 << 16)
-      var floats: [Float] = []
-      floats.reserveCapacity(count)
-      while floats.count < count {
-        let wanted = min(block.count, (count - floats.count) * size)
+      var values: [Value] = []
+      values.reserveCapacity(min(count, 2 * reader.stored / MemoryLayout<Value>.size))
+      while values.count < count {
+        let wanted = size * min(block.count / size, count - values.count)
         let read = try block.withUnsafeMutableBytes {
           try reader.read(into: UnsafeMutableRawBufferPointer(rebasing: $0[..<wanted]))
         }
-        guard read == wanted else { throw truncated(reader, floats.count + read / size, of: count) }
+        guard read == wanted else { throw truncated(reader, values.count + read / size, of: count) }
         block.withUnsafeBytes { bytes in
           for offset in Swift.stride(from: 0, to: wanted, by: size) {
-            floats.append(value(Bits(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Bits.self))))
+            values.append(value(Bits(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Bits.self))))
           }
         }
       }
-      return .floats(floats)
+      return values
     }
 
     private func truncated(_ reader: ByteReader, _ found: Int, of count: Int) -> DatasetError {

@@ -1,0 +1,134 @@
+"""Writes the corpus's files that are not text. Its text files are written by hand. Run it where the formats change."""
+
+import gzip
+import json
+import pathlib
+import struct
+
+here = pathlib.Path(__file__).parent
+
+
+def write(name, content):
+    path = here / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+
+
+# Messages: Sources/Wire/Header.swift has the layout. A file holds one or more, as one worker sends or gets them.
+KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", "metrics", "ping", "pong", "goodbye", "lost"]
+RUN, TRAIN, EVALUATE = 7, 1, 2
+
+
+def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0):
+    if not isinstance(payload, bytes):
+        payload = json.dumps(payload, separators=(",", ":")).encode()
+    return struct.pack(
+        "<4sHHQQQIIIIQQ", b"LKST", 4, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, len(payload), place
+    ) + payload
+
+
+def metrics(examples, loss, leaf=-1, tensor=-1):
+    return struct.pack("<qdqddii", examples, loss, examples // 2, 1.5, 0.25, leaf, tensor)
+
+
+vectors = {"process": 1, "descriptor": 3, "token": 5, "vectors": 16, "count": 3}
+host = {"vectors": vectors, "inbox": {"process": 1, "descriptor": 4, "inode": 9}}
+tensors = [
+    {"name": "0.weight", "shape": [1, 2], "isSavedTransposed": True, "range": [0, 2]},
+    {"name": "0.bias", "shape": [1], "isSavedTransposed": False, "range": [2, 3]},
+]
+job = {
+    "data": "digits", "scale": "standard", "model": "mlp:256,128", "activation": "relu", "loss": "cross-entropy",
+    "dropout": 0, "optimizer": "adam", "learning-rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
+    "batch-size": 128, "micro-batches": 8, "steps": 1, "seed": 0, "on-nonfinite": "stop",
+}
+welcome = {"job": job, "scaling": {"offset": [0.5, -1], "factor": [2, 1]}, "chunkSize": 2, "host": host}
+blend = {**job, "optimizer": "blend", "blend": 1, "schedule": 2, "clip-norm": 1, "dropout": 0.5, "test-fraction": 0.25}
+other = {"job": blend, "scaling": {"offset": [], "factor": []}, "chunkSize": 1}
+goodbye = {"reason": "tired"}
+ready = {"data": "d", "layout": {"tensors": []}}
+floats = struct.pack("<2f", 1, -2)
+
+whole = dict(leaves=(0, 4), task=TRAIN)
+step = [
+    message("push", floats, **whole), message("push", floats[:4], chunk=1, **whole),
+    message("metrics", metrics(8, 2.5), **whole),
+]
+for name, content in {
+    "hello": message("hello", {"name": "host/1", "threads": 4}, session=0),
+    "ready": message("ready", ready),
+    "ready-with-layout": message("ready", {"data": "d", "layout": {"tensors": tensors}, "host": host}),
+    "push": message("push", floats, leaves=(0, 2), task=TRAIN),
+    "push-of-memory": message("push", leaves=(0, 4), task=TRAIN, place=2),
+    "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=EVALUATE),
+    "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
+    "ping": message("ping"), "pong": message("pong"),
+    "goodbye": message("goodbye", goodbye),
+    "step": b"".join(step),
+    "step-and-evaluation": b"".join(step) + message("metrics", metrics(8, 1), step=1, leaves=(0, 1), task=EVALUATE),
+    "life": message("goodbye", goodbye) + message("hello", {"name": "w", "threads": 1}, session=0)
+    + message("ready", ready, session=2) + message("ping", session=2),
+}.items():
+    write(f"from-worker/{name}", content)
+
+parameters = [message("parameters", floats), message("parameters", floats[:4], chunk=1)]
+for name, content in {
+    "welcome": message("welcome", welcome), "welcome-to-blend": message("welcome", other),
+    "refuse": message("refuse", {"reason": "no"}),
+    "parameters": parameters[0], "last-parameters": parameters[1],
+    "parameters-in-memory": message("parameters", place=1),
+    "assign": message("assign", **whole),
+    "assign-evaluation": message("assign", leaves=(0, 1), task=EVALUATE),
+    "ping": message("ping"), "pong": message("pong"), "lost": message("lost"),
+    "goodbye": message("goodbye", {}),
+    "step": b"".join(parameters) + message("assign", leaves=(1, 4), task=TRAIN),
+    "life": message("lost") + message("welcome", welcome, session=2)
+    + message("parameters", session=2, place=2) + message("parameters", session=2, chunk=1, place=2)
+    + message("assign", session=2, leaves=(0, 1), task=EVALUATE, place=1) + message("goodbye", {}, session=2),
+}.items():
+    write(f"from-coordinator/{name}", content)
+
+
+def idx(element, sizes, data):
+    return struct.pack(f">HBB{len(sizes)}I", 0, element, len(sizes), *sizes) + data
+
+
+for name, content in {
+    "bytes": idx(0x08, [3, 2], bytes(range(6))), "signed-bytes": idx(0x09, [4], bytes([0, 1, 0x80, 0xFF])),
+    "int16": idx(0x0B, [2, 2, 2], bytes(range(16))), "int32": idx(0x0C, [2], bytes(range(8))),
+    "float": idx(0x0D, [4], b"\x40" * 16), "double": idx(0x0E, [1, 2], b"\x40" * 16),
+    "empty": idx(0x08, [0, 28, 28], b""), "packed": gzip.compress(idx(0x08, [300], b"\x09" * 300), mtime=0),
+    "two-members": gzip.compress(idx(0x08, [4], b"ab"), mtime=0) + gzip.compress(b"cd", mtime=0),
+    "overflow": idx(0x08, [0x7FFFFFFF, 0x7FFFFFFF, 4], b"abc"), "lie": idx(0x0E, [0xFFFFFFFF], b"abc"),
+    "packed-lie": gzip.compress(idx(0x08, [100_000], b"abc"), mtime=0),
+}.items():
+    write(f"idx/{name}", content)
+
+write("csv/packed", gzip.compress(b"a,b\n1,2\n3,4\n", mtime=0))
+
+
+def tensor(shape, offsets, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
+
+
+def safetensors(header, size=0, length=None):
+    if not isinstance(header, str):
+        header = json.dumps(header, separators=(",", ":"))
+    data = header.encode()
+    return struct.pack("<Q", len(data) if length is None else length) + data + bytes(range(size))
+
+
+two = {"0.weight": tensor([2, 3], [0, 24]), "0.bias": tensor([2], [24, 32])}
+for name, content in {
+    "empty": safetensors({}), "two": safetensors({**two, "__metadata__": {"format": "pt"}}, 32),
+    "out-of-order": safetensors('{ "b":' + json.dumps(tensor([1], [8, 12])) + ' , "a":' + json.dumps(tensor([2], [0, 8])) + " }  ", 12),
+    "no-elements": safetensors({"a": tensor([0, 3], [0, 0]), "b": tensor([], [0, 4])}, 4),
+    "overlapping": safetensors({"a": tensor([2], [0, 8]), "b": tensor([2], [4, 12])}, 12),
+    "out-of-range": safetensors({"a": tensor([2], [8, 16])}, 8),
+    "overflow": safetensors({"a": tensor([1 << 32, 1 << 32], [0, 8])}, 8),
+    "negative": safetensors({"a": tensor([-1, -2], [-8, 0])}, 8),
+    "one-name": safetensors('{"a":' + json.dumps(tensor([1], [0, 4])) + ',"a":' + json.dumps(tensor([1], [4, 8])) + "}", 8),
+    "long-header": safetensors(two, 32, length=(1 << 63) - 1), "deep": safetensors('{"a":' * 40),
+    "half": safetensors({"a": tensor([2], [0, 4], "F16")}, 4),
+}.items():
+    write(f"safetensors/{name}", content)
