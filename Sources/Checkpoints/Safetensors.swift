@@ -111,13 +111,19 @@ public enum Safetensors {
     ///
     /// - Throws: ``FileError`` where it is no safetensors file of float32 tensors without gaps.
     public init(path: String) throws {
-      self.path = path
+      let data: Data
       do {
         data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
       } catch {
         guard FileManager.default.fileExists(atPath: path) else { throw FileError("\(path): no such file") }
         throw FileError("\(path) cannot be read: \(error.localizedDescription)")
       }
+      try self.init(data, path: path)
+    }
+
+    /// Checks the header of `data`, the content of the file at `path`.
+    init(_ data: Data, path: String) throws {
+      (self.data, self.path) = (data, path)
       let notSafetensors = "\(path) is not a safetensors file: "
       guard data.count >= 8 else { throw FileError(notSafetensors + "it has \(data.count) bytes") }
       let length = data.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
