@@ -108,9 +108,15 @@ public struct JobOptions: Equatable, Sendable {
       let exists = FileManager.default.fileExists(atPath: path)
       throw JobError("--job \(path): \(exists ? "cannot be read as text" : "no such file")")
     }
+    try merge(yaml: text, of: path)
+  }
+
+  /// Reads the text of the file at `path`.
+  mutating func merge(yaml text: String, of path: String) throws {
     let root: Yams.Node?
     do {
-      root = try Yams.compose(yaml: text)
+      // Given, as Yams would otherwise look for it in the environment.
+      root = try Yams.compose(yaml: text, .default, .default, .utf8)
     } catch let error as YamlError {
       throw JobError("\(path) is not YAML: \(String(describing: error).split(separator: "\n").joined(separator: " "))")
     }

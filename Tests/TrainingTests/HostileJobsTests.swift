@@ -1,4 +1,3 @@
-import Foundation
 import TestSupport
 import Testing
 
@@ -6,33 +5,10 @@ import Testing
 
 /// Spoiled YAML jobs: each is read or refused.
 @Suite struct HostileJobsTests {
-  private func merge(_ bytes: [UInt8]) throws {
-    let path = NSTemporaryDirectory() + "lockstep-job-\(UUID()).yaml"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    defer { unlink(path) }
-    var options = JobOptions()
-    try options.merge(file: path)
-  }
-
   @Test func spoiledJobs() throws {
-    let seed = UInt64.random(in: 0...UInt64.max)
-    print("HostileJobsTests: seed \(seed)")
-    var mutator = Mutator(seed: seed)
-    let corpus = [
-      "data: digits\nmodel: mlp:64,32\nbatch-size: 128\nlearning-rate: 0.001\n",
-      "# a job\nepochs: 3\noptimizer: adam\nseed: 7\nmicro-batches: 8\n", "{steps: 10, loss: cross-entropy}\n",
-      "dropout: &a 0.5\ntest-fraction: *a\n", "? [a, b]\n: |\n  text\n  more\n",
-    ].map { Array($0.utf8) }
-    var read = 0
-    for _ in 0..<10_000 {
-      do {
-        try merge(
-          mutator.mutated(
-            corpus.randomElement(using: &mutator.generator)!, with: corpus.randomElement(using: &mutator.generator)!))
-        read += 1
-      } catch is JobError {}
-    }
-    #expect(read > 100, "seed \(seed)")
+    // A job takes 80 µs in a debug build; the fuzzer reads many millions.
+    let read = try readSpoiled("jobs", count: 200_000, readJob)
+    #expect(read > 100)
   }
 
   @Test(
@@ -47,6 +23,18 @@ import Testing
         .joined(),
     ])
   func deepJobs(_ text: String) throws {
-    #expect(throws: JobError.self) { try merge(Array(text.utf8)) }
+    #expect(try !readJob(Array(text.utf8)))
+  }
+
+  @Test func memoryIsBoundedByTheTextsLength() throws {
+    for text in [
+      "a: [" + String(repeating: "x,", count: 50_000) + "]", "a: " + String(repeating: "x", count: 100_000),
+      String(repeating: "a:\n", count: 30_000), (0..<10_000).map { "\($0):\n" }.joined(),
+      String(repeating: "- &a\n", count: 20_000), String(repeating: "#\n", count: 50_000),
+      "a: \"" + String(repeating: "\\x41", count: 20_000) + "\"", String(repeating: "---\n", count: 20_000),
+      "[" + String(repeating: "!a ,", count: 20_000), "? " + String(repeating: "\n", count: 50_000),
+    ] {
+      _ = try readJob(Array(text.utf8))
+    }
   }
 }
