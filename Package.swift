@@ -89,6 +89,15 @@ let package = Package(
   ]
 )
 
+// Built by Tests/Fuzz/run.sh alone, with `-sanitize=fuzzer`. gold cannot link that.
+if Context.environment["LOCKSTEP_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "Fuzz",
+      dependencies: ["Training", "ZeroMQ", "Wire", "Datasets", "Models", "Checkpoints", "Kernels", "TestSupport"],
+      path: "Tests/Fuzz", exclude: ["run.sh"], linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
+}
+
 for target in package.targets where target.type != .system {
   target.swiftSettings = [
     .enableUpcomingFeature("ExistentialAny"),

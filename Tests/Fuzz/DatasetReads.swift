@@ -1,0 +1,1 @@
+../DatasetsTests/DatasetReads.swift

@@ -1,0 +1,55 @@
+import Foundation
+
+@testable import Training
+
+/// libFuzzer's loop. Its own main function would collide with the package manager's way of linking.
+@_silgen_name("LLVMFuzzerRunDriver")
+func runFuzzer(
+  _ argumentCount: UnsafeMutablePointer<CInt>,
+  _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+  _ testOneInput: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+/// The reader that LOCKSTEP_FUZZ names.
+func reader() -> ([UInt8]) throws -> Bool {
+  switch ProcessInfo.processInfo.environment["LOCKSTEP_FUZZ"] {
+  case "from-worker":
+    { bytes in
+      _ = readRecord(bytes)
+      var coordinator = BesiegedCoordinator()
+      for message in RawMessage.all(in: bytes) {
+        _ = try coordinator.receive(message)
+        coordinator.wait(0.25)
+      }
+      return true
+    }
+  case "from-coordinator":
+    { bytes in
+      _ = readRecord(bytes)
+      var worker = BesiegedWorker(.simulated)
+      for message in RawMessage.all(in: bytes) where !worker.isOver {
+        _ = try worker.receive(message)
+        worker.wait(0.25)
+      }
+      return true
+    }
+  case "idx": readIDX
+  case "csv": readCSV
+  case "jobs": readJob
+  case "safetensors": readSafetensors
+  case let other: fatalError("LOCKSTEP_FUZZ names no reader: \(other ?? "it is not set")")
+  }
+}
+
+let read = reader()
+var arguments = CommandLine.unsafeArgv
+var argumentCount = CommandLine.argc
+exit(
+  runFuzzer(&argumentCount, &arguments) { start, count in
+    do {
+      _ = try read(Array(UnsafeBufferPointer(start: start, count: count)))
+    } catch {
+      fatalError("\(error)")
+    }
+    return 0
+  })
