@@ -35,6 +35,8 @@ public struct Limits: Equatable, Sendable {
   public var workers = 300.0
   /// A run that is to stop, until it does not wait for the present step any more.
   public var stop = 8.0
+  /// The coordinator after its run, for workers that answer but have not read its goodbye yet.
+  public var farewell = 60.0
   /// A worker's wait for a coordinator that has never answered.
   public var connect = 8.0
   /// A worker's wait for a coordinator that it has lost; 0 gives up at once.

@@ -10,6 +10,30 @@ final class SocketThread: Sendable {
     let failure = Mutex<ZeroMQError?>(nil)
     let started = DispatchSemaphore(value: 0)
     let ended = DispatchSemaphore(value: 0)
+
+    func run(
+      _ context: consuming Context, _ kind: Socket.Kind, _ open: (Socket) throws(ZeroMQError) -> Void,
+      _ take: (Socket, ReceivedFrames) throws(ZeroMQError) -> Void
+    ) {
+      var isOpen = false
+      do throws(ZeroMQError) {
+        let socket = try Socket(context, kind)
+        try socket.set(.linger(milliseconds: 0))
+        try open(socket)
+        isOpen = true
+        started.signal()
+        var poller = Poller(socket, waker)
+        while !isClosed.load(ordering: .acquiring) {
+          try poller.wait(milliseconds: 60_000)
+          waker.clear()
+          while let message = try socket.receiveFrames(limit: 9) { try take(socket, message) }
+        }
+      } catch {
+        precondition(!isOpen, "a socket inside this process failed: \(error)")
+        failure.withLock { $0 = error }
+        started.signal()
+      }
+    }
   }
 
   private let shared = Shared()
@@ -24,26 +48,12 @@ final class SocketThread: Sendable {
     _ context: Context, _ kind: Socket.Kind, open: @escaping @Sendable (Socket) throws(ZeroMQError) -> Void,
     take: @escaping @Sendable (Socket, ReceivedFrames) throws(ZeroMQError) -> Void
   ) throws(ZeroMQError) {
+    // The thread may let go of what it was made with after this object is gone, and must not be the last to hold the
+    // context: that waits for unsent messages, and a process that ends would not wait with it.
+    let handed = Mutex<Context?>(context)
     Thread.detachNewThread { [shared] in
-      defer { shared.ended.signal() }
-      var isOpen = false
-      do throws(ZeroMQError) {
-        let socket = try Socket(context, kind)
-        try socket.set(.linger(milliseconds: 0))
-        try open(socket)
-        isOpen = true
-        shared.started.signal()
-        var poller = Poller(socket, shared.waker)
-        while !shared.isClosed.load(ordering: .acquiring) {
-          try poller.wait(milliseconds: 60_000)
-          shared.waker.clear()
-          while let message = try socket.receiveFrames(limit: 9) { try take(socket, message) }
-        }
-      } catch {
-        precondition(!isOpen, "a socket inside this process failed: \(error)")
-        shared.failure.withLock { $0 = error }
-        shared.started.signal()
-      }
+      shared.run(handed.withLock { $0.take()! }, kind, open, take)
+      shared.ended.signal()
     }
     shared.started.wait()
     if let error = shared.failure.withLock({ $0 }) { throw error }

@@ -57,6 +57,14 @@ import Testing
     #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
   }
 
+  @Test("a worker whose link brings its last parameters after the run's end still learns of that")
+  func aLateWorkerLearnsOfTheEnd() throws {
+    let script = package.appendingPathComponent("Tests/EndToEndTests/late_worker.py").path
+    let program = Program.folder.appendingPathComponent("lockstep").path
+    let run = try Program(["python3", script, "--program", program], of: "/usr/bin/env")
+    #expect(run.wait(seconds: 240) == 0, "\(run.output)\(run.errors)")
+  }
+
   @Test func aWorkerThatFindsNoCoordinatorAgainSaysSo() throws {
     let coordinator = try Coordinating(scratch, ["--epochs", "1000000"])
     let worker = try Program(["worker", "--connect", coordinator.address, "--reconnect-timeout", "1"])

@@ -270,6 +270,44 @@ import Wire
     #expect(receivers(of: .lost, late) == [peer])
   }
 
+  @Test func afterTheRunThoseAreWaitedForWhoHaveNotAnsweredTheGoodbye() {
+    var machine = machine()
+    func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+    let sessions = (1...4).map { join(&machine, Peer(id: $0), name: "\($0)") }
+    let end = machine.handle(.failed("over"), at: seconds(0))
+    #expect(receivers(of: .goodbye, end).count == 4 && !machine.isAlone)
+    _ = machine.handle(
+      .received(Header(.goodbye, run: 7, session: sessions[0]), .reason("over"), from: Peer(id: 1)), at: seconds(0))
+    _ = machine.handle(.unreachable(Peer(id: 2)), at: seconds(0))
+    _ = machine.handle(.processEnded(name: "3", "signal 9", isReplaced: false), at: seconds(0))
+    #expect(machine.members.keys.map(\.id) == [4])
+    // What it still pushes shows that it lives.
+    for second in [0.1, 3, 6, 9] {
+      #expect(receivers(of: .ping, machine.handle(.tick, at: seconds(second))) == [Peer(id: 4)])
+      let push = Header(.push, run: 7, session: sessions[3])
+      _ = machine.handle(.received(push, .none, from: Peer(id: 4)), at: seconds(second))
+    }
+    _ = machine.handle(.tick, at: seconds(13.9))
+    #expect(!machine.isAlone)
+    _ = machine.handle(.tick, at: seconds(14.1))
+    #expect(machine.isAlone, "silent for five seconds")
+  }
+
+  @Test func aWorkerThatNeverAnswersTheGoodbyeIsNotWaitedForForEver() {
+    var machine = machine()
+    let session = join(&machine, Peer(id: 1))
+    _ = machine.handle(.failed("over"), at: start)
+    var seconds = 0
+    while !machine.isAlone {
+      seconds += 1
+      let now = Instant(nanoseconds: Int64(seconds) * 1_000_000_000)
+      _ = machine.handle(.received(Header(.pong, run: 7, session: session), .none, from: Peer(id: 1)), at: now)
+      _ = machine.handle(.tick, at: now)
+      guard seconds < 100 else { break }
+    }
+    #expect((61...62).contains(seconds), "a minute from the first tick on")
+  }
+
   @Test func aLossThatIsNotFiniteEndsTheRun() {
     var machine = machine()
     let peer = Peer(id: 1)

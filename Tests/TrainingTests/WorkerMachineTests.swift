@@ -67,7 +67,13 @@ import Wire
     var worker = working()
     let goodbye = Header(.goodbye, run: 7, session: 1)
     var outcome: String??
-    for case .end(let failure) in worker.handle(.received(goodbye, .reason(reason)), at: at(1)) { outcome = failure }
+    let actions = worker.handle(.received(goodbye, .reason(reason)), at: at(1))
+    for case .end(let failure) in actions { outcome = failure }
+    guard case .send(let answer, _) = actions.first else {
+      Issue.record("the coordinator waits for an answer")
+      return
+    }
+    #expect(answer.kind == .goodbye && answer.session == 1)
     #expect(outcome == .some(reason.map { "the coordinator at here has ended the run: \($0)" }))
   }
 

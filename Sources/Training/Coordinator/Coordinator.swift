@@ -67,7 +67,7 @@ public final class Coordinator {
     let context = Context()
     socket = try Socket(context, .router)
     door = try Door(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
-    try socket.set(.linger(milliseconds: 1000))
+    try socket.set(.linger(milliseconds: 30_000))
     try socket.set(.reportsGonePeers)
     try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
     try socket.set(.handshakeInterval(milliseconds: limits.silenceMilliseconds))
@@ -116,6 +116,8 @@ public final class Coordinator {
   }
 
   deinit {
+    // The run is over, and how it ended is known.
+    try? takeLeave()
     // ZeroMQ leaves the file of a socket that was bound by its path.
     if address.hasPrefix("ipc://") { unlink(String(address.dropFirst("ipc://".count))) }
   }
@@ -165,6 +167,39 @@ public final class Coordinator {
     if case .failure(let error) = outcome {
       try completeStep(observe)
       throw error
+    }
+  }
+
+  /// Waits, after the run, until the workers have answered the goodbye.
+  private func takeLeave() throws {
+    guard outcome != nil else { return }
+    var poller = Poller(socket, waker, links.inbox)
+    var nextTick = Instant.now
+    while !machine.isAlone {
+      for letter in mailbox.takeAll() {
+        switch letter {
+        case .processEnded(let name, let description, let isReplaced):
+          _ = machine.handle(.processEnded(name: name, description, isReplaced: isReplaced), at: .now)
+        case .failed, .stop: return
+        case .warning: break
+        }
+      }
+      while let received = try socket.receiveFrames(limit: 2) {
+        guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes), received.frames.count > 1,
+          let header = try? Header(decoding: received.frames[1].bytes)
+        else { continue }
+        _ = machine.handle(.received(header, .none, from: peer), at: .now)
+      }
+      while links.inbox?.next() != nil {}
+      if Instant.now >= nextTick {
+        nextTick = Instant.now.advanced(by: 0.1)
+        for case .send(let header, _, let peer) in machine.handle(.tick, at: .now) {
+          guard try !send(header, .none, to: peer) else { continue }
+          _ = machine.handle(.unreachable(peer), at: .now)
+        }
+      }
+      if !machine.isAlone { try poller.wait(milliseconds: 20) }
+      waker.clear()
     }
   }
 

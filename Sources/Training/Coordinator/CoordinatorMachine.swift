@@ -135,6 +135,8 @@ struct CoordinatorMachine {
   /// The seconds without a worker that were last reported.
   var reportedWait = 0
   var lastTick = Instant(nanoseconds: 0)
+  /// Since when workers may take their leave.
+  var farewell: Instant?
   /// Peers that are no workers and were answered or reported once.
   var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
@@ -154,8 +156,11 @@ struct CoordinatorMachine {
   var activeCount: Int { members.values.count { $0.state != .loading } }
 
   mutating func handle(_ event: Event, at now: Instant) -> [Action] {
-    guard !isOver else { return [] }
     actions.removeAll(keepingCapacity: true)
+    guard !isOver else {
+      takeLeave(event, at: now)
+      return actions
+    }
     switch event {
     case .started: (lastProgress, lastTick) = (now, now)
     case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)

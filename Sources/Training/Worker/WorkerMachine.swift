@@ -230,6 +230,7 @@ struct WorkerMachine {
     case (.pong, _, _): break
     case (.goodbye, .reason(let reason), _):
       state = .over
+      send(.goodbye, .reason("the run is over"))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
     case (.parameters, .parameters(let byteCount), .ready(var prepared)):
       state = .over  // so that `prepared` is the only copy
