@@ -29,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 ADDRESS = f"tcp://{network.address(1)}:5555"
 SIZES = [784, 1024, 1024, 10]
 PARAMETERS = sum((inputs + 1) * outputs for inputs, outputs in zip(SIZES, SIZES[1:]))
-LIMIT = 120  # seconds, of a run
+LIMIT = 300  # seconds, of a run
 LEARNING = 4  # steps in which the coordinator learns how fast workers are
 
 

@@ -29,7 +29,8 @@ extension CoordinatorMachine {
   /// From which busy workers idle ones should take over, and when.
   ///
   /// The fastest idle worker needs a certain time for the leaves. Where the busy one's pace says that it will still need
-  /// longer, that is now. Where it is late, it is expected to need as long again as it is late already.
+  /// longer, that is now, unless transfers take most of the time: they share a link, where one more makes all others later.
+  /// Where it is late, it is expected to need as long again as it is late already.
   private func takeovers(at now: Instant) -> [(peer: Peer, due: Instant)] {
     guard let work, work.unassigned.isEmpty else { return [] }
     let kind = work.task.isTraining
@@ -39,6 +40,7 @@ extension CoordinatorMachine {
       if pace.leavesPerSecond > fastestIdle?.leavesPerSecond ?? -1 { fastestIdle = pace }
     }
     guard let fastest = fastestIdle else { return [] }
+    let isBoundByTransfers = work.task.isTraining && 4 * fastest.secondsPerLeaf * fastest.leavesPerSecond < 1
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
@@ -46,7 +48,9 @@ extension CoordinatorMachine {
       // What a task takes besides its leaves is not known; a part of the usual time stands for it.
       let again = max(leaves / fastest.leavesPerSecond, fastest.secondsPerTask / 4, 0.002)
       let elapsed = now.seconds(since: busy.value.assigned)
-      let due = elapsed < leaves / pace - again ? now : busy.value.assigned.advanced(by: leaves / pace + again)
+      let due =
+        elapsed < leaves / pace - again && !isBoundByTransfers
+        ? now : busy.value.assigned.advanced(by: leaves / pace + again)
       return (busy.key, due)
     }
   }
