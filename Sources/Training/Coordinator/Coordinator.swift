@@ -184,13 +184,15 @@ public final class Coordinator {
         case .warning: break
         }
       }
-      while let received = try socket.receiveFrames(limit: 2) {
+      // Bounded, so that a flood does not keep the clock waiting.
+      for _ in 0..<1000 {
+        guard let received = try socket.receiveFrames(limit: 2) else { break }
         guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes), received.frames.count > 1,
           let header = try? Header(decoding: received.frames[1].bytes)
         else { continue }
         _ = machine.handle(.received(header, .none, from: peer), at: .now)
       }
-      while links.inbox?.next() != nil {}
+      for _ in 0..<1000 where links.inbox?.next() == nil { break }
       if Instant.now >= nextTick {
         nextTick = Instant.now.advanced(by: 0.1)
         for case .send(let header, _, let peer) in machine.handle(.tick, at: .now) {
