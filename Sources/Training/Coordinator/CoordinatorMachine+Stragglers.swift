@@ -40,7 +40,8 @@ extension CoordinatorMachine {
       if pace.leavesPerSecond > fastestIdle?.leavesPerSecond ?? -1 { fastestIdle = pace }
     }
     guard let fastest = fastestIdle else { return [] }
-    let isBoundByTransfers = work.task.isTraining && 4 * fastest.secondsPerLeaf * fastest.leavesPerSecond < 1
+    let isBoundByTransfers =
+      transferPace.isLong && work.task.isTraining && 4 * fastest.secondsPerLeaf * fastest.leavesPerSecond < 1
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in

@@ -56,6 +56,9 @@ struct TransferPace: Sendable {
     transfers = memory * transfers + Double(newTransfers)
   }
 
+  /// Whether a link takes that time. What is shorter may be the time that threads wait for a core.
+  var isLong: Bool { secondsPerTransfer > 0.005 }
+
   /// 0 before there was a step.
   var secondsPerTransfer: Double { transfers > 0 ? seconds / transfers : 0 }
 }
