@@ -10,10 +10,7 @@ coordinator gives little to do; so what it needs is counted by its messages: 4·
 step, and for each node that a worker pushes. Exits with 77 where namespaces cannot be made.
 """
 
-import argparse
 import json
-import pathlib
-import signal
 import statistics
 import subprocess
 import sys
@@ -22,7 +19,6 @@ import time
 import network
 from network import Failure, Host, command
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 ADDRESS = f"tcp://{network.address(1)}:5555"
 CUT = 10  # seconds
 LIMIT = 120  # seconds, of a run
@@ -139,30 +135,20 @@ def cut(program, folder, local, workers, rate):
     print(f"the first worker's link cut for {CUT} s: equal, bit for bit")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", default=str(ROOT / ".build/release/lockstep"))
+def add_options(parser):
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--rate", type=int, default=100, help="Mbit/s")
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if not options.inside:
-        return network.run_inside(__file__)
-    folder = pathlib.Path(options.inside)
-    try:
-        network.begin()
-        network.make_keys(options.program, folder)
-        write_data(folder)
-        local = folder / "local"
-        command(options.program, "train", "--output", str(local), *job(folder, options.workers))
-        measure(options.program, folder, local, options.workers, options.rate)
-        cut(options.program, folder, local, options.workers, options.rate)
-    except Failure as failure:
-        print(failure)
-        return 1
-    return 0
+
+
+def check(options, folder):
+    network.begin()
+    network.make_keys(options.program, folder)
+    write_data(folder)
+    local = folder / "local"
+    command(options.program, "train", "--output", str(local), *job(folder, options.workers))
+    measure(options.program, folder, local, options.workers, options.rate)
+    cut(options.program, folder, local, options.workers, options.rate)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(network.main(__file__, __doc__, check, add_options))

@@ -1,7 +1,9 @@
 """Hosts of a network, as network namespaces: veth pairs into one bridge, with limited bandwidth (Linux, as root)."""
 
+import argparse
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -125,3 +127,24 @@ def run_inside(script):
         finally:
             process.kill()
             process.wait()
+
+
+def main(script, description, body, add_options=lambda parser: None):
+    """The main function of a script on hosts: runs `body(options, folder)` inside, where a Failure is told; gives an exit
+    code."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    program = pathlib.Path(__file__).resolve().parent.parent / ".build/release/lockstep"
+    parser.add_argument("--program", default=str(program))
+    add_options(parser)
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.program = str(pathlib.Path(options.program).resolve())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if not options.inside:
+        return run_inside(script)
+    try:
+        body(options, pathlib.Path(options.inside))
+    except Failure as failure:
+        print(failure)
+        return 1
+    return 0

@@ -13,11 +13,8 @@ is C / min(W, cores). Prints a table of what was measured and of the formula, ea
 coordinator chose to use. Exits with 77 where namespaces cannot be made.
 """
 
-import argparse
 import json
 import os
-import pathlib
-import signal
 import statistics
 import subprocess
 import sys
@@ -25,7 +22,6 @@ import sys
 import network
 from network import Failure, Host
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 ADDRESS = f"tcp://{network.address(1)}:5555"
 SIZES = [784, 1024, 1024, 10]
 PARAMETERS = sum((inputs + 1) * outputs for inputs, outputs in zip(SIZES, SIZES[1:]))
@@ -67,7 +63,9 @@ def run(program, folder, name, workers, rate, job):
     return seconds, used, compute
 
 
-def measure(program, folder, options):
+def measure(options, folder):
+    network.begin()
+    network.make_keys(options.program, folder)
     cores = len(os.sched_getaffinity(0))
     job = ["--data", "fashion-mnist", "--model", "mlp:1024,1024", "--batch-size", str(options.batch_size),
            "--micro-batches", "16", "--steps", str(options.steps + LEARNING)]
@@ -77,34 +75,18 @@ def measure(program, folder, options):
     for rate in options.rates:
         whole = None
         for workers in options.workers:
-            seconds, used, compute = run(program, folder, f"{rate}-{workers}", workers, rate, job)
+            seconds, used, compute = run(options.program, folder, f"{rate}-{workers}", workers, rate, job)
             whole = whole or compute
             formula = whole / min(used, cores) + (used + 1) * 4 * PARAMETERS * 8 / (rate * 1e6)
             print(f"| {rate} | {workers} | {seconds:.2f} s | {used:.1f} | {formula:.2f} s | {seconds / formula:.2f} |", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", default=str(ROOT / ".build/release/lockstep"))
+def add_options(parser):
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=8192)
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 1000], help="Mbit/s")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3, 4])
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if not options.inside:
-        return network.run_inside(__file__)
-    folder = pathlib.Path(options.inside)
-    try:
-        network.begin()
-        network.make_keys(options.program, folder)
-        measure(options.program, folder, options)
-    except Failure as failure:
-        print(failure)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(network.main(__file__, __doc__, measure, add_options))

@@ -19,36 +19,25 @@ struct CoordinatorCommand: ParsableCommand {
   @Option(help: advertiseHelp)
   var advertise: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
-  var output: String?
-
   @Option(help: timelineHelp)
   var timeline: String?
 
   @OptionGroup(title: "Keys")
   var keys: CoordinatorKeyFlags
 
-  @OptionGroup(title: "Checkpoints")
-  var checkpoints: CheckpointFlags
-
-  @OptionGroup(title: "Connections")
-  var connections: ConnectionFlags
-
-  @OptionGroup(title: "Job options")
-  var job: JobFlags
+  @OptionGroup
+  var flags: RunFlags
 
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(1024)
     let security = try keys.security(of: bind)
-    let run = try TrainingRun(
-      checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
-      signals: signals)
+    let run = try flags.start(signals)
     let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: 0, transport: connections.transport, security: security,
-      timeline: timeline, limits: connections.limits)
+      binding: boundEndpoint(bind), awaitedWorkers: 0, transport: flags.connections.transport, security: security,
+      timeline: timeline, limits: flags.connections.limits)
     run.endOnSignal(coordinator)
     say(run.headline)
     let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)

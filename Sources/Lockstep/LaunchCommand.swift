@@ -34,23 +34,14 @@ struct LaunchCommand: ParsableCommand {
   @Option(help: advertiseHelp)
   var advertise: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
-  var output: String?
-
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "How often a worker that is killed, or whose ssh is cut off, is started again.", valueName: "count"))
   var maxRestarts = 3
 
-  @OptionGroup(title: "Checkpoints")
-  var checkpoints: CheckpointFlags
-
-  @OptionGroup(title: "Connections")
-  var connections: ConnectionFlags
-
-  @OptionGroup(title: "Job options")
-  var job: JobFlags
+  @OptionGroup
+  var flags: RunFlags
 
   func validate() throws {
     try checkRestarts(maxRestarts)
@@ -73,14 +64,12 @@ struct LaunchCommand: ParsableCommand {
     let signals = SignalWatch()
     let hosts = try parsedHosts
     try ensureDescriptors(1024 + 16 * hosts.count)
-    let run = try TrainingRun(
-      checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
-      signals: signals)
+    let run = try flags.start(signals)
     let (own, workers) = (try CurveKeyPair.random(), try CurveKeyPair.random())
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, transport: connections.transport,
+      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, transport: flags.connections.transport,
       security: CoordinatorSecurity(own, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil,
-      limits: connections.limits)
+      limits: flags.connections.limits)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)
     say(run.headline)

@@ -16,9 +16,6 @@ struct TrainCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Compute threads a worker.", valueName: "count"))
   var threads = 1
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"))
-  var output: String?
-
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp("How often a worker process that is killed is started again.", valueName: "count"))
@@ -27,14 +24,8 @@ struct TrainCommand: ParsableCommand {
   @Option(help: timelineHelp)
   var timeline: String?
 
-  @OptionGroup(title: "Checkpoints")
-  var checkpoints: CheckpointFlags
-
-  @OptionGroup(title: "Connections")
-  var connections: ConnectionFlags
-
-  @OptionGroup(title: "Job options")
-  var job: JobFlags
+  @OptionGroup
+  var flags: RunFlags
 
   func validate() throws {
     guard (1...1024).contains(workers) else {
@@ -47,13 +38,11 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(64 + 16 * workers)
-    let run = try TrainingRun(
-      checkpoints.start(job, output: output), every: checkpoints.checkpointEvery, keep: checkpoints.keep,
-      signals: signals)
+    let run = try flags.start(signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
-      workers: workers, threads: threads, mostRestarts: maxRestarts, transport: connections.transport,
-      timeline: timeline, limits: connections.limits)
+      workers: workers, threads: threads, mostRestarts: maxRestarts, transport: flags.connections.transport,
+      timeline: timeline, limits: flags.connections.limits)
   }
 }
 

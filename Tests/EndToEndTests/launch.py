@@ -6,7 +6,6 @@
 Exits with 77 where network namespaces cannot be made or there is no sshd.
 """
 
-import argparse
 import os
 import pathlib
 import re
@@ -119,7 +118,8 @@ def digest(text):
     return found[1]
 
 
-def check(program, folder):
+def check(options, folder):
+    program = options.program
     hosts = make_hosts(folder)
     wanted = digest(network.command(program, "train", "--epochs", "60", "--output", str(folder / "local")))
     # sshd is there when it answers.
@@ -196,24 +196,8 @@ def check(program, folder):
     print("hosts and programs that are not there: named")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", default=str(ROOT / ".build/release/lockstep"))
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+if __name__ == "__main__":
     if SSHD is None:
         print("skipped: there is no sshd here (Debian: openssh-server)")
-        return 77
-    if not options.inside:
-        return network.run_inside(__file__)
-    try:
-        check(str(pathlib.Path(options.program).resolve()), pathlib.Path(options.inside))
-    except network.Failure as failure:
-        print(failure)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        sys.exit(77)
+    sys.exit(network.main(__file__, __doc__, check))

@@ -6,12 +6,10 @@
 Its commands are the lines that begin with `a$` and `b$`. Exits with 77 where network namespaces cannot be made.
 """
 
-import argparse
 import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 
@@ -62,9 +60,9 @@ def finish(process, command):
     return output
 
 
-def walk(program, folder):
+def walk(options, folder):
     make_hosts()
-    (folder / "lockstep").symlink_to(pathlib.Path(program).resolve())
+    (folder / "lockstep").symlink_to(options.program)
     for host in ADDRESSES:
         (folder / host).mkdir()
     *keygens, (first, coordinator), (second, worker) = commands()
@@ -83,21 +81,5 @@ def walk(program, folder):
     print("equal, bit for bit")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", default=str(ROOT / ".build/release/lockstep"))
-    parser.add_argument("--inside", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    if not options.inside:
-        return network.run_inside(__file__)
-    try:
-        walk(options.program, pathlib.Path(options.inside))
-    except network.Failure as failure:
-        print(failure)
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(network.main(__file__, __doc__, walk))

@@ -22,6 +22,8 @@ public final class Coordinator {
   private let socket: Socket
   private let door: Door
   private let waker: Waker
+  private var poller: Poller
+  private var nextTick = Instant.now
   private var machine: CoordinatorMachine
   private var store: ParameterStore
   /// Steps that the store's current parameters have had.
@@ -100,6 +102,7 @@ public final class Coordinator {
       }
     }
     links = LocalLinks(sharing: store.shared, chunks, isExpected: sharesMemory)
+    poller = Poller(socket, waker, links.inbox)
     welcome = Welcome(
       job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size, host: links.names
     ).encodedPayload()
@@ -116,8 +119,9 @@ public final class Coordinator {
   }
 
   deinit {
-    // The run is over, and how it ended is known.
-    try? takeLeave()
+    clock = CoordinatorClock(nil)
+    // How the run ended is known; now the workers are to answer the goodbye.
+    while outcome != nil, !machine.isAlone, (try? turn { _ in }) != nil {}
     // ZeroMQ leaves the file of a socket that was bound by its path.
     if address.hasPrefix("ipc://") { unlink(String(address.dropFirst("ipc://".count))) }
   }
@@ -126,82 +130,50 @@ public final class Coordinator {
   ///
   /// - Throws: ``TrainingError`` with the root cause where the run fails.
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
-    var poller = Poller(socket, waker, links.inbox)
-    var nextTick = Instant.now
     try handle(.started, observe)
-    while outcome == nil {
-      let now = Instant.now
-      let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
-      var patience = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
-      if links.flush() { patience = min(patience, 5) }
-      try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : patience)
-      clock.timeline?.record(.wait, from: now)
-      waker.clear()
-      for letter in mailbox.takeAll() {
-        switch letter {
-        case .processEnded(let name, let description, let isReplaced):
-          try handle(.processEnded(name: name, description, isReplaced: isReplaced), observe)
-        case .failed(let reason): try handle(.failed(reason), observe)
-        case .stop(let reason): try handle(.stop(reason), observe)
-        case .warning(let text): try report(.warning(text), observe)
-        }
-      }
-      // Bounded, so that a flood does not keep the clock and the mailbox waiting.
-      for _ in 0..<1000 {
-        let start = Instant.now
-        guard outcome == nil, let received = try socket.receiveFrames(limit: 3) else { break }
-        clock.received(since: start)
-        try receive(received, since: start, observe)
-      }
-      for _ in 0..<1000 {
-        let start = Instant.now
-        guard outcome == nil, let record = links.inbox?.next() else { break }
-        try receive(record, since: start, observe)
-      }
-      let woken = Instant.now
-      if woken >= tick {
-        nextTick = woken.advanced(by: 0.1)
-        try handle(.tick, observe)
-      }
-    }
+    while outcome == nil { try turn(observe) }
     if case .failure(let error) = outcome {
       try completeStep(observe)
       throw error
     }
   }
 
-  /// Waits, after the run, until the workers have answered the goodbye.
-  private func takeLeave() throws {
-    guard outcome != nil else { return }
-    var poller = Poller(socket, waker, links.inbox)
-    var nextTick = Instant.now
-    while !machine.isAlone {
-      for letter in mailbox.takeAll() {
-        switch letter {
-        case .processEnded(let name, let description, let isReplaced):
-          _ = machine.handle(.processEnded(name: name, description, isReplaced: isReplaced), at: .now)
-        case .failed, .stop: return
-        case .warning: break
-        }
+  /// Waits for what comes next and handles it; stops where the run ends, or, after that, where the last worker has left.
+  private func turn(_ observe: (TrainingEvent) throws -> Void) throws {
+    let wasOver = outcome != nil
+    func isRunning() -> Bool { wasOver ? !machine.isAlone : outcome == nil }
+    let now = Instant.now
+    let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
+    var patience = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
+    if links.flush() { patience = min(patience, 5) }
+    try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : patience)
+    clock.timeline?.record(.wait, from: now)
+    waker.clear()
+    for letter in mailbox.takeAll() {
+      switch letter {
+      case .processEnded(let name, let description, let isReplaced):
+        try handle(.processEnded(name: name, description, isReplaced: isReplaced), observe)
+      case .failed(let reason): try handle(.failed(reason), observe)
+      case .stop(let reason): try handle(.stop(reason), observe)
+      case .warning(let text): try report(.warning(text), observe)
       }
-      // Bounded, so that a flood does not keep the clock waiting.
-      for _ in 0..<1000 {
-        guard let received = try socket.receiveFrames(limit: 2) else { break }
-        guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes), received.frames.count > 1,
-          let header = try? Header(decoding: received.frames[1].bytes)
-        else { continue }
-        _ = machine.handle(.received(header, .none, from: peer), at: .now)
-      }
-      for _ in 0..<1000 where links.inbox?.next() == nil { break }
-      if Instant.now >= nextTick {
-        nextTick = Instant.now.advanced(by: 0.1)
-        for case .send(let header, _, let peer) in machine.handle(.tick, at: .now) {
-          guard try !send(header, .none, to: peer) else { continue }
-          _ = machine.handle(.unreachable(peer), at: .now)
-        }
-      }
-      if !machine.isAlone { try poller.wait(milliseconds: 20) }
-      waker.clear()
+    }
+    // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+    for _ in 0..<1000 {
+      let start = Instant.now
+      guard isRunning(), let received = try socket.receiveFrames(limit: 3) else { break }
+      clock.received(since: start)
+      try receive(received, since: start, observe)
+    }
+    for _ in 0..<1000 {
+      let start = Instant.now
+      guard isRunning(), let record = links.inbox?.next() else { break }
+      try receive(record, since: start, observe)
+    }
+    let woken = Instant.now
+    if woken >= tick {
+      nextTick = woken.advanced(by: 0.1)
+      try handle(.tick, observe)
     }
   }
 

@@ -27,7 +27,8 @@ extension CoordinatorMachine {
       }
       // To one that is gone nothing can be sent.
       for peer in members.keys.sorted() { send(.ping, to: peer) }
-    case .started, .checked, .updated, .failed, .stop: break
+    case .failed, .stop: members = [:]
+    case .started, .checked, .updated: break
     }
   }
 }

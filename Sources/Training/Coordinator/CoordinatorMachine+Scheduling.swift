@@ -78,8 +78,9 @@ extension CoordinatorMachine {
   private func quotas(of leafCount: Int, for sharers: [Member], in work: Work) -> [Int] {
     let paces = paces(of: sharers, in: work.task)
     let even = shares(of: leafCount, weights: paces)
+    guard transferPace.isLong, work.task.isTraining, work.unassigned.count == 1 else { return even }
     let computing = sharers.compactMap { $0.paces[true]?.secondsPerLeaf }
-    guard transferPace.isLong, work.task.isTraining, work.unassigned.count == 1, computing.count == sharers.count,
+    guard computing.count == sharers.count,
       work.tree.pushes(of: work.unassigned[0], cutInto: even) > sharers.count,
       let slowest = paces.min(), let fastest = paces.max(), fastest < 3 * slowest,
       let nodes = work.tree.nodeShares(of: work.unassigned[0], for: sharers.count)

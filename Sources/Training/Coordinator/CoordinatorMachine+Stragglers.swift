@@ -32,7 +32,7 @@ extension CoordinatorMachine {
   /// longer, that is now, unless transfers take most of the time: they share a link, where one more makes all others later.
   /// Where it is late, it is expected to need as long again as it is late already.
   private func takeovers(at now: Instant) -> [(peer: Peer, due: Instant)] {
-    guard let work, work.unassigned.isEmpty else { return [] }
+    guard !isOver, let work, work.unassigned.isEmpty else { return [] }
     let kind = work.task.isTraining
     var fastestIdle: Pace?
     for member in members.values where member.state == .idle {
