@@ -12,6 +12,11 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
   let zeroMQConfig: String? = nil
 #endif
 
+// Tests run debug builds, in which unoptimised kernels would take most of the time. A package that is a dependency by
+// version must not have unsafe flags; it then lies in a folder of checkouts.
+let isRoot = !Context.packageDirectory.split(separator: "/").contains("checkouts")
+let kernelSettings: [CSetting] = isRoot ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : []
+
 let package = Package(
   name: "lockstep",
   platforms: [.macOS(.v15)],
@@ -33,7 +38,7 @@ let package = Package(
       name: "CZeroMQ", pkgConfig: zeroMQConfig, providers: [.apt(["libzmq3-dev"]), .brew(["zeromq"])]),
     .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"]), .brew(["onednn"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .target(name: "CKernels"),
+    .target(name: "CKernels", cSettings: kernelSettings),
 
     .target(name: "ZeroMQ", dependencies: ["CZeroMQ"]),
     .target(name: "Wire"),
