@@ -3,9 +3,12 @@
 
 #include <math.h>
 
-/* The vectors never overlap. */
+/* The vectors never overlap; slots before and after a step may be the same, element by element. */
 #define EACH _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < u.count; i++)
 #define ROOT(x) __builtin_elementwise_sqrt(x)
+
+/* A slot's value before the step. */
+#define OLD(slot) (slot)[(ptrdiff_t)i + u.before]
 
 /* The averaged gradient, clipped, with the coupled decay. */
 INLINE float gradient(const lk_update u, size_t i) {
@@ -27,7 +30,7 @@ VECTORIZED void lk_momentum(const lk_update *update, float *velocity, float mome
                             float rate) {
   const lk_update u = *update;
   EACH {
-    velocity[i] = momentum * velocity[i] + gradient_share * gradient(u, i);
+    velocity[i] = momentum * OLD(velocity) + gradient_share * gradient(u, i);
     move(u, i, rate * velocity[i]);
   }
 }
@@ -36,7 +39,7 @@ VECTORIZED void lk_nesterov(const lk_update *update, float *velocity, float mome
   const lk_update u = *update;
   EACH {
     float g = gradient(u, i);
-    velocity[i] = momentum * velocity[i] + g;
+    velocity[i] = momentum * OLD(velocity) + g;
     move(u, i, rate * (g + momentum * velocity[i]));
   }
 }
@@ -46,7 +49,7 @@ VECTORIZED void lk_rmsprop(const lk_update *update, float *mean_square, float rh
   const lk_update u = *update;
   EACH {
     float g = gradient(u, i);
-    mean_square[i] = rho * mean_square[i] + one_minus_rho * (g * g);
+    mean_square[i] = rho * OLD(mean_square) + one_minus_rho * (g * g);
     move(u, i, rate * g / (ROOT(mean_square[i] + epsilon_inside) + epsilon));
   }
 }
@@ -56,14 +59,14 @@ INLINE void rmsprop(const lk_update u, float *mean_square, float *mean_gradient,
                     float one_minus_rho, float momentum, float epsilon, float epsilon_inside, float rate) {
   EACH {
     float g = gradient(u, i);
-    float v = mean_square[i] = rho * mean_square[i] + one_minus_rho * (g * g);
+    float v = mean_square[i] = rho * OLD(mean_square) + one_minus_rho * (g * g);
     if (mean_gradient) {
-      float a = mean_gradient[i] = rho * mean_gradient[i] + one_minus_rho * g;
+      float a = mean_gradient[i] = rho * OLD(mean_gradient) + one_minus_rho * g;
       v = v - a * a;
       v = v > 0 ? v : 0;
     }
     float d = g / (ROOT(v + epsilon_inside) + epsilon);
-    if (velocity) d = velocity[i] = momentum * velocity[i] + d;
+    if (velocity) d = velocity[i] = momentum * OLD(velocity) + d;
     move(u, i, rate * d);
   }
 }
@@ -91,8 +94,8 @@ VECTORIZED void lk_adam(const lk_update *update, float *first_moment, float *sec
   const lk_moments b = *moments;
   EACH {
     float g = gradient(u, i);
-    first_moment[i] = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-    second_moment[i] = b.beta2 * second_moment[i] + b.one_minus_beta2 * (g * g);
+    first_moment[i] = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+    second_moment[i] = b.beta2 * OLD(second_moment) + b.one_minus_beta2 * (g * g);
     move(u, i, rate * first_moment[i] / (ROOT(second_moment[i]) * root_scale + epsilon));
   }
 }
@@ -103,9 +106,9 @@ VECTORIZED void lk_amsgrad(const lk_update *update, float *first_moment, float *
   const lk_moments b = *moments;
   EACH {
     float g = gradient(u, i);
-    first_moment[i] = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-    float v = second_moment[i] = b.beta2 * second_moment[i] + b.one_minus_beta2 * (g * g);
-    largest[i] = v > largest[i] ? v : largest[i];
+    first_moment[i] = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+    float v = second_moment[i] = b.beta2 * OLD(second_moment) + b.one_minus_beta2 * (g * g);
+    largest[i] = v > OLD(largest) ? v : OLD(largest);
     move(u, i, rate * first_moment[i] / (ROOT(largest[i]) * root_scale + epsilon));
   }
 }
@@ -116,8 +119,8 @@ VECTORIZED void lk_nadam(const lk_update *update, float *first_moment, float *se
   const lk_moments b = *moments;
   EACH {
     float g = gradient(u, i);
-    first_moment[i] = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-    second_moment[i] = b.beta2 * second_moment[i] + b.one_minus_beta2 * (g * g);
+    first_moment[i] = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+    second_moment[i] = b.beta2 * OLD(second_moment) + b.one_minus_beta2 * (g * g);
     move(u, i, (moment_rate * first_moment[i] + gradient_rate * g) / (ROOT(second_moment[i]) * root_scale + epsilon));
   }
 }
@@ -126,7 +129,7 @@ VECTORIZED void lk_adagrad(const lk_update *update, float *square_sum, float eps
   const lk_update u = *update;
   EACH {
     float g = gradient(u, i);
-    square_sum[i] += g * g;
+    square_sum[i] = OLD(square_sum) + g * g;
     move(u, i, rate * g / (ROOT(square_sum[i]) + epsilon));
   }
 }
@@ -136,9 +139,9 @@ VECTORIZED void lk_adadelta(const lk_update *update, float *mean_square, float *
   const lk_update u = *update;
   EACH {
     float g = gradient(u, i);
-    mean_square[i] = rho * mean_square[i] + one_minus_rho * (g * g);
-    float d = ROOT(mean_square_update[i] + epsilon) / ROOT(mean_square[i] + epsilon) * g;
-    mean_square_update[i] = rho * mean_square_update[i] + one_minus_rho * (d * d);
+    mean_square[i] = rho * OLD(mean_square) + one_minus_rho * (g * g);
+    float d = ROOT(OLD(mean_square_update) + epsilon) / ROOT(mean_square[i] + epsilon) * g;
+    mean_square_update[i] = rho * OLD(mean_square_update) + one_minus_rho * (d * d);
     move(u, i, rate * d);
   }
 }
@@ -148,9 +151,9 @@ INLINE void blend(const lk_update u, float *first_moment, float *second_moment, 
                   float root_scale, float rate, float epsilon, float lambda) {
   EACH {
     float g = gradient(u, i);
-    first_moment[i] = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-    second_moment[i] = b.beta2 * second_moment[i] + b.one_minus_beta2 * (g * g);
-    mean_square[i] = rho * mean_square[i] + one_minus_rho * (g * g);
+    first_moment[i] = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+    second_moment[i] = b.beta2 * OLD(second_moment) + b.one_minus_beta2 * (g * g);
+    mean_square[i] = rho * OLD(mean_square) + one_minus_rho * (g * g);
     float adam = adam_rate * first_moment[i] / (ROOT(second_moment[i]) * root_scale + epsilon);
     float rmsprop = rate * g / (ROOT(mean_square[i]) + epsilon);
     if (last_difference) last_difference[i] = rmsprop - adam;
@@ -178,8 +181,8 @@ VECTORIZED void lk_rmsprop_first_moment(const lk_update *update, float *first_mo
   const lk_moments b = *moments;
   EACH {
     float g = gradient(u, i);
-    first_moment[i] = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-    mean_square[i] = b.beta2 * mean_square[i] + b.one_minus_beta2 * (g * g);
+    first_moment[i] = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+    mean_square[i] = b.beta2 * OLD(mean_square) + b.one_minus_beta2 * (g * g);
     move(u, i, rate * first_moment[i] / (ROOT(mean_square[i]) + epsilon));
   }
 }
@@ -189,8 +192,8 @@ VECTORIZED void lk_lion(const lk_update *update, float *first_moment, const lk_m
   const lk_moments b = *moments;
   EACH {
     float g = gradient(u, i);
-    float c = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-    first_moment[i] = b.beta2 * first_moment[i] + b.one_minus_beta2 * g;
+    float c = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+    first_moment[i] = b.beta2 * OLD(first_moment) + b.one_minus_beta2 * g;
     move(u, i, c > 0 ? rate : c < 0 ? -rate : 0);
   }
 }
@@ -235,14 +238,14 @@ VECTORIZED void lk_sum_adam_products(const lk_update *update, const float *first
                                      size_t first) {
   const lk_update u = *update;
   SUM(u.count, (double)gradient(u, i) *
-                   (double)adam_direction(first_moment[i], second_moment[i], moment_scale, root_scale, epsilon))
+                   (double)adam_direction(OLD(first_moment), OLD(second_moment), moment_scale, root_scale, epsilon))
 }
 
 INLINE double lamb_square(const lk_update u, size_t i, float *first_moment, float *second_moment, const lk_moments b,
                           float moment_scale, float root_scale, float epsilon, float decay) {
   float g = gradient(u, i);
-  float m = first_moment[i] = b.beta1 * first_moment[i] + b.one_minus_beta1 * g;
-  float v = second_moment[i] = b.beta2 * second_moment[i] + b.one_minus_beta2 * (g * g);
+  float m = first_moment[i] = b.beta1 * OLD(first_moment) + b.one_minus_beta1 * g;
+  float v = second_moment[i] = b.beta2 * OLD(second_moment) + b.one_minus_beta2 * (g * g);
   double r = adam_direction(m, v, moment_scale, root_scale, epsilon) + decay * u.parameters[i];
   return r * r;
 }

@@ -11,6 +11,10 @@
 
 #if defined(__linux__)
 
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010 /* Linux 5.1 */
+#endif
+
 /* Anonymous memory with a descriptor: nothing is left behind, however its processes end. It can never shrink, so that no
  * reader is killed by a page that is gone. */
 int lk_memory_create(size_t size) {
@@ -25,8 +29,11 @@ int lk_memory_create(size_t size) {
   return -1;
 }
 
-/* Only what the link says is such memory is opened: a number may mean any file of any process. */
-int lk_memory_open(int process, int descriptor, size_t size) {
+/* From now on other processes can map it to read alone; mappings that are there stay as they are. Older systems cannot. */
+void lk_memory_make_read_only(int descriptor) { (void)fcntl(descriptor, F_ADD_SEALS, F_SEAL_FUTURE_WRITE); }
+
+/* Only what the link says is such memory, of this user, is opened: a number may mean any file of any process. */
+int lk_memory_open(int process, int descriptor, size_t size, int is_writable) {
   static const char expected[] = "/memfd:lockstep (deleted)";
   char path[64], target[sizeof expected + 1];
   snprintf(path, sizeof path, "/proc/%d/fd/%d", process, descriptor);
@@ -36,11 +43,11 @@ int lk_memory_open(int process, int descriptor, size_t size) {
     errno = ENOENT;
     return -1;
   }
-  int opened = open(path, O_RDWR | O_CLOEXEC);
+  int opened = open(path, (is_writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
   if (opened < 0) return -1;
   struct stat status;
   int seals = fcntl(opened, F_GET_SEALS);
-  if (fstat(opened, &status) == 0 && status.st_size == (off_t)size && seals >= 0 && (seals & F_SEAL_SHRINK)) {
+  if (fstat(opened, &status) == 0 && status.st_uid == geteuid() && status.st_size == (off_t)size && seals >= 0 && (seals & F_SEAL_SHRINK)) {
     return opened;
   }
   close(opened);
@@ -56,8 +63,10 @@ int lk_memory_create(size_t size) {
   return -1;
 }
 
-int lk_memory_open(int process, int descriptor, size_t size) {
-  (void)process, (void)descriptor, (void)size;
+void lk_memory_make_read_only(int descriptor) { (void)descriptor; }
+
+int lk_memory_open(int process, int descriptor, size_t size, int is_writable) {
+  (void)process, (void)descriptor, (void)size, (void)is_writable;
   errno = ENOSYS;
   return -1;
 }

@@ -31,6 +31,9 @@ public struct Floats: @unchecked Sendable {
     return Floats(base: base + range.lowerBound, count: range.count)
   }
 
+  /// As many values, `distance` values further on in the same buffer.
+  package func displaced(by distance: Int) -> Floats { Floats(base: base + distance, count: count) }
+
   /// The view's bytes, in this machine's order.
   @inlinable public var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Float>.stride)

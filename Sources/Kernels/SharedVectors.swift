@@ -28,7 +28,9 @@ public final class SharedVectors: @unchecked Sendable {
   private let free: Mutex<[Int]>
 
   /// Memory for `vectors` vectors of `count` values; nil where the system has none to share.
-  public init?(vectors: Int, count: Int) {
+  ///
+  /// - Parameter isReadOnly: whether other processes may only read them.
+  public init?(vectors: Int, count: Int, isReadOnly: Bool = false) {
     guard let size = SharedVectors.size(vectors: vectors, count: count) else { return nil }
     descriptor = lk_memory_create(size)
     guard descriptor >= 0 else { return nil }
@@ -36,6 +38,7 @@ public final class SharedVectors: @unchecked Sendable {
       close(descriptor)
       return nil
     }
+    if isReadOnly { lk_memory_make_read_only(descriptor) }
     (self.base, self.size) = (base, size)
     name = Name(
       process: getpid(), descriptor: descriptor, token: UInt64.random(in: 1...UInt64.max), vectors: vectors,
@@ -44,11 +47,17 @@ public final class SharedVectors: @unchecked Sendable {
     base.storeBytes(of: name.token, as: UInt64.self)
   }
 
-  /// Maps what another process has made; nil where that cannot be, on another machine for one.
-  public init?(_ name: Name, isWritable: Bool) {
+  /// Maps what another process of this user has made; nil where that cannot be, on another machine for one, and where it is
+  /// the memory of one of `others`, by whatever name.
+  public init?(_ name: Name, isWritable: Bool, otherThan others: [SharedVectors] = []) {
     guard let size = SharedVectors.size(vectors: name.vectors, count: name.count) else { return nil }
-    descriptor = lk_memory_open(name.process, name.descriptor, size)
+    descriptor = lk_memory_open(name.process, name.descriptor, size, isWritable ? 1 : 0)
     guard descriptor >= 0 else { return nil }
+    let file = fileNumber(descriptor)
+    guard !others.contains(where: { fileNumber($0.descriptor) == file }) else {
+      close(descriptor)
+      return nil
+    }
     let protection = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
     guard let base = SharedVectors.map(descriptor, size, protection) else {
       close(descriptor)
@@ -70,8 +79,13 @@ public final class SharedVectors: @unchecked Sendable {
 
   private static let page = 1 << 14
 
+  /// How many vectors there can be.
+  public static let vectorCounts = 1...1 << 16
+  /// How many values a vector can have.
+  public static let lengths = 1...1 << 40
+
   private static func size(vectors: Int, count: Int) -> Int? {
-    guard vectors > 0, vectors <= 1 << 16, count > 0, count <= 1 << 40 else { return nil }
+    guard vectorCounts.contains(vectors), lengths.contains(count) else { return nil }
     let (size, overflow) = stride(count).multipliedReportingOverflow(by: vectors)
     return overflow || size > Int.max - page ? nil : size + page
   }
@@ -121,4 +135,11 @@ public final class SharedVectors: @unchecked Sendable {
 
     deinit { vectors.free.withLock { $0.append(index) } }
   }
+}
+
+/// What the system calls the file of an open descriptor, by whatever name it was opened.
+private func fileNumber(_ descriptor: Int32) -> [UInt64] {
+  var status = stat()
+  fstat(descriptor, &status)
+  return [UInt64(status.st_dev), UInt64(status.st_ino)]
 }

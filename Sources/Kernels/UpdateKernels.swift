@@ -17,6 +17,9 @@ public struct UpdateVectors: Sendable {
   public var decay: Double
   /// ηλ of decoupled decay, the share of the parameters that is taken off.
   public var shrink: Double
+  /// Where the slots' values before the step are: so many values from the slots, in the same buffer. 0 updates slots in
+  /// place.
+  public var before = 0
 
   /// Views of one range, without clipping and decay.
   public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
@@ -44,7 +47,8 @@ public struct UpdateVectors: Sendable {
     precondition(slots.allSatisfy { $0.count == parameters.count })
     var update = lk_update(
       parameters: parameters.base, gradient_sum: gradientSum.base, updated: updated.base, count: parameters.count,
-      scale: Float(scale), clip: Float(clip), decay: Float(decay), shrink: Float(shrink))
+      scale: Float(scale), clip: Float(clip), decay: Float(decay), shrink: Float(shrink),
+      before: before)
     kernel(&update)
   }
 }
@@ -60,8 +64,8 @@ public struct MomentDecays: Sendable {
   }
 }
 
-/// One fused pass each: averages and clips the gradient, updates the slots in place, writes the new parameters. The rules
-/// that use them have the equations.
+/// One fused pass each: averages and clips the gradient, reads the slots of before the step, writes them and the new
+/// parameters. The rules that use them have the equations.
 extension UpdateVectors {
   /// θ − η g.
   public func gradientDescent(rate: Double) {

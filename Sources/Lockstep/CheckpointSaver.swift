@@ -35,7 +35,7 @@ final class CheckpointSaver {
       guard plan.testCount == 0 || !plan.isEvaluationDue(afterStep: report.step - 1) else { return false }
       step = report.step
     case .evaluation(let report): step = report.step
-    case .workerJoined, .workerLeft, .waiting, .warning: return false
+    case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: return false
     }
     guard step < plan.totalSteps, !writer.isBusy else { return false }
     return switch interval {

@@ -8,7 +8,14 @@ enum Transport: String, ExpressibleByArgument, CaseIterable {
   case zmq
 }
 
-/// How a coordinator talks to its workers, and how long it waits for them.
+/// How a coordinator talks to its workers, which it takes, and how long it waits for them.
+struct Connections {
+  var sharesMemory = true
+  var acceptsOtherNumerics = false
+  var limits = Limits()
+}
+
+/// The options that ``Connections`` come from.
 struct ConnectionFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -27,10 +34,15 @@ struct ConnectionFlags: ParsableArguments {
       "How long a run without a worker, or without progress, waits before it is saved and ends.", valueName: "seconds"))
   var workerTimeout = 300.0
 
-  var limits: Limits {
-    var limits = Limits(silence: silenceLimit)
-    limits.workers = workerTimeout
-    return limits
+  @Flag(
+    help: "Take in workers that compute other bits than the first one: the result then depends on who computes what.")
+  var acceptOtherNumerics = false
+
+  var connections: Connections {
+    var connections = Connections(sharesMemory: transport == .auto, acceptsOtherNumerics: acceptOtherNumerics)
+    connections.limits = Limits(silence: silenceLimit)
+    connections.limits.workers = workerTimeout
+    return connections
   }
 
   func validate() throws {

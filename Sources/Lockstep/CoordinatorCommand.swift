@@ -36,8 +36,8 @@ struct CoordinatorCommand: ParsableCommand {
     let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: 0, transport: flags.connections.transport, security: security,
-      timeline: timeline, limits: flags.connections.limits)
+      binding: boundEndpoint(bind), awaitedWorkers: 0, flags.connections.connections, security: security, timeline: timeline)
+    defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
     say(run.headline)
     let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)

@@ -67,9 +67,8 @@ struct LaunchCommand: ParsableCommand {
     let run = try flags.start(signals)
     let (own, workers) = (try CurveKeyPair.random(), try CurveKeyPair.random())
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, transport: flags.connections.transport,
-      security: CoordinatorSecurity(own, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil,
-      limits: flags.connections.limits)
+      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, flags.connections.connections,
+      security: CoordinatorSecurity(own, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)
     say(run.headline)
@@ -85,6 +84,7 @@ struct LaunchCommand: ParsableCommand {
       pair: workers, coordinator: own.publicKey, show: complain)
     let processes = try WorkerProcesses(places, mailbox: coordinator.mailbox, mostRestarts: maxRestarts)
     defer { processes.stop() }
+    defer { coordinator.waitForWorkers() }
     try run.run(coordinator, command: "launch --hosts \(shellQuoted(self.hosts))\(arguments)")
   }
 

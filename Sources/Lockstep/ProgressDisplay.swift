@@ -34,7 +34,7 @@ final class ProgressDisplay {
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
       warn("\(who) has left: \(reason); \(count > 0 ? Lockstep.count(count, "worker") : "no worker is") left")
     case .waiting(let seconds, let limit): showWait(seconds, limit)
-    case .warning(let text): warn(text)
+    case .otherNumerics(let text), .warning(let text): warn(text)
     case .step(let report): show(report, statistics)
     case .evaluation(let report): show(report, statistics)
     }

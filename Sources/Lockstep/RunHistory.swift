@@ -85,7 +85,7 @@ struct RunHistory: Equatable, Sendable {
       epochs[last].testLoss = report.loss
       epochs[last].testAccuracy = report.accuracy
       epochs[last].testR2 = report.r2.flatMap { $0.isFinite ? $0 : nil }
-    case .workerLeft, .waiting, .warning: break
+    case .workerLeft, .waiting, .otherNumerics, .warning: break
     }
   }
 

@@ -41,16 +41,15 @@ struct TrainCommand: ParsableCommand {
     let run = try flags.start(signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
-      workers: workers, threads: threads, mostRestarts: maxRestarts, transport: flags.connections.transport,
-      timeline: timeline, limits: flags.connections.limits)
+      workers: workers, threads: threads, mostRestarts: maxRestarts, flags.connections.connections,
+      timeline: timeline)
   }
 }
 
 extension TrainingRun {
   /// Runs to the end with a coordinator in this process and worker processes beside it.
   func runLocally(
-    workers: Int, threads: Int, mostRestarts: Int, transport: Transport = .auto, timeline path: String? = nil,
-    limits: Limits = Limits()
+    workers: Int, threads: Int, mostRestarts: Int, _ connections: Connections = Connections(), timeline path: String? = nil
   ) throws {
     let timeline = try path.map { try Timeline($0, process: "coordinator") }
     // After the workers' ends.
@@ -58,12 +57,13 @@ extension TrainingRun {
     let address = try LocalAddress()
     defer { address.remove() }
     let coordinator = try makeCoordinator(
-      binding: address.endpoint, awaitedWorkers: workers, transport: transport, timeline: timeline, limits: limits)
+      binding: address.endpoint, awaitedWorkers: workers, connections, timeline: timeline)
     endOnSignal(coordinator)
     let places = try WorkerPlace.here(
       workers, threads: threads, connectingTo: coordinator.address, timeline: path)
     let processes = try WorkerProcesses(places, mailbox: coordinator.mailbox, mostRestarts: mostRestarts)
     defer { processes.stop() }
+    defer { coordinator.waitForWorkers() }
     try run(coordinator, command: "train")
   }
 }

@@ -35,12 +35,13 @@ final class TrainingRun {
 
   /// A coordinator that begins where the run does.
   func makeCoordinator(
-    binding endpoint: String, awaitedWorkers: Int, transport: Transport, security: CoordinatorSecurity? = nil,
-    timeline: Timeline?, limits: Limits
+    binding endpoint: String, awaitedWorkers: Int, _ connections: Connections,
+    security: CoordinatorSecurity? = nil, timeline: Timeline?
   ) throws -> Coordinator {
     try Coordinator(
       prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint,
-      sharesMemory: transport == .auto, security: security, timeline: timeline, limits: limits)
+      sharesMemory: connections.sharesMemory, acceptsOtherNumerics: connections.acceptsOtherNumerics,
+      security: security, timeline: timeline, limits: connections.limits)
   }
 
   /// What is trained on what.
@@ -94,9 +95,9 @@ final class TrainingRun {
           history?.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
-        if checkpoints.isDue(event), coordinator.isReadyToSave {
+        if checkpoints.isDue(event) {
           let start = Instant.now
-          if let next = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: false) {
+          if let next = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart())) {
             try folder.flush()
             checkpoints.save(next)
             try folder.record(
@@ -120,7 +121,7 @@ final class TrainingRun {
       throw failure
     }
     let summary = end(nil)
-    if let last = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart()), isLast: true) {
+    if let last = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart())) {
       do {
         try folder.flush()
         try checkpoints.saveAtOnce(last)
@@ -135,7 +136,7 @@ final class TrainingRun {
   /// Saves a run that ends before its time, and says from where it can be resumed.
   private func keepCheckpoint(of coordinator: Coordinator, seconds: Double, _ command: String) {
     do {
-      if let last = coordinator.checkpoint(statistics.saved(seconds: seconds), isLast: true) {
+      if let last = coordinator.checkpoint(statistics.saved(seconds: seconds)) {
         try folder.flush()
         try checkpoints.saveAtOnce(last)
       } else {

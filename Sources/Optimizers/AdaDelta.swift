@@ -26,6 +26,9 @@ public struct AdaDelta: UpdateRule {
   /// E[g²] and E[Δx²].
   public let slots = ["mean-square", "mean-square-update"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let rho, epsilon: Double
 
   /// A rule with these values.

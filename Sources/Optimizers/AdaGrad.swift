@@ -21,6 +21,9 @@ public struct AdaGrad: UpdateRule {
   /// s.
   public let slots = ["square-sum"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let epsilon: Double
 
   /// A rule with these values.

@@ -29,6 +29,9 @@ public struct Adam: UpdateRule {
   /// Baydin et al.'s Adam-HD.
   public static let hasHypergradient = true
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let beta1, beta2, epsilon: Double
   private let correctsBias, hasEpsilonHat, keepsLargest: Bool
   private let hypergradientRate: Double?

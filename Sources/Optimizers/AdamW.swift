@@ -21,6 +21,9 @@ public struct AdamW: UpdateRule {
   /// λ.
   public static let weightDecay = WeightDecay.decoupled(0.01)
 
+  /// As Adam's kernels do.
+  public static let writesSlotsBeside = true
+
   private let adam: Adam
 
   /// A rule with these values.

@@ -32,6 +32,9 @@ public struct Blend: UpdateRule {
     case constant, toRMSprop, toAdam, auto
   }
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let beta1, beta2, rho, epsilon, lambda, lambdaRate: Double
   private let course: Course
 
@@ -56,7 +59,7 @@ public struct Blend: UpdateRule {
 
   /// Adds to gₜ · (Δ_rmsprop − Δ_adam)ₜ₋₁.
   public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
-    sums[0].addGradientProducts(range.vectors, range.slots[3].readOnly)
+    sums[0].addGradientProducts(range.vectors, range.slotBefore(3))
   }
 
   /// Moves λ.

@@ -24,6 +24,9 @@ public struct LAMB: UpdateRule {
   /// m and v.
   public let slots = ["first-moment", "second-moment"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let beta1, beta2, epsilon: Double
 
   /// A rule with these values.

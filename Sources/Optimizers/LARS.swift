@@ -25,6 +25,9 @@ public struct LARS: UpdateRule {
   /// u.
   public let slots = ["velocity"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let momentum, trust: Double
 
   /// A rule with these values.

@@ -23,6 +23,9 @@ public struct Lion: UpdateRule {
   /// m.
   public let slots = ["first-moment"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let beta1, beta2: Double
 
   /// A rule with these values.

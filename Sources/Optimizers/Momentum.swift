@@ -22,6 +22,9 @@ public struct Momentum: UpdateRule {
   /// u.
   public let slots = ["velocity"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let momentum, dampening: Double
 
   /// A rule with these values.

@@ -22,6 +22,9 @@ public struct NAdam: UpdateRule {
   /// m and v.
   public let slots = ["first-moment", "second-moment"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let beta1, beta2, epsilon: Double
 
   /// A rule with these values.

@@ -20,6 +20,9 @@ public struct Nesterov: UpdateRule {
   /// u.
   public let slots = ["velocity"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let momentum: Double
 
   /// A rule with these values.

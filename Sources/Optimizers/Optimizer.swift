@@ -26,19 +26,23 @@ public struct Optimizer: Sendable {
     public var parameters: Floats
     /// The gradient summed over the step's examples.
     public var gradientSum: Floats
-    /// The rule's slots.
+    /// The rule's slots, to be written.
     public var slots: [MutableFloats]
+    /// Where the slots before the step are: so many values from ``slots``, in the same buffer; 0 updates in place.
+    public var before: Int
     /// θ after the step.
     public var updated: MutableFloats
 
     /// Views of one range.
     public init(
-      start: Int, parameters: Floats, gradientSum: Floats, slots: [MutableFloats], updated: MutableFloats
+      start: Int, parameters: Floats, gradientSum: Floats, slots: [MutableFloats], before: Int = 0,
+      updated: MutableFloats
     ) {
       self.start = start
       self.parameters = parameters
       self.gradientSum = gradientSum
       self.slots = slots
+      self.before = before
       self.updated = updated
     }
   }
@@ -103,6 +107,7 @@ public struct Optimizer: Sendable {
       let norm = squares.value.squareRoot()
       if norm > clipNorm { scale *= clipNorm / norm }
     }
+    if rule.sums != .none { for part in parts { copySlots(part) } }
     switch rule.sums {
     case .none: break
     case .overall(let count):
@@ -120,8 +125,15 @@ public struct Optimizer: Sendable {
     }
   }
 
+  /// For a rule that updates slots in place: brings those before the step to where they are written.
+  private func copySlots(_ part: Part) {
+    guard part.before != 0, !type(of: rule).writesSlotsBeside else { return }
+    for slot in part.slots { slot.copy(slot.readOnly.displaced(by: part.before)) }
+  }
+
   /// Updates a range. Ranges may come in any order, on any thread.
   public func update(_ part: Part) {
+    if rule.sums == .none { copySlots(part) }
     for (_, range) in cut(part) { rule.update(range, step) }
   }
 
@@ -161,6 +173,7 @@ public struct Optimizer: Sendable {
     let decay = !decaysBiases && tensor.map { tensors[$0].isBias } == true ? 0 : decay
     if decayKind == .coupled { vectors.decay = decay }
     if decayKind == .decoupled { vectors.shrink = step.learningRate * decay }
+    if type(of: rule).writesSlotsBeside { vectors.before = part.before }
     var update = UpdateRange(vectors, slots: part.slots.map { $0[range] })
     if decayKind == .own { update.ownDecay = decay }
     if let tensor, tensor < tensorSums.count { update.tensorSums = tensorSums[tensor] }

@@ -22,6 +22,9 @@ public struct RMSprop: UpdateRule {
     Hyperparameter("centered", default: false), Hyperparameter("epsilon-inside", default: false),
   ]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let rho, momentum, epsilon, epsilonInside: Double
   private let isCentered: Bool
 

@@ -23,6 +23,9 @@ public struct RMSpropMomentum: UpdateRule {
   /// m and v.
   public let slots = ["first-moment", "mean-square"]
 
+  /// As its kernels do.
+  public static let writesSlotsBeside = true
+
   private let beta1, rho, epsilon: Double
 
   /// A rule with these values.

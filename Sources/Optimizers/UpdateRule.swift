@@ -16,6 +16,9 @@ public protocol UpdateRule: Sendable {
   static var weightDecay: WeightDecay { get }
   /// Whether `--schedule hypergradient` goes with it: it then measures the hypergradient. The default is no.
   static var hasHypergradient: Bool { get }
+  /// Whether ``update(_:_:)`` and ``measure(_:_:into:)`` read the slots by ``UpdateRange/slotBefore(_:)`` and only write
+  /// ``UpdateRange/slots``. The default is no: the slots are then copied first and updated in place.
+  static var writesSlotsBeside: Bool { get }
 
   /// A rule with these values; each has been checked against its range.
   init(_ values: HyperparameterValues)
@@ -50,6 +53,8 @@ extension UpdateRule {
   public static var weightDecay: WeightDecay { .either }
   /// No.
   public static var hasHypergradient: Bool { false }
+  /// No.
+  public static var writesSlotsBeside: Bool { false }
   /// None.
   public var sums: RuleSums { .none }
   /// As the equations read.
@@ -95,7 +100,7 @@ public struct UpdateStep: Equatable, Sendable {
 public struct UpdateRange: Sendable {
   /// θ, the gradient, the new θ.
   public var vectors: UpdateVectors
-  /// The rule's slots, in the order of its names; updated in place.
+  /// The rule's slots, in the order of its names; to be updated in place, unless the rule writes them beside.
   public var slots: [MutableFloats]
   /// λ where the rule has a place of its own for weight decay.
   public var ownDecay = 0.0
@@ -107,6 +112,9 @@ public struct UpdateRange: Sendable {
     self.vectors = vectors
     self.slots = slots
   }
+
+  /// Slot `index` as it was before the step.
+  public func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
 
   /// Element by element: the reference's loop.
   func each(_ body: (_ index: Int, _ gradient: Double) -> Void) {

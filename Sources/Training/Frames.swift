@@ -34,16 +34,19 @@ struct Frames {
     self.payload = payload.isEmpty ? nil : Message(copying: UnsafeRawBufferPointer(rebasing: payload))
   }
 
-  /// The payload as JSON of a type.
-  func decode<Value: Decodable>(_: Value.Type) throws(WireError) -> Value {
+  /// The payload as JSON of a type, its numbers checked.
+  func decode<Value: ControlPayload>(_: Value.Type) throws(WireError) -> Value {
     guard let payload else { throw .notJSON(header.kind, "it is missing") }
+    let value: Value
     do {
-      return try JSONDecoder().decode(Value.self, from: Data(payload.bytes))
+      value = try JSONDecoder().decode(Value.self, from: Data(payload.bytes))
     } catch let error as DecodingError {
       throw .notJSON(header.kind, "it is not the JSON that is needed (\(type(of: error)))")
     } catch {
       throw .notJSON(header.kind, "\(error)")
     }
+    try value.check()
+    return value
   }
 }
 

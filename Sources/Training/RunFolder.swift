@@ -58,7 +58,7 @@ public final class RunFolder {
         "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
           + "\"test_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
       try metrics.flush()
-    case .workerJoined, .workerLeft, .waiting, .warning: break
+    case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: break
     }
   }
 

@@ -41,6 +41,8 @@ public struct RunSummary: Codable, Sendable {
   public var seconds = 0.0
   /// Where the steps' time went; evaluations are left out.
   public var stepTime = TimeSplit()
+  /// The workers whose bits were not those of the run's first worker, where they were let in; nil where all had the same.
+  public var otherNumerics: [String]?
   /// Steps over the time from the first step's start to the last one's end, evaluations left out.
   public var stepsPerSecond: Double?
 
@@ -56,6 +58,7 @@ public struct RunSummary: Codable, Sendable {
     case parameterCount = "parameter_count"
     case parametersSHA256 = "parameters_sha256"
     case seconds
+    case otherNumerics = "other_numerics"
     case stepTime = "step_time"
     case stepsPerSecond = "steps_per_second"
   }
@@ -119,6 +122,9 @@ public struct RunStatistics: Codable, Sendable {
       summary.testAccuracy = report.accuracy
       summary.testR2 = report.r2?.isFinite == true ? report.r2 : nil
     case .workerLeft(_, let number, _, _): threads[number] = nil
+    case .otherNumerics(let text):
+      // One line a worker that joins; a worker that comes back again and again must not fill the memory.
+      if (summary.otherNumerics ?? []).count < 100 { summary.otherNumerics = (summary.otherNumerics ?? []) + [text] }
     case .waiting, .warning: break
     }
   }

@@ -10,6 +10,8 @@ public enum TrainingEvent: Sendable {
   case step(StepReport)
   /// The test part was computed.
   case evaluation(EvaluationReport)
+  /// A worker whose bits are not the run's takes part all the same, as the user has allowed.
+  case otherNumerics(String)
   /// Something a user should know that does not stop the run.
   case warning(String)
 }

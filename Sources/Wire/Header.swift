@@ -2,26 +2,33 @@
 ///
 /// All fields are little-endian; the header is exactly 64 bytes.
 ///
-/// | offset | size | field          | meaning                                                            |
-/// | -----: | ---: | -------------- | ------------------------------------------------------------------ |
-/// |      0 |    4 | magic          | "LKST"                                                             |
-/// |      4 |    2 | version        | of the protocol; this and the two fields around it never move      |
-/// |      6 |    2 | kind           | ``MessageKind``                                                    |
-/// |      8 |    8 | run            | the training run; 0 where the sender does not know it yet          |
-/// |     16 |    8 | session        | one membership of one worker; 0 before WELCOME                     |
-/// |     24 |    8 | step           | steps done, updated or skipped, before what the message is about   |
-/// |     32 |    4 | node start     | first leaf of the range or tree node                               |
-/// |     36 |    4 | node end       | one past its last leaf                                             |
-/// |     40 |    4 | chunk          | which range of the parameter vector                                |
-/// |     44 |    4 | task           | ``TaskKind``: what the step's leaves are, training or evaluation   |
-/// |     48 |    8 | payload length | bytes in the frame that follows; 0 for none                        |
-/// |     56 |    8 | place          | 0, or in place of a payload 1 + the index of the vector in the     |
-/// |        |      |                | sender's shared memory; in ASSIGN 1: gradients may stay there      |
+/// | offset | size | field          | range     | meaning                                                          |
+/// | -----: | ---: | -------------- | --------- | ---------------------------------------------------------------- |
+/// |      0 |    4 | magic          |           | "LKST"                                                           |
+/// |      4 |    2 | version        |           | of the protocol; this and the two fields around it never move    |
+/// |      6 |    2 | kind           | 1…12      | ``MessageKind``                                                  |
+/// |      8 |    8 | run            | any       | the training run; 0 where the sender does not know it yet        |
+/// |     16 |    8 | session        | any       | one membership of one worker; 0 before WELCOME                   |
+/// |     24 |    8 | step           | 0…2⁴⁸     | steps done, updated or skipped, before what the message is about |
+/// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
+/// |     36 |    4 | node end       | any       | one past its last leaf                                           |
+/// |     40 |    4 | chunk          | any       | which range of the parameter vector                              |
+/// |     44 |    4 | task           | 0…2       | ``TaskKind``: what the step's leaves are, training or evaluation |
+/// |     48 |    8 | payload length | 0…2⁴⁰     | bytes in the frame that follows; 0 for none                      |
+/// |     56 |    8 | place          | 0…2¹⁶     | 0, or in place of a payload 1 + the index of the vector in the   |
+/// |        |      |                |           | sender's shared memory; in ASSIGN 1: gradients may stay there    |
+///
+/// ASSIGN, PUSH and METRICS name a task and at least one leaf, and PUSH's task is training. A header outside of these
+/// ranges is refused when it is decoded; that leaves, chunk, place and payload length fit the job, where it is handled.
 public struct Header: Equatable, Sendable {
   /// The protocol version that this code speaks.
-  public static let protocolVersion: UInt16 = 4
+  public static let protocolVersion: UInt16 = 5
   /// How many bytes an encoded header has.
   public static let size = 64
+  /// Steps that a message can be about.
+  public static let steps: ClosedRange<UInt64> = 0...1 << 48
+  static let payloadLengths: ClosedRange<UInt64> = 0...1 << 40
+  static let places: ClosedRange<UInt64> = 0...1 << 16
   static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
 
   /// What the message says.
@@ -104,10 +111,16 @@ public struct Header: Equatable, Sendable {
     guard let task = TaskKind(rawValue: rawTask) else { throw .unknownTask(rawTask) }
     let (start, end) = (get(UInt32.self, at: 32), get(UInt32.self, at: 36))
     guard start <= end else { throw .reversedLeaves(start, end) }
+    if kind.isAboutLeaves {
+      guard start < end else { throw .noLeaves(kind) }
+      guard task == .train || task == .evaluate && kind != .push else { throw .wrongTask(task, kind) }
+    }
     self.init(
-      kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16), step: get(UInt64.self, at: 24),
-      leaves: start..<end, chunk: get(UInt32.self, at: 40), task: task, payloadLength: get(UInt64.self, at: 48),
-      place: get(UInt64.self, at: 56))
+      kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16),
+      step: try Header.steps.checked(get(UInt64.self, at: 24), "step"), leaves: start..<end,
+      chunk: get(UInt32.self, at: 40), task: task,
+      payloadLength: try Header.payloadLengths.checked(get(UInt64.self, at: 48), "payload length"),
+      place: try Header.places.checked(get(UInt64.self, at: 56), "place"))
   }
 }
 
@@ -117,7 +130,7 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case hello = 1
   /// Coordinator: the job, and the worker's session (JSON).
   case welcome = 2
-  /// Worker: its data's fingerprint and its model's layout (JSON); it can compute from now on.
+  /// Worker: its data's fingerprint, its model's layout and the bits that it computes (JSON); it can compute from now on.
   case ready = 3
   /// Coordinator: why the worker can't take part (JSON). The last message of a session.
   case refuse = 4
@@ -137,6 +150,23 @@ public enum MessageKind: UInt16, Sendable, CaseIterable {
   case goodbye = 11
   /// Coordinator: the session of this header is over, or was another process's; the worker may say hello again.
   case lost = 12
+}
+
+extension MessageKind {
+  /// Whether the header must name leaves and what they are.
+  var isAboutLeaves: Bool { self == .assign || self == .push || self == .metrics }
+}
+
+extension ClosedRange {
+  /// `value`, a number called `name` that a peer has sent.
+  ///
+  /// - Throws: ``WireError/outOfRange(_:value:range:)`` where it is outside of the range.
+  package func checked(_ value: Bound, _ name: String) throws(WireError) -> Bound {
+    guard contains(value) else {
+      throw .outOfRange(name, value: "\(value)", range: "\(lowerBound) to \(upperBound)")
+    }
+    return value
+  }
 }
 
 /// What a step's leaves are.

@@ -1,14 +1,14 @@
 /// What a tree node sums besides the gradient. 48 bytes on the wire, little-endian:
 ///
-/// | offset | size | field          | unit                                                |
-/// | -----: | ---: | -------------- | --------------------------------------------------- |
-/// |      0 |    8 | examples       | count                                               |
-/// |      8 |    8 | loss           | summed over the examples, float64                   |
-/// |     16 |    8 | correct        | examples classified right                           |
-/// |     24 |    8 | squared error  | summed over examples and outputs, float64           |
-/// |     32 |    8 | compute time   | seconds of compute threads, float64; not part of the result |
-/// |     40 |    4 | leaf           | of the first flaw (``Flaw``), else −1               |
-/// |     44 |    4 | tensor         | of the first flaw, else −1                          |
+/// | offset | size | field         | range      | unit                                                           |
+/// | -----: | ---: | ------------- | ---------- | -------------------------------------------------------------- |
+/// |      0 |    8 | examples      | 0…2⁴⁰      | count                                                          |
+/// |      8 |    8 | loss          | any        | summed over the examples, float64                              |
+/// |     16 |    8 | correct       | ≤ examples | examples classified right                                      |
+/// |     24 |    8 | squared error | not below 0 | summed over examples and outputs, float64; NaN where a flaw is |
+/// |     32 |    8 | compute time  | 0…10⁹      | seconds of compute threads, float64; not part of the result    |
+/// |     40 |    4 | leaf          | from −1 on | of the first flaw (``Flaw``), else −1                          |
+/// |     44 |    4 | tensor        | from −1 on | of the first flaw, else −1                                     |
 public struct NodeMetrics: Equatable, Sendable {
   /// How many bytes encoded metrics have.
   public static let size = 48
@@ -54,11 +54,11 @@ public struct NodeMetrics: Equatable, Sendable {
     self.flaw = flaw
   }
 
-  /// The parent's metrics. Along the tree, so that the sums' bits never depend on who computed what; the counts wrap
-  /// because a hostile peer may send any. The left flaw is the first.
+  /// The parent's metrics. Along the tree, so that the sums' bits never depend on who computed what. The left flaw is the
+  /// first.
   public static func + (left: NodeMetrics, right: NodeMetrics) -> NodeMetrics {
     NodeMetrics(
-      examples: left.examples &+ right.examples, loss: left.loss + right.loss, correct: left.correct &+ right.correct,
+      examples: left.examples + right.examples, loss: left.loss + right.loss, correct: left.correct + right.correct,
       squaredError: left.squaredError + right.squaredError, computeSeconds: left.computeSeconds + right.computeSeconds,
       flaw: left.flaw ?? right.flaw)
   }
@@ -78,23 +78,31 @@ public struct NodeMetrics: Equatable, Sendable {
     }
   }
 
+  /// The most examples that a node may cover.
+  public static let exampleCounts: ClosedRange<Int64> = 0...1 << 40
+
   /// Reads metrics.
   ///
-  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not exactly 48.
+  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not exactly 48, and
+  ///   ``WireError/outOfRange(_:value:range:)``.
   public init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
     guard bytes.count == NodeMetrics.size else { throw .payloadLength(found: bytes.count, expected: NodeMetrics.size) }
-    func double(at offset: Int) -> Double {
-      Double(bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+    func integer<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value {
+      Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
-    func index(at offset: Int) -> Int? {
-      let index = Int32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
+    func double(at offset: Int) -> Double { Double(bitPattern: integer(UInt64.self, at: offset)) }
+    func index(_ name: String, at offset: Int) throws(WireError) -> Int? {
+      let index = try (-1...Int32.max).checked(integer(Int32.self, at: offset), name)
       return index < 0 ? nil : Int(index)
     }
-    let (leaf, tensor) = (index(at: 40), index(at: 44))
+    let examples = try NodeMetrics.exampleCounts.checked(integer(Int64.self, at: 0), "count of examples")
+    let squaredError = double(at: 24)
+    if !squaredError.isNaN { _ = try (0...Double.infinity).checked(squaredError, "squared error") }
+    let (leaf, tensor) = (try index("leaf", at: 40), try index("tensor", at: 44))
     self.init(
-      examples: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 0, as: Int64.self)), loss: double(at: 8),
-      correct: Int64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: Int64.self)),
-      squaredError: double(at: 24), computeSeconds: double(at: 32),
+      examples: examples, loss: double(at: 8),
+      correct: try (0...examples).checked(integer(Int64.self, at: 16), "count of correct examples"),
+      squaredError: squaredError, computeSeconds: try (0...1e9).checked(double(at: 32), "compute time"),
       flaw: leaf == nil && tensor == nil ? nil : Flaw(leaf: leaf, tensor: tensor))
   }
 }

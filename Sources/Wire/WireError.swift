@@ -12,6 +12,12 @@ public enum WireError: Error, Equatable, CustomStringConvertible {
   case unknownTask(UInt32)
   /// A range of leaves ends before it starts.
   case reversedLeaves(UInt32, UInt32)
+  /// A message about leaves names none.
+  case noLeaves(MessageKind)
+  /// A message about leaves does not say what they are, or says what they cannot be.
+  case wrongTask(TaskKind, MessageKind)
+  /// A number is outside of the range that its message's table gives.
+  case outOfRange(String, value: String, range: String)
   /// The message has another number of frames than its header and payload.
   case frameCount(Int)
   /// The payload frame is not as long as the header says, or as the kind must be.
@@ -30,6 +36,9 @@ public enum WireError: Error, Equatable, CustomStringConvertible {
     case .unknownKind(let kind): "unknown message kind \(kind)"
     case .unknownTask(let task): "unknown task \(task)"
     case .reversedLeaves(let start, let end): "leaves \(start)..<\(end), which end before they start"
+    case .noLeaves(let kind): "a \(kind) message without leaves"
+    case .wrongTask(let task, let kind): "a \(kind) message of the task \(task)"
+    case .outOfRange(let name, let value, let range): "the \(name) \(value), which is not \(range)"
     case .frameCount(let count): "a message of \(count) frames"
     case .payloadLength(let found, let expected): "a payload of \(found) bytes instead of \(expected)"
     case .notFinite: "a gradient that is infinite or not a number, without saying so"

@@ -46,6 +46,10 @@ public final class Message: @unchecked Sendable {
   /// Whether another frame of the same message follows; known for received frames.
   public var hasMore: Bool { zmq_msg_more(handle) != 0 }
 
+  /// Where a received frame came from, as ZeroMQ puts it; nil where it does not say: an IP, or
+  /// `localhost:USER:GROUP:PROCESS`, in numbers, for a process that has connected to a socket's file.
+  public var peerAddress: String? { zmq_msg_gets(handle, "Peer-Address").map { String(cString: $0) } }
+
   /// The bytes of a frame that was received or made by ``init(count:)``, to write. Never of a lent frame.
   public var mutableBytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: zmq_msg_data(handle), count: zmq_msg_size(handle))

@@ -54,9 +54,9 @@ public final class RecordInbox {
   public func next() -> UnsafeRawBufferPointer? {
     if unread.isEmpty {
       let count = read(readEnd, buffer.baseAddress, buffer.count)
-      guard count > 0 else { return nil }
-      precondition(count % RecordPipe.recordSize == 0, "a pipe of records gave \(count) bytes")
-      unread = 0..<count
+      // Writers write whole records. Of one that does not, the rest is dropped.
+      guard count >= RecordPipe.recordSize else { return nil }
+      unread = 0..<count / RecordPipe.recordSize * RecordPipe.recordSize
     }
     let record = buffer[unread.prefix(RecordPipe.recordSize)]
     unread.removeFirst(RecordPipe.recordSize)
@@ -72,7 +72,7 @@ public final class RecordOutbox {
   /// Whether all is written.
   public var isEmpty: Bool { waiting.isEmpty }
 
-  /// Opens the pipe that another process has made; nil where that cannot be, on another machine for one.
+  /// Opens the pipe that another process of this user has made; nil where that cannot be, on another machine for one.
   public init?(_ name: RecordPipe.Name) {
     let path = "/proc/\(name.process)/fd/\(name.descriptor)"
     // Only what is that pipe is opened: a number may mean any file of any process.
@@ -120,9 +120,11 @@ public final class RecordOutbox {
   }
 }
 
-/// The number in the system of a pipe that is open; nil for what is none.
+/// The number in the system of a pipe of this user that is open; nil for what is none.
 private func inode(of descriptor: Int32) -> UInt64? {
   var status = stat()
-  guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else { return nil }
+  guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFIFO, status.st_uid == geteuid() else {
+    return nil
+  }
   return UInt64(status.st_ino)
 }

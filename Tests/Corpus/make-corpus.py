@@ -23,7 +23,7 @@ def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIIQQ", b"LKST", 4, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, len(payload), place
+        "<4sHHQQQIIIIQQ", b"LKST", 5, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, len(payload), place
     ) + payload
 
 
@@ -46,7 +46,8 @@ welcome = {"job": job, "scaling": {"offset": [0.5, -1], "factor": [2, 1]}, "chun
 blend = {**job, "optimizer": "blend", "blend": 1, "schedule": 2, "clip-norm": 1, "dropout": 0.5, "test-fraction": 0.25}
 other = {"job": blend, "scaling": {"offset": [], "factor": []}, "chunkSize": 1}
 goodbye = {"reason": "tired"}
-ready = {"data": "d", "layout": {"tensors": []}}
+numerics = {"digest": "d", "processor": "p", "instructionSet": "AVX2", "library": "oneDNN 2", "build": "release"}
+ready = {"data": "d", "layout": {"tensors": []}, "numerics": numerics}
 floats = struct.pack("<2f", 1, -2)
 
 whole = dict(leaves=(0, 4), task=TRAIN)
@@ -57,7 +58,7 @@ step = [
 for name, content in {
     "hello": message("hello", {"name": "host/1", "threads": 4}, session=0),
     "ready": message("ready", ready),
-    "ready-with-layout": message("ready", {"data": "d", "layout": {"tensors": tensors}, "host": host}),
+    "ready-with-layout": message("ready", {**ready, "layout": {"tensors": tensors}, "host": host}),
     "push": message("push", floats, leaves=(0, 2), task=TRAIN),
     "push-of-memory": message("push", leaves=(0, 4), task=TRAIN, place=2),
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=EVALUATE),

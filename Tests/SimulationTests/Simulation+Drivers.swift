@@ -98,7 +98,7 @@ extension Simulation {
       result.evaluations.append(RunResult.bits(report.loss))
       evaluatedStep = report.step
       save()
-    case .warning(let text):
+    case .otherNumerics(let text), .warning(let text):
       log(text)
       warnings.append(text)
     case .workerJoined, .workerLeft, .waiting: log("\(event)")
@@ -229,7 +229,7 @@ extension Simulation {
   mutating func finish(_ task: Task, isCancelled: Bool, at process: Int) {
     switch task {
     case .load:
-      handle(.loaded(Ready(data: "data", layout: TinyModel.layout), model.plan, TinyModel.chunks), at: process)
+      handle(.loaded(Ready(data: "data", layout: TinyModel.layout, numerics: .simulated), model.plan, TinyModel.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
       let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters)

@@ -214,7 +214,7 @@ extension Simulation {
         run: random.next(), start: step,
         owesEvaluation: model.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
-        ready: Ready(data: "data", layout: TinyModel.layout),
+        fingerprint: "data", layout: TinyModel.layout,
         awaitedWorkers: scenario.isLocal ? scenario.workers : 0, isClassification: false,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
     handle(.started)

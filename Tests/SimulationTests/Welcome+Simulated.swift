@@ -22,3 +22,9 @@ extension Welcome {
     return welcome
   }()
 }
+
+extension Numerics {
+  /// What all workers of a test compute.
+  static let simulated = Numerics(
+    digest: "d", processor: "p", instructionSet: "AVX2", library: "oneDNN 2", build: "release")
+}

@@ -14,7 +14,7 @@ import Wire
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 3, size: 2),
-        ready: Ready(data: "d", layout: ParameterLayout()), awaitedWorkers: workers, isClassification: true))
+        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers, isClassification: true))
     _ = machine.handle(.started, at: start)
     return machine
   }
@@ -23,7 +23,7 @@ import Wire
   private func join(_ machine: inout CoordinatorMachine, _ peer: Peer, name: String = "w") -> UInt64 {
     _ = machine.handle(.received(Header(.hello), .hello(Hello(name: name, threads: 1)), from: peer), at: start)
     let session = machine.members[peer]!.session
-    let ready = Ready(data: "d", layout: ParameterLayout())
+    let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
     _ = machine.handle(.received(Header(.ready, run: 7, session: session), .ready(ready), from: peer), at: start)
     return session
   }
@@ -52,7 +52,7 @@ import Wire
       (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 8)), "before it had pushed"),
       (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 9)), "9 examples"),
       (Header(.assign), .none, "which workers do not send"),
-      (Header(.ready), .ready(Ready(data: "d", layout: ParameterLayout())), "ready twice"),
+      (Header(.ready), .ready(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)), "ready twice"),
     ])
   func expelsViolators(_ header: Header, _ content: CoordinatorMachine.Content, _ reason: String) {
     var machine = machine()
@@ -83,8 +83,8 @@ import Wire
     var layout = ParameterLayout()
     layout.append("w", shape: [3])
     for (ready, reason) in [
-      (Ready(data: "other", layout: ParameterLayout()), "its data is not the coordinator's"),
-      (Ready(data: "d", layout: layout), "its model has other parameters"),
+      (Ready(data: "other", layout: ParameterLayout(), numerics: .simulated), "its data is not the coordinator's"),
+      (Ready(data: "d", layout: layout, numerics: .simulated), "its model has other parameters"),
     ] {
       var machine = machine()
       let peer = Peer(id: 1)

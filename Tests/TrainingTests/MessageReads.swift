@@ -74,7 +74,7 @@ enum SmallRun {
   static let run: UInt64 = 7
   static let plan = StepPlan(trainCount: 8, testCount: 8, batchSize: 8, microBatches: 4, length: .steps(1_000_000))
   static let chunks = ChunkLayout(parameterCount: 3, size: 2)
-  static let ready = Ready(data: "d", layout: ParameterLayout())
+  static let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
 
   /// The size of a chunk of vector `index` of memory that holds two vectors.
   static func byteCount(shared index: Int, _ chunk: UInt32) -> Int {
@@ -86,7 +86,7 @@ enum SmallRun {
 struct BesiegedCoordinator {
   private(set) var machine = CoordinatorMachine(
     CoordinatorMachine.Configuration(
-      run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, ready: SmallRun.ready, awaitedWorkers: 0,
+      run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data, layout: SmallRun.ready.layout, awaitedWorkers: 0,
       isClassification: true))
   private var peer = CoordinatorMachine.Peer(id: 0)
   private var now = Instant(nanoseconds: 0)

@@ -40,14 +40,14 @@ private struct TimedRun {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 2, size: 2),
-        ready: Ready(data: "d", layout: ParameterLayout()), awaitedWorkers: workers.count, isClassification: false))
+        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers.count, isClassification: false))
     handle(.started)
     for index in workers.indices {
       let peer = CoordinatorMachine.Peer(id: UInt64(index))
       handle(.received(Header(.hello), .hello(Hello(name: "\(index)", threads: 1)), from: peer))
       let session = machine.members[peer]!.session
       sessions.append(session)
-      let ready = Ready(data: "d", layout: ParameterLayout())
+      let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
       handle(.received(Header(.ready, run: 7, session: session), .ready(ready), from: peer))
     }
   }

@@ -5,24 +5,24 @@ import Testing
 
 @Suite struct HeaderTests {
   private let example = Header(
-    .push, run: 0x1112_1314_1516_1718, session: 0x2122_2324_2526_2728, step: 0x3132_3334_3536_3738,
-    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, payloadLength: 0x7172_7374_7576_7778,
-    place: 0x8182_8384_8586_8788)
+    .metrics, run: 0x1112_1314_1516_1718, session: 0x2122_2324_2526_2728, step: 0x3334_3536_3738,
+    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, payloadLength: 0x74_7576_7778,
+    place: 0x8788)
 
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x04, 0x00,  // version 4
-    0x07, 0x00,  // kind: push
+    0x05, 0x00,  // version 5
+    0x08, 0x00,  // kind: metrics
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
-    0x38, 0x37, 0x36, 0x35, 0x34, 0x33, 0x32, 0x31,  // step
+    0x38, 0x37, 0x36, 0x35, 0x34, 0x33, 0x00, 0x00,  // step
     0x44, 0x43, 0x42, 0x41,  // node start
     0x54, 0x53, 0x52, 0x51,  // node end
     0x64, 0x63, 0x62, 0x61,  // chunk
     0x02, 0x00, 0x00, 0x00,  // task: evaluate
-    0x78, 0x77, 0x76, 0x75, 0x74, 0x73, 0x72, 0x71,  // payload length
-    0x88, 0x87, 0x86, 0x85, 0x84, 0x83, 0x82, 0x81,  // place
+    0x78, 0x77, 0x76, 0x75, 0x74, 0x00, 0x00, 0x00,  // payload length
+    0x88, 0x87, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // place
   ]
 
   private func decode(_ bytes: [UInt8]) throws(WireError) -> Header {
@@ -49,7 +49,7 @@ import Testing
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 4, 0, 9, 0] + [UInt8](repeating: 0, count: 56)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 5, 0, 9, 0] + [UInt8](repeating: 0, count: 56)
     #expect(Header(.ping).encoded == expected)
   }
 
@@ -67,15 +67,41 @@ import Testing
   func roundTrip(_ kind: MessageKind) throws {
     for task in [TaskKind.none, .train, .evaluate] {
       for header in [
-        Header(kind, task: task),
+        Header(kind, leaves: 0..<1, task: task),
         Header(
-          kind, run: .max, session: .max, step: .max, leaves: .max ..< .max, chunk: .max, task: task,
-          payloadLength: .max, place: .max),
+          kind, run: .max, session: .max, step: 1 << 48, leaves: .max - 1 ..< .max, chunk: .max, task: task,
+          payloadLength: 1 << 40, place: 1 << 16),
         Header(kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5, place: 6),
       ] {
-        #expect(try decode(header.encoded) == header)
+        let isPossible = !kind.isAboutLeaves || task == .train || task == .evaluate && kind != .push
+        if isPossible {
+          #expect(try decode(header.encoded) == header)
+        } else {
+          #expect(throws: WireError.wrongTask(task, kind)) { try decode(header.encoded) }
+        }
       }
     }
+  }
+
+  @Test("a number outside of its range is refused by name")
+  func ranges() {
+    let cases: [(offset: Int, name: String, largest: UInt64)] = [
+      (24, "step", 1 << 48), (48, "payload length", 1 << 40), (56, "place", 1 << 16),
+    ]
+    for (offset, name, largest) in cases {
+      func bytes(_ value: UInt64) -> [UInt8] { changing(offset, withUnsafeBytes(of: value.littleEndian) { Array($0) }) }
+      #expect(throws: Never.self) { try decode(bytes(largest)) }
+      for value in [largest + 1, UInt64(Int.max), .max] {
+        #expect(throws: WireError.outOfRange(name, value: "\(value)", range: "0 to \(largest)")) {
+          try decode(bytes(value))
+        }
+      }
+    }
+  }
+
+  @Test("a message about leaves names some", arguments: [MessageKind.assign, .push, .metrics])
+  func noLeaves(_ kind: MessageKind) {
+    #expect(throws: WireError.noLeaves(kind)) { try decode(Header(kind, leaves: 3..<3, task: .train).encoded) }
   }
 
   @Test("a header that stands at any address is read")
@@ -98,7 +124,7 @@ import Testing
     #expect(throws: WireError.notLockstep(bytes: 64)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
   }
 
-  @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 2, 256, .max] as [UInt16])
+  @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 4, 256, .max] as [UInt16])
   func version(_ version: UInt16) {
     let bytes = changing(4, [UInt8(version & 0xFF), UInt8(version >> 8)])
     #expect(throws: WireError.version(version)) { try decode(bytes) }
@@ -123,7 +149,7 @@ import Testing
     let reversed = changing(32, [2, 0, 0, 0, 1, 0, 0, 0])
     #expect(throws: WireError.reversedLeaves(2, 1)) { try decode(reversed) }
     #expect(throws: WireError.reversedLeaves(.max, 0)) { try decode(changing(32, [255, 255, 255, 255, 0, 0, 0, 0])) }
-    #expect(try decode(changing(32, [2, 0, 0, 0, 2, 0, 0, 0])).leaves == 2..<2)
+    #expect(try decode(Header(.ping, leaves: 2..<2).encoded).leaves == 2..<2)
   }
 
   @Test("whatever a peer sends decodes to what encodes back, or is refused")

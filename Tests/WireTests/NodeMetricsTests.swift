@@ -4,13 +4,13 @@ import Testing
 
 @Suite struct NodeMetricsTests {
   private let example = NodeMetrics(
-    examples: 0x0102_0304_0506_0708, loss: 1.5, correct: -2, squaredError: -0.0, computeSeconds: 0.1,
+    examples: 0x04_0506_0708, loss: 1.5, correct: 2, squaredError: -0.0, computeSeconds: 0.1,
     flaw: NodeMetrics.Flaw(leaf: 0x0102_0304, tensor: 5))
 
   private let golden: [UInt8] = [
-    0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01,  // examples
+    0x08, 0x07, 0x06, 0x05, 0x04, 0x00, 0x00, 0x00,  // examples
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF8, 0x3F,  // loss
-    0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,  // correct
+    0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // correct
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x80,  // squared error
     0x9A, 0x99, 0x99, 0x99, 0x99, 0x99, 0xB9, 0x3F,  // compute time
     0x04, 0x03, 0x02, 0x01,  // leaf
@@ -34,11 +34,10 @@ import Testing
     for metrics in [
       NodeMetrics(),
       NodeMetrics(
-        examples: .min, loss: .infinity, correct: .max, squaredError: .leastNonzeroMagnitude, computeSeconds: -.infinity
-      ),
+        examples: 1 << 40, loss: .infinity, correct: 1 << 40, squaredError: .leastNonzeroMagnitude, computeSeconds: 1e9),
       NodeMetrics(
-        examples: -1, loss: Double(nan: 0x1234, signaling: false), correct: 0, squaredError: .nan,
-        computeSeconds: .greatestFiniteMagnitude),
+        examples: 1, loss: Double(nan: 0x1234, signaling: false), correct: 0, squaredError: .nan, computeSeconds: 0),
+      NodeMetrics(loss: -.infinity, squaredError: .infinity),
       NodeMetrics(flaw: NodeMetrics.Flaw(leaf: 0, tensor: nil)),
       NodeMetrics(flaw: NodeMetrics.Flaw(leaf: nil, tensor: 0)),
     ] {
@@ -84,9 +83,23 @@ import Testing
     #expect((NodeMetrics() + NodeMetrics()).flaw == nil)
   }
 
-  @Test("counts that a hostile peer sends wrap instead of trapping")
-  func wraps() {
-    let sum = NodeMetrics(examples: .max, correct: .min) + NodeMetrics(examples: 1, correct: -1)
-    #expect(sum == NodeMetrics(examples: .min, correct: .max))
+  @Test(
+    "a number outside of its range is refused by name",
+    arguments: [
+      (NodeMetrics(examples: -1), "count of examples"), (NodeMetrics(examples: (1 << 40) + 1), "count of examples"),
+      (NodeMetrics(examples: .max), "count of examples"), (NodeMetrics(examples: 2, correct: 3), "correct"),
+      (NodeMetrics(examples: 2, correct: -1), "correct"), (NodeMetrics(squaredError: -1e-300), "squared error"),
+      (NodeMetrics(computeSeconds: -1), "compute time"), (NodeMetrics(computeSeconds: .nan), "compute time"),
+      (NodeMetrics(computeSeconds: .infinity), "compute time"),
+      (NodeMetrics(flaw: NodeMetrics.Flaw(leaf: -2, tensor: nil)), "leaf"),
+      (NodeMetrics(flaw: NodeMetrics.Flaw(leaf: 1, tensor: -2)), "tensor"),
+    ] as [(NodeMetrics, String)])
+  func ranges(_ metrics: NodeMetrics, _ name: String) {
+    #expect {
+      try decode(metrics.encoded)
+    } throws: { error in
+      guard case .outOfRange(let found, _, _)? = error as? WireError else { return false }
+      return found.contains(name)
+    }
   }
 }

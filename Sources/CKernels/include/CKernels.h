@@ -30,7 +30,8 @@ void lk_weight_gradient(float *gradient, const float *inputs, const float *outpu
 void lk_transpose(float *result, const float *values, size_t rows, size_t columns);
 
 // Update rules: one step over a range of the parameters; Sources/Optimizers has their equations and papers. Every vector
-// has `count` values. Slots are updated in place. A kernel computes
+// has `count` values. Slots are written; their values before the step stand `before` values from them, in the same
+// allocation, and 0 updates them in place. A kernel computes
 //   g = clip(gradient_sum · scale) + decay · parameters
 //   updated = parameters − (shrink · parameters + the rule's own difference)
 typedef struct {
@@ -42,6 +43,7 @@ typedef struct {
   float clip;   // g stays within ±clip; infinity for no limit
   float decay;  // coupled decay, λ
   float shrink; // ηλ of decoupled decay
+  ptrdiff_t before;
 } lk_update;
 
 typedef struct {
@@ -138,7 +140,8 @@ void lk_scale_floats(float *output, const float *input, const float *offset, con
 // Memory that other processes of this user can map: a descriptor of `size` zero bytes; -1 with errno where the system
 // has none. The second opens what process `process` has as descriptor `descriptor`, which must be such memory.
 int lk_memory_create(size_t size);
-int lk_memory_open(int process, int descriptor, size_t size);
+void lk_memory_make_read_only(int descriptor);
+int lk_memory_open(int process, int descriptor, size_t size, int is_writable);
 
 // Sets OpenMP's thread count for the calling thread to one, where the process has an OpenMP runtime.
 void lk_use_one_openmp_thread(void);

@@ -17,6 +17,8 @@ public struct CheckpointState: Codable, Sendable {
   public var evaluatedStep: Int?
   /// What the optimizer has to remember besides its slots.
   public var optimizer: OptimizerState
+  /// The digest of the bits that the run's workers compute; nil in checkpoints of before it was known.
+  public var numerics: String?
   /// The figures so far.
   public var statistics: RunStatistics
   /// SHA-256 of the parameter vector, as in the run's summary.
@@ -25,7 +27,7 @@ public struct CheckpointState: Codable, Sendable {
   public var isFinite: Bool
 
   enum CodingKeys: String, CodingKey {
-    case format, job, fingerprint, step, optimizer, statistics
+    case format, job, fingerprint, step, optimizer, numerics, statistics
     case evaluatedStep = "evaluated_step"
     case parametersSHA256 = "parameters_sha256"
     case isFinite = "is_finite"

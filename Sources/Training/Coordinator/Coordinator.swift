@@ -28,14 +28,14 @@ public final class Coordinator {
   private var store: ParameterStore
   /// Steps that the store's current parameters have had.
   private var step: Int
-  /// The chunks of the present step that are updated. Unless there are none, the slots are not those of the current
-  /// parameters.
-  private var updatedChunks: Set<Int> = []
   /// The step after which the test part was last evaluated.
   private var evaluatedStep: Int?
   private let chunks: ChunkLayout
   private let layout: ParameterLayout
-  private let welcome: [UInt8]
+  private let welcome: Welcome
+  private let neighbourhood = Neighbourhood()
+  /// Whether the last HELLO or READY has come from a process of this user on this machine.
+  private var isNeighbour = false
   /// The sums at hand, a chunk each.
   private var sums: [[Node: FloatBuffer]]
   private var links: LocalLinks
@@ -52,11 +52,12 @@ public final class Coordinator {
   /// - Parameters:
   ///   - awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
   ///   - checkpoint: where to go on; nil begins.
+  ///   - acceptsOtherNumerics: whether workers whose bits are not the run's may take part.
   ///   - security: who may take part; nil lets anyone who reaches the address.
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
   public init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
-    sharesMemory: Bool = true, security: CoordinatorSecurity? = nil, timeline: Timeline? = nil,
+    sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil, timeline: Timeline? = nil,
     limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     self.prepared = prepared
@@ -75,7 +76,7 @@ public final class Coordinator {
     try socket.set(.handshakeInterval(milliseconds: limits.silenceMilliseconds))
     // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
-    let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout)
+    let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout, numerics: .here(digest: ""))
     let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
     try socket.set(.maximumMessageSize(Int64(largest + CurveKeyPair.messageOverhead)))
     try checkEndpoint(endpoint)
@@ -103,27 +104,31 @@ public final class Coordinator {
     }
     links = LocalLinks(sharing: store.shared, chunks, isExpected: sharesMemory)
     poller = Poller(socket, waker, links.inbox)
-    welcome = Welcome(
-      job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size, host: links.names
-    ).encodedPayload()
+    welcome = Welcome(job: prepared.job, scaling: prepared.scaling, chunkSize: chunks.size)
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), start: step,
         owesEvaluation: prepared.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - store.optimizer.state.updates, plan: prepared.plan, chunks: chunks,
-        ready: ready, awaitedWorkers: awaitedWorkers,
+        fingerprint: prepared.fingerprint, layout: layout, numericsDigest: checkpoint?.state.numerics,
+        acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
         isClassification: prepared.target.isClassification, targetVariation: prepared.targetVariation,
         onNonFinite: prepared.job.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
         advice: prepared.advice, limits: limits))
   }
 
   deinit {
-    clock = CoordinatorClock(nil)
-    // How the run ended is known; now the workers are to answer the goodbye.
-    while outcome != nil, !machine.isAlone, (try? turn { _ in }) != nil {}
     // ZeroMQ leaves the file of a socket that was bound by its path.
     if address.hasPrefix("ipc://") { unlink(String(address.dropFirst("ipc://".count))) }
+  }
+
+  /// After ``run(_:)``: waits until every worker has answered the goodbye, is gone, or is silent for too long; a minute at
+  /// most.
+  public func waitForWorkers() {
+    clock = CoordinatorClock(nil)
+    // How the run ended is known; that a worker cannot be told does not change it.
+    while outcome != nil, !machine.isAlone, (try? turn { _ in }) != nil {}
   }
 
   /// Runs to the end. What `observe` throws ends the run with that error.
@@ -132,10 +137,7 @@ public final class Coordinator {
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
     try handle(.started, observe)
     while outcome == nil { try turn(observe) }
-    if case .failure(let error) = outcome {
-      try completeStep(observe)
-      throw error
-    }
+    if case .failure(let error) = outcome { throw error }
   }
 
   /// Waits for what comes next and handles it; stops where the run ends, or, after that, where the last worker has left.
@@ -177,50 +179,23 @@ public final class Coordinator {
     }
   }
 
-  /// Whether the memory for a ``checkpoint(_:isLast:)`` is at hand; where it is not, it will be after some steps.
-  public var isReadyToSave: Bool { store.copyMemory.isReady }
-
-  /// The run as it is between two steps; nil while one is being updated. Called by what observes the run, or after it.
-  ///
-  /// - Parameter isLast: whether nothing will be updated any more; spares a copy of the slots.
-  public func checkpoint(_ statistics: RunStatistics, isLast: Bool) -> Checkpoint? {
-    guard updatedChunks.isEmpty else { return nil }
-    let slots = isLast ? store.slots : store.copySlots()
+  /// The run as it is after the last step that is done; nil where the moments of that step are overwritten already, which
+  /// can only be while an earlier checkpoint is still held. Called by what observes the run, or after it.
+  public func checkpoint(_ statistics: RunStatistics) -> Checkpoint? {
+    guard store.isWhole else { return nil }
     return Checkpoint(
       state: CheckpointState(
         job: prepared.job, fingerprint: prepared.fingerprint, step: step, evaluatedStep: evaluatedStep,
-        optimizer: store.optimizer.state,
+        optimizer: store.state, numerics: machine.numerics?.digest,
         statistics: statistics, parametersSHA256: "", isFinite: true),
-      parameters: store.current, slots: slots)
-  }
-
-  /// Where the run has ended while a step's chunks were being updated, computes the step's gradient here and updates the
-  /// others, so that the run can be saved.
-  private func completeStep(_ observe: (TrainingEvent) throws -> Void) throws {
-    guard !updatedChunks.isEmpty, let task = machine.work?.task else { return }
-    let gradient: Gradient
-    let metrics: NodeMetrics
-    do {
-      (gradient, metrics) = try computeAlone(task, of: prepared, parameters: store.current, chunks)
-    } catch {
-      try observe(.warning("step \(step + 1), which was being updated, cannot be completed: \(error)"))
-      return
-    }
-    for chunk in 0..<chunks.count where !updatedChunks.contains(chunk) {
-      store.update(chunks[chunk], gradientSum: gradient.buffer.values[chunks[chunk]])
-    }
-    guard store.updated.values.areFinite, let report = machine.completed(alone: metrics, at: .now) else { return }
-    store.advance()
-    step += 1
-    updatedChunks = []
-    try observe(clock.timed(.step(report), learningRate: store.optimizer.step.learningRate))
+      parameters: store.current, slots: store.slots)
   }
 
   private func receive(
     _ received: ReceivedFrames, since start: Instant, _ observe: (TrainingEvent) throws -> Void
   ) throws {
     guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes) else { return }
-    try receive(from: peer, since: start, observe) { () throws(WireError) in
+    try receive(from: peer, at: received.frames.last?.peerAddress, since: start, observe) { () throws(WireError) in
       try Frames(received.frames.dropFirst(), total: received.total - 1)
     }
   }
@@ -232,32 +207,41 @@ public final class Coordinator {
     guard let frames = try? Frames(record: record),
       let peer = links.peer(of: frames.header.session)
     else { return }
-    try receive(from: peer, since: start, observe) { () throws(WireError) in frames }
+    try receive(from: peer, at: nil, since: start, observe) { () throws(WireError) in frames }
   }
 
   private func receive(
-    from peer: CoordinatorMachine.Peer, since start: Instant, _ observe: (TrainingEvent) throws -> Void,
+    from peer: CoordinatorMachine.Peer, at address: @autoclosure () -> String?, since start: Instant,
+    _ observe: (TrainingEvent) throws -> Void,
     _ read: () throws(WireError) -> Frames
   ) throws {
     let event: CoordinatorMachine.Event
     var gradient: FloatBuffer?
-    do throws(WireError) {
+    decode: do throws(WireError) {
       let frames = try read()
+      let header = frames.header
       // A flood of them is not worth reading.
-      if frames.header.kind == .hello, machine.ignoresHello(from: peer, at: start) { return }
-      if frames.header.kind == .push {
+      if header.kind == .hello, machine.ignoresHello(from: peer, at: start) { return }
+      guard header.kind == .hello || machine.isMember(peer, header) else {
+        event = .received(header, .none, from: peer)
+        break decode
+      }
+      if header.kind == .hello || header.kind == .ready { isNeighbour = neighbourhood.contains(address()) }
+      if header.kind == .push {
         gradient = self.gradient(of: frames, from: peer)
         clock.timeline?.record(
-          .receive, from: start, step: Int(clamping: frames.header.step), leaves: frames.header.leafRange,
-          chunk: Int(frames.header.chunk), worker: machine.members[peer]?.number)
+          .receive, from: start, step: Int(header.step), leaves: header.leafRange, chunk: Int(header.chunk),
+          worker: machine.members[peer]?.number)
       }
-      // Where a run stops for such a gradient, no worker pushes it; one that does must not stop the run.
+      // In stop mode honest workers never push a gradient that is not finite. If one arrives all the same, the worker is
+      // at fault: it is expelled and the run goes on.
       if let gradient, prepared.job.onNonFinite == .stop, !gradient.values.areFinite { throw .notFinite }
       let content = try CoordinatorMachine.Content(frames, gradient)
-      if case .ready(let ready) = content {
-        links.open(ready.host, with: peer, frames.header.session, keeping: machine.members.keys)
+      // Before it is admitted, because that may give it leaves at once.
+      if case .ready(let ready) = content, machine.refusal(of: ready) == nil {
+        links.open(isNeighbour ? ready.host : nil, with: peer, header.session, keeping: machine.members.keys)
       }
-      event = .received(frames.header, content, from: peer)
+      event = .received(header, content, from: peer)
     } catch {
       event = .malformed(error, from: peer)
     }
@@ -305,7 +289,6 @@ public final class Coordinator {
         let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.values, chunk) }
         answers.append(.checked(chunk: chunk, nonFinite: tensor))
       case .update(let chunk, let number, let examples):
-        updatedChunks.insert(chunk)
         store.begin(
           number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
         let sum = rootSum(of: chunk)
@@ -316,7 +299,6 @@ public final class Coordinator {
       case .advance:
         store.advance()
         step += 1
-        updatedChunks = []
       case .skip: step += 1
       case .report(let event):
         if case .evaluation(let evaluation) = event {
@@ -390,7 +372,10 @@ public final class Coordinator {
   private func payload(of header: Header, _ body: CoordinatorMachine.Body) -> Message? {
     switch body {
     case .none: return nil
-    case .welcome: return Message(welcome)
+    case .welcome:
+      var welcome = welcome
+      if isNeighbour { welcome.host = links.names }
+      return Message(welcome.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .parameters(let chunk):
       let buffer = parameters(of: header)

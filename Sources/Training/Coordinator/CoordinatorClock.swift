@@ -64,7 +64,7 @@ struct CoordinatorClock {
     case .evaluation:
       (sumUpdateSeconds, sendSeconds) = (0, 0)
       return event
-    case .workerJoined, .workerLeft, .waiting, .warning: return event
+    case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: return event
     }
   }
 }

@@ -7,7 +7,7 @@ extension CoordinatorMachine {
       welcome(hello, peer, at: now)
       return
     }
-    guard let member = members[peer], member.session == header.session, header.run == configuration.run else {
+    guard isMember(peer, header), let member = members[peer] else {
       // A message of an old session: say so once, or its worker would wait for ever. A goodbye needs no answer.
       if header.kind != .goodbye && isNewStranger(peer) {
         actions.append(.send(Header(.lost, run: header.run, session: header.session), .none, to: peer))
@@ -28,6 +28,11 @@ extension CoordinatorMachine {
     case (.goodbye, .reason(let reason)): remove(peer, shown(reason), at: now)
     default: expel(peer, "it sent a \(header.kind) message, which workers do not send", at: now)
     }
+  }
+
+  /// Whether a message with this header is of a session that `peer` has. Of any other but HELLO, nothing is looked at.
+  func isMember(_ peer: Peer, _ header: Header) -> Bool {
+    members[peer]?.session == header.session && header.run == configuration.run
   }
 
   /// Whether a HELLO of `peer` is not to be answered, whatever it says. Hellos that could not be delivered for a while
@@ -55,25 +60,29 @@ extension CoordinatorMachine {
       expel(peer, "it said that it is ready twice", at: now)
       return
     }
-    guard ready.data == configuration.ready.data else {
-      expel(
-        peer,
-        "its data is not the coordinator's (fingerprint \(shown(ready.data).prefix(12))…, and "
-          + "\(configuration.ready.data.prefix(12))… here): the same files are needed on every machine", at: now)
-      return
-    }
-    guard ready.layout == configuration.ready.layout else {
-      expel(
-        peer, "its model has other parameters than the coordinator's: the same program is needed on every machine",
-        at: now)
+    if let refusal = refusal(of: ready) {
+      expel(peer, refusal, at: now)
       return
     }
     members[peer]!.state = .idle
     joined += 1
     members[peer]!.number = joined
     settle(member.name)
+    note(ready.numerics, of: members[peer]!)
     report(.workerJoined(name: member.name, number: joined, threads: member.threads, count: activeCount))
     dispatch(at: now)
+  }
+
+  /// Why a worker that says this must not take part; nil where it may.
+  func refusal(of ready: Ready) -> String? {
+    guard ready.data == configuration.fingerprint else {
+      return "its data is not the coordinator's (fingerprint \(shown(ready.data).prefix(12))…, and "
+        + "\(configuration.fingerprint.prefix(12))… here): the same files are needed on every machine"
+    }
+    guard ready.layout == configuration.layout else {
+      return "its model has other parameters than the coordinator's: the same program is needed on every machine"
+    }
+    return refusal(of: ready.numerics)
   }
 
   /// Ends a membership and tells the worker why.
@@ -116,15 +125,17 @@ extension CoordinatorMachine {
 
   mutating func processEnded(_ name: String, _ description: String, at now: Instant) {
     endedNames.insert(name)
-    absentNames.remove(name)
+    // Its connection may have told first that it is gone, and not why.
+    let isLost = absentNames.remove(name) != nil
     // More than one where it has connected anew and its old connection is not silent for long enough.
     for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
-    if settle(name) {
-      report(.warning("worker \(name): \(description)"))
-      if isDeserted { end("no worker could start; the last: \(description)", culprit: name) }
-    } else if isDeserted {
-      end("worker \(name) has left, and none is left: \(description)", culprit: name)
-    }
+    let hasNeverJoined = settle(name)
+    if hasNeverJoined || isLost { report(.warning("worker \(name): \(description)")) }
+    guard isDeserted else { return }
+    end(
+      hasNeverJoined
+        ? "no worker could start; the last: \(description)" : "worker \(name) has left, and none is left: \(description)",
+      culprit: name)
   }
 
   mutating func reject(_ error: WireError, from peer: Peer, at now: Instant) {

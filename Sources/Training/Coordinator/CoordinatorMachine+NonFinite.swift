@@ -76,10 +76,10 @@ extension CoordinatorMachine {
   /// Whether a worker's flaw is a place that exists.
   func isPlausible(_ flaw: NodeMetrics.Flaw, in node: Node, of work: Work) -> Bool {
     work.task.isTraining && flaw.leaf.map(node.leaves.contains) ?? true
-      && flaw.tensor.map(configuration.ready.layout.tensors.indices.contains) ?? true
+      && flaw.tensor.map(configuration.layout.tensors.indices.contains) ?? true
   }
 
-  private func name(ofTensor tensor: Int) -> String { configuration.ready.layout.tensors[tensor].name }
+  private func name(ofTensor tensor: Int) -> String { configuration.layout.tensors[tensor].name }
 
   /// What is not finite, in which step and micro-batch, and who computed it.
   private func flawText(_ flaw: NodeMetrics.Flaw?, in work: Work) -> String {

@@ -144,13 +144,6 @@ extension CoordinatorMachine {
     }
   }
 
-  /// The report of the present step, which was completed without workers after the run's end.
-  mutating func completed(alone sum: NodeMetrics, at now: Instant) -> StepReport? {
-    guard let work, sum.loss.isFinite else { return nil }
-    step += 1
-    return stepReport(work, sum, at: now)
-  }
-
   private func stepReport(_ work: Work, _ sum: NodeMetrics, isSkipped: Bool = false, at now: Instant) -> StepReport {
     let computed = members.values.filter { $0.computeSeconds > 0 }.map {
       (worker: $0.number, seconds: $0.computeSeconds)

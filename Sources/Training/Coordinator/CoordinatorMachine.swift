@@ -1,3 +1,4 @@
+internal import Models
 internal import Wire
 
 /// The coordinator's decisions: events in, actions out. No socket, no clock, no bulk data.
@@ -17,8 +18,13 @@ struct CoordinatorMachine {
     var skippedSteps = 0
     var plan: StepPlan
     var chunks: ChunkLayout
-    /// What workers' READY must say.
-    var ready: Ready
+    /// What workers' READY must say: the data's fingerprint and the model's tensors.
+    var fingerprint: String
+    var layout: ParameterLayout
+    /// The digest of the bits that a resumed run was computed with; nil where that is not known yet.
+    var numericsDigest: String?
+    /// Whether workers of other bits may take part.
+    var acceptsOtherNumerics = false
     /// Workers to wait for before the first step.
     var awaitedWorkers: Int
     var isClassification: Bool
@@ -142,6 +148,8 @@ struct CoordinatorMachine {
   /// Peers that broke the protocol; their connection is not listened to any more.
   var banned: Set<Peer> = []
   var transferPace = TransferPace()
+  /// What workers have to compute; nil before the first one is ready.
+  var numerics: KnownNumerics?
   var actions: [Action] = []
 
   init(_ configuration: Configuration) {
@@ -150,6 +158,7 @@ struct CoordinatorMachine {
     owesEvaluation = configuration.owesEvaluation
     skippedSteps = configuration.skippedSteps
     awaited = configuration.awaitedWorkers
+    numerics = configuration.numericsDigest.map { KnownNumerics(digest: $0) }
   }
 
   /// Workers that can compute.
@@ -165,9 +174,7 @@ struct CoordinatorMachine {
     case .started: (lastProgress, lastTick) = (now, now)
     case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)
     case .malformed(let error, let peer): reject(error, from: peer, at: now)
-    case .unreachable(let peer):
-      // A process of this run's own is about to be reported with the cause, or will fall silent.
-      if configuration.awaitedWorkers == 0 { remove(peer, "its connection is gone", at: now) }
+    case .unreachable(let peer): remove(peer, "its connection is gone", mayReturn: true, at: now)
     case .processEnded(let name, let description, let isReplaced):
       if isReplaced { awaited += 1 }
       processEnded(name, description, at: now)

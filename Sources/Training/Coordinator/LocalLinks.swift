@@ -1,3 +1,4 @@
+internal import Foundation
 internal import Kernels
 internal import ZeroMQ
 
@@ -14,8 +15,10 @@ struct LocalLinks {
 
   /// Where workers put messages; nil where nothing is shared.
   let inbox: RecordInbox?
-  /// Where workers find the parameters and the inbox; nil where nothing is shared.
+  /// Where workers find the parameters and the inbox; nil where nothing is shared. Only for processes of this user on
+  /// this machine.
   let names: HostNames?
+  private let parameters: SharedVectors?
   private let chunks: ChunkLayout
   private var links: [Peer: Link] = [:]
   /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
@@ -23,6 +26,7 @@ struct LocalLinks {
 
   /// - Parameter parameters: the vectors that workers may read; nil shares nothing.
   init(sharing parameters: SharedVectors?, _ chunks: ChunkLayout, isExpected: Bool) {
+    self.parameters = parameters
     inbox = parameters == nil ? nil : RecordInbox()
     names = parameters.flatMap { [inbox] in
       guard let inbox else { return nil }
@@ -32,16 +36,21 @@ struct LocalLinks {
     self.isExpected = isExpected
   }
 
-  /// Opens what the worker `peer` shares; it is told in its assignments whether that worked. Lets go of those that are
-  /// not among `members`.
+  /// Opens what the worker `peer`, which is about to be admitted, shares; it is told in its assignments whether that
+  /// worked. What is the coordinator's own, or another worker's, is refused. Lets go of those that are not among `members`.
   mutating func open(
     _ names: HostNames?, with peer: Peer, _ session: UInt64, keeping members: some Collection<Peer>
   ) {
     let gone = Set(links.keys).subtracting(members)
     for peer in gone { links[peer] = nil }
+    links[peer] = nil
     links[peer] = names.flatMap { names in
+      let known = links.values.map(\.gradients) + [parameters].compactMap(\.self)
+      // Written, because sums are computed in place.
       guard inbox != nil, names.vectors.count == chunks.parameterCount,
-        let gradients = SharedVectors(names.vectors, isWritable: true), let outbox = RecordOutbox(names.inbox)
+        names.vectors.process != getpid(), names.inbox.process != getpid(),
+        let gradients = SharedVectors(names.vectors, isWritable: true, otherThan: known),
+        names.inbox.inode != inbox?.name.inode, let outbox = RecordOutbox(names.inbox)
       else { return nil }
       return Link(session: session, gradients: gradients, outbox: outbox)
     }

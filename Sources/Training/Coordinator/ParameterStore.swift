@@ -3,8 +3,9 @@ internal import Optimizers
 
 /// The master parameters and the rule's slots.
 ///
-/// A step writes the updated parameters beside the current ones: until the last chunk is updated the current ones are
-/// whole, for workers that join or take over; and what ZeroMQ still sends of them never changes under it.
+/// A step writes the updated parameters and slots beside the current ones: until the last chunk is updated the current
+/// ones are whole, for workers that join or take over, and for a run that fails and is saved as it was before the step.
+/// What ZeroMQ still sends of the parameters never changes under it.
 struct ParameterStore {
   /// The parameters that the present step starts from.
   private(set) var current: FloatBuffer
@@ -16,26 +17,40 @@ struct ParameterStore {
   let shared: SharedVectors?
   /// Untouched ones take no memory.
   private static let sharedVectors = 16
-  /// Whether ZeroMQ may hold more of the parameters while it sends them. Else there would be no shared memory left for
-  /// the next ones: workers that stall may each hold others.
+  /// Whether ZeroMQ may hold more of the parameters while it sends them. Limits how many vectors stalled workers can
+  /// hold, so that the pool never runs dry.
   var canLend: Bool { shared.map { $0.freeCount > ParameterStore.sharedVectors / 2 } ?? true }
-  /// The rule's slots, one after the other.
-  let slots: FloatBuffer
-  /// Where copies of them go.
-  let copyMemory: CopyMemory
+  /// Two sets of the rule's slots in one buffer: those of the current parameters, and those that the step writes.
+  private var slotSets: [FloatBuffer]
+  private var currentSet = 0
+  /// The set that the present step writes; the current one where a checkpoint still holds the other.
+  private var updatedSet = 1
+  /// What the optimizer remembered before the present step began; nil between two steps.
+  private var stateBefore: OptimizerState?
   private(set) var optimizer: Optimizer
+
+  /// The rule's slots of the current parameters, one after the other.
+  var slots: FloatBuffer { slotSets[currentSet] }
+
+  /// What the optimizer remembers after the current parameters' step.
+  var state: OptimizerState { stateBefore ?? optimizer.state }
+
+  /// Whether ``current``, ``slots`` and ``state`` belong to one step. They do at any moment, but for a step that is being
+  /// updated while a checkpoint of the step before it, or of one before that, is still being written.
+  var isWhole: Bool { stateBefore == nil || updatedSet != currentSet }
 
   /// The state at the beginning: `count` parameters, which are zeros until they are set.
   ///
   /// - Parameter isShared: whether workers may read parameters in place.
   init(count: Int, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
-    shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count) : nil
+    shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count, isReadOnly: true) : nil
     current = shared?.take() ?? FloatBuffer(count: count)
     set(current.all)
     updated = shared?.take() ?? FloatBuffer(count: count)
     self.optimizer = optimizer
-    slots = FloatBuffer(count: optimizer.slots.count * count)
-    copyMemory = CopyMemory(count: slots.count)
+    let size = optimizer.slots.count * count
+    let both = FloatBuffer(count: 2 * size)
+    slotSets = [both.part(0..<size), both.part(size..<2 * size)]
   }
 
   /// The state after `checkpoint`.
@@ -47,24 +62,15 @@ struct ParameterStore {
     self.optimizer.state = checkpoint.state.optimizer
   }
 
-  /// A copy of the slots. The current parameters need none: they never change, and are replaced by others.
-  func copySlots() -> FloatBuffer {
-    let copy = copyMemory.take()
-    copy.all.copy(slots.values)
-    return copy
-  }
-
-  private func slots(_ range: Range<Int>) -> [MutableFloats] {
-    stride(from: 0, to: slots.count, by: current.count).map { start in
-      slots.all[start + range.lowerBound..<start + range.upperBound]
-    }
-  }
-
   /// Begins update `number`, unless it has begun.
   ///
   /// - Parameter sums: each chunk's range and gradient sum, in order, where the optimizer needs the whole gradient.
   mutating func begin(_ number: Int, examples: Int, _ sums: @autoclosure () -> [(Range<Int>, Floats)]) {
-    guard optimizer.state.updates < number else { return }
+    guard stateBefore == nil else { return }
+    precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
+    stateBefore = optimizer.state
+    // A third set would take more memory than the copy of the slots that a checkpoint else needs.
+    updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
     optimizer.begin(examples: examples, optimizer.needsWholeGradient ? sums().map { part($0.0, $0.1) } : [])
   }
 
@@ -74,9 +80,13 @@ struct ParameterStore {
   }
 
   private func part(_ range: Range<Int>, _ gradientSum: Floats) -> Optimizer.Part {
-    Optimizer.Part(
-      start: range.lowerBound, parameters: current.values[range], gradientSum: gradientSum,
-      slots: slots(range), updated: updated.all[range])
+    let written = slotSets[updatedSet]
+    let slots = stride(from: 0, to: written.count, by: current.count).map { start in
+      written.all[start + range.lowerBound..<start + range.upperBound]
+    }
+    return Optimizer.Part(
+      start: range.lowerBound, parameters: current.values[range], gradientSum: gradientSum, slots: slots,
+      before: (currentSet - updatedSet) * written.count, updated: updated.all[range])
   }
 
   /// Takes in an evaluation's loss.
@@ -84,8 +94,10 @@ struct ParameterStore {
     optimizer.evaluated(testLoss: testLoss)
   }
 
-  /// Makes the updated parameters the current ones.
+  /// Makes the updated parameters and slots the current ones.
   mutating func advance() {
+    currentSet = updatedSet
+    stateBefore = nil
     retired.append(current)
     current = updated
     // One that nobody else holds any more; a peer that stalls costs a vector until its connection is closed.

@@ -73,10 +73,10 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   private lazy var received = FloatBuffer(count: chunks.parameterCount)
   private var sharedParameters: SharedVectors?
   private var sharedGradients: SharedVectors?
-  private let pool: ComputePool<Scratch>
+  private let pool: ComputePool<Differentiator<M>.Scratch>
   private let gradients: GradientPool
   private let model: M
-  private let seed: UInt64
+  private let differentiator: Differentiator<M>
   private let mailbox: Mailbox<WorkerLetter>
   private let timeline: Timeline?
   /// How often work was cancelled.
@@ -87,15 +87,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   /// Whether what was last asked for is short. The network thread's.
   private var isShort = false
 
-  /// One compute thread's memory.
-  struct Scratch {
-    var workspace: M.Workspace
-    var partialSums = ScratchVectors()
-    let train: BatchBuffer
-    let test: BatchBuffer?
-    var order: (epoch: Int, order: ExampleOrder)?
-  }
-
+  /// Computes the digest of the job's first micro-batch on the calling thread, then starts the compute threads.
   init(
     _ model: M, _ welcome: Welcome, _ data: LoadedData, threads: Int, mailbox: Mailbox<WorkerLetter>,
     _ timeline: Timeline?
@@ -103,18 +95,21 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     self.model = model
     self.timeline = timeline
     self.mailbox = mailbox
-    seed = welcome.job.seed
     plan = welcome.job.plan(data)
-    ready = Ready(data: data.fingerprint, layout: model.layout)
+    differentiator = Differentiator(model: model, plan: plan, seed: welcome.job.seed)
+    let scaling = welcome.scaling
+    let makeScratch = { @Sendable in
+      Differentiator<M>.Scratch(
+        workspace: model.makeWorkspace(), train: BatchBuffer(data.train, scaling: scaling),
+        test: data.test.map { BatchBuffer($0, scaling: scaling) })
+    }
+    ready = Ready(
+      data: data.fingerprint, layout: model.layout,
+      numerics: .here(digest: differentiator.digest(using: makeScratch())))
     chunks = ChunkLayout(parameterCount: model.layout.count, size: welcome.chunkSize)
     parameters = FloatBuffer(count: 0)
     gradients = GradientPool(parameterCount: model.layout.count)
-    let scaling = welcome.scaling
-    pool = ComputePool(threads: threads) {
-      Scratch(
-        workspace: model.makeWorkspace(), train: BatchBuffer(data.train, scaling: scaling),
-        test: data.test.map { BatchBuffer($0, scaling: scaling) }, order: nil)
-    }
+    pool = ComputePool(threads: threads, makeScratch: makeScratch)
   }
 
   func share(_ name: SharedVectors.Name?) -> SharedVectors.Name? {
@@ -159,7 +154,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       case .train(let step):
         let sum = gradients.take()
         gradient = sum
-        metrics = differentiate(leaves, step: step, into: sum, &scratch)
+        metrics = differentiator.differentiate(
+          leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
       case .evaluate:
         guard let test = scratch.test else { preconditionFailure("an evaluation without a test part") }
         metrics = leaves.map { model.evaluate(test.gather($0), at: parameters.values, using: &scratch.workspace) }
@@ -187,33 +183,18 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     }
   }
 
-  private func differentiate(
-    _ leaves: [Range<Int>], step: Int, into gradient: Gradient, _ scratch: inout Scratch
-  ) -> [Metrics] {
-    let epoch = plan.epoch(ofStep: step)
-    if scratch.order?.epoch != epoch {
-      scratch.order = (epoch, ExampleOrder(count: plan.trainCount, seed: seed, epoch: epoch))
-    }
-    let order = scratch.order!.order
-    let first = leaves[0].lowerBound
-    let positions = first..<leaves[leaves.count - 1].upperBound
-    let place = Batch.Place(seed: seed, step: step, position: first)
-    let batch = scratch.train.gather(positions, place: place) { order[$0] }
-    return model.gradient(
-      of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters.values,
-      into: gradient.buffer.all, using: &scratch.workspace, scratch: &scratch.partialSums, ready: { _ in })
-  }
-
   /// Where a node's loss or gradient is not finite. Only where it is not, and so hardly ever, its leaves are computed again
   /// one by one.
   private func flaw(
-    of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>], _ scratch: inout Scratch
+    of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>],
+    _ scratch: inout Differentiator<M>.Scratch
   ) -> NodeMetrics.Flaw? {
     let sumTensor = ready.layout.lastNonFiniteTensor(in: gradient.buffer.values)
     guard sumTensor != nil || !loss.isFinite else { return nil }
     let own = gradients.take()
     for (leaf, positions) in zip(node.leaves, leaves) {
-      let metrics = differentiate([positions], step: step, into: own, &scratch)[0]
+      let metrics = differentiator.differentiate(
+        [positions], step: step, at: parameters.values, into: own.buffer.all, &scratch)[0]
       let tensor = ready.layout.lastNonFiniteTensor(in: own.buffer.values)
       if tensor != nil || !metrics.loss.isFinite { return NodeMetrics.Flaw(leaf: leaf, tensor: tensor) }
     }

@@ -1,19 +1,24 @@
 internal import Foundation
 
 /// What a measurement was made on.
-struct Machine: Equatable, Codable, Sendable {
-  var cores: Int
-  var processor: String
-  var system: String
+package struct Machine: Equatable, Codable, Sendable {
+  package var cores: Int
+  package var processor: String
+  package var system: String
+
+  package init(cores: Int, processor: String, system: String) {
+    (self.cores, self.processor, self.system) = (cores, processor, system)
+  }
 
   /// This machine.
-  static var this: Machine {
+  package static var this: Machine {
     Machine(
       cores: ProcessInfo.processInfo.activeProcessorCount, processor: processorName() ?? "unknown processor",
       system: systemName() ?? ProcessInfo.processInfo.operatingSystemVersionString)
   }
 
-  private static func processorName() -> String? {
+  /// The CPU's name; nil where the system does not tell.
+  static func processorName() -> String? {
     #if canImport(Darwin)
       var name = [CChar](repeating: 0, count: 256)
       var size = name.count

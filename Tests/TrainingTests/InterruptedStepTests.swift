@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Models
+import Optimizers
 import Synchronization
 import Testing
 import Wire
@@ -8,8 +9,8 @@ import ZeroMQ
 
 @testable import Training
 
-/// A run that fails while a step is being updated is saved after that step all the same.
-@Suite struct CompletedStepTests {
+/// A run that fails while a step is being updated is saved as it was before that step.
+@Suite struct InterruptedStepTests {
   /// What a coordinator in a thread of its own has come to.
   private final class Outcome: Sendable {
     struct Value {
@@ -47,12 +48,12 @@ import ZeroMQ
           chunkSize: 100)
         outcome.value.withLock { $0.address = coordinator.address }
         defer {
-          let last = coordinator.checkpoint(RunStatistics(), isLast: true)
+          let last = coordinator.checkpoint(RunStatistics())
           outcome.value.withLock { $0.last = last }
         }
         try coordinator.run { event in
           guard case .step(let report) = event else { return }
-          let checkpoint = report.step == step ? coordinator.checkpoint(RunStatistics(), isLast: false) : nil
+          let checkpoint = report.step == step ? coordinator.checkpoint(RunStatistics()) : nil
           outcome.value.withLock {
             $0.reported.append(report.step)
             $0.checkpoint = checkpoint ?? $0.checkpoint
@@ -103,18 +104,57 @@ import ZeroMQ
     return outcome.value.withLock { $0 }
   }
 
-  @Test("a step of which a part is updated is completed, to the same bits", arguments: [0, 2])
-  func completes(lastChunk: UInt32) throws {
-    let undisturbed = try run(checkpointAfter: 3) { _ in false }
+  @Test("a step of which a part is updated leaves the state before it, to the same bits", arguments: [0, 2])
+  func isWhole(lastChunk: UInt32) throws {
+    let undisturbed = try run(checkpointAfter: 2) { _ in false }
     #expect(undisturbed.error == nil)
     let whole = try #require(undisturbed.checkpoint)
-    let failed = try run(checkpointAfter: 3) { $0.kind == .push && $0.step == 2 && $0.chunk == lastChunk }
-    #expect(failed.error?.contains("have not answered for 2 s") == true, "\(failed.error ?? "no error")")
-    #expect(failed.reported == [1, 2, 3], "the completed step is reported as well")
+    let failed = try run(checkpointAfter: 5) { $0.kind == .push && $0.step == 2 && $0.chunk == lastChunk }
+    #expect(failed.error?.contains("for 2 s") == true, "\(failed.error ?? "no error")")
+    #expect(failed.reported == [1, 2])
     let saved = try #require(failed.last, "the run can be saved")
-    #expect(saved.state.step == 3)
+    #expect(saved.state.step == 2)
     #expect(saved.state.optimizer == whole.state.optimizer)
+    #expect(saved.state.numerics == whole.state.numerics && saved.state.numerics?.count == 64)
     #expect(saved.parameters.array.map(\.bitPattern) == whole.parameters.array.map(\.bitPattern))
     #expect(saved.slots.array.map(\.bitPattern) == whole.slots.array.map(\.bitPattern))
+  }
+
+  @Test("checkpoints that are held keep their bits, and change none of the run's")
+  func heldCheckpoints() throws {
+    let optimizer = try prepared.optimizer()
+    let count = prepared.model.layout.count
+    let gradient = FloatBuffer((0..<count).map { Float($0 % 7) - 3 })
+    func step(_ store: inout ParameterStore, _ number: Int, isInterrupted: Bool = false) {
+      store.begin(number, examples: 4, [])
+      store.update(0..<count / 2, gradientSum: gradient.values[0..<count / 2])
+      if isInterrupted { return }
+      store.update(count / 2..<count, gradientSum: gradient.values[count / 2..<count])
+      store.advance()
+    }
+    func bits(_ buffer: FloatBuffer) -> [UInt32] { buffer.array.map(\.bitPattern) }
+    func makeStore() -> ParameterStore {
+      ParameterStore(count: count, optimizer, isShared: false) { prepared.model.initialize($0, seed: 0) }
+    }
+    var (plain, holding) = (makeStore(), makeStore())
+    var held: (parameters: FloatBuffer, slots: FloatBuffer)?
+    var expected: (parameters: [UInt32], slots: [UInt32]) = ([], [])
+    for number in 1...6 {
+      step(&plain, number)
+      step(&holding, number)
+      if number == 2 {
+        held = (holding.current, holding.slots)
+        expected = (bits(plain.current), bits(plain.slots))
+      }
+      #expect(bits(plain.current) == bits(holding.current) && bits(plain.slots) == bits(holding.slots), "\(number)")
+    }
+    #expect(try bits(#require(held).parameters) == expected.parameters)
+    #expect(try bits(#require(held).slots) == expected.slots)
+    // The checkpoint is at hand, so the state before the step need not be.
+    step(&holding, 7, isInterrupted: true)
+    #expect(!holding.isWhole)
+    step(&plain, 7, isInterrupted: true)
+    #expect(plain.isWhole && bits(plain.slots) != expected.slots && plain.state.updates == 6)
+    withExtendedLifetime(held) {}
   }
 }
