@@ -58,7 +58,7 @@ let package = Package(
     .target(
       name: "Lockstep",
       dependencies: [
-        "Kernels", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
+        "Kernels", "ZeroMQ", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),

@@ -65,7 +65,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         first, run = f"{folder}/first", f"{folder}/run"
         job = ["--model", "linear", "--micro-batches", "1"]
-        expected = {steps: sha(train(*job, "--steps", steps, "--output", f"{folder}/whole")) for steps in ["15", "20"]}
+        expected = {steps: sha(train(*job, "--steps", steps, "--output", f"{folder}/whole", "--overwrite")) for steps in ["15", "20"]}
         train(*job, "--steps", "12", "--output", first)
         for calls in CALLS:
             number = 1

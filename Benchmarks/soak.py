@@ -95,7 +95,7 @@ class Soak:
 
     def work(self, steps):
         """Runs to the end; what went wrong, a sentence each."""
-        self.first = [*JOB, "--steps", str(steps), "--output", str(self.run)]
+        self.first = [*JOB, "--steps", str(steps), "--output", str(self.run), "--overwrite"]
         self.start_coordinator(*self.first)
         self.workers = {}
         for number in (1, 2, 3):

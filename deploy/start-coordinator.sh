@@ -29,4 +29,6 @@ for state in "$checkpoints"/*/state.json "$checkpoints"/.*.old/state.json; do
   fi
 done
 [ -r "$job" ] || fail "the job $job cannot be read"
+# A run that was killed before its first checkpoint starts anew in its folder; one that has left a model is not replaced.
+[ -e "$LOCKSTEP_OUTPUT/model.safetensors" ] || set -- --overwrite "$@"
 exec lockstep coordinator --job "$job" "$@"

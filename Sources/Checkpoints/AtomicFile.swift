@@ -26,9 +26,8 @@ public struct AtomicFile: ~Copyable {
   /// Starts to write the file at `path`.
   public init(path: String) throws {
     self.path = path
-    let folder = (path as NSString).deletingLastPathComponent
-    let name = ".\((path as NSString).lastPathComponent).\(ProcessInfo.processInfo.processIdentifier).tmp"
-    temporaryPath = folder.isEmpty ? name : "\(folder)/\(name)"
+    let parts = FilePath(path)
+    temporaryPath = parts.beside(".\(parts.name).\(ProcessInfo.processInfo.processIdentifier).tmp")
     descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw FileError.system("cannot write \(path)") }
   }
@@ -48,7 +47,7 @@ public struct AtomicFile: ~Copyable {
     guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
     guard rename(temporaryPath, path) == 0 else { throw FileError.system("cannot write \(path)") }
     isCommitted = true
-    try sync((path as NSString).deletingLastPathComponent)
+    try sync(FilePath(path).folder)
   }
 
   /// Writes a whole file at once.
@@ -75,16 +74,46 @@ public func sync(_ path: String) throws {
   guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError.system("cannot sync \(path)") }
 }
 
+/// Makes the folder at `path`, and those above it that there are not, each durable in the one above it.
+///
+/// - Throws: ``FileError`` where one of them cannot be made.
+public func makeFolders(_ path: String, mode: mode_t = 0o777) throws {
+  if mkdir(path, mode) == 0 {
+    try sync(FilePath(path).folder)
+    return
+  }
+  switch errno {
+  case EEXIST:
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw FileError("\(path) is a file, where a folder is needed")
+    }
+  case ENOENT where !FilePath(path).folder.isEmpty && FilePath(path).folder != path:
+    try makeFolders(FilePath(path).folder)
+    guard mkdir(path, mode) == 0 || errno == EEXIST else { throw FileError.system("cannot make the folder \(path)") }
+    try sync(FilePath(path).folder)
+  default: throw FileError.system("cannot make the folder \(path)")
+  }
+}
+
 /// Writes all of `bytes`; `path` is for the error.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
-  var rest = bytes
-  while !rest.isEmpty {
+  var written = 0
+  try writeAll(bytes, to: descriptor, path: path, counting: &written)
+}
+
+/// Writes all of `bytes`, and counts what is written even where the rest cannot be.
+private func writeAll(
+  _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String, counting written: inout Int
+) throws {
+  while written < bytes.count {
+    let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
     let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
     if count < 0 {
       if errno == EINTR { continue }
       throw FileError.system("cannot write \(path)")
     }
-    rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    written += count
   }
 }
 
@@ -125,9 +154,10 @@ public final class LineFile {
     if buffer.count >= 1 << 15 { try flush() }
   }
 
-  /// Writes what has come together.
+  /// Writes what has come together. What cannot be written is kept for the next call.
   public func flush() throws {
-    defer { buffer.removeAll(keepingCapacity: true) }
-    try buffer.withUnsafeBytes { try writeAll($0, to: descriptor, path: path) }
+    var written = 0
+    defer { buffer.removeFirst(written) }
+    try buffer.withUnsafeBytes { try writeAll($0, to: descriptor, path: path, counting: &written) }
   }
 }

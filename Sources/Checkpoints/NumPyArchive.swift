@@ -13,6 +13,11 @@ internal import Foundation
 /// An `.npy` header (version 1.0) is `\x93NUMPY`, 1, 0, its length in two bytes, and a Python dict, filled up with
 /// blanks to a multiple of 64 bytes.
 public struct NumPyArchive: ~Copyable {
+  /// NumPy's own limit (2.0; 32 before).
+  private static let mostSizes = 64
+  /// A zip has 2 bytes for the length of `name.npy`.
+  private static let longestName = 65_535 - 4
+
   private let file: AtomicFile
   private var size: UInt64 = 0
   private var entries: [Entry] = []
@@ -25,8 +30,15 @@ public struct NumPyArchive: ~Copyable {
   /// Appends an array.
   ///
   /// - Parameter values: row-major float32 in little-endian order.
+  /// - Throws: ``FileError`` where the file cannot be written, or its format has no room for the name or the shape.
   public mutating func append(_ name: String, shape: [Int], values: UnsafeRawBufferPointer) throws {
     precondition(values.count == shape.reduce(4, *), "\(values.count) bytes for \(name) of shape \(shape)")
+    guard shape.count <= NumPyArchive.mostSizes else {
+      throw FileError("the tensor \(name.prefix(100)) has \(shape.count) sizes, and NumPy takes \(NumPyArchive.mostSizes)")
+    }
+    guard name.utf8.count <= NumPyArchive.longestName else {
+      throw FileError("a tensor's name has \(name.utf8.count) bytes, and an archive takes \(NumPyArchive.longestName)")
+    }
     let header = NumPyArchive.header(shape)
     let start = header.withUnsafeBytes { crc32_z(0, $0.baseAddress, $0.count) }
     // zlib begins anew where the bytes are none.

@@ -29,11 +29,12 @@ struct CheckpointFlags: ParsableArguments {
   }
 
   /// Where a run begins: anew by `job`, or where an earlier one was saved.
-  func start(_ job: JobFlags, output: String?) throws -> RunStart {
+  func start(_ job: JobFlags, output: String?, overwrites: Bool) throws -> RunStart {
     guard let resume else {
       let options = try job.options(output: output)
       return RunStart(
-        prepared: try PreparedJob(options, models: Registry.all), output: options.output, resumed: nil)
+        prepared: try PreparedJob(options, models: Registry.all), output: options.output, resumed: nil,
+        overwrites: overwrites)
     }
     let checkpoint = try CheckpointStore(run: resume).newest(models: Registry.all) { complain("warning: \($0)") }
     var options = try JobOptions(checkpoint.state.job)
@@ -41,7 +42,7 @@ struct CheckpointFlags: ParsableArguments {
     try options.change(by: changes, of: resume)
     let prepared = try PreparedJob(options, models: Registry.all)
     try checkpoint.check(prepared, resume)
-    return RunStart(prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume))
+    return RunStart(prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume), overwrites: overwrites)
   }
 }
 
@@ -52,11 +53,13 @@ struct RunStart {
   /// Where it goes on, and the folder of the run that does.
   let resumed: (checkpoint: Checkpoint, folder: String)?
 
+  /// Whether another run in the folder is replaced.
+  var overwrites = false
+
   /// Whether it goes on in the folder that it was in.
   var staysInFolder: Bool {
     guard let resumed, let output else { return false }
-    func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-    return real(output) == real(resumed.folder)
+    return isSameFolder(output, resumed.folder)
   }
 }
 

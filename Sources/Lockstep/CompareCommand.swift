@@ -51,6 +51,9 @@ struct CompareCommand: ParsableCommand {
     help: ArgumentHelp("The comparison's folder. (default: runs/compare-<time>)", valueName: "folder"))
   var output: String?
 
+  @Flag(help: "Replace the comparison that --output holds, its runs included; without this it is left alone.")
+  var overwrite = false
+
   @OptionGroup(title: "Job options")
   var job: JobFlags
 
@@ -79,6 +82,11 @@ struct CompareCommand: ParsableCommand {
     // An earlier comparison's report must not outlive this one's failure.
     let named = try options.output.map { path in
       let folder = try OutputFolder(path)
+      if !overwrite, FileManager.default.fileExists(atPath: "\(path)/comparison.json") {
+        throw JobError(
+          "--output \(path): there is a comparison already; replace it and its runs by --overwrite, or choose another folder"
+        )
+      }
       ComparisonFiles.remove(from: path)
       return folder
     }
@@ -95,12 +103,12 @@ struct CompareCommand: ParsableCommand {
       Provenance(
         command: CommandLine.arguments.map(shellQuoted).joined(separator: " "), machine: .this, date: Date(),
         version: LockstepCommands.version))
-    for run in comparison.runs { RunFolder.removeResults(at: run.folder) }
+    if overwrite { for run in comparison.runs { RunFolder.removeResults(at: run.folder) } }
     // What is there tells at any time what is done; and a folder that cannot be written is found now.
     try files.write(comparison)
     for index in prepared.indices where signals.received == nil {
       let (configuration, job) = prepared[index]
-      comparison.runs[index].run(job, signals) { headline in
+      comparison.runs[index].run(job, signals, overwrites: overwrite) { headline in
         say(
           "[\(index + 1)/\(prepared.count)] \(configuration.headline): \(headline)")
       }
@@ -157,11 +165,13 @@ extension RunConfiguration {
 
 extension Comparison.Run {
   /// Trains, and takes in how it went: a failure is this run's result.
-  mutating func run(_ prepared: PreparedJob, _ signals: SignalWatch, announce: (String) -> Void) {
+  mutating func run(
+    _ prepared: PreparedJob, _ signals: SignalWatch, overwrites: Bool, announce: (String) -> Void
+  ) {
     var training: TrainingRun?
     do {
       let run = try TrainingRun(
-        RunStart(prepared: prepared, output: folder, resumed: nil), every: .seconds(600), keep: 1, signals: signals,
+        RunStart(prepared: prepared, output: folder, resumed: nil, overwrites: overwrites), every: .seconds(600), keep: 1, signals: signals,
         keepsHistory: true)
       training = run
       announce(run.headline)

@@ -6,15 +6,16 @@ struct CoordinatorCommand: ParsableCommand {
     commandName: "coordinator",
     abstract: "Hold the parameters of a run and wait for workers, which may come and go.",
     discussion: """
-      Starts to train with the first worker. Workers on this machine need the address alone, `lockstep worker --connect \
-      ADDRESS`; those on others keys as well. They load the data themselves, by the path that the job gives. \
+      Starts to train with the first worker. Workers of this user on this machine need nothing but `lockstep worker`; \
+      those on other machines an address and keys. They load the data themselves, by the path that the job gives. \
       Each option can also be given by the environment: LOCKSTEP_BIND for --bind, and so on.
       """)
 
   @Option(
     help: ArgumentHelp(
-      "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.", valueName: "address"))
-  var bind = "tcp://127.0.0.1:5555"
+      "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH. (default: a path that this user alone can reach, where `lockstep worker` looks)",
+      valueName: "address"))
+  var bind: String?
 
   @Option(help: advertiseHelp)
   var advertise: String?
@@ -31,6 +32,8 @@ struct CoordinatorCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(1024)
+    let isFoundByDefault = bind == nil
+    let bind = try bind ?? DefaultAddress.forCoordinator()
     let security = try keys.security(of: bind)
     let run = try flags.start(signals)
     let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
@@ -41,9 +44,10 @@ struct CoordinatorCommand: ParsableCommand {
     run.endOnSignal(coordinator)
     say(run.headline)
     let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)
+    let options = isFoundByDefault ? "" : " --connect \(reached.address)"
     say(
       "listening on \(coordinator.address)\(reached.remark); start workers with: "
-        + "lockstep worker --connect \(reached.address)\(keys.isSecure ? " --key FILE --coordinator-key FILE" : "")")
+        + "lockstep worker\(options)\(keys.isSecure ? " --key FILE --coordinator-key FILE" : "")")
     try run.run(coordinator, command: "coordinator --bind \(coordinator.address)\(keys.arguments)")
   }
 }

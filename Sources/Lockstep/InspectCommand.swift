@@ -100,7 +100,7 @@ struct InspectCommand: ParsableCommand {
       let loss = (try? Checkpoint.state(at: place))?.statistics.summary.testLoss.map(format) ?? "-"
       let marks = [step == newest ? "newest good" : nil, step == best ? "best" : nil].compactMap(\.self)
       rows.append([
-        (place as NSString).lastPathComponent, grouped(step), loss, damage.isEmpty ? "good" : "damaged",
+        FilePath(place).name, grouped(step), loss, damage.isEmpty ? "good" : "damaged",
         marks.joined(separator: ", "),
       ])
     }

@@ -29,7 +29,14 @@ struct CoordinatorKeyFlags: ParsableArguments {
     if let key, let authorizedKeys {
       return CoordinatorSecurity(try KeyFile.readPair(key), admitting: try AuthorizedKeys(authorizedKeys))
     }
-    guard !isLocal(endpoint) else { return nil }
+    guard !isLocal(endpoint) else {
+      if socketPath(endpoint) == nil {
+        complain(
+          "warning: every user of this machine can take part at \(endpoint); without --bind, or with an ipc:///PATH, only you can"
+        )
+      }
+      return nil
+    }
     guard insecure else {
       throw ValidationError(
         "\(endpoint) can be reached from other machines, and no keys protect it. `lockstep keygen coordinator.key` here "

@@ -24,7 +24,8 @@ final class TrainingRun {
     self.signals = signals
     history = keepsHistory ? RunHistory() : nil
     folder = try RunFolder(
-      start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) })
+      start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
+      overwrites: start.overwrites, warn: { complain("warning: \($0)") })
     let store = CheckpointStore(run: folder.path, keep: keep)
     obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
@@ -207,7 +208,7 @@ struct Interruption: Error, CustomStringConvertible {
 
 /// 1234567 as "1,234,567".
 func grouped(_ value: Int) -> String {
-  var digits = String(abs(value))
+  var digits = String(value.magnitude)
   var groups: [String] = []
   while digits.count > 3 {
     groups.insert(String(digits.suffix(3)), at: 0)

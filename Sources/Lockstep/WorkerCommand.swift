@@ -12,8 +12,10 @@ struct WorkerCommand: ParsableCommand {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The coordinator's address: tcp://HOST:PORT or ipc://PATH.", valueName: "address"))
-  var connect: String
+    help: ArgumentHelp(
+      "The coordinator's address: tcp://HOST:PORT or ipc://PATH. (default: the path where this user's `lockstep coordinator` listens)",
+      valueName: "address"))
+  var connect: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Compute threads.", valueName: "count"))
   var threads = 1
@@ -71,6 +73,7 @@ struct WorkerCommand: ParsableCommand {
     let timeline = try (appendTimeline ?? timeline).map {
       try Timeline($0, process: "worker \(name)", appending: appendTimeline != nil)
     }
+    let connect = try connect ?? DefaultAddress.forWorker()
     let worker = try Worker(
       connecting: connect, name: name, threads: threads, models: Registry.all, security: keys.security(of: connect),
       timeline: timeline, limits: limits)

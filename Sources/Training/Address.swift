@@ -9,3 +9,10 @@ public func isLocal(_ endpoint: String) -> Bool {
   var address = in_addr()
   return inet_pton(AF_INET, host, &address) == 1 && UInt32(bigEndian: address.s_addr) >> 24 == 127
 }
+
+/// The path of the file at an `ipc://` address; nil where it has none, as abstract ones do.
+public func socketPath(_ endpoint: String) -> String? {
+  guard endpoint.hasPrefix("ipc://") else { return nil }
+  let path = endpoint.dropFirst("ipc://".count)
+  return path.isEmpty || path == "*" || path.hasPrefix("@") ? nil : String(path)
+}

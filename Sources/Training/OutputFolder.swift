@@ -17,9 +17,9 @@ public final class OutputFolder {
   public init(_ path: String?, prefix: String = "") throws {
     self.path = try path ?? OutputFolder.makeNew(prefix)
     do {
-      try FileManager.default.createDirectory(atPath: self.path, withIntermediateDirectories: true)
+      try makeFolders(self.path)
     } catch {
-      throw FileError("--output \(self.path): the folder cannot be made: \(OutputFolder.cause(of: error))")
+      throw FileError("--output \(self.path): \(error)")
     }
     let descriptor = open(self.path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError.system("--output \(self.path): the folder cannot be opened") }
@@ -38,22 +38,16 @@ public final class OutputFolder {
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyy-MM-dd-HHmmss"
     let base = "runs/\(prefix)\(formatter.string(from: Date()))"
-    mkdir("runs", 0o777)
+    try makeFolders("runs")
     for path in [base] + (2...1000).map({ "\(base)-\($0)" }) {
-      if mkdir(path, 0o777) == 0 { return path }
+      if mkdir(path, 0o777) == 0 {
+        try sync("runs")
+        return path
+      }
       guard errno == EEXIST else {
         throw FileError.system("the folder \(path) cannot be made; choose one with --output")
       }
     }
     throw FileError("there are a thousand runs of this second already; choose a folder with --output")
-  }
-
-  /// Foundation wraps the system's word in a sentence that names no cause.
-  private static func cause(of error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    if let underlying, underlying.domain == NSPOSIXErrorDomain {
-      return String(cString: strerror(Int32(underlying.code)))
-    }
-    return error.localizedDescription
   }
 }

@@ -2,6 +2,12 @@ internal import Checkpoints
 internal import Foundation
 public import Kernels
 
+/// Whether two paths are one folder's.
+package func isSameFolder(_ left: String, _ right: String) -> Bool {
+  func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+  return real(left) == real(right)
+}
+
 /// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
 public final class RunFolder {
   /// Where it is.
@@ -12,17 +18,53 @@ public final class RunFolder {
   /// Makes the folder and writes the job into it, before anything is computed.
   ///
   /// - Parameters:
-  ///   - path: nil for `runs/<time>`. A run that is there already is replaced, unless it is resumed.
+  ///   - path: nil for `runs/<time>`.
   ///   - resumed: the run that goes on, and after which step; its metrics are kept up to there. Nil begins.
-  public init(_ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil) throws {
+  ///   - overwrites: whether another run that is there is replaced.
+  ///   - warn: hears what a user should know.
+  /// - Throws: ``JobError`` where another run is there that is not to be replaced, and an error that names the file where
+  ///   one cannot be read or written.
+  public init(
+    _ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil, overwrites: Bool,
+    warn: (String) -> Void
+  ) throws {
     folder = try OutputFolder(path)
-    RunFolder.removeResults(at: folder.path)
+    let path = folder.path
+    if !overwrites, resumed.map({ !isSameFolder($0.folder, path) }) ?? true { try RunFolder.refuseRun(at: path) }
+    // Read before anything is replaced.
+    let kept = try resumed.map {
+      try RunFolder.metrics("\($0.folder)/\(RunFolder.metricsName)", through: $0.step, warn)
+    }
+    RunFolder.removeResults(at: path)
     try AtomicFile.write(
       "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
-        + prepared.job.yaml(), to: "\(folder.path)/job.yaml")
-    let path = "\(folder.path)/metrics.jsonl"
-    if let resumed { try RunFolder.copyMetrics("\(resumed.folder)/metrics.jsonl", through: resumed.step, to: path) }
-    metrics = try LineFile(path: path, appending: resumed != nil)
+        + prepared.job.yaml(), to: "\(path)/job.yaml")
+    if let kept { try AtomicFile.write(kept, to: "\(path)/\(RunFolder.metricsName)") }
+    metrics = try LineFile(path: "\(path)/\(RunFolder.metricsName)", appending: resumed != nil)
+  }
+
+  private static let metricsName = "metrics.jsonl"
+
+  /// Refuses to replace a run.
+  ///
+  /// - Throws: ``JobError`` that says how the run in the folder `path` stands, and how to go on; nothing where there is none.
+  private static func refuseRun(at path: String) throws {
+    let names = ["job.yaml", metricsName, "model.safetensors", "summary.json", "checkpoints"]
+    guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else { return }
+    let summary = FileManager.default.contents(atPath: "\(path)/summary.json")
+      .flatMap { try? JSONDecoder().decode(RunSummary.self, from: $0) }
+    let saved = CheckpointStore(run: path).steps.first
+    let state =
+      switch (summary, saved) {
+      case (let summary?, _) where summary.status == "completed": "completed after \(summary.steps) steps"
+      case (let summary?, _): "failed after \(summary.steps) steps: \(summary.error ?? "it does not say why")"
+      case (nil, let step?): "was killed, and is saved up to step \(step)"
+      case (nil, nil): "was killed before it was saved"
+      }
+    throw JobError(
+      "--output \(path): there is a run already, which \(state); "
+        + (saved == nil ? "" : "go on with it by --resume \(shellQuoted(path)), ")
+        + "replace it by --overwrite, or choose another folder")
   }
 
   /// Removes what says how an earlier run ended.
@@ -30,15 +72,39 @@ public final class RunFolder {
     for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
   }
 
-  private static func copyMetrics(_ source: String, through step: Int, to path: String) throws {
+  /// The lines of the metrics file at `path` up to `step`. Those of later steps will be written anew, and a last line
+  /// without an end is what a kill has left of one.
+  ///
+  /// - Throws: ``FileError`` where the file is there and cannot be read.
+  private static func metrics(_ path: String, through step: Int, _ warn: (String) -> Void) throws -> Data {
     struct Line: Decodable {
       let step: Int
     }
-    let text = (try? String(contentsOfFile: source, encoding: .utf8)) ?? ""
-    let kept = text.split(separator: "\n").filter { line in
-      (try? JSONDecoder().decode(Line.self, from: Data(line.utf8))).map { $0.step <= step } ?? false
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      guard FileManager.default.fileExists(atPath: path) else {
+        if step > 0 { warn("\(path) is missing: the run's history begins with step \(step + 1)") }
+        return Data()
+      }
+      throw FileError(
+        "\(path) cannot be read, and the run's history would be lost: \(error.localizedDescription); "
+          + "mend that, or move the file away to go on without it")
     }
-    try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
+    var kept = Data()
+    var strange = 0
+    for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
+      guard line.endIndex < data.endIndex else { break }
+      if let line = try? JSONDecoder().decode(Line.self, from: line) {
+        guard line.step <= step else { continue }
+      } else {
+        strange += 1
+      }
+      kept += line + [UInt8(ascii: "\n")]
+    }
+    if strange > 0 { warn("\(path) has \(strange) lines that are no metrics; they are kept as they are") }
+    return kept
   }
 
   /// Appends an event's line to `metrics.jsonl`.

@@ -129,6 +129,16 @@ public struct RunStatistics: Codable, Sendable {
     }
   }
 
+  /// What of figures that were read cannot be; nil where all counts are within a range that further steps do not leave.
+  var contradiction: String? {
+    let counts = [
+      ("workers", summary.workers), ("threads", summary.threads), ("steps", summary.steps),
+      ("skipped steps", summary.skippedSteps), ("epochs", summary.epochs), ("examples", summary.examplesSeen),
+      ("parameters", summary.parameterCount), ("epoch", epoch), ("examples of the epoch", epochExamples),
+    ]
+    return counts.first { !(0...1 << 60).contains($0.1) }.map { "the count of \($0.0) is \($0.1)" }
+  }
+
   /// The figures so far, for a checkpoint `seconds` after the first worker joined.
   public func saved(seconds: Double) -> RunStatistics {
     var saved = self

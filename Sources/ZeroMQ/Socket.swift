@@ -33,7 +33,17 @@ public final class Socket {
     self.context = context
   }
 
-  deinit { zmq_close(handle) }
+  deinit { if !isClosed { zmq_close(handle) } }
+
+  /// Whether ``close()`` was called; nothing else may be then.
+  public private(set) var isClosed = false
+
+  /// Ends all connections and frees what has come over them; what is still to be sent is sent if it can be.
+  public func close() {
+    checkOwner()
+    if !isClosed { zmq_close(handle) }
+    isClosed = true
+  }
 
   private func checkOwner() {
     precondition(

@@ -22,6 +22,17 @@ public struct SocketOption: Sendable {
   /// How many messages may wait to be sent to one peer; 0 for no limit.
   public static func sendLimit(_ messages: Int32) -> SocketOption { .init(name: ZMQ_SNDHWM, value: .int32(messages)) }
 
+  /// How many received messages may wait to be taken, of each peer; more stay with the peer. Frames of a message whose end
+  /// has not come do not count.
+  public static func receiveLimit(_ messages: Int32) -> SocketOption {
+    .init(name: ZMQ_RCVHWM, value: .int32(messages))
+  }
+
+  /// A socket of the system that listens already, for the next ``Socket/bind(_:)``, which closes it in the end.
+  public static func listening(_ descriptor: Int32) -> SocketOption {
+    .init(name: ZMQ_USE_FD, value: .int32(descriptor))
+  }
+
   /// A ROUTER's send to a peer that is gone throws instead of dropping the message silently.
   public static let reportsGonePeers = SocketOption(name: ZMQ_ROUTER_MANDATORY, value: .int32(1))
 

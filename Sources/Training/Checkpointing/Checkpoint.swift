@@ -50,7 +50,7 @@ public struct Checkpoint: Sendable {
 
   /// Writes the checkpoint as the folder `path`, whole or not at all. A folder that is there is replaced.
   func write(to path: String, of prepared: PreparedJob) throws {
-    let temporary = "\((path as NSString).deletingLastPathComponent)/.\((path as NSString).lastPathComponent).tmp"
+    let temporary = FilePath(path).beside(".\(FilePath(path).name).tmp")
     try? FileManager.default.removeItem(atPath: temporary)
     guard mkdir(temporary, 0o777) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
     var isWritten = false
@@ -78,7 +78,7 @@ public struct Checkpoint: Sendable {
 
   /// What the folder at `path` is called while another takes its place.
   static func replacedPath(of path: String) -> String {
-    "\((path as NSString).deletingLastPathComponent)/.\((path as NSString).lastPathComponent).old"
+    FilePath(path).beside(".\(FilePath(path).name).old")
   }
 
   /// Reads the checkpoint at `path`, every byte checked against its digest.
@@ -113,6 +113,7 @@ public struct Checkpoint: Sendable {
         throw FileError(
           "\(file) is of format \(state.format), where this program reads \(CheckpointState.presentFormat)")
       }
+      if let contradiction = state.contradiction { throw FileError("\(file) is damaged: \(contradiction)") }
       return state
     } catch let error as FileError {
       throw error
@@ -183,6 +184,6 @@ private func replaceFolder(at path: String, with temporary: String) throws {
     guard rename(path, old) == 0 else { throw FileError.system("cannot replace the checkpoint \(path)") }
   }
   guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
-  try sync((path as NSString).deletingLastPathComponent)
+  try sync(FilePath(path).folder)
   try? FileManager.default.removeItem(atPath: old)
 }

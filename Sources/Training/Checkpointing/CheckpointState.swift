@@ -32,4 +32,14 @@ public struct CheckpointState: Codable, Sendable {
     case parametersSHA256 = "parameters_sha256"
     case isFinite = "is_finite"
   }
+
+  /// What of it cannot be; nil where all numbers are within their ranges.
+  var contradiction: String? {
+    let steps = 0...1 << 48
+    if !steps.contains(step) { return "the step is \(step)" }
+    if let evaluatedStep, !(0...step).contains(evaluatedStep) { return "the evaluated step is \(evaluatedStep)" }
+    if !(0...step).contains(optimizer.updates) { return "the updates are \(optimizer.updates)" }
+    if !steps.contains(optimizer.plateau.bad) { return "the evaluations since the best are \(optimizer.plateau.bad)" }
+    return statistics.contradiction
+  }
 }

@@ -60,7 +60,7 @@ public struct CheckpointStore: Sendable {
     // It must not know of a step that they lack.
     if FileManager.default.fileExists(atPath: metrics) { try sync(metrics) }
     if mkdir(path, 0o777) == 0 {
-      try sync((path as NSString).deletingLastPathComponent)
+      try sync(FilePath(path).folder)
     } else if errno != EEXIST {
       throw FileError.system("cannot make the folder \(path)")
     }

@@ -6,6 +6,9 @@ internal import Optimizers
 internal import Wire
 internal import ZeroMQ
 
+/// The bytes that may wait to be taken, of each worker.
+private let receivedBytes = 16 << 20
+
 /// Holds the master parameters and runs the steps. Carries out what ``CoordinatorMachine`` decides.
 ///
 /// One thread owns it, the one that made it, from ``init(_:binding:awaitedWorkers:limits:)`` to the end of
@@ -19,7 +22,10 @@ public final class Coordinator {
   /// The parameters: the initial ones before the run, the trained ones after it.
   public var parameters: FloatBuffer { store.current }
 
+  /// Where a path is listened at.
+  private let socketFile: SocketFile?
   private let socket: Socket
+  private let memory: MemoryWatch
   private let door: Door
   private let waker: Waker
   private var poller: Poller
@@ -55,12 +61,25 @@ public final class Coordinator {
   ///   - acceptsOtherNumerics: whether workers whose bits are not the run's may take part.
   ///   - security: who may take part; nil lets anyone who reaches the address.
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
-  public init(
+  public convenience init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
     sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil, timeline: Timeline? = nil,
     limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
+    try self.init(
+      prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint, sharesMemory: sharesMemory,
+      acceptsOtherNumerics: acceptsOtherNumerics, security: security, timeline: timeline, limits: limits,
+      chunkSize: chunkSize, memory: .system)
+  }
+
+  /// - Parameter memory: tells how much memory there is.
+  init(
+    _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
+    sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
+    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize, memory: MemoryWatch
+  ) throws {
     self.prepared = prepared
+    self.memory = memory
     clock = CoordinatorClock(timeline)
     step = checkpoint?.state.step ?? 0
     evaluatedStep = checkpoint?.state.evaluatedStep
@@ -79,10 +98,12 @@ public final class Coordinator {
     let ready = Ready(data: prepared.fingerprint, layout: prepared.model.layout, numerics: .here(digest: ""))
     let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
     try socket.set(.maximumMessageSize(Int64(largest + CurveKeyPair.messageOverhead)))
+    // What a peer sends faster than it is taken stays with the peer.
+    let received = receivedBytes / (chunks.size * MemoryLayout<Float>.size)
+    try socket.set(.receiveLimit(Int32(clamping: min(max(received, 8), 1000))))
     try checkEndpoint(endpoint)
-    // A socket's file is this user's alone.
-    let mask = umask(0o177)
-    defer { umask(mask) }
+    socketFile = try socketPath(endpoint).map { try SocketFile($0) }
+    if let socketFile { try socket.set(.listening(socketFile.descriptor)) }
     do {
       try socket.bind(endpoint)
     } catch {
@@ -118,17 +139,12 @@ public final class Coordinator {
         advice: prepared.advice, limits: limits))
   }
 
-  deinit {
-    // ZeroMQ leaves the file of a socket that was bound by its path.
-    if address.hasPrefix("ipc://") { unlink(String(address.dropFirst("ipc://".count))) }
-  }
-
   /// After ``run(_:)``: waits until every worker has answered the goodbye, is gone, or is silent for too long; a minute at
   /// most.
   public func waitForWorkers() {
     clock = CoordinatorClock(nil)
     // How the run ended is known; that a worker cannot be told does not change it.
-    while outcome != nil, !machine.isAlone, (try? turn { _ in }) != nil {}
+    while outcome != nil, !socket.isClosed, !machine.isAlone, (try? turn { _ in }) != nil {}
   }
 
   /// Runs to the end. What `observe` throws ends the run with that error.
@@ -176,6 +192,7 @@ public final class Coordinator {
     if woken >= tick {
       nextTick = woken.advanced(by: 0.1)
       try handle(.tick, observe)
+      try checkMemory(observe)
     }
   }
 
@@ -189,6 +206,22 @@ public final class Coordinator {
         optimizer: store.state, numerics: machine.numerics?.digest,
         statistics: statistics, parametersSHA256: "", isFinite: true),
       parameters: store.current, slots: store.slots)
+  }
+
+  /// Ends the run, and the connections at once, where they make this process take all memory.
+  private func checkMemory(_ observe: (TrainingEvent) throws -> Void) throws {
+    guard outcome == nil, let problem = memory.problem(usual: usualMemory) else { return }
+    try handle(.failed(problem), observe)
+    try socket.set(.linger(milliseconds: 1000))
+    socket.close()
+  }
+
+  /// The most bytes that an honest run takes: its vectors, what its workers push into memory that is mapped here or that
+  /// waits in the socket, and 256 MiB for all else.
+  private var usualMemory: Int {
+    let vectors = 8 + 2 * store.optimizer.slots.count + 4 * machine.members.count
+    return vectors * chunks.parameterCount * MemoryLayout<Float>.size + machine.members.count * 2 * receivedBytes
+      + 256 << 20
   }
 
   private func receive(
