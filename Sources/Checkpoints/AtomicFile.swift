@@ -136,6 +136,8 @@ public final class LineFile {
   private let path: String
   private let descriptor: Int32
   private var buffer: [UInt8] = []
+  /// What has come together.
+  var unwritten: [UInt8] { buffer }
 
   /// Creates the file at `path`, or empties the one that is there, unless it is `appending` to it.
   public init(path: String, appending: Bool = false) throws {

@@ -13,7 +13,7 @@ package struct FilePath {
     let start = (bytes[..<end].lastIndex(of: slash) ?? -1) + 1
     name = String(decoding: bytes[start..<end], as: UTF8.self)
     let folderEnd = (bytes[..<start].lastIndex { $0 != slash } ?? -1) + 1
-    folder = start > 0 && folderEnd == 0 ? "/" : String(decoding: bytes[..<folderEnd], as: UTF8.self)
+    folder = bytes.first == slash && folderEnd == 0 ? "/" : String(decoding: bytes[..<folderEnd], as: UTF8.self)
   }
 
   /// Something called `name` in the same folder.

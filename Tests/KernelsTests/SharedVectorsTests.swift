@@ -76,4 +76,31 @@ import Testing
       #expect(left.isEmpty)
     }
   #endif
+
+  @Test("what is made read-only cannot be mapped to write, by its maker's name or another's")
+  func readOnly() throws {
+    let vectors = try #require(SharedVectors(vectors: 2, count: 10, isReadOnly: true))
+    vectors[0].all.fill(3)
+    #expect(SharedVectors(vectors.name, isWritable: true) == nil)
+    let reader = try #require(SharedVectors(vectors.name, isWritable: false))
+    #expect(reader[0].array == Array(repeating: 3, count: 10))
+    vectors[0].all.fill(4)
+    #expect(reader[0].array[9] == 4)
+    // A reader's own descriptor, under which a hostile worker could name them as its own.
+    var name = vectors.name
+    for descriptor in Int32(3)..<1000 where descriptor != name.descriptor {
+      name.descriptor = descriptor
+      #expect(SharedVectors(name, isWritable: true) == nil)
+    }
+  }
+
+  @Test("memory that is known already is not mapped again, by whatever name")
+  func others() throws {
+    let (mine, theirs) = (SharedVectors(vectors: 1, count: 4), SharedVectors(vectors: 1, count: 4))
+    let (first, second) = (try #require(mine), try #require(theirs))
+    #expect(SharedVectors(first.name, isWritable: true, otherThan: [second]) != nil)
+    #expect(SharedVectors(first.name, isWritable: true, otherThan: [second, first]) == nil)
+    let again = try #require(SharedVectors(first.name, isWritable: true))
+    #expect(SharedVectors(first.name, isWritable: true, otherThan: [again]) == nil)
+  }
 }

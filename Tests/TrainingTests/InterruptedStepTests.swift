@@ -2,7 +2,6 @@ import Foundation
 import Kernels
 import Models
 import Optimizers
-import Synchronization
 import Testing
 import Wire
 import ZeroMQ
@@ -11,20 +10,6 @@ import ZeroMQ
 
 /// A run that fails while a step is being updated is saved as it was before that step.
 @Suite struct InterruptedStepTests {
-  /// What a coordinator in a thread of its own has come to.
-  private final class Outcome: Sendable {
-    struct Value {
-      var address: String?
-      /// After the step that is asked for.
-      var checkpoint: Checkpoint?
-      var last: Checkpoint?
-      var reported: [Int] = []
-      var error: String?
-      var isOver = false
-    }
-    let value = Mutex(Value())
-  }
-
   private let prepared: PreparedJob
 
   init() throws {
@@ -37,33 +22,8 @@ import ZeroMQ
 
   /// Runs a coordinator and a worker of one thread each. Where `cut` says so of a message of the worker, it is the last
   /// one that reaches the coordinator.
-  private func run(checkpointAfter step: Int, cut: (Header) -> Bool) throws -> Outcome.Value {
-    let outcome = Outcome()
-    var limits = Limits(silence: 1)
-    limits.workers = 2
-    Thread.detachNewThread { [prepared, limits] in
-      do {
-        let coordinator = try Coordinator(
-          prepared, binding: "tcp://127.0.0.1:*", awaitedWorkers: 1, sharesMemory: false, limits: limits,
-          chunkSize: 100)
-        outcome.value.withLock { $0.address = coordinator.address }
-        defer {
-          let last = coordinator.checkpoint(RunStatistics())
-          outcome.value.withLock { $0.last = last }
-        }
-        try coordinator.run { event in
-          guard case .step(let report) = event else { return }
-          let checkpoint = report.step == step ? coordinator.checkpoint(RunStatistics()) : nil
-          outcome.value.withLock {
-            $0.reported.append(report.step)
-            $0.checkpoint = checkpoint ?? $0.checkpoint
-          }
-        }
-      } catch {
-        outcome.value.withLock { $0.error = "\(error)" }
-      }
-      outcome.value.withLock { $0.isOver = true }
-    }
+  private func run(checkpointAfter step: Int, cut: (Header) -> Bool) throws -> RunningCoordinator.Outcome {
+    let coordinator = RunningCoordinator(prepared, awaitedWorkers: 1, checkpointAfter: step)
     let context = Context()
     let front = try Socket(context, .router)
     try front.set(.linger(milliseconds: 0))
@@ -72,20 +32,12 @@ import ZeroMQ
     try back.set(.linger(milliseconds: 0))
     let waker = Waker()
     var poller = Poller(front, waker)
-    while outcome.value.withLock({ $0.address == nil && !$0.isOver }) { try poller.wait(milliseconds: 1) }
-    try back.connect(#require(outcome.value.withLock { $0.address }))
+    try back.connect(coordinator.waitForAddress())
     let address = try front.lastEndpoint
-    let mailbox = Mutex(WorkerMailbox?.none)
-    let workerEnded = DispatchSemaphore(value: 0)
-    Thread.detachNewThread {
-      defer { workerEnded.signal() }
-      guard let worker = try? Worker(connecting: address, threads: 1, models: ModelFactory.builtIn) else { return }
-      mailbox.withLock { $0 = worker.mailbox }
-      try? worker.run()
-    }
+    let running = RunningWorker(address)
     var worker: Message?
     var isCut = false
-    while outcome.value.withLock({ !$0.isOver }) {
+    while !coordinator.outcome.isOver {
       try poller.wait(milliseconds: 1)
       while let received = try front.receiveFrames(limit: 3) {
         worker = received.frames[0]
@@ -99,9 +51,8 @@ import ZeroMQ
         for frame in received.frames { try front.send(frame, more: frame !== received.frames.last) }
       }
     }
-    mailbox.withLock { $0?.fail("the test is over") }
-    workerEnded.wait()
-    return outcome.value.withLock { $0 }
+    running.end()
+    return coordinator.outcome
   }
 
   @Test("a step of which a part is updated leaves the state before it, to the same bits", arguments: [0, 2])

@@ -1,0 +1,33 @@
+internal import ArgumentParser
+
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check",
+    abstract: "Prove that a model keeps its contract, so that the number of workers changes no bit.",
+    discussion: """
+      Computes the gradient of a few micro-batches in memory that is filled with other numbers before, twice, on two \
+      threads, each alone and all together, and holds it against finite differences of the loss. Ends with 1 where \
+      something is not as the documentation of `Model` says. All options of the job are those of `train`.
+      """)
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
+
+  func run() throws {
+    let options = try job.options(output: nil)
+    let data = try LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed)
+    let prepared = try PreparedJob(options, data, models: Registry.all)
+    let parameters = count(prepared.model.layout.count, "parameter")
+    say("\(prepared.job.model) on \(prepared.job.source.isNone ? "no data" : prepared.job.source.data) (\(parameters))")
+    let findings = try ModelCheck(prepared, data, models: Registry.all).findings
+    for finding in findings {
+      say(finding.problem.map { "FAILED  \(finding.claim): \(oneLine($0))" } ?? "ok      \(finding.claim)")
+    }
+    let failures = findings.count { $0.problem != nil }
+    guard failures == 0 else {
+      throw TrainingError(
+        "--model \(prepared.job.model) breaks its contract in \(count(failures, "way")): runs of it would differ with the number of workers, or learn something else"
+      )
+    }
+  }
+}
