@@ -12,10 +12,11 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
   let zeroMQConfig: String? = nil
 #endif
 
-// Tests run debug builds, in which unoptimised kernels would take most of the time. A package that is a dependency by
-// version must not have unsafe flags; it then lies in a folder of checkouts.
+// Tests run debug builds, in which loops over data that are not optimised would take most of the time. A package that is
+// a dependency by version must not have unsafe flags; it then lies in a folder of checkouts.
 let isRoot = !Context.packageDirectory.split(separator: "/").contains("checkouts")
 let kernelSettings: [CSetting] = isRoot ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : []
+let optimizedTargets: Set = isRoot ? ["Kernels", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints"] : []
 
 let package = Package(
   name: "lockstep",
@@ -89,7 +90,9 @@ let package = Package(
       dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts", argumentParser]),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["LockstepTool", "CustomModel", "CustomOptimizer", "Checkpoints", "Wire", "ZeroMQ"],
+      dependencies: [
+        "LockstepTool", "CustomModel", "CustomOptimizer", "Checkpoints", "Wire", "ZeroMQ", "TestSupport",
+      ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]
 )
@@ -109,4 +112,7 @@ for target in package.targets where target.type != .system {
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("MemberImportVisibility"),
   ]
+  if optimizedTargets.contains(target.name) {
+    target.swiftSettings?.append(.unsafeFlags(["-O"], .when(configuration: .debug)))
+  }
 }

@@ -152,22 +152,40 @@ struct OptimizerFlags: ParsableArguments {
 
 /// `text`, and which rules have the option `name` with which default.
 private func help(_ name: String, _ text: String) -> ArgumentHelp {
-  var rules: [String: [String]] = [:]
-  var defaults: [String] = []
-  var allowed = Hyperparameter.Allowed.positive
-  for rule in builtInRules {
-    guard let own = (OptimizerSettings.hyperparameters(of: rule).first { $0.name == name }) else { continue }
-    allowed = own.allowed
-    let value = own.text(own.defaultValue)
-    if rules[value] == nil { defaults.append(value) }
-    rules[value, default: []].append(rule.name)
-  }
-  let owners = defaults.map { "\(rules[$0]!.joined(separator: ", ")): \($0)" }.joined(separator: "; ")
-  let valueName =
-    switch allowed {
-    case .flag: "yes/no"
-    case .choice: "name"
-    default: "number"
+  let owners = owners[name] ?? OptionOwners(name)
+  return ArgumentHelp("\(text) (\(owners.text))", valueName: owners.valueName)
+}
+
+/// By option. The parser makes each option's help many times.
+private let owners: [String: OptionOwners] = {
+  let names = OptimizerSettings.allHyperparameters.map(\.name)
+  return Dictionary(uniqueKeysWithValues: names.map { ($0, OptionOwners($0)) })
+}()
+
+/// The built-in rules that have an option.
+private struct OptionOwners {
+  /// Such as `momentum, nesterov: 0.9; rmsprop: 0`, by their defaults.
+  let text: String
+  /// What stands for a value in the help.
+  let valueName: String
+
+  init(_ name: String) {
+    var rules: [String: [String]] = [:]
+    var defaults: [String] = []
+    var allowed = Hyperparameter.Allowed.positive
+    for rule in builtInRules {
+      guard let own = (OptimizerSettings.hyperparameters(of: rule).first { $0.name == name }) else { continue }
+      allowed = own.allowed
+      let value = own.text(own.defaultValue)
+      if rules[value] == nil { defaults.append(value) }
+      rules[value, default: []].append(rule.name)
     }
-  return ArgumentHelp("\(text) (\(owners))", valueName: valueName)
+    text = defaults.map { "\(rules[$0]!.joined(separator: ", ")): \($0)" }.joined(separator: "; ")
+    valueName =
+      switch allowed {
+      case .flag: "yes/no"
+      case .choice: "name"
+      default: "number"
+      }
+  }
 }

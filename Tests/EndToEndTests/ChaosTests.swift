@@ -1,9 +1,10 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Some cells of the matrix of faults, on hosts of a network; the script runs all of them.
 @Suite(.serialized) struct ChaosTests {
-  @Test("faults on a network do not change a bit")
+  @Test("faults on a network do not change a bit", .tags(.heavy), .enabled(if: runsHeavyCases))
   func faultsOnANetworkDoNotMatter() throws {
     let cells = [
       "worker:kill:pushing", "worker:half-open:receiving", "worker:cut:computing", "coordinator:kill:checkpoint",

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `lockstep launch`, which starts workers by a command such as ssh.
@@ -8,7 +9,8 @@ import Testing
   init() throws { scratch = try Scratch() }
 
   /// On hosts of a network, by real sshd: equal bits, killed workers, cut connections, signals, nothing left behind.
-  @Test func launchesOnOtherHosts() throws {
+  @Test(.tags(.heavy), .enabled(if: runsHeavyCases))
+  func launchesOnOtherHosts() throws {
     guard let (run, code) = try runOnHosts("Tests/EndToEndTests/launch.py", seconds: 300) else { return }
     #expect(code == 0, "\(run.output)")
   }

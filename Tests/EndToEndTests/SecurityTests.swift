@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// Keys: who may take part, and what those who may not are told.
@@ -142,21 +143,27 @@ import Testing
     #expect(coordinator.program.wait() == 0)
   }
 
-  @Test("hosts of a slow network, with keys: equal bits, and the bytes that the protocol needs")
+  @Test(
+    "hosts of a slow network, with keys: equal bits, and the bytes that the protocol needs", .tags(.heavy),
+    .enabled(if: runsHeavyCases))
   func hostsOfANetwork() throws {
     guard let (run, code) = try runOnHosts("Benchmarks/hosts.py", seconds: 300) else { return }
     #expect(code == 0, "\(run.output)\(run.errors)")
     #expect(run.output.contains("equal, bit for bit"), "\(run.output)")
   }
 
-  @Test("the README's walk-through of two machines, as written")
+  @Test(
+    "the README's walk-through of two machines, as written", .tags(.heavy),
+    .enabled(if: runsHeavyCases))
   func twoMachines() throws {
     guard let (run, code) = try runOnHosts("Tests/EndToEndTests/two_machines.py", seconds: 200) else { return }
     #expect(code == 0, "\(run.output)\(run.errors)")
     #expect(run.output.contains("equal, bit for bit"), "\(run.output)")
   }
 
-  @Test("a run whose port is attacked ends with the same bits")
+  @Test(
+    "a run whose port is attacked ends with the same bits", .tags(.heavy),
+    .enabled(if: runsHeavyCases))
   func attacks() throws {
     guard let python = pythonWithNumPy() else { return }
     var attacks = ["bytes", "half", "huge", "plain"]

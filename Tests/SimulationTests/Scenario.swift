@@ -20,6 +20,8 @@ struct Scenario {
   let workers: Int
   /// Whether the workers are processes of the coordinator's own, as in `lockstep train`, and die with it.
   let isLocal: Bool
+  /// Whether most workers share memory with the coordinator.
+  let sharesMemory: Bool
   /// How often a local worker that is killed is started again.
   let mostRestarts: Int
   /// When, in seconds, the run is asked to stop; whether it is then resumed.
@@ -42,7 +44,7 @@ struct Scenario {
   ) {
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
-    (isLocal, mostRestarts, stop) = (false, 0, nil)
+    (isLocal, mostRestarts, stop, sharesMemory) = (false, 0, nil, true)
   }
 
   init(using random: inout SeededGenerator) {
@@ -53,6 +55,7 @@ struct Scenario {
     updatesTogether = Bool.random(using: &random)
     isLocal = Int.random(in: 0..<3, using: &random) == 0
     mostRestarts = Int.random(in: 0...3, using: &random)
+    sharesMemory = Bool.random(using: &random)
     workers = Int.random(in: (isLocal ? 1 : 0)...4, using: &random)
     stop =
       Int.random(in: 0..<8, using: &random) > 0

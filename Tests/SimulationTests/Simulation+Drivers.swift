@@ -5,7 +5,7 @@ import Wire
 
 /// Carries the machines' actions out, as `Coordinator` and `Worker` do.
 extension Simulation {
-  mutating func handle(_ event: CoordinatorMachine.Event, _ payload: [Float] = []) {
+  mutating func handle(_ event: CoordinatorMachine.Event, _ payload: Span? = nil) {
     guard coordinator != nil, outcome == nil else { return }
     isCoordinatorChanged = true
     var answers: [CoordinatorMachine.Event] = []
@@ -13,14 +13,17 @@ extension Simulation {
     for action in coordinator!.handle(event, at: instant) {
       switch action {
       case .send(let header, let body, let peer): send(header, body, to: peer, &gone)
-      case .keep(let node, let chunk): sums[chunk][node] = payload
+      case .keep(let node, let chunk):
+        if payload == nil { violate("it keeps \(node), which did not come") }
+        sums[chunk][node] = payload
       case .combine(let left, let right, let chunk):
         guard let leftSum = sums[chunk].removeValue(forKey: left), let rightSum = sums[chunk].removeValue(forKey: right)
         else {
           violate("\(left) and \(right) are to be added and not at hand")
           return
         }
-        sums[chunk][Node(left.start..<right.end)] = TinyModel.add(leftSum, rightSum)
+        leftSum.add(rightSum)
+        sums[chunk][Node(left.start..<right.end)] = leftSum
       case .discard(let node, let chunk):
         if sums[chunk].removeValue(forKey: node) == nil { violate("\(node) is to be dropped and not at hand") }
       case .check(let chunk):
@@ -34,7 +37,9 @@ extension Simulation {
         if !sums.allSatisfy(\.isEmpty) { violate("it goes on with sums at hand") }
         if pendingUpdates.count != sums.count { violate("it goes on after updates of the chunks \(pendingUpdates)") }
         pendingUpdates = []
-        current = updated
+        // What workers still read of the former parameters is written over in the next step.
+        (current, updated) = (updated, current)
+        updated.poison()
         step += 1
         updates += 1
       case .skip:
@@ -59,7 +64,7 @@ extension Simulation {
 
   private mutating func root(_ chunk: Int) -> [Float]? {
     if sums[chunk].count == 1, let (node, sum) = sums[chunk].first, node == model.plan.tree(.train(step: step)).root {
-      return sum
+      return sum.values
     }
     violate("chunk \(chunk) is not summed to its root but to \(sums[chunk].keys)")
     return nil
@@ -76,9 +81,9 @@ extension Simulation {
       scale = (number, TinyModel.scale(gradient))
     }
     let range = TinyModel.chunks[chunk]
-    updated.replaceSubrange(
+    updated.values.replaceSubrange(
       range,
-      with: TinyModel.updated(Array(current[range]), by: sum, examples: examples, number: number, scale: scale.scale))
+      with: TinyModel.updated(Array(current.values[range]), by: sum, examples: examples, number: number, scale: scale.scale))
     sums[chunk] = [:]
     if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
     if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }
@@ -125,8 +130,11 @@ extension Simulation {
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
     case .parameters(let chunk):
       let content = WorkerMachine.Content.parameters(byteCount: TinyModel.chunks.byteCount(chunk))
-      let floats = Array((header.step == UInt64(step) ? current : updated)[TinyModel.chunks[chunk]])
-      message = ToWorker(header: header, content: content, floats: floats)
+      let (vector, range) = (header.step == UInt64(step) ? current : updated, TinyModel.chunks[chunk])
+      let isShared = processes[connections[index].process].sharesMemory
+      message = ToWorker(
+        header: header, content: content,
+        payload: isShared ? Span(of: vector, range) : Span(copying: vector.values[range]))
     }
     connections[index].toWorker.append(message)
     if case .parameters = body {
@@ -142,14 +150,18 @@ extension Simulation {
     queue.add(.departure(connection: index), at: time)
   }
 
-  mutating func handle(_ event: WorkerMachine.Event, at process: Int, _ payload: [Float] = []) {
+  mutating func handle(_ event: WorkerMachine.Event, at process: Int, _ payload: Span? = nil) {
     let wasAlive = processes[process].isAlive
     for action in processes[process].machine.handle(event, at: instant) {
       switch action {
       case .send(let header, let body): send(header, body, from: process)
       case .load: start(.load, at: process, seconds: magnitude(0.01...2))
-      case .store(let chunk): processes[process].parameters.replaceSubrange(TinyModel.chunks[chunk], with: payload)
+      case .store(let chunk): store(payload, chunk, at: process)
       case .compute(let node, let task):
+        if processes[process].pushed.step != task.step {
+          for gradient in processes[process].pushed.gradients { gradient.poison() }
+          processes[process].pushed = (task.step, [])
+        }
         start(.node(node, task), at: process, seconds: Double(node.leaves.count) * magnitude(0.002...0.02))
       case .combine(let left, let right):
         guard let leftSum = processes[process].gradients.removeValue(forKey: left),
@@ -160,8 +172,11 @@ extension Simulation {
         }
         let sum = Task.sum(Node(left.start..<right.end), left: leftSum, right: rightSum)
         start(sum, at: process, seconds: magnitude(1e-5...1e-3))
-      case .release(let node): processes[process].gradients[node] = nil
+      case .release(let node):
+        let gradient = processes[process].gradients.removeValue(forKey: node)
+        if processes[process].sharesMemory, let gradient { processes[process].pushed.gradients.append(gradient) }
       case .cancel:
+        for gradient in processes[process].gradients.values { gradient.poison() }
         processes[process].gradients = [:]
         processes[process].cancellations += 1
       case .end(let failure):
@@ -179,10 +194,23 @@ extension Simulation {
     if wasAlive && !processes[process].isAlive { ended(process, isKilled: false) }
   }
 
+  private mutating func store(_ payload: Span?, _ chunk: Int, at process: Int) {
+    guard let payload else {
+      violate("worker \(process) stores parameters that did not come")
+      return
+    }
+    if payload.isShared {
+      processes[process].parameters = payload.vector
+    } else {
+      processes[process].parameters = processes[process].received
+      processes[process].received.values.replaceSubrange(TinyModel.chunks[chunk], with: payload.values)
+    }
+  }
+
   private mutating func send(_ header: Header, _ body: WorkerMachine.Body, from process: Int) {
     let index = processes[process].connection
     let content: CoordinatorMachine.Content
-    var floats: [Float] = []
+    var payload: Span?
     switch body {
     case .none: content = .none
     case .hello: content = .hello(Hello(name: name(of: process), threads: processes[process].threads))
@@ -195,10 +223,12 @@ extension Simulation {
         return
       }
       content = .gradient(byteCount: TinyModel.chunks.byteCount(chunk))
-      floats = Array(gradient[TinyModel.chunks[chunk]])
+      let range = TinyModel.chunks[chunk]
+      payload =
+        processes[process].sharesMemory ? Span(of: gradient, range) : Span(copying: gradient.values[range])
     }
     if connections[index].losesToCoordinator { return }
-    let message = ToCoordinator(header: header, content: content, floats: floats)
+    let message = ToCoordinator(header: header, content: content, payload: payload)
     connections[index].toCoordinator.append(message)
     connections[index].sent.append(message)
     if connections[index].sent.count > 12 { connections[index].sent.removeFirst() }
@@ -229,16 +259,18 @@ extension Simulation {
   mutating func finish(_ task: Task, isCancelled: Bool, at process: Int) {
     switch task {
     case .load:
-      handle(.loaded(Ready(data: "data", layout: TinyModel.layout, numerics: .simulated), model.plan, TinyModel.chunks), at: process)
+      let ready = Ready(data: "data", layout: TinyModel.layout, numerics: .simulated)
+      handle(.loaded(ready, model.plan, TinyModel.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
-      let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters)
-      if task.isTraining { processes[process].gradients[node] = gradient }
+      let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters.values)
+      if task.isTraining { processes[process].gradients[node] = Vector(gradient) }
       handle(.computed(node, metrics), at: process)
     case .sum(let node, let left, let right):
-      let sum = TinyModel.add(left, right)
-      processes[process].gradients[node] = sum
-      handle(.combined(node, nonFinite: TinyModel.nonFinite(sum)), at: process)
+      left.values = TinyModel.add(left.values, right.values)
+      right.poison()
+      processes[process].gradients[node] = left
+      handle(.combined(node, nonFinite: TinyModel.nonFinite(left.values)), at: process)
     }
   }
 }

@@ -103,11 +103,14 @@ extension Simulation {
     guard !isDeserted else { return }
     disturb(for: 0)
     let threads = Int.random(in: 1...3, using: &random)
+    let sharesMemory = scenario.sharesMemory && !chance(1, in: 4)
+    let received = Vector([Float](repeating: .nan, count: 5))
     connections.append(Connection(process: processes.count, isEstablished: false))
     processes.append(
       Process(
         machine: WorkerMachine(address: "simulated", threads: threads), threads: threads,
         life: lives, restarts: restarts, connection: connections.count - 1,
+        sharesMemory: sharesMemory, received: received, parameters: received,
         threadsFree: Array(repeating: now, count: threads)))
     if chance(1, in: 6) { slowDown(processes.count - 1) }
     log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")
@@ -204,7 +207,7 @@ extension Simulation {
     lives += 1
     log("the coordinator starts at step \(saved.step)")
     (current, updated, step, updates, result) =
-      (saved.parameters, saved.parameters, saved.step, saved.updates, saved.result)
+      (Vector(saved.parameters), Vector(saved.parameters), saved.step, saved.updates, saved.result)
     (evaluatedStep, scale, pendingUpdates) = (saved.evaluatedStep, (0, 1), [])
     (coordinatorPausedUntil, stopDue) = (0, nil)
     if scenario.isLocal { isDeserted = false }

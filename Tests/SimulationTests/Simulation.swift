@@ -39,19 +39,19 @@ struct Simulation {
   struct ToCoordinator {
     var header: Header
     var content: CoordinatorMachine.Content
-    var floats: [Float] = []
+    var payload: Span?
   }
 
   struct ToWorker {
     var header: Header
     var content: WorkerMachine.Content
-    var floats: [Float] = []
+    var payload: Span?
   }
 
   enum Task {
     case load
     case node(Node, StepTask)
-    case sum(Node, left: [Float], right: [Float])
+    case sum(Node, left: Vector, right: Vector)
   }
 
   /// How the coordinator learns that a connection is gone, if not by silence.
@@ -82,8 +82,15 @@ struct Simulation {
     let life: Int
     let restarts: Int
     var connection: Int
-    var parameters = [Float](repeating: .nan, count: 5)
-    var gradients: [Node: [Float]] = [:]
+    /// Whether it shares memory with the coordinator.
+    let sharesMemory: Bool
+    /// Where parameters go that come in messages.
+    let received: Vector
+    /// What it computes with: those, or the coordinator's.
+    var parameters: Vector
+    var gradients: [Node: Vector] = [:]
+    /// The gradients of one step that the coordinator may still read.
+    var pushed: (step: Int, gradients: [Vector]) = (-1, [])
     var cancellations = 0
     /// When each compute thread is free.
     var threadsFree: [Int64]
@@ -122,12 +129,12 @@ struct Simulation {
   var coordinatorPausedUntil: Int64 = 0
   /// Until when the run must have ended that was asked to stop.
   var stopDue: Int64?
-  var current = TinyModel.initial
-  var updated = TinyModel.initial
+  var current = Vector(TinyModel.initial)
+  var updated = Vector(TinyModel.initial)
   var step = 0
   var updates = 0
   var scale: (number: Int, scale: Float) = (0, 1)
-  var sums: [[Node: [Float]]] = []
+  var sums: [[Node: Span]] = []
   var saved = Checkpoint()
   var result = RunResult()
   var evaluatedStep: Int?
@@ -224,7 +231,7 @@ struct Simulation {
       if events > 500_000 { violate("it has not ended after \(events) events") }
       if now > latestEnd { violate("it has not ended \(Double(now - disturbedUntil) * 1e-9) s after the last fault") }
     }
-    result.parameters = current.map(\.bitPattern)
+    result.parameters = current.values.map(\.bitPattern)
   }
 
   /// When the run must have ended: some seconds after the last fault to find together again, and the time for all
@@ -260,7 +267,7 @@ struct Simulation {
       let message = connections[index].toWorker.removeFirst()
       log("worker \(process) gets \(describe(message.header)) on \(index + 1)")
       let content = message.header.kind == .welcome ? .welcome(scenario.welcome) : message.content
-      handle(.received(message.header, content), at: process, message.floats)
+      handle(.received(message.header, content), at: process, message.payload)
     case .established(let index):
       guard connections[index].isOpen, coordinator != nil, !connections[index].isEstablished, !isPostponed(event)
       else { return }
@@ -305,7 +312,7 @@ struct Simulation {
   private mutating func receive(_ message: ToCoordinator, on index: Int) {
     guard coordinator != nil else { return }
     log("the coordinator gets \(describe(message.header)) from \(index + 1)")
-    handle(.received(message.header, message.content, from: Peer(id: UInt64(index + 1))), message.floats)
+    handle(.received(message.header, message.content, from: Peer(id: UInt64(index + 1))), message.payload)
   }
 
   /// Puts what would happen in the stopped coordinator off until it goes on: its mailbox is emptied first; messages and
@@ -323,13 +330,13 @@ struct Simulation {
 
   /// The run as it is between two steps.
   var checkpoint: Checkpoint {
-    Checkpoint(parameters: current, step: step, updates: updates, result: result, evaluatedStep: evaluatedStep)
+    Checkpoint(parameters: current.values, step: step, updates: updates, result: result, evaluatedStep: evaluatedStep)
   }
 
   /// Whether the run has the bits that the undisturbed one has after so many steps.
   var isAtUndisturbedState: Bool {
     let (whole, parameters) = scenario.expected
-    return current.map(\.bitPattern) == parameters[step] && result.losses[...] == whole.losses.prefix(step)
+    return current.values.map(\.bitPattern) == parameters[step] && result.losses[...] == whole.losses.prefix(step)
       && result.evaluations[...] == whole.evaluations.prefix(result.evaluations.count)
   }
 

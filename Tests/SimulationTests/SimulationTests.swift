@@ -1,12 +1,14 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Training
 
 /// Random schedules of faults, each of which must end with the undisturbed run's bits or with the error that it calls for.
 ///
-/// `LOCKSTEP_SEEDS=1000000` runs so many seeds, `LOCKSTEP_SEEDS=1000-2000` those from the first to below the second;
-/// `LOCKSTEP_SEED=123` runs that one and prints what happens in it. A release build runs ten times as many a second:
+/// `LOCKSTEP_SIMULATION_SEEDS=1000000` runs so many seeds, `LOCKSTEP_SIMULATION_SEEDS=1000-2000` those from the first to
+/// below the second, `LOCKSTEP_SIMULATION_SECONDS=60` stops after that time; `LOCKSTEP_SIMULATION_SEED=123` runs that one and
+/// prints what happens in it. A release build runs ten times as many a second:
 /// `swift test -c release -Xswiftc -enable-testing --filter SimulationTests`.
 ///
 /// How many seeds it took to find bugs that were planted:
@@ -28,32 +30,42 @@ import Testing
   @Test("every schedule of faults ends with the undisturbed run's bits, or with its error")
   func everySchedule() async {
     let environment = ProcessInfo.processInfo.environment
-    if let seed = environment["LOCKSTEP_SEED"].flatMap(UInt64.init) {
+    if let seed = environment["LOCKSTEP_SIMULATION_SEED"].flatMap(UInt64.init) {
       var simulation = Simulation(seed: seed)
       simulation.printsEvents = true
       let failure = simulation.run()
-      #expect(failure == nil, "LOCKSTEP_SEED=\(seed)")
+      #expect(failure == nil, "LOCKSTEP_SIMULATION_SEED=\(seed)")
       return
     }
-    let numbers = (environment["LOCKSTEP_SEEDS"] ?? "2000").split(separator: "-").map { UInt64($0)! }
+    let numbers = (environment["LOCKSTEP_SIMULATION_SEEDS"] ?? "\(randomCases(20_000))").split(separator: "-")
+      .map { UInt64($0)! }
     let seeds = (numbers.count == 1 ? 0 : numbers[0])..<numbers[numbers.count - 1]
+    let end = environment["LOCKSTEP_SIMULATION_SECONDS"].flatMap(Double.init).map { Date().addingTimeInterval($0) }
     let stride = UInt64(ProcessInfo.processInfo.activeProcessorCount)
-    await withTaskGroup(of: [String].self) { group in
+    let count = await withTaskGroup(of: (count: Int, failures: [String]).self) { group in
       for first in 0..<stride {
         group.addTask {
           var failures: [String] = []
+          var count = 0
           for seed in Swift.stride(from: seeds.lowerBound + first, to: seeds.upperBound, by: Int(stride)) {
+            if let end, Date() > end { break }
             var simulation = Simulation(seed: seed)
-            if let failure = simulation.run() { failures.append("LOCKSTEP_SEED=\(seed) \(failure)") }
+            if let failure = simulation.run() { failures.append("LOCKSTEP_SIMULATION_SEED=\(seed) \(failure)") }
+            count += 1
             if failures.count == 10 { break }
           }
-          return failures
+          return (count, failures)
         }
       }
-      for await failures in group {
-        for failure in failures { Issue.record("\(failure)") }
+      var count = 0
+      for await part in group {
+        count += part.count
+        for failure in part.failures { Issue.record("\(failure)") }
       }
+      return count
     }
+    print("\(count) schedules of faults, from seed \(seeds.lowerBound) on")
+    #expect(count > 0)
   }
 
   @Test func aSeedReplaysExactly() {

@@ -129,7 +129,7 @@ public final class Coordinator {
     sums = Array(repeating: [:], count: chunks.count)
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: UInt64.random(in: 1...UInt64.max), start: step,
+        run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,
         owesEvaluation: prepared.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - store.optimizer.state.updates, plan: prepared.plan, chunks: chunks,
         fingerprint: prepared.fingerprint, layout: layout, numericsDigest: checkpoint?.state.numerics,

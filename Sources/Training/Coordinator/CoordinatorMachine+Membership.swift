@@ -49,7 +49,7 @@ extension CoordinatorMachine {
     strangers.remove(peer)
     sessionsGiven += 1
     members[peer] = Member(
-      session: sessionsGiven, name: shown(hello.name), threads: hello.threads,
+      session: configuration.session(sessionsGiven), name: shown(hello.name), threads: hello.threads,
       chunkSteps: Array(repeating: -1, count: configuration.chunks.count), since: now,
       assigned: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)

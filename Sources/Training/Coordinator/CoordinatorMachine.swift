@@ -11,6 +11,9 @@ struct CoordinatorMachine {
   /// What does not change during a run.
   struct Configuration: Sendable {
     var run: UInt64
+    /// The number of the run's n-th session, n from 1. Messages past the socket are taken for their
+    /// session's worker, so it is one that other processes cannot guess.
+    var session: @Sendable (UInt64) -> UInt64 = { $0 }
     /// Steps that an earlier process has done, and how many of them it skipped.
     var start = 0
     /// Whether the evaluation that follows the last step done is still to be done.

@@ -345,7 +345,8 @@ struct WorkerMachine {
           obstacle.map { "the coordinator at \(address) cannot be joined, after \(Int(limits.connect)) s: \($0)" }
             ?? "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
             + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
-      } else if lostSince != nil && now.seconds(since: lastHello) > limits.silence {
+      } else if now.seconds(since: lastHello) > limits.silence {
+        // The first one may have gone to a coordinator that was about to end.
         hello(at: now)
       }
       return
