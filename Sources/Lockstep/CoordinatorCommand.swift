@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 
-struct CoordinatorCommand: ParsableCommand {
+struct CoordinatorCommand: RunCommand {
   static let configuration = CommandConfiguration(
     commandName: "coordinator",
     abstract: "Hold the parameters of a run and wait for workers, which may come and go.",
@@ -27,7 +27,16 @@ struct CoordinatorCommand: ParsableCommand {
   var keys: CoordinatorKeyFlags
 
   @OptionGroup
-  var flags: RunFlags
+  var folder: FolderFlags
+
+  @OptionGroup(title: "Checkpoints")
+  var checkpoints: CheckpointFlags
+
+  @OptionGroup(title: "Connections")
+  var connections: ConnectionFlags
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
 
   func run() throws {
     let signals = SignalWatch()
@@ -35,11 +44,11 @@ struct CoordinatorCommand: ParsableCommand {
     let isFoundByDefault = bind == nil
     let bind = try bind ?? DefaultAddress.forCoordinator()
     let security = try keys.security(of: bind)
-    let run = try flags.start(signals)
+    let run = try start(signals)
     let timeline = try timeline.map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: 0, flags.connections.connections, security: security, timeline: timeline)
+      binding: boundEndpoint(bind), awaitedWorkers: 0, connections.connections, security: security, timeline: timeline)
     defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
     say(run.headline)

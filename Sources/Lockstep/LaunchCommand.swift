@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Foundation
 internal import ZeroMQ
 
-struct LaunchCommand: ParsableCommand {
+struct LaunchCommand: RunCommand {
   static let configuration = CommandConfiguration(
     commandName: "launch",
     abstract: "Train with a coordinator here and workers on other machines, started over ssh.",
@@ -41,7 +41,16 @@ struct LaunchCommand: ParsableCommand {
   var maxRestarts = 3
 
   @OptionGroup
-  var flags: RunFlags
+  var folder: FolderFlags
+
+  @OptionGroup(title: "Checkpoints")
+  var checkpoints: CheckpointFlags
+
+  @OptionGroup(title: "Connections")
+  var connections: ConnectionFlags
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
 
   func validate() throws {
     try checkRestarts(maxRestarts)
@@ -64,10 +73,10 @@ struct LaunchCommand: ParsableCommand {
     let signals = SignalWatch()
     let hosts = try parsedHosts
     try ensureDescriptors(1024 + 16 * hosts.count)
-    let run = try flags.start(signals)
+    let run = try start(signals)
     let (own, workers) = (try CurveKeyPair.random(), try CurveKeyPair.random())
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, flags.connections.connections,
+      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, connections.connections,
       security: CoordinatorSecurity(own, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: advertise)

@@ -1,7 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 
-struct TrainCommand: ParsableCommand {
+struct TrainCommand: RunCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
     abstract: "Train with a coordinator and worker processes on this machine.",
@@ -25,7 +25,16 @@ struct TrainCommand: ParsableCommand {
   var timeline: String?
 
   @OptionGroup
-  var flags: RunFlags
+  var folder: FolderFlags
+
+  @OptionGroup(title: "Checkpoints")
+  var checkpoints: CheckpointFlags
+
+  @OptionGroup(title: "Connections")
+  var connections: ConnectionFlags
+
+  @OptionGroup(title: "Job options")
+  var job: JobFlags
 
   func validate() throws {
     guard (1...1024).contains(workers) else {
@@ -38,10 +47,10 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let signals = SignalWatch()
     try ensureDescriptors(64 + 16 * workers)
-    let run = try flags.start(signals)
+    let run = try start(signals)
     say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
-      workers: workers, threads: threads, mostRestarts: maxRestarts, flags.connections.connections,
+      workers: workers, threads: threads, mostRestarts: maxRestarts, connections.connections,
       timeline: timeline)
   }
 }

@@ -33,7 +33,7 @@ public enum DefaultAddress {
   /// The folders that may be used, the best first.
   static func candidates(_ environment: [String: String]) -> [String] {
     func folder(_ variable: String, _ name: String) -> String? {
-      environment[variable].flatMap { $0.hasPrefix("/") ? "\($0)/\(name)" : nil }
+      environment[variable].flatMap { $0.hasPrefix("/") ? FilePath("\($0)/x").beside(name) : nil }
     }
     return [folder("XDG_RUNTIME_DIR", "lockstep"), folder("HOME", ".lockstep"), "/tmp/lockstep-\(geteuid())"]
       .compactMap(\.self)

@@ -130,7 +130,7 @@ import Testing
     let report = try report()
     #expect(report.contains("test R²") && report.contains("Loss by epoch") && !report.contains("accuracy"))
     let lossOnly = try compare(
-      ["--data", "line, straight.csv", "--test-fraction", "0", "--workers", "1", "--epochs", "1"])
+      ["--data", "line, straight.csv", "--test-fraction", "0", "--workers", "1", "--epochs", "1", "--overwrite"])
     #expect(lossOnly.code == 0)
     let table = try #require(lossOnly.output.split(separator: "───").last)
     #expect(!table.contains("test") && !table.contains("accuracy"))
@@ -241,17 +241,25 @@ import Testing
     _ = try scratch.file("file", "")
     let result = try compare(["--workers", "1"], output: "file/out")
     #expect(result.code == 1 && result.output.isEmpty)
-    #expect(result.errors.hasPrefix("error: --output file/out: the folder cannot be made: "), "\(result.errors)")
+    #expect(result.errors.hasPrefix("error: --output file/out: cannot make the folder file/out: "), "\(result.errors)")
     let system = try compare(["--workers", "1"], output: "/proc")
     #expect(system.code == 1 && system.output.isEmpty && system.errors.hasPrefix("error: "), "\(system.errors)")
   }
 
-  @Test func aSecondComparisonReplacesTheFirst() throws {
+  @Test func aSecondComparisonReplacesTheFirstOnlyIfItIsToldTo() throws {
     #expect(try compare(["--workers", "1,2", "--steps", "2"]).code == 0)
-    #expect(try compare(["--workers", "2", "--steps", "3"]).code == 0)
+    let before = try scratch.read("out/comparison.json")
+    let refused = try compare(["--workers", "2", "--steps", "3"])
+    #expect(refused.code == 64 && refused.output.isEmpty)
+    #expect(
+      refused.errors
+        == "error: --output out: there is a comparison already; replace it and its runs by --overwrite, or choose another folder\n"
+    )
+    #expect(try scratch.read("out/comparison.json") == before && Summary(scratch.path("out/1-workers")).steps == 2)
+    #expect(try compare(["--workers", "2", "--steps", "3", "--overwrite"]).code == 0)
     #expect(try record().runs.map(\.name) == ["2-workers"] && rows().count == 2)
     #expect(try Summary(scratch.path("out/2-workers")).steps == 3)
-    #expect(try compare(["--workers", "2", "--data", "nowhere.csv"]).code == 1)
+    #expect(try compare(["--workers", "2", "--data", "nowhere.csv", "--overwrite"]).code == 1)
     for name in ["report.html", "comparison.json", "comparison.csv"] {
       #expect(!FileManager.default.fileExists(atPath: scratch.path("out/\(name)")), "\(name)")
     }

@@ -146,7 +146,7 @@ import ZeroMQ
     try fail(["coordinator", "--bind", "ipc://\(file)"], "there is a file already")
     #expect(try scratch.read("precious") == "data")
     let first = try Coordinating(scratch, [], bind: "ipc://\(scratch.path("socket"))")
-    try fail(["coordinator", "--bind", first.address, "--output", "other"], "is in use by another process")
+    try fail(["coordinator", "--bind", first.address, "--output", "other"], "is in use by another coordinator")
   }
 
   @Test func aWorkerWithoutACoordinatorGivesUp() throws {

@@ -49,7 +49,7 @@ import Testing
     let run = try launch("x", ["--ssh", "false"], to: "launched")
     #expect(run.wait(seconds: 60) == 1)
     #expect(run.errors.contains("error: no worker could start; the last: it ended with exit code 1"), "\(run.errors)")
-    let missing = try launch("x", ["--ssh", "no-such-shell"], to: "launched")
+    let missing = try launch("x", ["--ssh", "no-such-shell"], to: "missing")
     #expect(missing.wait(seconds: 60) == 1)
     #expect(missing.errors.contains("error: --ssh: 'no-such-shell' is not found"), "\(missing.errors)")
   }

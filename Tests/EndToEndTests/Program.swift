@@ -13,12 +13,17 @@ final class Program: Sendable {
   private let ended = DispatchSemaphore(value: 0)
 
   /// Starts the program `name` with `arguments`.
-  init(_ arguments: [String], of name: String = "lockstep", in folder: URL? = nil) throws {
+  ///
+  /// - Parameter environment: what it has besides this process' own.
+  init(
+    _ arguments: [String], of name: String = "lockstep", in folder: URL? = nil, environment: [String: String] = [:]
+  ) throws {
     process = Process()
     process.executableURL =
       name.hasPrefix("/") ? URL(fileURLWithPath: name) : Program.folder.appendingPathComponent(name)
     process.arguments = arguments
     process.currentDirectoryURL = folder
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = standardOutput.pipe
     process.standardError = standardError.pipe

@@ -166,7 +166,7 @@ import Testing
 
   @Test func aNewRunInAnOldRunsFolderTakesTheOldCheckpointsAway() throws {
     _ = try train(scratch, ["--steps", "30", "--model", "linear", "--checkpoint-every", "10"], output: "run")
-    let second = try train(scratch, ["--steps", "5", "--model", "linear", "--seed", "3"], output: "run")
+    let second = try train(scratch, ["--steps", "5", "--model", "linear", "--seed", "3", "--overwrite"], output: "run")
     #expect(CheckpointNames(scratch.path("run/checkpoints")).whole == ["0000000005"])
     try succeed(["train", "--resume", scratch.path("run")])
     #expect(try Summary(scratch.path("run")).parameters_sha256 == second.parameters_sha256)

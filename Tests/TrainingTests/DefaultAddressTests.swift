@@ -21,6 +21,7 @@ import Testing
       DefaultAddress.candidates(["XDG_RUNTIME_DIR": "/run/user/1", "HOME": "/home/a"])
         == ["/run/user/1/lockstep", "/home/a/.lockstep", last])
     #expect(DefaultAddress.candidates(["HOME": "/home/a", "XDG_RUNTIME_DIR": ""]) == ["/home/a/.lockstep", last])
+    #expect(DefaultAddress.candidates(["HOME": "/home/a/"]) == ["/home/a/.lockstep", last])
     #expect(DefaultAddress.candidates(["HOME": "relative"]) == [last])
     #expect(DefaultAddress.candidates([:]) == [last])
   }

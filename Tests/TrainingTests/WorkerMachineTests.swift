@@ -80,8 +80,16 @@ import Wire
   @Test func theTimeInWhichAWorkerWasStoppedIsNoWaitForTheCoordinator() {
     var worker = WorkerMachine(address: "here")
     _ = worker.handle(.started, at: at(0))
-    for second in [1, 2, 60, 61, 65] { #expect(worker.handle(.tick, at: at(Double(second))).isEmpty, "\(second)") }
-    #expect(worker.handle(.tick, at: at(67)).count == 1, "eight seconds are over, 58 not counted")
+    for second in [1, 2, 60, 61, 64] {
+      let actions = worker.handle(.tick, at: at(Double(second)))
+      // The first greeting may be lost: it is said again after the silence limit.
+      #expect(kinds(actions) == (second == 60 ? [.hello] : []) && actions.count == (second == 60 ? 1 : 0), "\(second)")
+    }
+    let actions = worker.handle(.tick, at: at(67))
+    guard case .end? = actions.last else {
+      Issue.record("eight seconds are over, 58 not counted: \(actions)")
+      return
+    }
   }
 
   @Test("a worker that has lost its coordinator drops its work, says hello again, and keeps its data")

@@ -1,0 +1,144 @@
+import Foundation
+import Testing
+
+/// Workers that meet their coordinator without an address, and workers that compute other bits.
+@Suite(.serialized) struct NeighbourTests {
+  private let scratch: Scratch
+  private var home: [String: String] { ["HOME": scratch.path(""), "XDG_RUNTIME_DIR": ""] }
+
+  init() throws { scratch = try Scratch() }
+
+  private func coordinate(_ arguments: [String], output: String = "run") throws -> Program {
+    try Program(["coordinator", "--output", output] + arguments, in: scratch.url, environment: home)
+  }
+
+  @Test func twoTerminalsNeedNoAddressAndAThirdIsTold() throws {
+    let coordinator = try coordinate(["--steps", "30"])
+    try #require(coordinator.waitForOutput("start workers with: lockstep worker\n"), "\(coordinator.errors)")
+    #expect(coordinator.output.contains("listening on ipc://\(scratch.path(".lockstep"))/coordinator.socket;"))
+    let second = try coordinate(["--steps", "30"], output: "second")
+    #expect(second.wait() == 1)
+    #expect(second.errors.contains("is in use by another coordinator: choose another address with --bind"))
+    let worker = try Program(["worker"], environment: home)
+    #expect(worker.wait() == 0 && coordinator.wait() == 0, "\(worker.errors)\(coordinator.errors)")
+    #expect(coordinator.errors.isEmpty, "\(coordinator.errors)")
+    let left = try FileManager.default.contentsOfDirectory(atPath: scratch.path(".lockstep"))
+    #expect(left.isEmpty, "\(left)")
+  }
+
+  @Test func aWorkerMayStartFirst() throws {
+    let worker = try Program(["worker"], environment: home)
+    try #require(worker.waitForOutput("connecting to ipc://"))
+    let coordinator = try coordinate(["--steps", "30"])
+    #expect(worker.wait() == 0 && coordinator.wait() == 0, "\(worker.errors)\(coordinator.errors)")
+  }
+
+  /// Whether this CPU has what the first worker is limited to; the other one is limited to less.
+  private static let hasAVX2 =
+    (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains(" avx2 ") ?? false
+
+  @Test("workers whose bits differ are not mixed", .enabled(if: hasAVX2))
+  func unlikeWorkers() throws {
+    let coordinator = try coordinate(["--steps", "400", "--model", "mlp:300,200"])
+    try #require(coordinator.waitForOutput("listening on"))
+    let first = try Program(
+      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": "AVX2"]) { $1 })
+    // The second one must come while the first is a member.
+    first.send(SIGCONT)
+    let second = try Program(
+      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": "SSE41"]) { $1 })
+    let codes = [first.wait(), second.wait()]
+    #expect(coordinator.wait() == 0, "\(coordinator.errors)")
+    #expect(codes.contains(0) && codes.contains(1), "\(codes) \(first.errors)\(second.errors)")
+    let refused = codes[0] == 1 ? first.errors : second.errors
+    #expect(refused.contains("it computes other bits than worker 1 ("), "\(refused)")
+    #expect(refused.contains("DNNL_MAX_CPU_ISA=SSE41") && refused.contains("--accept-other-numerics"), "\(refused)")
+    // Resumed, the run takes no others either.
+    let resumed = try Program(
+      ["coordinator", "--resume", "run", "--steps", "800", "--worker-timeout", "60"], in: scratch.url, environment: home)
+    try #require(resumed.waitForOutput("listening on"), "\(resumed.errors)")
+    let isFirst = codes[0] == 0
+    let other = try Program(
+      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": isFirst ? "SSE41" : "AVX2"]) { $1 })
+    #expect(other.wait() == 1 && other.errors.contains("than this run did before it was saved"), "\(other.errors)")
+    let same = try Program(
+      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": isFirst ? "AVX2" : "SSE41"]) { $1 })
+    #expect(same.wait() == 0 && resumed.wait() == 0, "\(same.errors)\(resumed.errors)")
+  }
+
+  @Test("they are where the user says so, and the summary tells", .enabled(if: hasAVX2))
+  func acceptedWorkers() throws {
+    let coordinator = try coordinate(["--steps", "3000", "--model", "mlp:300,200", "--accept-other-numerics"])
+    try #require(coordinator.waitForOutput("listening on"))
+    let workers = try ["AVX2", "SSE41"].map {
+      try Program(["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": $0]) { $1 })
+    }
+    #expect(coordinator.waitForErrors("computes other bits than the run's first worker"))
+    coordinator.send(SIGTERM)
+    _ = coordinator.wait()
+    for worker in workers { _ = worker.wait() }
+    let summary = try scratch.read("run/summary.json")
+    #expect(summary.contains("\"other_numerics\" : [\n    \"worker 2 ("), "\(summary)")
+  }
+
+  @Test("the check command proves a model, and names what is wrong with one")
+  func check() throws {
+    let good = try succeed(["check", "--model", "mlp:16"])
+    #expect(good.output.hasPrefix("mlp:16 on digits (1,210 parameters)\nok      made twice"), "\(good.output)")
+    #expect(good.output.split(separator: "\n").count { $0.hasPrefix("ok      ") } == 9, "\(good.output)")
+    try succeed(["check", "--model", "prototypes"], of: "custom-model")
+    let none = try Program(["check", "--model", "nonsense"])
+    #expect(none.wait() == 64 && none.errors.contains("unknown model 'nonsense'"))
+  }
+
+  @Test("numbers that cannot be are named, wherever they stand in a checkpoint")
+  func hostileCheckpoint() throws {
+    try succeed(["train", "--output", "run", "--steps", "4", "--model", "linear"], in: scratch)
+    let path = scratch.path("run/checkpoints/0000000004/state.json")
+    let state = try String(contentsOfFile: path, encoding: .utf8)
+    for (old, new, problem) in [
+      ("\"step\" : 4", "\"step\" : -9223372036854775808", "the step is -9223372036854775808"),
+      ("\"step\" : 4", "\"step\" : 9223372036854775807", "the step is 9223372036854775807"),
+      ("\"updates\" : 4", "\"updates\" : -1", "the updates are -1"),
+      ("\"updates\" : 4", "\"updates\" : 5", "the updates are 5"),
+      ("\"epochs\" : 1", "\"epochs\" : -1", "the count of epochs is -1"),
+      ("\"examples_seen\" : 512", "\"examples_seen\" : 9223372036854775807", "the count of examples is 9223372036854775807"),
+    ] {
+      try #require(state.contains(old), "\(state)")
+      try state.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
+      let inspect = try Program(["inspect", "run/checkpoints/0000000004"], in: scratch.url)
+      #expect(inspect.wait() == 1 && inspect.output.contains(problem), "\(inspect.output)\(inspect.errors)")
+      #expect(try Program(["inspect", "run"], in: scratch.url).wait() == 1)
+      let resume = try Program(["train", "--resume", "run", "--steps", "6"], in: scratch.url)
+      #expect(resume.wait() == 1 && resume.errors.contains(problem), "\(resume.errors)")
+    }
+  }
+
+  @Test("models that an archive has no room for are refused, and no number in a file ends a command")
+  func hostileModels() throws {
+    func model(_ name: String, _ header: String, values: Int = 1) throws -> String {
+      var data = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+      data += Data(header.utf8) + Data(count: 4 * values)
+      try data.write(to: scratch.url.appendingPathComponent(name))
+      return scratch.path(name)
+    }
+    let longName = String(repeating: "n", count: 70_000)
+    let long = try model("long", #"{"\#(longName)":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#)
+    let shape = Array(repeating: "1", count: 70).joined(separator: ",")
+    let deep = try model("deep", #"{"a":{"dtype":"F32","shape":[\#(shape)],"data_offsets":[0,4]}}"#)
+    for (path, message) in [(long, "bytes, and an archive takes 65531"), (deep, "has 70 sizes, and NumPy takes 64")] {
+      let export = try Program(["export", path, "--output", "out.npz"], in: scratch.url)
+      #expect(export.wait() == 1 && export.errors.contains(message), "\(export.errors.prefix(300))")
+      #expect(!FileManager.default.fileExists(atPath: scratch.path("out.npz")))
+      #expect(try Program(["inspect", path]).wait() == 0)
+    }
+    // A run's summary is shown as it is.
+    try succeed(["train", "--output", "run", "--steps", "2", "--model", "linear"], in: scratch)
+    let summary = try scratch.read("run/summary.json")
+    for number in ["-9223372036854775808", "9223372036854775807"] {
+      _ = try scratch.file("run/summary.json", summary.replacing("\"steps\" : 2", with: "\"steps\" : \(number)"))
+      let inspect = try Program(["inspect", "run"], in: scratch.url)
+      #expect(inspect.wait() == 0 && inspect.output.contains("9,223,372,036,854,775,80"), "\(inspect.output)")
+    }
+  }
+}
