@@ -106,6 +106,16 @@ if Context.environment["LOCKSTEP_FUZZ"] != nil {
       path: "Tests/Fuzz", exclude: ["run.sh"], linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
 }
 
+// Built by Tests/Stress/run.sh alone, with `--sanitize=thread`.
+if Context.environment["LOCKSTEP_STRESS"] != nil {
+  package.targets += [
+    .target(name: "MutexInterposer", path: "Tests/Stress/MutexInterposer"),
+    .executableTarget(
+      name: "Stress", dependencies: ["MutexInterposer", "Training", "ZeroMQ", "Models", "Kernels"],
+      path: "Tests/Stress/Program"),
+  ]
+}
+
 for target in package.targets where target.type != .system {
   target.swiftSettings = [
     .enableUpcomingFeature("ExistentialAny"),
