@@ -18,8 +18,15 @@ struct allocation_count allocation_count_stop(void) {
   return count;
 }
 
-// A program's own functions of these names take the place of glibc's, in all libraries that it loads.
-#ifdef __GLIBC__
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_OTHER_ALLOCATOR
+#endif
+#endif
+
+// A program's own functions of these names take the place of glibc's, in all libraries that it loads. A sanitizer's do so
+// already, and then nothing is counted.
+#if defined(__GLIBC__) && !defined(HAS_OTHER_ALLOCATOR)
 
 #include <errno.h>
 #include <malloc.h>

@@ -16,7 +16,7 @@ func reader() -> ([UInt8]) throws -> Bool {
   case "from-worker":
     { bytes in
       _ = readRecord(bytes)
-      var coordinator = BesiegedCoordinator()
+      var coordinator = BesiegedCoordinator(others: bytes.count % 3)
       for message in RawMessage.all(in: bytes) {
         _ = try coordinator.receive(message)
         coordinator.wait(0.25)

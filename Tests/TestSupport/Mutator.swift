@@ -18,6 +18,22 @@ public struct Mutator {
     return bytes
   }
 
+  /// JSON with one of its numbers changed to another, or to something else in its place.
+  public mutating func withAnotherNumber(_ json: [UInt8]) -> [UInt8] {
+    func isNumeric(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-") }
+    let starts = json.indices.filter { isNumeric(json[$0]) && ($0 == 0 || !isNumeric(json[$0 - 1])) }
+    guard let start = starts.randomElement(using: &generator) else { return json }
+    let end = json[start...].firstIndex { !isNumeric($0) } ?? json.count
+    let number = Mutator.numbers.randomElement(using: &generator)!
+    return json[..<start] + Array(number.utf8) + json[end...]
+  }
+
+  private static let numbers = [
+    "-1", "0", "1", "1024", "1025", "65536", "65537", "2147483647", "2147483648", "-2147483648", "4294967296",
+    "1099511627777", "9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
+    "18446744073709551615", "18446744073709551616", "0.5", "-0.0", "1e18", "1e308", "1e400", "null", "true", "\"1\"",
+  ]
+
   private mutating func mutate(_ bytes: inout [UInt8], _ other: [UInt8]) {
     guard !bytes.isEmpty else {
       bytes = other

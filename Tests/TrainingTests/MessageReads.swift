@@ -90,22 +90,73 @@ struct BesiegedCoordinator {
       run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data, layout: SmallRun.ready.layout, awaitedWorkers: 0,
       isClassification: true))
   private var peer = CoordinatorMachine.Peer(id: 0)
+  /// Honest workers beside it, which compute at once what they are given.
+  private let others: ClosedRange<UInt64>?
+  /// What they have sent and is not read yet.
+  private var answers: [CoordinatorMachine.Event] = []
   private var now = Instant(nanoseconds: 0)
 
   /// The worker's session; nil where it has been sent away.
   var session: UInt64? { machine.members[peer]?.session }
 
-  init() {
-    _ = machine.handle(.started, at: now)
+  /// A run of the worker and of `others` besides.
+  init(others: Int = 0) {
+    self.others = others == 0 ? nil : UInt64.max - UInt64(others - 1)...UInt64.max
+    handle(.started)
+    for id in self.others.map(Array.init) ?? [] { join(CoordinatorMachine.Peer(id: id)) }
     join()
   }
 
   /// Another worker joins, which sends the bytes from now on.
   mutating func join() {
     peer.id += 1
-    _ = machine.handleAnswering(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: peer), at: now)
-    let header = Header(.ready, run: SmallRun.run, session: session ?? 0)
-    _ = machine.handleAnswering(.received(header, .ready(SmallRun.ready), from: peer), at: now)
+    join(peer)
+  }
+
+  private mutating func join(_ peer: CoordinatorMachine.Peer) {
+    handle(.received(Header(.hello), .hello(Hello(name: "w\(peer.id)", threads: 1)), from: peer))
+    let header = Header(.ready, run: SmallRun.run, session: machine.members[peer]?.session ?? 0)
+    handle(.received(header, .ready(SmallRun.ready), from: peer))
+  }
+
+  /// Handles an event, and what honest workers answer to it.
+  private mutating func handle(_ event: CoordinatorMachine.Event) {
+    decide(event)
+    // A few, as they could else finish the run among themselves.
+    for _ in 0..<min(answers.count, 8) { decide(answers.removeFirst()) }
+  }
+
+  private mutating func decide(_ event: CoordinatorMachine.Event) {
+    for action in machine.handleAnswering(event, at: now) {
+      guard case .send(let header, _, let peer) = action, others?.contains(peer.id) == true else { continue }
+      var answer = header
+      switch header.kind {
+      case .ping:
+        answer.kind = .pong
+        answers.append(.received(answer, .none, from: peer))
+      case .assign: answers += computed(header, by: peer)
+      default: break
+      }
+    }
+  }
+
+  /// What an honest worker sends for its leaves, in order.
+  private func computed(_ assignment: Header, by peer: CoordinatorMachine.Peer) -> [CoordinatorMachine.Event] {
+    let step = Int(assignment.step)
+    let task = assignment.task == .train ? StepTask.train(step: step) : .evaluate(step: step)
+    return SmallRun.plan.tree(task).maximalNodes(in: assignment.leafRange).flatMap { node in
+      var header = assignment
+      header.leaves = UInt32(node.start)..<UInt32(node.end)
+      var events: [CoordinatorMachine.Event] = []
+      header.kind = .push
+      for chunk in 0..<(task.isTraining ? SmallRun.chunks.count : 0) {
+        header.chunk = UInt32(chunk)
+        events.append(.received(header, .gradient(byteCount: SmallRun.chunks.byteCount(chunk)), from: peer))
+      }
+      (header.kind, header.chunk) = (.metrics, 0)
+      let examples = SmallRun.plan.positions(of: node.leaves, in: task).count
+      return events + [.received(header, .metrics(NodeMetrics(examples: Int64(examples), loss: 1)), from: peer)]
+    }
   }
 
   /// Reads a message and handles it.
@@ -124,7 +175,7 @@ struct BesiegedCoordinator {
     case .success((let header, let content)): (event, isRead) = (.received(header, content, from: peer), true)
     case .failure(let error): (event, isRead) = (.malformed(error, from: peer), false)
     }
-    let allocation = Allocation { _ = machine.handleAnswering(event, at: now) }
+    let allocation = Allocation { handle(event) }
     // Whatever numbers a header has, the machine does not grow by them.
     try allocation.check(honest: message.payload.count, peak: 2, block: 2, constant: 1 << 16)
     return isRead
@@ -143,7 +194,7 @@ struct BesiegedCoordinator {
   /// Lets time pass.
   mutating func wait(_ seconds: Double) {
     now = now.advanced(by: seconds)
-    _ = machine.handleAnswering(.tick, at: now)
+    handle(.tick)
   }
 }
 
