@@ -34,7 +34,8 @@ public struct NumPyArchive: ~Copyable {
   public mutating func append(_ name: String, shape: [Int], values: UnsafeRawBufferPointer) throws {
     precondition(values.count == shape.reduce(4, *), "\(values.count) bytes for \(name) of shape \(shape)")
     guard shape.count <= NumPyArchive.mostSizes else {
-      throw FileError("the tensor \(name.prefix(100)) has \(shape.count) sizes, and NumPy takes \(NumPyArchive.mostSizes)")
+      throw FileError(
+        "the tensor \(name.prefix(100)) has \(shape.count) sizes, and NumPy takes \(NumPyArchive.mostSizes)")
     }
     guard name.utf8.count <= NumPyArchive.longestName else {
       throw FileError("a tensor's name has \(name.utf8.count) bytes, and an archive takes \(NumPyArchive.longestName)")

@@ -83,7 +83,8 @@ struct RootCommand: ParsableCommand {
     version: LockstepCommands.version,
     subcommands: [
       TrainCommand.self, CompareCommand.self, LaunchCommand.self, CoordinatorCommand.self, WorkerCommand.self,
-      KeygenCommand.self, EvaluateCommand.self, DiffCommand.self, CheckCommand.self, InspectCommand.self, ExportCommand.self,
+      KeygenCommand.self, EvaluateCommand.self, DiffCommand.self, CheckCommand.self, InspectCommand.self,
+      ExportCommand.self,
       OptimizersCommand.self, TraceCommand.self,
     ])
 }

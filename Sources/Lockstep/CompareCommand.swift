@@ -171,7 +171,8 @@ extension Comparison.Run {
     var training: TrainingRun?
     do {
       let run = try TrainingRun(
-        RunStart(prepared: prepared, output: folder, resumed: nil, overwrites: overwrites), every: .seconds(600), keep: 1, signals: signals,
+        RunStart(prepared: prepared, output: folder, resumed: nil, overwrites: overwrites), every: .seconds(600),
+        keep: 1, signals: signals,
         keepsHistory: true)
       training = run
       announce(run.headline)

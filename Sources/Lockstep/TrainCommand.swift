@@ -58,7 +58,8 @@ struct TrainCommand: RunCommand {
 extension TrainingRun {
   /// Runs to the end with a coordinator in this process and worker processes beside it.
   func runLocally(
-    workers: Int, threads: Int, mostRestarts: Int, _ connections: Connections = Connections(), timeline path: String? = nil
+    workers: Int, threads: Int, mostRestarts: Int, _ connections: Connections = Connections(),
+    timeline path: String? = nil
   ) throws {
     let timeline = try path.map { try Timeline($0, process: "coordinator") }
     // After the workers' ends.

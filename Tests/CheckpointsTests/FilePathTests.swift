@@ -28,7 +28,9 @@ import Testing
     var isFolder: ObjCBool = false
     #expect(FileManager.default.fileExists(atPath: "\(root)/a/b/c", isDirectory: &isFolder) && isFolder.boolValue)
     try AtomicFile.write("x", to: "\(root)/a/file")
-    #expect(throws: FileError("\(root)/a/file is a file, where a folder is needed")) { try makeFolders("\(root)/a/file") }
+    #expect(throws: FileError("\(root)/a/file is a file, where a folder is needed")) {
+      try makeFolders("\(root)/a/file")
+    }
     #expect(throws: FileError.self) { try makeFolders("\(root)/a/file/d") }
     #expect(throws: FileError.self) { try makeFolders("") }
   }

@@ -55,7 +55,8 @@ import Testing
     #expect(refused.contains("DNNL_MAX_CPU_ISA=SSE41") && refused.contains("--accept-other-numerics"), "\(refused)")
     // Resumed, the run takes no others either.
     let resumed = try Program(
-      ["coordinator", "--resume", "run", "--steps", "800", "--worker-timeout", "60"], in: scratch.url, environment: home)
+      ["coordinator", "--resume", "run", "--steps", "800", "--worker-timeout", "60"], in: scratch.url, environment: home
+    )
     try #require(resumed.waitForOutput("listening on"), "\(resumed.errors)")
     let isFirst = codes[0] == 0
     let other = try Program(
@@ -102,7 +103,10 @@ import Testing
       ("\"updates\" : 4", "\"updates\" : -1", "the updates are -1"),
       ("\"updates\" : 4", "\"updates\" : 5", "the updates are 5"),
       ("\"epochs\" : 1", "\"epochs\" : -1", "the count of epochs is -1"),
-      ("\"examples_seen\" : 512", "\"examples_seen\" : 9223372036854775807", "the count of examples is 9223372036854775807"),
+      (
+        "\"examples_seen\" : 512", "\"examples_seen\" : 9223372036854775807",
+        "the count of examples is 9223372036854775807"
+      ),
     ] {
       try #require(state.contains(old), "\(state)")
       try state.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)

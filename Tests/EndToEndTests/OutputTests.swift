@@ -72,7 +72,8 @@ import Testing
   func history() throws {
     #expect(try train(job).code == 0)
     try FileManager.default.removeItem(atPath: scratch.path("run/metrics.jsonl"))
-    try FileManager.default.createDirectory(atPath: scratch.path("run/metrics.jsonl"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(
+      atPath: scratch.path("run/metrics.jsonl"), withIntermediateDirectories: true)
     let resume = ["train", "--resume", "run", "--steps", "9"]
     let broken = try Program(resume, in: scratch.url)
     #expect(broken.wait() == 1 && broken.errors.contains("the run's history would be lost"), "\(broken.errors)")

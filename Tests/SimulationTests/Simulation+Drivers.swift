@@ -83,7 +83,8 @@ extension Simulation {
     let range = TinyModel.chunks[chunk]
     updated.values.replaceSubrange(
       range,
-      with: TinyModel.updated(Array(current.values[range]), by: sum, examples: examples, number: number, scale: scale.scale))
+      with: TinyModel.updated(
+        Array(current.values[range]), by: sum, examples: examples, number: number, scale: scale.scale))
     sums[chunk] = [:]
     if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
     if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }

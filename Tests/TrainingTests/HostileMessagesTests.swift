@@ -99,7 +99,9 @@ import Wire
         _ = try worker.receive(message)
       }
     }
-    #expect(read > randomCases(10_000) && computed > randomCases(1000), "\(read) messages were read, \(computed) nodes to be computed")
+    #expect(
+      read > randomCases(10_000) && computed > randomCases(1000),
+      "\(read) messages were read, \(computed) nodes to be computed")
   }
 
   @Test(arguments: ["from-worker", "from-coordinator"])

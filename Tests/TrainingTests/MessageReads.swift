@@ -87,7 +87,8 @@ enum SmallRun {
 struct BesiegedCoordinator {
   private(set) var machine = CoordinatorMachine(
     CoordinatorMachine.Configuration(
-      run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data, layout: SmallRun.ready.layout, awaitedWorkers: 0,
+      run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data,
+      layout: SmallRun.ready.layout, awaitedWorkers: 0,
       isClassification: true))
   private var peer = CoordinatorMachine.Peer(id: 0)
   /// Honest workers beside it, which compute at once what they are given.

@@ -112,7 +112,8 @@ struct Broken: Model {
     switch fault {
     case .skipsUnwritten: gradient[3] = before
     case .adds: gradient[3] += before == before ? before : 0
-    case .mixes: gradient[3] += batch.features.values[batch.features.values.count / 2] + Float(batch.count * batch.count)
+    case .mixes:
+      gradient[3] += batch.features.values[batch.features.values.count / 2] + Float(batch.count * batch.count)
     case .counts: gradient[3] += Float(calls.count.add(1, ordering: .relaxed).newValue)
     case .remembers:
       gradient[3] += workspace.last

@@ -20,7 +20,8 @@ import Wire
   private func machine(_ policy: NonFinitePolicy) -> CoordinatorMachine {
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: 7, plan: plan, chunks: chunks, fingerprint: ready.data, layout: ready.layout, awaitedWorkers: 0, isClassification: false,
+        run: 7, plan: plan, chunks: chunks, fingerprint: ready.data, layout: ready.layout, awaitedWorkers: 0,
+        isClassification: false,
         onNonFinite: policy))
     _ = machine.handle(.started, at: start)
     _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 1)), at: start)

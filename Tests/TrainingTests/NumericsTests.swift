@@ -13,7 +13,8 @@ import Wire
   private func machine(digest: String? = nil, start step: Int = 0, accepts: Bool = false) -> CoordinatorMachine {
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: 7, start: step, plan: StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(9)),
+        run: 7, start: step,
+        plan: StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(9)),
         chunks: ChunkLayout(parameterCount: 3, size: 2), fingerprint: "d", layout: ParameterLayout(),
         numericsDigest: digest, acceptsOtherNumerics: accepts, awaitedWorkers: 0, isClassification: true))
     _ = machine.handle(.started, at: start)

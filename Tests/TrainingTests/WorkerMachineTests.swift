@@ -28,7 +28,8 @@ import Wire
     _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: start)
     let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
     let chunks = ChunkLayout(parameterCount: 3, size: 2)
-    _ = worker.handle(.loaded(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated), plan, chunks), at: start)
+    _ = worker.handle(
+      .loaded(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated), plan, chunks), at: start)
     let parameters = Header(.parameters, run: 7, session: 1, step: 0, chunk: 0)
     _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: start)
     let actions = worker.handle(
@@ -53,7 +54,9 @@ import Wire
     _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))
     let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
     _ = worker.handle(
-      .loaded(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated), plan, ChunkLayout(parameterCount: 2, size: 2)), at: at(0))
+      .loaded(
+        Ready(data: "d", layout: ParameterLayout(), numerics: .simulated), plan, ChunkLayout(parameterCount: 2, size: 2)
+      ), at: at(0))
     let parameters = Header(.parameters, run: 7, session: 1, step: 0, chunk: 0)
     _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: at(0))
     let actions = worker.handle(

@@ -63,7 +63,8 @@ public final class Coordinator {
   /// - Throws: ``TrainingError`` where the address cannot be listened on.
   public convenience init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
-    sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil, timeline: Timeline? = nil,
+    sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
+    timeline: Timeline? = nil,
     limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     try self.init(

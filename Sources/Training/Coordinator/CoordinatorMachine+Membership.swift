@@ -134,7 +134,8 @@ extension CoordinatorMachine {
     guard isDeserted else { return }
     end(
       hasNeverJoined
-        ? "no worker could start; the last: \(description)" : "worker \(name) has left, and none is left: \(description)",
+        ? "no worker could start; the last: \(description)"
+        : "worker \(name) has left, and none is left: \(description)",
       culprit: name)
   }
 

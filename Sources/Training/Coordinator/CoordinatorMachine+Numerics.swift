@@ -20,7 +20,8 @@ extension CoordinatorMachine {
     }
     let difference = found.difference(from: first.numerics) ?? "nothing that is known of them differs"
     let limit = found.commonInstructionSet(with: first.numerics).map { "DNNL_MAX_CPU_ISA=\($0)" } ?? "DNNL_MAX_CPU_ISA"
-    return "it computes other bits than \(first.text), which came first, so that its bits are the run's (\(difference)): "
+    return
+      "it computes other bits than \(first.text), which came first, so that its bits are the run's (\(difference)): "
       + "give all workers the same program and \(limit); if \(first.text) is the odd one, start the run again without "
       + "it; \(wayOut)"
   }

@@ -24,7 +24,9 @@ struct MemoryWatch: Sendable {
   /// Why the run must end before the machine has no memory left; nil where all is well: as long as there is some, or this
   /// process has no more than `usual` bytes of it.
   func problem(usual: Int) -> String? {
-    guard let reading = read(usual), reading.resident > usual, reading.available < reading.total / 10 else { return nil }
+    guard let reading = read(usual), reading.resident > usual, reading.available < reading.total / 10 else {
+      return nil
+    }
     func megabytes(_ bytes: Int) -> String { "\(bytes >> 20) MB" }
     return
       "this process has \(megabytes(reading.resident)) of memory, where a run of this size needs "
