@@ -471,7 +471,8 @@ class Attack:
         self.begun.set()
         reason = json.dumps({"reason": "another says so"}).encode()
         for dealer, run, session in self.members():
-            for other in range(1, session):
+            # Others' sessions are not to be guessed from one's own.
+            for other in [*range(1, 9), max(session - 1, 0), min(session + 1, (1 << 64) - 1), random.getrandbits(64)]:
                 for what, payload in [(PING, b""), (PUSH, b""), (METRICS, metrics()), (READY, b"{}"), (ASSIGN, b""),
                                       (GOODBYE, reason)]:
                     for step in [0, random.randrange(100)]:
@@ -584,7 +585,7 @@ def gradients(process, parameters):
 
 
 def header(kind, length, run=0, session=0, step=0, start=0, end=0, chunk=0, task=0, place=0):
-    return struct.pack("<4sHHQQQIIIIQQ", b"LKST", 4, kind, run, session, step, start, end, chunk, task, length, place)
+    return struct.pack("<4sHHQQQIIIIQQ", b"LKST", 5, kind, run, session, step, start, end, chunk, task, length, place)
 
 
 def kind(frames):

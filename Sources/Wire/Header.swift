@@ -29,6 +29,8 @@ public struct Header: Equatable, Sendable {
   public static let steps: ClosedRange<UInt64> = 0...1 << 48
   static let payloadLengths: ClosedRange<UInt64> = 0...1 << 40
   static let places: ClosedRange<UInt64> = 0...1 << 16
+  /// The bytes that every header begins with.
+  public static let firstBytes = Array("LKST".utf8)
   static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
 
   /// What the message says.

@@ -26,10 +26,14 @@ public final class RecordInbox {
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 15, alignment: 8)
   private var unread = 0..<0
   /// Whether a record has left the pipe, where a ``Poller`` does not see it any more, and was not taken.
-  public var hasUnread: Bool { !unread.isEmpty }
+  public var hasUnread: Bool { unread.count >= RecordPipe.recordSize }
+  private let marker: [UInt8]
 
   /// A pipe with nothing in it; nil where the system has none to give.
-  public init?() {
+  ///
+  /// - Parameter marker: what every record begins with; empty for anything.
+  public init?(marker: [UInt8] = []) {
+    self.marker = marker
     var ends: [Int32] = [0, 0]
     guard pipe(&ends) == 0 else { return nil }
     (readEnd, writeEnd) = (ends[0], ends[1])
@@ -50,17 +54,25 @@ public final class RecordInbox {
     buffer.deallocate()
   }
 
-  /// The next record, valid until the next call; nil where none is waiting.
+  /// The next record, valid until the next call; nil where none is waiting. Bytes before a record's first ones are skipped:
+  /// writers write whole records, but for one that means harm.
   public func next() -> UnsafeRawBufferPointer? {
-    if unread.isEmpty {
-      let count = read(readEnd, buffer.baseAddress, buffer.count)
-      // Writers write whole records. Of one that does not, the rest is dropped.
-      guard count >= RecordPipe.recordSize else { return nil }
-      unread = 0..<count / RecordPipe.recordSize * RecordPipe.recordSize
+    while true {
+      while unread.count >= marker.count, !buffer[unread].starts(with: marker) { unread.removeFirst() }
+      if hasUnread {
+        let record = buffer[unread.prefix(RecordPipe.recordSize)]
+        unread.removeFirst(RecordPipe.recordSize)
+        return UnsafeRawBufferPointer(rebasing: record)
+      }
+      // A part of a record goes to the start, where the rest has room behind it.
+      UnsafeMutableRawBufferPointer(rebasing: buffer[..<unread.count]).copyMemory(
+        from: UnsafeRawBufferPointer(rebasing: buffer[unread]))
+      unread = 0..<unread.count
+      let room = UnsafeMutableRawBufferPointer(rebasing: buffer[unread.count...])
+      let count = read(readEnd, room.baseAddress, room.count)
+      guard count > 0 else { return nil }
+      unread = 0..<unread.count + count
     }
-    let record = buffer[unread.prefix(RecordPipe.recordSize)]
-    unread.removeFirst(RecordPipe.recordSize)
-    return UnsafeRawBufferPointer(rebasing: record)
   }
 }
 

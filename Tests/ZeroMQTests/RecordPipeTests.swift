@@ -67,6 +67,32 @@ import Testing
       }
     }
 
+    @Test("what a hostile writer puts between records is skipped, wherever reads cut it")
+    func strangeBytes() throws {
+      let marker = Array("LKST".utf8)
+      let inbox = try #require(RecordInbox(marker: marker))
+      let outbox = try #require(RecordOutbox(inbox.name))
+      let raw = open("/proc/self/fd/\(inbox.name.descriptor)", O_WRONLY)
+      defer { close(raw) }
+      var expected: [UInt32] = []
+      var found: [UInt32] = []
+      for number in 0..<2000 as Range<UInt32> {
+        let strange = [UInt8](repeating: 0x4C, count: [0, 1, 3, 64, 127, 128, 129][Int(number) % 7])
+        if !strange.isEmpty { #expect(write(raw, strange, strange.count) == strange.count) }
+        outbox.append { record in
+          record.copyBytes(from: marker)
+          record.storeBytes(of: number, toByteOffset: 8, as: UInt32.self)
+        }
+        outbox.flush()
+        expected.append(number)
+        if number % 5 == 0 {
+          while let record = inbox.next() { found.append(record.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) }
+        }
+      }
+      while let record = inbox.next() { found.append(record.loadUnaligned(fromByteOffset: 8, as: UInt32.self)) }
+      #expect(found == expected && !inbox.hasUnread)
+    }
+
     @Test func aWaitEndsWhenARecordComes() throws {
       let inbox = try #require(RecordInbox())
       let name = inbox.name

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Kernels
+internal import Wire
 internal import ZeroMQ
 
 /// What a coordinator shares with the workers on its machine: their gradients' memory, and messages past the socket.
@@ -27,7 +28,7 @@ struct LocalLinks {
   /// - Parameter parameters: the vectors that workers may read; nil shares nothing.
   init(sharing parameters: SharedVectors?, _ chunks: ChunkLayout, isExpected: Bool) {
     self.parameters = parameters
-    inbox = parameters == nil ? nil : RecordInbox()
+    inbox = parameters == nil ? nil : RecordInbox(marker: Header.firstBytes)
     names = parameters.flatMap { [inbox] in
       guard let inbox else { return nil }
       return HostNames(vectors: $0.name, inbox: inbox.name)

@@ -32,7 +32,7 @@ public final class Worker {
   private var engine: (any WorkerEngine)?
   private var gradients: [Node: Gradient] = [:]
   /// Where the coordinator on this machine puts messages.
-  private let inbox = RecordInbox()
+  private let inbox = RecordInbox(marker: Header.firstBytes)
   /// What the coordinator shares, by its last WELCOME.
   private var offered: HostNames?
   /// What goes past the socket to a coordinator on this machine.
