@@ -5,8 +5,8 @@
 #   Tests/Fuzz/run.sh                  ten minutes for each reader
 #   Tests/Fuzz/run.sh 60 csv jobs      a minute for each of these two
 #
-# Readers run side by side, one a core. Below .build/fuzz: in READER.log what libFuzzer said; in corpus/ what has been found so far, which the next run starts from; READER-crash-… for an input
-# that ends a reader, to be given as `LOCKSTEP_FUZZ=READER .build/fuzz/release/Fuzz FILE`.
+# Readers run side by side, one a core. Below .build/fuzz: in READER.log what libFuzzer said; in corpus/ what has been found
+# so far, which the next run starts from; READER-crash-… for an input that ends a reader, to be given as `LOCKSTEP_FUZZ=READER .build/fuzz/release/Fuzz FILE`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
