@@ -268,7 +268,7 @@ class Attack:
             run, session = self.greet(dealer, "impostor")
             for _ in range(50):
                 self.tries += 1
-                other = random.choice([number for number in range(1, session + 3) if number != session])
+                other = random.choice([*range(1, 9), session ^ 1, session ^ (1 << 63), random.getrandbits(64)])
                 for what, payload in [(PUSH, []), (METRICS, [metrics()]), (PING, []), (ASSIGN, []),
                                       (GOODBYE, [reason])]:
                     length = sum(map(len, payload))
