@@ -73,7 +73,10 @@ struct Ready: ControlPayload {
   /// Where the worker keeps gradients and takes messages, if it has opened what the coordinator shares.
   var host: HostNames?
 
-  func check() throws(WireError) { try host?.check() }
+  func check() throws(WireError) {
+    try numerics.check()
+    try host?.check()
+  }
 }
 
 /// REFUSE and GOODBYE: why.

@@ -2,11 +2,12 @@ internal import Crypto
 internal import Foundation
 internal import Kernels
 internal import Models
+internal import Wire
 
 /// What a worker computes, proven by its bits, and what it computes with.
 ///
 /// Machines whose bits differ give a run another result, depending on who computes what, so a run has workers of one
-/// digest. All else is for people: it explains why two digests differ.
+/// digest. All else is for people: it explains why two digests differ. No text is longer than 200 bytes.
 struct Numerics: Codable, Equatable, Sendable {
   /// ``digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters.
   var digest: String
@@ -22,7 +23,7 @@ struct Numerics: Codable, Equatable, Sendable {
   /// What this process computes with.
   static func here(digest: String) -> Numerics {
     Numerics(
-      digest: digest, processor: Machine.processorName() ?? "unknown processor",
+      digest: digest, processor: String((Machine.processorName() ?? "unknown processor").prefix(50)),
       instructionSet: MatrixLibrary.instructionSet, library: MatrixLibrary.name, build: build)
   }
 
@@ -46,6 +47,12 @@ struct Numerics: Codable, Equatable, Sendable {
     add(UInt64(bitPattern: Int64(metrics.correct)))
     hash.update(bufferPointer: gradient.readOnly.bytes)
     return hash.finalize().map { String(format: "%02x", $0) }.joined()
+  }
+
+  func check() throws(WireError) {
+    for text in [digest, processor, instructionSet, library, build] {
+      _ = try (0...200).checked(text.utf8.count, "length of a text")
+    }
   }
 
   /// Such as `AVX2, oneDNN 2.6.3, release build, AMD EPYC`.

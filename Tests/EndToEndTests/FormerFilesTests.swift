@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Files that former versions have written. Each version adds its own to Tests/Corpus/runs and changes none: a run of
+/// Files that former versions have written. Each version adds its own to Tests/Corpus/former and changes none: a run of
 /// `train --model mlp:8 --activation gelu --dropout 0.1 --amsgrad yes --schedule plateau --clip-norm 5 --epochs 2`.
 @Suite(.serialized) struct FormerFilesTests {
   private let scratch: Scratch
@@ -12,7 +12,7 @@ import Testing
   static let runs = ["before-numerics", "with-numerics"]
 
   private func copy(_ name: String) throws -> String {
-    let source = package.appendingPathComponent("Tests/Corpus/runs/\(name)")
+    let source = package.appendingPathComponent("Tests/Corpus/former/\(name)")
     try FileManager.default.copyItem(at: source, to: scratch.url.appendingPathComponent(name))
     return scratch.path(name)
   }

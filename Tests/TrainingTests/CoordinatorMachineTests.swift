@@ -270,6 +270,23 @@ import Wire
     #expect(receivers(of: .lost, late) == [peer])
   }
 
+  @Test func aLocalWorkersBrokenConnectionGivesItsLeavesBackAtOnceAndItsEndIsToldLater() {
+    var machine = machine(awaiting: 2)
+    for id in 1...2 as ClosedRange<UInt64> { _ = join(&machine, Peer(id: id), name: "\(id)") }
+    #expect(machine.members.values.allSatisfy { $0.state == .busy })
+    let lost = machine.members[Peer(id: 1)]!.leaves
+    _ = machine.handle(.unreachable(Peer(id: 1)), at: start)
+    #expect(machine.members.keys.map(\.id) == [2] && machine.work?.unassigned == [lost] && !machine.isOver)
+    let reports = machine.handle(.processEnded(name: "1", "killed by signal 9", isReplaced: false), at: start)
+      .compactMap { if case .report(.warning(let text)) = $0 { text } else { nil } }
+    #expect(reports == ["worker 1: killed by signal 9"])
+    // The last one's connection may break before its end is known.
+    _ = machine.handle(.unreachable(Peer(id: 2)), at: start)
+    #expect(!machine.isOver)
+    let end = machine.handle(.processEnded(name: "2", "killed by signal 11", isReplaced: false), at: start)
+    #expect(outcome(end) == .some("worker 2 has left, and none is left: killed by signal 11"))
+  }
+
   @Test func afterTheRunThoseAreWaitedForWhoHaveNotAnsweredTheGoodbye() {
     var machine = machine()
     func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }

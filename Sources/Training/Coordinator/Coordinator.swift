@@ -26,6 +26,8 @@ public final class Coordinator {
   private let socketFile: SocketFile?
   private let socket: Socket
   private let memory: MemoryWatch
+  /// The process' memory when the run began, in bytes: what loading the data has left may stay with it.
+  private var residentAtStart = 0
   private let door: Door
   private let waker: Waker
   private var poller: Poller
@@ -64,8 +66,7 @@ public final class Coordinator {
   public convenience init(
     _ prepared: PreparedJob, binding endpoint: String, awaitedWorkers: Int, resuming checkpoint: Checkpoint? = nil,
     sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
-    timeline: Timeline? = nil,
-    limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
+    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize
   ) throws {
     try self.init(
       prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint, sharesMemory: sharesMemory,
@@ -152,6 +153,7 @@ public final class Coordinator {
   ///
   /// - Throws: ``TrainingError`` with the root cause where the run fails.
   public func run(_ observe: (TrainingEvent) throws -> Void) throws {
+    residentAtStart = MemoryWatch.residentBytes ?? 0
     try handle(.started, observe)
     while outcome == nil { try turn(observe) }
     if case .failure(let error) = outcome { throw error }
@@ -217,12 +219,12 @@ public final class Coordinator {
     socket.close()
   }
 
-  /// The most bytes that an honest run takes: its vectors, what its workers push into memory that is mapped here or that
-  /// waits in the socket, and 256 MiB for all else.
+  /// The most bytes that an honest run takes: what there was when it began, its vectors, what its workers push into memory
+  /// that is mapped here or that waits in the socket, and 256 MiB for all else.
   private var usualMemory: Int {
     let vectors = 8 + 2 * store.optimizer.slots.count + 4 * machine.members.count
-    return vectors * chunks.parameterCount * MemoryLayout<Float>.size + machine.members.count * 2 * receivedBytes
-      + 256 << 20
+    return residentAtStart + vectors * chunks.parameterCount * MemoryLayout<Float>.size
+      + machine.members.count * 2 * receivedBytes + 256 << 20
   }
 
   private func receive(

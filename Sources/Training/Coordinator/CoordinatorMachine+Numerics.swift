@@ -15,10 +15,11 @@ extension CoordinatorMachine {
     let wayOut =
       "--accept-other-numerics on the coordinator's side takes it in, and then the result depends on who computes what"
     guard let first = known.worker else {
-      return "it computes other bits than this run did before it was saved (it has \(found.description)): use workers "
+      return
+        "it computes other bits than this run did before it was saved (it has \(shown(found.description))): use workers "
         + "of the kind that began the run, or limit them by DNNL_MAX_CPU_ISA to what those had; \(wayOut)"
     }
-    let difference = found.difference(from: first.numerics) ?? "nothing that is known of them differs"
+    let difference = found.difference(from: first.numerics).map(shown) ?? "nothing that is known of them differs"
     let limit = found.commonInstructionSet(with: first.numerics).map { "DNNL_MAX_CPU_ISA=\($0)" } ?? "DNNL_MAX_CPU_ISA"
     return
       "it computes other bits than \(first.text), which came first, so that its bits are the run's (\(difference)): "
@@ -39,7 +40,7 @@ extension CoordinatorMachine {
       return
     }
     if known.digest != found.digest {
-      report(.otherNumerics("\(text) computes other bits than the run's first worker (\(found.description))"))
+      report(.otherNumerics("\(text) computes other bits than the run's first worker (\(shown(found.description)))"))
     } else if known.worker == nil {
       numerics!.worker = (text, found)
     }

@@ -21,6 +21,9 @@ struct MemoryWatch: Sendable {
   /// - Parameter read: called with the memory below which nothing is wrong, where it may give nil.
   init(_ read: @escaping @Sendable (_ leastResident: Int) -> Reading?) { self.read = read }
 
+  /// What this process has in memory, in bytes; nil where the system does not tell.
+  static var residentBytes: Int? { SystemMemory.resident() }
+
   /// Why the run must end before the machine has no memory left; nil where all is well: as long as there is some, or this
   /// process has no more than `usual` bytes of it.
   func problem(usual: Int) -> String? {
@@ -39,11 +42,7 @@ struct MemoryWatch: Sendable {
 /// What Linux says of memory.
 private enum SystemMemory {
   static func reading(ifResidentIsAbove least: Int) -> MemoryWatch.Reading? {
-    guard let pages = text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
-      return nil
-    }
-    let resident = pages * Int(getpagesize())
-    guard resident > least, let machine = text("/proc/meminfo") else { return nil }
+    guard let resident = resident(), resident > least, let machine = text("/proc/meminfo") else { return nil }
     func field(_ name: String) -> Int? {
       machine.split(separator: "\n").first { $0.hasPrefix("\(name):") }?
         .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
@@ -76,6 +75,11 @@ private enum SystemMemory {
       }
     }
     return nil
+  }
+
+  static func resident() -> Int? {
+    let pages = text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    return pages.map { $0 * Int(getpagesize()) }
   }
 
   private static func number(_ path: String) -> Int? {
