@@ -1,7 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
 internal import Synchronization
-internal import ZeroMQ
 
 /// The `lockstep` commands, for a program's `main`.
 ///
@@ -24,7 +23,6 @@ public enum LockstepCommands {
     // Both are errors that write() reports.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    Allocator.keepFreedMemory()
     Registry.models.withLock { $0 = ModelFactory.builtIn + models }
     for rule in rules { RuleRegistry.add(rule) }
     var variables: [String] = []

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import ZeroMQ
 
 /// One run as a user sees it: the folder it fills, the lines it prints, how it ends.
 final class TrainingRun {
@@ -39,7 +40,9 @@ final class TrainingRun {
     binding endpoint: String, awaitedWorkers: Int, _ connections: Connections,
     security: CoordinatorSecurity? = nil, timeline: Timeline?
   ) throws -> Coordinator {
-    try Coordinator(
+    // Not before: what loading the data takes is to go back to the system.
+    Allocator.keepFreedMemory()
+    return try Coordinator(
       prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint,
       sharesMemory: connections.sharesMemory, acceptsOtherNumerics: connections.acceptsOtherNumerics,
       security: security, timeline: timeline, limits: connections.limits)

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import ZeroMQ
 
 struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -74,6 +75,7 @@ struct WorkerCommand: ParsableCommand {
       try Timeline($0, process: "worker \(name)", appending: appendTimeline != nil)
     }
     let connect = try connect ?? DefaultAddress.forWorker()
+    Allocator.keepFreedMemory()
     let worker = try Worker(
       connecting: connect, name: name, threads: threads, models: Registry.all, security: keys.security(of: connect),
       timeline: timeline, limits: limits)
