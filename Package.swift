@@ -16,7 +16,8 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 // a dependency by version must not have unsafe flags; it then lies in a folder of checkouts.
 let isRoot = !Context.packageDirectory.split(separator: "/").contains("checkouts")
 let kernelSettings: [CSetting] = isRoot ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : []
-let optimizedTargets: Set = isRoot ? ["Kernels", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints"] : []
+let optimizedTargets: Set =
+  isRoot ? ["Reduction", "Kernels", "Protocol", "Datasets", "Models", "Optimizers"] : []
 
 let package = Package(
   name: "lockstep",
@@ -41,57 +42,82 @@ let package = Package(
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CKernels", cSettings: kernelSettings),
 
-    .target(name: "ZeroMQ", dependencies: ["CZeroMQ"]),
-    .target(name: "Wire"),
-    .target(name: "Charts"),
-    .target(name: "Kernels", dependencies: ["CKernels", "COneDNN"]),
+    .target(name: "Schema"),
+    .target(name: "Files"),
+    .target(name: "Reduction"),
+    .target(name: "Kernels", dependencies: ["Reduction", "CKernels", "COneDNN"]),
+    .target(name: "Optimizers", dependencies: ["Kernels"]),
     .target(
       name: "Datasets", dependencies: ["Kernels", "CZlib", crypto],
       resources: [.embedInCode("Resources/digits.csv.gz")]),
-    .target(name: "Models", dependencies: ["Kernels", "Datasets"]),
-    .target(name: "Optimizers", dependencies: ["Kernels"]),
-    .target(name: "Checkpoints", dependencies: ["Kernels", "Models", "CZlib"]),
+    .target(name: "Models", dependencies: ["Schema", "Reduction", "Kernels", "Datasets"]),
+    .target(name: "Protocol", dependencies: ["Schema", "Reduction"]),
+    .target(name: "ZeroMQ", dependencies: ["CZeroMQ"]),
     .target(
-      name: "Training",
+      name: "Cluster",
       dependencies: [
-        "Kernels", "ZeroMQ", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", crypto, "Yams",
+        "Schema", "Files", "Reduction", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "ZeroMQ", "CKernels",
+        crypto,
       ]),
+    .target(
+      name: "Runs",
+      dependencies: [
+        "Schema", "Files", "Reduction", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "CZlib",
+        crypto,
+        "Yams",
+      ]),
+    .target(
+      name: "Reports",
+      dependencies: ["Schema", "Files", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "Runs"]),
     .target(
       name: "Lockstep",
       dependencies: [
-        "Kernels", "ZeroMQ", "Datasets", "Models", "Optimizers", "Checkpoints", "Training", "Charts", argumentParser,
+        "Schema", "Files", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "ZeroMQ", "Cluster", "Runs",
+        "Reports",
+        argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),
-    .executableTarget(name: "TransportBenchmark", dependencies: ["Lockstep"], path: "Benchmarks/transport"),
-    .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
-    .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
+    .executableTarget(
+      name: "TransportBenchmark",
+      dependencies: ["Lockstep", "Runs", "Cluster", "Protocol", "Models", "Datasets", "Schema", "Kernels"],
+      path: "Benchmarks/transport"),
+    .executableTarget(
+      name: "CustomModel", dependencies: ["Lockstep", "Models", "Datasets", "Schema", "Kernels"],
+      path: "Examples/custom-model"),
+    .executableTarget(
+      name: "CustomOptimizer", dependencies: ["Lockstep", "Optimizers", "Kernels"], path: "Examples/custom-optimizer"),
 
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .target(name: "TestSupport", dependencies: ["AllocationCount"], path: "Tests/TestSupport"),
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
-    .testTarget(name: "WireTests", dependencies: ["Wire", "TestSupport"]),
-    .testTarget(name: "ChartsTests", dependencies: ["Charts"]),
     .testTarget(name: "KernelsTests", dependencies: ["Kernels", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Datasets", "Kernels", "TestSupport"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Schema", "Datasets", "Kernels", "TestSupport"]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "Kernels", "TestSupport"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Models", "Kernels", "TestSupport"]),
+    .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Reduction", "Schema", "TestSupport"]),
     .testTarget(
-      name: "TrainingTests",
+      name: "SimulationTests", dependencies: ["Cluster", "Protocol", "Reduction", "Schema", "TestSupport"]),
+    .testTarget(
+      name: "ClusterTests",
       dependencies: [
-        "Training", "ZeroMQ", "Wire", "Datasets", "Models", "Optimizers", "Checkpoints", "Kernels", "TestSupport",
+        "Runs", "Cluster", "Protocol", "Reduction", "Schema", "ZeroMQ", "Files", "Datasets", "Models", "Optimizers",
+        "Kernels", "TestSupport",
       ]),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Training", "Wire", "Datasets", "Models", "TestSupport"]),
+      name: "RunsTests",
+      dependencies: [
+        "Runs", "Cluster", "Protocol", "Schema", "Files", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport",
+      ]),
     .testTarget(
-      name: "LockstepTests",
-      dependencies: ["Lockstep", "Training", "Datasets", "Models", "Optimizers", "Charts", argumentParser]),
+      name: "ReportsTests",
+      dependencies: ["Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers"]),
+    .testTarget(name: "LockstepTests", dependencies: ["Lockstep", argumentParser]),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "LockstepTool", "CustomModel", "CustomOptimizer", "Checkpoints", "Wire", "ZeroMQ", "TestSupport",
+        "LockstepTool", "CustomModel", "CustomOptimizer", "Runs", "Files", "Protocol", "ZeroMQ", "TestSupport",
       ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]
@@ -102,7 +128,10 @@ if Context.environment["LOCKSTEP_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
       name: "Fuzz",
-      dependencies: ["Training", "ZeroMQ", "Wire", "Datasets", "Models", "Checkpoints", "Kernels", "TestSupport"],
+      dependencies: [
+        "Runs", "Cluster", "Protocol", "Reduction", "Schema", "Files", "ZeroMQ", "Datasets", "Models", "Kernels",
+        "TestSupport",
+      ],
       path: "Tests/Fuzz", exclude: ["run.sh"], linkerSettings: [.unsafeFlags(["-use-ld=lld"])]))
 }
 
@@ -111,7 +140,7 @@ if Context.environment["LOCKSTEP_STRESS"] != nil {
   package.targets += [
     .target(name: "MutexInterposer", path: "Tests/Stress/MutexInterposer"),
     .executableTarget(
-      name: "Stress", dependencies: ["MutexInterposer", "Training", "ZeroMQ", "Models", "Kernels"],
+      name: "Stress", dependencies: ["MutexInterposer", "Runs", "Cluster", "Protocol", "ZeroMQ", "Models", "Kernels"],
       path: "Tests/Stress/Program"),
   ]
 }

@@ -1,5 +1,12 @@
 // Steps without computing: workers push what is in their memory. Run by Benchmarks/transport.py.
+import Cluster
+import Datasets
+import Kernels
 import Lockstep
+import Models
+import Protocol
+import Runs
+import Schema
 
 /// As many parameters as its argument says, and a gradient of zeros.
 struct Messages: Model {

@@ -2,7 +2,11 @@
 // It gets the whole command line:
 //
 //     swift run -c release custom-model train --model prototypes --workers 2
+import Datasets
+import Kernels
 import Lockstep
+import Models
+import Schema
 
 /// The score of class k is −‖x − pₖ‖²; the loss is softmax cross-entropy over the scores.
 struct Prototypes: Model {

@@ -2,7 +2,9 @@
 // It gets the whole command line:
 //
 //     swift run -c release custom-optimizer train --optimizer sign-momentum --option dead-zone=1e-5 --workers 2
+import Kernels
 import Lockstep
+import Optimizers
 
 /// uₜ = μ uₜ₋₁ + (1 − μ) gₜ; θₜ = θₜ₋₁ − η sign(uₜ), and nothing where |uₜ| is at most the dead zone.
 struct SignMomentum: UpdateRule {

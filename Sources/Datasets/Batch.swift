@@ -1,29 +1,29 @@
-public import Kernels
+package import Kernels
 
 /// Some examples as a model reads them. Valid for the call that it was passed to.
-public struct Batch {
+package struct Batch {
   /// One example a row, scaled.
-  public let features: Matrix
+  package let features: Matrix
   /// What they should be predicted as.
-  public let targets: Targets
+  package let targets: Targets
 
   /// Where it stands in the run, for what is random in a model.
-  public let place: Place
+  package let place: Place
 
   /// How many examples there are.
-  public var count: Int { features.rows }
+  package var count: Int { features.rows }
 
   /// The key of whatever is random in a model: the same on every worker.
-  public struct Place: Equatable, Sendable {
+  package struct Place: Equatable, Sendable {
     /// The job's seed.
-    public var seed: UInt64
+    package var seed: UInt64
     /// Updates that the parameters have had.
-    public var step: Int
+    package var step: Int
     /// The first example's position in its epoch; the others follow it.
-    public var position: Int
+    package var position: Int
 
     /// A place.
-    public init(seed: UInt64, step: Int, position: Int) {
+    package init(seed: UInt64, step: Int, position: Int) {
       self.seed = seed
       self.step = step
       self.position = position
@@ -31,7 +31,7 @@ public struct Batch {
   }
 
   /// What examples should be predicted as.
-  public enum Targets {
+  package enum Targets {
     /// A class each.
     case classes(Labels)
     /// A row of numbers each.
@@ -41,14 +41,14 @@ public struct Batch {
   }
 
   /// A batch over borrowed features and targets.
-  public init(features: Matrix, targets: Targets, place: Place = Place(seed: 0, step: 0, position: 0)) {
+  package init(features: Matrix, targets: Targets, place: Place = Place(seed: 0, step: 0, position: 0)) {
     self.features = features
     self.targets = targets
     self.place = place
   }
 
   /// The examples that `range` names.
-  public subscript(range: Range<Int>) -> Batch {
+  package subscript(range: Range<Int>) -> Batch {
     var place = place
     place.position += range.lowerBound
     let targets: Targets =
@@ -62,7 +62,7 @@ public struct Batch {
 }
 
 /// Gathers examples into memory of its own, one thread's.
-public final class BatchBuffer {
+package final class BatchBuffer {
   private let examples: Examples
   private let scaling: ScalingVectors
   private var features: FloatBuffer
@@ -72,7 +72,7 @@ public final class BatchBuffer {
   private var rows: [Int] = []
 
   /// A gatherer of `examples`, scaled by `scaling`.
-  public init(_ examples: Examples, scaling: Scaling) {
+  package init(_ examples: Examples, scaling: Scaling) {
     precondition(scaling.offset.count == examples.featureCount, "the scaling has another number of features")
     self.examples = examples
     self.scaling = ScalingVectors(scaling)
@@ -82,7 +82,7 @@ public final class BatchBuffer {
   }
 
   /// The examples at `positions`, which `index` names; valid until the next call, while the buffer lives.
-  public func gather(
+  package func gather(
     _ positions: Range<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0),
     index: (Int) -> Int = { $0 }
   ) -> Batch {

@@ -2,24 +2,24 @@ internal import Crypto
 internal import Foundation
 
 /// Where data comes from and how it is split: what the data options of a job say.
-public struct DataSource: Codable, Equatable, Sendable {
+package struct DataSource: Codable, Equatable, Sendable {
   /// `digits`, `fashion-mnist`, `none` for a model without data, or the path of a CSV file or of a folder of IDX files.
-  public var data: String
+  package var data: String
   /// The label's column in a CSV file: a name, or a position from 1; nil for the last.
-  public var label: String?
+  package var label: String?
   /// A second CSV file that is the test part.
-  public var test: String?
+  package var test: String?
   /// The share of the examples that becomes the test part, where the data does not bring one.
-  public var testFraction: Double?
+  package var testFraction: Double?
 
   /// Whether there is no data. Each micro-batch then counts as one example.
-  public var isNone: Bool { data == "none" }
+  package var isNone: Bool { data == "none" }
 
   /// The names that stand for data rather than for a path.
-  public static let builtIn = ["digits", "fashion-mnist"]
+  package static let builtIn = ["digits", "fashion-mnist"]
 
   /// A source; see the properties.
-  public init(data: String, label: String? = nil, test: String? = nil, testFraction: Double? = nil) {
+  package init(data: String, label: String? = nil, test: String? = nil, testFraction: Double? = nil) {
     self.data = data
     self.label = label
     self.test = test
@@ -28,20 +28,20 @@ public struct DataSource: Codable, Equatable, Sendable {
 }
 
 /// Loaded data: its two parts, and what they have in common.
-public struct LoadedData: Sendable {
+package struct LoadedData: Sendable {
   /// What is learned from; empty without data.
-  public let train: Examples
+  package let train: Examples
   /// What is only tested on; nil for none.
-  public let test: Examples?
+  package let test: Examples?
   /// Where it came from, with absolute paths and the test fraction that was used.
-  public let source: DataSource
+  package let source: DataSource
   /// What is to be predicted.
-  public let target: Target
+  package let target: Target
   /// SHA-256 of everything that was loaded, in hex: equal where the data is.
-  public let fingerprint: String
+  package let fingerprint: String
 
   /// How many numbers describe an example.
-  public var featureCount: Int { train.featureCount }
+  package var featureCount: Int { train.featureCount }
 
   /// Loads `source`.
   ///
@@ -51,7 +51,7 @@ public struct LoadedData: Sendable {
   ///   - seed: cuts the test part where `testFraction` asks for one.
   ///   - evaluatesAll: data that brings no test part becomes one as a whole.
   /// - Throws: ``DatasetError`` where something is missing, damaged or not a number.
-  public init(_ source: DataSource, classify: Bool?, seed: UInt64, evaluatesAll: Bool = false) throws {
+  package init(_ source: DataSource, classify: Bool?, seed: UInt64, evaluatesAll: Bool = false) throws {
     var source = source
     guard !source.isNone else {
       try source.refuseCSVOptions("--data none, which has no examples")

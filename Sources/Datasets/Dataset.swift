@@ -1,7 +1,7 @@
 internal import Kernels
 
 /// What a model has to predict.
-public enum Target: Equatable, Sendable, Codable {
+package enum Target: Equatable, Sendable, Codable {
   /// One of `classes` classes, numbered from 0.
   case classification(classes: Int)
   /// `outputs` real numbers.
@@ -10,10 +10,10 @@ public enum Target: Equatable, Sendable, Codable {
   case nothing
 
   /// Whether classes are to be predicted.
-  public var isClassification: Bool { if case .classification = self { true } else { false } }
+  package var isClassification: Bool { if case .classification = self { true } else { false } }
 
   /// How many numbers a model puts out.
-  public var outputs: Int {
+  package var outputs: Int {
     switch self {
     case .classification(let classes): classes
     case .regression(let outputs): outputs
@@ -97,12 +97,12 @@ struct Dataset: Sendable {
 }
 
 /// A part of a dataset, the training or the test part, addressed from 0 to its count.
-public struct Examples: Sendable {
+package struct Examples: Sendable {
   let dataset: Dataset
   /// Where the part's examples lie: nil for all in order, else a stretch of a permutation.
   let selection: (permutation: IndexPermutation, start: Int)?
   /// How many examples the part has.
-  public let count: Int
+  package let count: Int
 
   init(_ dataset: Dataset) {
     self.dataset = dataset
@@ -117,7 +117,7 @@ public struct Examples: Sendable {
   }
 
   /// How many numbers describe an example.
-  public var featureCount: Int { dataset.featureCount }
+  package var featureCount: Int { dataset.featureCount }
 
   /// Example `index`'s row in the dataset.
   func row(_ index: Int) -> Int {
@@ -127,26 +127,26 @@ public struct Examples: Sendable {
   }
 
   /// Example `index`'s features as the file has them.
-  public func features(_ index: Int) -> [Float] {
+  package func features(_ index: Int) -> [Float] {
     let row = row(index)
     return (0..<featureCount).map { dataset.feature(row, $0) }
   }
 
   /// Example `index`'s class; nil for regression.
-  public func label(_ index: Int) -> Int? {
+  package func label(_ index: Int) -> Int? {
     guard case .classes(let classes) = dataset.targets else { return nil }
     return Int(classes[row(index)])
   }
 
   /// Example `index`'s target values; nil for classification.
-  public func values(_ index: Int) -> [Float]? {
+  package func values(_ index: Int) -> [Float]? {
     guard case .values(let values) = dataset.targets else { return nil }
     let start = row(index) * dataset.outputs
     return Array(values[start..<start + dataset.outputs])
   }
 
   /// Σ (target − its output's mean)² over examples and outputs, which R² measures against; nil for classification.
-  public var targetVariation: Double? {
+  package var targetVariation: Double? {
     guard case .values(let values) = dataset.targets else { return nil }
     let outputs = dataset.outputs
     var variation = 0.0

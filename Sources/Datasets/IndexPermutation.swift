@@ -2,15 +2,15 @@
 ///
 /// A Feistel network over the smallest even number of bits that holds the indices (at least 6), walked along its cycle
 /// until it lands inside (Black & Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
-public struct IndexPermutation: Sendable {
+package struct IndexPermutation: Sendable {
   /// How many indices are permuted.
-  public let count: Int
+  package let count: Int
   private let halfBits: UInt64
   private let mask: UInt64
   private let keys: [UInt64]
 
   /// The permutation of 0..<`count` that `seed` and `stream` name.
-  public init(count: Int, seed: UInt64, stream: UInt64) {
+  package init(count: Int, seed: UInt64, stream: UInt64) {
     precondition(count >= 0, "a permutation of \(count) indices")
     self.count = count
     let bits = max(6, Int.bitWidth - max(count - 1, 0).leadingZeroBitCount)
@@ -24,7 +24,7 @@ public struct IndexPermutation: Sendable {
   }
 
   /// Where `index` goes.
-  public subscript(index: Int) -> Int {
+  package subscript(index: Int) -> Int {
     precondition(index >= 0 && index < count, "index \(index) of \(count)")
     var value = UInt64(index)
     repeat {
@@ -48,16 +48,16 @@ public struct IndexPermutation: Sendable {
 }
 
 /// The order in which an epoch visits its examples: a pure function of (seed, epoch).
-public struct ExampleOrder: Sendable {
+package struct ExampleOrder: Sendable {
   private let permutation: IndexPermutation
 
   /// The order of `count` examples in `epoch`, from 0.
-  public init(count: Int, seed: UInt64, epoch: Int) {
+  package init(count: Int, seed: UInt64, epoch: Int) {
     permutation = IndexPermutation(count: count, seed: seed, stream: UInt64(epoch) << 8 | Streams.order)
   }
 
   /// The example at `position` in the epoch.
-  public subscript(position: Int) -> Int { permutation[position] }
+  package subscript(position: Int) -> Int { permutation[position] }
 }
 
 /// What one seed is used for; the low byte of a stream's number.

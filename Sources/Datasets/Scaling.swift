@@ -1,7 +1,7 @@
 internal import Kernels
 
 /// Which statistics features are scaled by.
-public enum ScalingKind: String, Codable, Sendable, CaseIterable {
+package enum ScalingKind: String, Codable, Sendable, CaseIterable {
   /// Features as the file has them.
   case none
   /// Bytes: pixels 0…255 to 0…1. Other features: each column's smallest to largest value to 0…1.
@@ -11,21 +11,21 @@ public enum ScalingKind: String, Codable, Sendable, CaseIterable {
 }
 
 /// How features are scaled: (feature − offset) · factor, a column at a time. Saved with the model.
-public struct Scaling: Codable, Equatable, Sendable {
+package struct Scaling: Codable, Equatable, Sendable {
   /// What is subtracted from each column.
-  public var offset: [Float]
+  package var offset: [Float]
   /// What each column is multiplied by then. A column that is constant in the training part gets 0.
-  public var factor: [Float]
+  package var factor: [Float]
 
   /// Scaling by given vectors of the same count.
-  public init(offset: [Float], factor: [Float]) {
+  package init(offset: [Float], factor: [Float]) {
     precondition(offset.count == factor.count)
     self.offset = offset
     self.factor = factor
   }
 
   /// Measures `kind` on `examples`, which are the training part alone. Sums are in double, the first example first.
-  public init(_ kind: ScalingKind, of examples: Examples) {
+  package init(_ kind: ScalingKind, of examples: Examples) {
     let columns = examples.featureCount
     offset = [Float](repeating: 0, count: columns)
     factor = [Float](repeating: 1, count: columns)

@@ -4,7 +4,7 @@ internal import CKernels
 /// same ones.
 ///
 /// Kept values are divided by the chance to be kept (N. Srivastava et al., "Dropout", JMLR 15, 2014, in the inverted form).
-public struct Dropout: Sendable {
+package struct Dropout: Sendable {
   private let rate: Double
   private let seed: UInt64
   private let stream: UInt64
@@ -14,7 +14,7 @@ public struct Dropout: Sendable {
   /// - Parameters:
   ///   - rate: the share of values that is dropped, at least 0 and below 1.
   ///   - layer: below 256.
-  public init(rate: Double, seed: UInt64, step: Int, layer: Int) {
+  package init(rate: Double, seed: UInt64, step: Int, layer: Int) {
     precondition(rate >= 0 && rate < 1 && layer >= 0 && layer < 256)
     self.rate = rate
     self.seed = seed
@@ -30,7 +30,7 @@ public struct Dropout: Sendable {
   /// - Parameters:
   ///   - columns: values an example; the views hold whole rows of them.
   ///   - first: the first row's position in the epoch.
-  public func apply(_ input: Floats, into output: MutableFloats, columns: Int, first: Int) {
+  package func apply(_ input: Floats, into output: MutableFloats, columns: Int, first: Int) {
     precondition(input.count == output.count && columns > 0 && input.count % columns == 0)
     lk_dropout(
       input.base, output.base, input.count / columns, columns, seed, stream, UInt64(first), threshold,
@@ -38,7 +38,7 @@ public struct Dropout: Sendable {
   }
 
   /// Whether the value in `column` of the row at `position` is kept.
-  public func keeps(position: Int, column: Int, of columns: Int) -> Bool {
+  package func keeps(position: Int, column: Int, of columns: Int) -> Bool {
     let block = UInt64(position) * UInt64((columns + 3) / 4) + UInt64(column / 4)
     return Philox(seed: seed, stream: stream).block(block)[column % 4] >= threshold
   }

@@ -2,36 +2,36 @@ internal import CKernels
 
 /// Makes matrix products on the calling thread use that thread alone. OpenMP keeps the setting per thread, so every
 /// thread that computes calls this once.
-public func useOneThreadForMatrices() {
+package func useOneThreadForMatrices() {
   lk_use_one_openmp_thread()
 }
 
 /// `sum` += `term`, elementwise.
-public func accumulate(_ term: Floats, into sum: MutableFloats) {
+package func accumulate(_ term: Floats, into sum: MutableFloats) {
   precondition(term.count == sum.count, "adding \(term.count) values to \(sum.count)")
   lk_accumulate(sum.base, term.base, sum.count)
 }
 
 /// `sums`[c] = Σ of column c, the first row first.
-public func columnSums(of matrix: Matrix, into sums: MutableFloats) {
+package func columnSums(of matrix: Matrix, into sums: MutableFloats) {
   precondition(sums.count == matrix.columns, "\(matrix.columns) column sums into \(sums.count) values")
   lk_column_sums(sums.base, matrix.values.base, matrix.rows, matrix.columns)
 }
 
 /// Asks for memory that will be read soon.
-public func prefetch(_ bytes: UnsafeRawBufferPointer) {
+package func prefetch(_ bytes: UnsafeRawBufferPointer) {
   guard let base = bytes.baseAddress else { return }
   lk_prefetch(base, bytes.count)
 }
 
 /// `output`[c] = (`input`[c] − `offset`[c]) · `factor`[c].
-public func scale(_ input: Floats, offset: Floats, factor: Floats, into output: MutableFloats) {
+package func scale(_ input: Floats, offset: Floats, factor: Floats, into output: MutableFloats) {
   precondition(input.count == output.count && offset.count == output.count && factor.count == output.count)
   lk_scale_floats(output.base, input.base, offset.base, factor.base, output.count)
 }
 
 /// `output`[c] = (`input`[c] − `offset`[c]) · `factor`[c].
-public func scale(_ input: UnsafeBufferPointer<UInt8>, offset: Floats, factor: Floats, into output: MutableFloats) {
+package func scale(_ input: UnsafeBufferPointer<UInt8>, offset: Floats, factor: Floats, into output: MutableFloats) {
   precondition(input.count == output.count && offset.count == output.count && factor.count == output.count)
   guard let base = input.baseAddress else { return }
   lk_scale_bytes(output.base, base, offset.base, factor.base, output.count)

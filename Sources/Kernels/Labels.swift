@@ -1,31 +1,33 @@
+internal import CKernels
+
 /// A borrowed run of class labels, one an example. See ``Floats`` for how long it is valid.
-public struct Labels {
+package struct Labels {
   let base: UnsafePointer<Int32>
   /// How many labels there are.
-  public let count: Int
+  package let count: Int
 
   /// The label at `index`.
-  public subscript(index: Int) -> Int {
+  package subscript(index: Int) -> Int {
     precondition(index >= 0 && index < count, "index outside the labels")
     return Int(base[index])
   }
 
   /// The part that `range` names; its first label has index 0.
-  public subscript(range: Range<Int>) -> Labels {
+  package subscript(range: Range<Int>) -> Labels {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the labels")
     return Labels(base: base + range.lowerBound, count: range.count)
   }
 }
 
 /// An owned run of class labels; see ``FloatBuffer``.
-public final class LabelBuffer: @unchecked Sendable {
+package final class LabelBuffer: @unchecked Sendable {
   // Sendable: the storage never moves, and access is ordered by the holder.
   private let storage: UnsafeMutablePointer<Int32>
   /// How many labels the buffer holds.
-  public let count: Int
+  package let count: Int
 
   /// A buffer of `count` labels, all 0.
-  public init(count: Int) {
+  package init(count: Int) {
     self.count = count
     storage = .allocate(capacity: max(count, 1))
     storage.initialize(repeating: 0, count: count)
@@ -34,7 +36,7 @@ public final class LabelBuffer: @unchecked Sendable {
   deinit { storage.deallocate() }
 
   /// The label at `index`.
-  public subscript(index: Int) -> Int32 {
+  package subscript(index: Int) -> Int32 {
     get {
       precondition(index >= 0 && index < count, "index outside the labels")
       return storage[index]
@@ -46,7 +48,7 @@ public final class LabelBuffer: @unchecked Sendable {
   }
 
   /// The first `count` labels, to read.
-  public func prefix(_ count: Int) -> Labels {
+  package func prefix(_ count: Int) -> Labels {
     precondition(count <= self.count, "\(count) labels of \(self.count)")
     return Labels(base: storage, count: count)
   }

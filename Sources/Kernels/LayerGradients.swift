@@ -1,11 +1,12 @@
 internal import CKernels
+internal import Reduction
 
 /// Memory that one thread computes a layer's gradients in; grows as needed.
-public struct LayerScratch {
+package struct LayerScratch {
   private var buffer = FloatBuffer(count: 0)
 
   /// No memory yet.
-  public init() {}
+  package init() {}
 
   mutating func reserve(_ count: Int) -> MutableFloats {
     if buffer.count < count { buffer = FloatBuffer(count: count) }
@@ -24,7 +25,7 @@ public struct LayerScratch {
 ///   - microBatches: ranges of examples that follow each other and together are all.
 ///   - gradient: in × out.
 ///   - widestVector: floats in the widest vectors used; for tests.
-public func weightGradient(
+package func weightGradient(
   inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats,
   scratch: inout LayerScratch, widestVector: Int = 16
 ) {
@@ -43,7 +44,7 @@ public func weightGradient(
 }
 
 /// `gradient` = Σ over micro-batches of the column sums of `outputGradients`, along the tree: a layer's bias gradient.
-public func biasGradient(
+package func biasGradient(
   outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats, scratch: inout LayerScratch
 ) {
   let columns = outputGradients.columns
@@ -68,7 +69,7 @@ public func biasGradient(
 ///   - outputGradients: examples × out.
 ///   - weight: in × out.
 ///   - inputGradients: examples × in.
-public func inputGradient(
+package func inputGradient(
   outputGradients: Matrix, weight: Matrix, into inputGradients: MutableFloats, scratch: inout LayerScratch
 ) {
   let (examples, outputs, inputs) = (outputGradients.rows, outputGradients.columns, weight.rows)

@@ -3,7 +3,7 @@ internal import CKernels
 /// Softmax cross-entropy of each row of `logits` (one row a label), which become its gradient, softmax − one-hot.
 ///
 /// - Returns: the loss summed over the rows, and how many rows have their largest logit at the label.
-public func softmaxCrossEntropy(
+package func softmaxCrossEntropy(
   _ logits: MutableFloats, labels: Labels
 ) -> (loss: Double, correct: Int) {
   guard labels.count > 0 else { return (0, 0) }
@@ -21,7 +21,7 @@ public func softmaxCrossEntropy(
 ///
 /// - Returns: the loss (the squared error averaged over a row's columns) summed over the rows, and the plain sum of
 ///   squared errors.
-public func meanSquaredError(
+package func meanSquaredError(
   _ predictions: MutableFloats, targets: Floats, columns: Int
 ) -> (loss: Double, squaredError: Double) {
   precondition(predictions.count == targets.count, "\(predictions.count) predictions for \(targets.count) targets")

@@ -1,20 +1,16 @@
+internal import CKernels
 internal import COneDNN
 
 /// The library that multiplies matrices, which has other kernels for other CPUs, and so other bits.
-public enum MatrixLibrary {
+package enum MatrixLibrary {
   /// Such as `oneDNN 2.6.3`.
-  public static let name: String = {
+  package static let name: String = {
     guard let version = dnnl_version()?.pointee else { return "oneDNN" }
     return "oneDNN \(version.major).\(version.minor).\(version.patch)"
   }()
 
-  /// The instruction sets that `DNNL_MAX_CPU_ISA` can name, each after those that have fewer instructions.
-  public static let instructionSets = [
-    "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "AVX512_CORE_AMX",
-  ]
-
   /// The one that its kernels are chosen for, on this CPU and by `DNNL_MAX_CPU_ISA`; a number where it has no name here.
-  public static var instructionSet: String {
+  package static var instructionSet: String {
     switch dnnl_get_effective_cpu_isa().rawValue {
     case dnnl_cpu_isa_sse41.rawValue: "SSE41"
     case dnnl_cpu_isa_avx.rawValue: "AVX"

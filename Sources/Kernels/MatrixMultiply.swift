@@ -1,16 +1,17 @@
+internal import CKernels
 internal import COneDNN
 
 /// A row-major matrix of float32 values, borrowed. See ``Floats`` for how long it is valid.
-public struct Matrix {
+package struct Matrix {
   /// The values, row after row.
-  public let values: Floats
+  package let values: Floats
   /// How many rows there are.
-  public let rows: Int
+  package let rows: Int
   /// How many values a row has.
-  public let columns: Int
+  package let columns: Int
 
   /// A view of `values` as `rows` × `columns`.
-  public init(_ values: Floats, rows: Int, columns: Int) {
+  package init(_ values: Floats, rows: Int, columns: Int) {
     precondition(values.count == rows * columns, "\(values.count) values are not \(rows) × \(columns)")
     self.values = values
     self.rows = rows
@@ -18,15 +19,15 @@ public struct Matrix {
   }
 
   /// The rows that `range` names.
-  public func rows(_ range: Range<Int>) -> Matrix {
+  package func rows(_ range: Range<Int>) -> Matrix {
     Matrix(values[range.lowerBound * columns..<range.upperBound * columns], rows: range.count, columns: columns)
   }
 
   /// The matrix read as its transpose; nothing is copied.
-  public var transposed: Transposed { Transposed(matrix: self) }
+  package var transposed: Transposed { Transposed(matrix: self) }
 
   /// A matrix to be read as its transpose.
-  public struct Transposed {
+  package struct Transposed {
     let matrix: Matrix
   }
 }
@@ -34,20 +35,20 @@ public struct Matrix {
 /// `result` = `left` · `right`, row-major; the caller's thread does the work (see ``useOneThreadForMatrices()``).
 ///
 /// For given sizes the result's bits depend on the values alone, on one kind of CPU.
-public func multiply(_ left: Matrix, _ right: Matrix, into result: MutableFloats) {
+package func multiply(_ left: Matrix, _ right: Matrix, into result: MutableFloats) {
   precondition(left.columns == right.rows, "multiplying \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   multiply(left, transposed: false, right, transposed: false, left.rows, right.columns, left.columns, into: result)
 }
 
 /// `result` = `left`ᵀ · `right`, row-major.
-public func multiply(_ left: Matrix.Transposed, _ right: Matrix, into result: MutableFloats) {
+package func multiply(_ left: Matrix.Transposed, _ right: Matrix, into result: MutableFloats) {
   let left = left.matrix
   precondition(left.rows == right.rows, "multiplying \(left.columns)×\(left.rows) by \(right.rows)×\(right.columns)")
   multiply(left, transposed: true, right, transposed: false, left.columns, right.columns, left.rows, into: result)
 }
 
 /// `result` = `left` · `right`ᵀ, row-major.
-public func multiply(_ left: Matrix, _ right: Matrix.Transposed, into result: MutableFloats) {
+package func multiply(_ left: Matrix, _ right: Matrix.Transposed, into result: MutableFloats) {
   let right = right.matrix
   precondition(
     left.columns == right.columns, "multiplying \(left.rows)×\(left.columns) by \(right.columns)×\(right.rows)")

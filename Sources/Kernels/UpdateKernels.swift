@@ -2,27 +2,27 @@ internal import CKernels
 
 /// What every update kernel reads and writes besides a rule's slots: one range of the parameters. All views have the same
 /// count.
-public struct UpdateVectors: Sendable {
+package struct UpdateVectors: Sendable {
   /// θ before the step.
-  public var parameters: Floats
+  package var parameters: Floats
   /// The gradient summed over the step's examples.
-  public var gradientSum: Floats
+  package var gradientSum: Floats
   /// θ after the step; another vector than `parameters`.
-  public var updated: MutableFloats
+  package var updated: MutableFloats
   /// What the gradient sum is multiplied by: 1 / examples, times a clipped norm's factor.
-  public var scale: Double
+  package var scale: Double
   /// The averaged gradient stays within ± this; infinity for no limit.
-  public var clip: Double
+  package var clip: Double
   /// λ of coupled decay, which adds λθ to the gradient.
-  public var decay: Double
+  package var decay: Double
   /// ηλ of decoupled decay, the share of the parameters that is taken off.
-  public var shrink: Double
+  package var shrink: Double
   /// Where the slots' values before the step are: so many values from the slots, in the same buffer. 0 updates slots in
   /// place.
-  public var before = 0
+  package var before = 0
 
   /// Views of one range, without clipping and decay.
-  public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
+  package init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
     precondition(parameters.count == gradientSum.count && parameters.count == updated.count)
     self.parameters = parameters
     self.gradientSum = gradientSum
@@ -34,12 +34,12 @@ public struct UpdateVectors: Sendable {
   }
 
   /// The averaged gradient of element `index`, clipped, with the coupled decay: what enters a rule.
-  public func gradient(_ index: Int) -> Double {
+  package func gradient(_ index: Int) -> Double {
     min(max(Double(gradientSum[index]) * scale, -clip), clip) + decay * Double(parameters[index])
   }
 
   /// θ ← θ − (shrink · θ + `difference`), of element `index`.
-  public func move(_ index: Int, by difference: Double) {
+  package func move(_ index: Int, by difference: Double) {
     updated[index] = Float(Double(parameters[index]) - (shrink * Double(parameters[index]) + difference))
   }
 
@@ -54,11 +54,11 @@ public struct UpdateVectors: Sendable {
 }
 
 /// The decays of two running means, rounded to float32 once a step.
-public struct MomentDecays: Sendable {
+package struct MomentDecays: Sendable {
   let moments: lk_moments
 
   /// β₁ and β₂.
-  public init(_ beta1: Double, _ beta2: Double) {
+  package init(_ beta1: Double, _ beta2: Double) {
     moments = lk_moments(
       beta1: Float(beta1), one_minus_beta1: Float(1 - beta1), beta2: Float(beta2), one_minus_beta2: Float(1 - beta2))
   }
@@ -68,22 +68,22 @@ public struct MomentDecays: Sendable {
 /// parameters. The rules that use them have the equations.
 extension UpdateVectors {
   /// θ − η g.
-  public func gradientDescent(rate: Double) {
+  package func gradientDescent(rate: Double) {
     call([]) { lk_gradient_descent($0, Float(rate)) }
   }
 
   /// u ← μ u + `gradientShare` g; θ − η u.
-  public func momentum(_ velocity: MutableFloats, momentum: Double, gradientShare: Double, rate: Double) {
+  package func momentum(_ velocity: MutableFloats, momentum: Double, gradientShare: Double, rate: Double) {
     call([velocity]) { lk_momentum($0, velocity.base, Float(momentum), Float(gradientShare), Float(rate)) }
   }
 
   /// u ← μ u + g; θ − η (g + μ u).
-  public func nesterov(_ velocity: MutableFloats, momentum: Double, rate: Double) {
+  package func nesterov(_ velocity: MutableFloats, momentum: Double, rate: Double) {
     call([velocity]) { lk_nesterov($0, velocity.base, Float(momentum), Float(rate)) }
   }
 
   /// RMSprop; nil for what its options leave out.
-  public func rmsprop(
+  package func rmsprop(
     _ meanSquare: MutableFloats, meanGradient: MutableFloats?, velocity: MutableFloats?, rho: Double, momentum: Double,
     epsilon: Double, epsilonInside: Double, rate: Double
   ) {
@@ -104,7 +104,7 @@ extension UpdateVectors {
   }
 
   /// θ − `rate` m / (√v `rootScale` + ε), with the largest v so far where there is a slot for it.
-  public func adam(
+  package func adam(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, largest: MutableFloats?, _ decays: MomentDecays,
     rate: Double, rootScale: Double, epsilon: Double
   ) {
@@ -122,7 +122,7 @@ extension UpdateVectors {
   }
 
   /// θ − (`momentRate` m + `gradientRate` g) / (√v `rootScale` + ε).
-  public func nadam(
+  package func nadam(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, momentRate: Double,
     gradientRate: Double, rootScale: Double, epsilon: Double
   ) {
@@ -135,7 +135,7 @@ extension UpdateVectors {
   }
 
   /// θ − η m / (√v + ε), v of the decays' β₂.
-  public func rmspropFirstMoment(
+  package func rmspropFirstMoment(
     _ firstMoment: MutableFloats, _ meanSquare: MutableFloats, _ decays: MomentDecays, epsilon: Double, rate: Double
   ) {
     var moments = decays.moments
@@ -145,12 +145,12 @@ extension UpdateVectors {
   }
 
   /// s ← s + g²; θ − η g / (√s + ε).
-  public func adagrad(_ squareSum: MutableFloats, epsilon: Double, rate: Double) {
+  package func adagrad(_ squareSum: MutableFloats, epsilon: Double, rate: Double) {
     call([squareSum]) { lk_adagrad($0, squareSum.base, Float(epsilon), Float(rate)) }
   }
 
   /// θ − η √(D + ε) / √(E + ε) g.
-  public func adadelta(
+  package func adadelta(
     _ meanSquare: MutableFloats, _ meanSquareUpdate: MutableFloats, rho: Double, epsilon: Double, rate: Double
   ) {
     call([meanSquare, meanSquareUpdate]) {
@@ -160,7 +160,7 @@ extension UpdateVectors {
   }
 
   /// θ − (λ Δ_adam + (1 − λ) Δ_rmsprop); keeps Δ_rmsprop − Δ_adam where there is a slot for it.
-  public func blend(
+  package func blend(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ meanSquare: MutableFloats,
     lastDifference: MutableFloats?, _ decays: MomentDecays, rho: Double, adamRate: Double, rootScale: Double,
     rate: Double, epsilon: Double, lambda: Double
@@ -183,13 +183,13 @@ extension UpdateVectors {
   }
 
   /// θ − η sign(β₁ m + (1 − β₁) g); m ← β₂ m + (1 − β₂) g.
-  public func lion(_ firstMoment: MutableFloats, _ decays: MomentDecays, rate: Double) {
+  package func lion(_ firstMoment: MutableFloats, _ decays: MomentDecays, rate: Double) {
     var moments = decays.moments
     call([firstMoment]) { lk_lion($0, firstMoment.base, &moments, Float(rate)) }
   }
 
   /// Adam's moments, and Σ r² of r = `momentScale` m / (√v `rootScale` + ε) + `decay` θ.
-  public func lambMoments(
+  package func lambMoments(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, momentScale: Double,
     rootScale: Double, epsilon: Double, decay: Double, into sum: inout OrderedSum
   ) {
@@ -204,7 +204,7 @@ extension UpdateVectors {
   }
 
   /// θ − `rate` r, with r as in ``lambMoments(_:_:_:momentScale:rootScale:epsilon:decay:into:)``.
-  public func lambMove(
+  package func lambMove(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, momentScale: Double, rootScale: Double,
     epsilon: Double, decay: Double, rate: Double
   ) {
@@ -217,12 +217,12 @@ extension UpdateVectors {
 }
 
 /// A sum over a long vector in double that has the same bits however the vector is cut: ranges are added in order.
-public struct OrderedSum: Sendable {
+package struct OrderedSum: Sendable {
   private var lanes = [Double](repeating: 0, count: Int(LK_LANES))
   private var count = 0
 
   /// Zero.
-  public init() {}
+  package init() {}
 
   fileprivate mutating func add(_ more: Int, _ kernel: (UnsafeMutablePointer<Double>, Int) -> Void) {
     let first = count
@@ -231,22 +231,22 @@ public struct OrderedSum: Sendable {
   }
 
   /// The sum so far.
-  public var value: Double { lanes.reduce(0, +) }
+  package var value: Double { lanes.reduce(0, +) }
 
   /// Adds the squares of `values`.
-  public mutating func addSquares(_ values: Floats) {
+  package mutating func addSquares(_ values: Floats) {
     add(values.count) { lk_sum_squares(values.base, values.count, $0, $1) }
   }
 
   /// Adds the squares of the gradient as it enters a rule.
-  public mutating func addGradientSquares(_ vectors: UpdateVectors) {
+  package mutating func addGradientSquares(_ vectors: UpdateVectors) {
     add(vectors.parameters.count) { lanes, first in
       vectors.call([]) { lk_sum_gradient_squares($0, lanes, first) }
     }
   }
 
   /// Adds the products of the gradient as it enters a rule with `values`.
-  public mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
+  package mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
     precondition(values.count == vectors.parameters.count)
     add(values.count) { lanes, first in
       vectors.call([]) { lk_sum_gradient_products($0, values.base, lanes, first) }
@@ -254,7 +254,7 @@ public struct OrderedSum: Sendable {
   }
 
   /// Adds the products of the gradient with `momentScale` m / (√v `rootScale` + ε).
-  public mutating func addAdamProducts(
+  package mutating func addAdamProducts(
     _ vectors: UpdateVectors, _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, momentScale: Double,
     rootScale: Double, epsilon: Double
   ) {

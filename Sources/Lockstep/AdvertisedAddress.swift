@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Protocol
 
 /// The address that workers elsewhere connect to.
 struct AdvertisedAddress {

@@ -1,4 +1,10 @@
 internal import ArgumentParser
+internal import Datasets
+internal import Models
+internal import Protocol
+internal import Reports
+internal import Runs
+internal import Schema
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Runs
 
 /// When a run is saved, and where it goes on.
 struct CheckpointFlags: ParsableArguments {

@@ -1,4 +1,7 @@
+internal import Cluster
 internal import Foundation
+internal import Protocol
+internal import Runs
 
 /// Decides when a run is saved, and has it done.
 final class CheckpointSaver {

@@ -1,5 +1,9 @@
 internal import ArgumentParser
+internal import Cluster
 internal import Foundation
+package import Models
+package import Optimizers
+internal import Runs
 internal import Synchronization
 
 /// The `lockstep` commands, for a program's `main`.
@@ -18,7 +22,7 @@ public enum LockstepCommands {
   ///
   /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
   /// standard error.
-  public static func main(models: [ModelFactory] = [], rules: [any UpdateRule.Type] = []) -> Never {
+  package static func main(models: [ModelFactory] = [], rules: [any UpdateRule.Type] = []) -> Never {
     openStandardStreams()
     // Both are errors that write() reports.
     signal(SIGPIPE, SIG_IGN)

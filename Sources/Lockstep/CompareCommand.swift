@@ -1,6 +1,11 @@
 internal import ArgumentParser
-internal import Checkpoints
+internal import Cluster
+internal import Datasets
+internal import Files
 internal import Foundation
+internal import Protocol
+internal import Reports
+internal import Runs
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Protocol
 
 /// How workers on the coordinator's machine exchange parameters and gradients with it.
 enum Transport: String, ExpressibleByArgument, CaseIterable {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Runs
 
 /// Which data, on the command line.
 struct DataFlags: ParsableArguments {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Protocol
 
 /// Raises the limit on open files as far as this user may, and refuses where that is below `needed`: libzmq ends the
 /// process when it runs out, so whoever opens many connections must find room.

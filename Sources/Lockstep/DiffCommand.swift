@@ -1,4 +1,6 @@
 internal import ArgumentParser
+internal import Reports
+internal import Runs
 
 struct DiffCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,7 +40,7 @@ struct DiffCommand: ParsableCommand {
     case .onlyInSecond: "only in \(second)"
     case .shapes(let left, let right): "\(left) and \(right)"
     case .values(let differing, let count, let largest, let place):
-      "\(grouped(differing)) of \(Lockstep.count(count, "value")) differ, by at most \(format(largest)) at \(place)"
+      "\(grouped(differing)) of \(Reports.count(count, "value")) differ, by at most \(format(largest)) at \(place)"
     }
   }
 }

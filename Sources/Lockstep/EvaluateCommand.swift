@@ -1,5 +1,9 @@
 internal import ArgumentParser
+internal import Datasets
 internal import Foundation
+internal import Protocol
+internal import Reports
+internal import Runs
 
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

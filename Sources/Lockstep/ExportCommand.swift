@@ -1,5 +1,8 @@
 internal import ArgumentParser
+internal import Files
 internal import Foundation
+internal import Reports
+internal import Runs
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,9 @@
 internal import ArgumentParser
+internal import Files
 internal import Foundation
+internal import Optimizers
+internal import Reports
+internal import Runs
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -158,18 +162,4 @@ struct TensorFigures {
     }
     norm = squares.squareRoot()
   }
-}
-
-/// `rows` as aligned lines, the columns `numbers` to the right.
-func table(_ rows: [[String]], numbers: Set<Int> = []) -> String {
-  let columns = rows.map(\.count).max() ?? 0
-  let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-  return rows.map { row in
-    let cells = row.enumerated().map { column, text in
-      let blanks = String(repeating: " ", count: widths[column] - text.count)
-      return numbers.contains(column) ? blanks + text : text + blanks
-    }
-    let line = cells.joined(separator: "  ")
-    return String(line.reversed().drop { $0 == " " }.reversed())
-  }.joined(separator: "\n")
 }

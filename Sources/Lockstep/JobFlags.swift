@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Foundation
+internal import Runs
 
 /// The job's options on the command line. Texts: ``JobOptions`` reads them as it reads job files.
 struct JobFlags: ParsableArguments {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Cluster
 
 private let secretKeyHelp = ArgumentHelp(
   "This side's secret key: a file that `lockstep keygen` wrote, or - for a line of standard input.", valueName: "file")

@@ -1,5 +1,7 @@
 internal import ArgumentParser
+internal import Cluster
 internal import Foundation
+internal import Runs
 internal import ZeroMQ
 
 struct LaunchCommand: RunCommand {

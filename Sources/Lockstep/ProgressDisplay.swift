@@ -1,4 +1,8 @@
+internal import Cluster
 internal import Foundation
+internal import Protocol
+internal import Reports
+internal import Runs
 
 /// What a run shows while it goes: a bar on a terminal, plain lines elsewhere, and a line an epoch on both. Without data,
 /// where an epoch is a step, only the last.
@@ -28,11 +32,11 @@ final class ProgressDisplay {
     case .workerJoined(let name, let number, _, let count):
       workers = count
       // The first ones are what was asked for; later ones are news.
-      if trainedSteps > 0 { say("worker \(number) (\(name)) has joined; \(Lockstep.count(count, "worker"))") }
+      if trainedSteps > 0 { say("worker \(number) (\(name)) has joined; \(Reports.count(count, "worker"))") }
     case .workerLeft(let name, let number, let reason, let count):
       workers = count
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
-      warn("\(who) has left: \(reason); \(count > 0 ? Lockstep.count(count, "worker") : "no worker is") left")
+      warn("\(who) has left: \(reason); \(count > 0 ? Reports.count(count, "worker") : "no worker is") left")
     case .waiting(let seconds, let limit): showWait(seconds, limit)
     case .otherNumerics(let text), .warning(let text): warn(text)
     case .step(let report): show(report, statistics)
@@ -79,7 +83,7 @@ final class ProgressDisplay {
     let left = trainingSeconds / Double(trainedSteps) * Double(plan.totalSteps - report.step)
     let rate = rate.map { "  \(grouped(Int($0))) examples/s" } ?? ""
     return "epoch \(report.epoch)/\(plan.totalEpochs)  step \(grouped(report.step))/\(grouped(plan.totalSteps))  "
-      + "loss \(format(report.loss))\(rate)  \(Lockstep.count(workers, "worker"))  \(duration(left)) left"
+      + "loss \(format(report.loss))\(rate)  \(Reports.count(workers, "worker"))  \(duration(left)) left"
   }
 
   private func showWait(_ seconds: Int, _ limit: Int) {

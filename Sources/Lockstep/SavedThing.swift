@@ -1,4 +1,6 @@
+internal import Files
 internal import Foundation
+internal import Runs
 
 /// What a path leads to that a run has left.
 enum SavedThing {

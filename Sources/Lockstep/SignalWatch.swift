@@ -1,4 +1,6 @@
+internal import Cluster
 internal import Foundation
+internal import Protocol
 internal import Synchronization
 
 /// Turns SIGINT, SIGTERM and SIGHUP into a call on a thread of its own, so that a run can end in order. A further one ends

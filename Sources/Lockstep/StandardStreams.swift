@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Reports
 internal import Synchronization
 
 /// Writes a line to standard output at once, unbuffered, so that it is in order with what other processes write.
@@ -31,13 +32,6 @@ enum StatusLine {
       write()
     }
   }
-}
-
-/// `text` with its control characters spelled out.
-func oneLine(_ text: String) -> String {
-  text.unicodeScalars.map {
-    $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0)
-  }.joined()
 }
 
 /// Makes sure that the three standard descriptors are open, so that no socket or file takes their numbers and gets what

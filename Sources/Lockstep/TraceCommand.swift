@@ -1,7 +1,9 @@
 internal import ArgumentParser
-internal import Checkpoints
+internal import Files
 internal import Foundation
 internal import Optimizers
+internal import Reports
+internal import Runs
 
 struct TraceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,8 @@
 internal import ArgumentParser
+internal import Cluster
 internal import Foundation
+internal import Protocol
+internal import Reports
 
 struct TrainCommand: RunCommand {
   static let configuration = CommandConfiguration(

@@ -1,4 +1,14 @@
+internal import Cluster
+internal import Datasets
+internal import Files
 internal import Foundation
+internal import Kernels
+internal import Models
+internal import Optimizers
+internal import Protocol
+internal import Reports
+internal import Runs
+internal import Schema
 internal import ZeroMQ
 
 /// One run as a user sees it: the folder it fills, the lines it prints, how it ends.
@@ -43,7 +53,7 @@ final class TrainingRun {
     // Not before: what loading the data takes is to go back to the system.
     Allocator.keepFreedMemory()
     return try Coordinator(
-      prepared, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint,
+      prepared.coordinated, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint?.savedState,
       sharesMemory: connections.sharesMemory, acceptsOtherNumerics: connections.acceptsOtherNumerics,
       security: security, timeline: timeline, limits: connections.limits)
   }
@@ -101,7 +111,7 @@ final class TrainingRun {
         progress.show(event, statistics)
         if checkpoints.isDue(event) {
           let start = Instant.now
-          if let next = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart())) {
+          if let next = self.checkpoint(of: coordinator, seconds: secondsSinceStart()) {
             try folder.flush()
             checkpoints.save(next)
             try folder.record(
@@ -125,7 +135,7 @@ final class TrainingRun {
       throw failure
     }
     let summary = end(nil)
-    if let last = coordinator.checkpoint(statistics.saved(seconds: secondsSinceStart())) {
+    if let last = self.checkpoint(of: coordinator, seconds: secondsSinceStart()) {
       do {
         try folder.flush()
         try checkpoints.saveAtOnce(last)
@@ -137,10 +147,15 @@ final class TrainingRun {
     printSummary(summary)
   }
 
+  /// The run as it can be saved now; nil where its state is not whole.
+  private func checkpoint(of coordinator: Coordinator, seconds: Double) -> Checkpoint? {
+    coordinator.state.map { prepared.checkpoint($0, statistics.saved(seconds: seconds)) }
+  }
+
   /// Saves a run that ends before its time, and says from where it can be resumed.
   private func keepCheckpoint(of coordinator: Coordinator, seconds: Double, _ command: String) {
     do {
-      if let last = coordinator.checkpoint(statistics.saved(seconds: seconds)) {
+      if let last = self.checkpoint(of: coordinator, seconds: seconds) {
         try folder.flush()
         try checkpoints.saveAtOnce(last)
       } else {
@@ -207,26 +222,4 @@ struct Interruption: Error, CustomStringConvertible {
   let name: String
 
   var description: String { "interrupted by \(name)" }
-}
-
-/// 1234567 as "1,234,567".
-func grouped(_ value: Int) -> String {
-  var digits = String(value.magnitude)
-  var groups: [String] = []
-  while digits.count > 3 {
-    groups.insert(String(digits.suffix(3)), at: 0)
-    digits.removeLast(3)
-  }
-  return (value < 0 ? "-" : "") + ([digits] + groups).joined(separator: ",")
-}
-
-/// "1 worker", "2 workers".
-func count(_ value: Int, _ singular: String, _ plural: String? = nil) -> String {
-  "\(grouped(value)) \(value == 1 ? singular : plural ?? singular + "s")"
-}
-
-/// Four significant places, without an exponent where that is readable.
-func format(_ value: Double) -> String {
-  abs(value) >= 10_000 || (value != 0 && abs(value) < 0.001)
-    ? String(format: "%.3e", value) : String(format: "%.4f", value)
 }

@@ -1,5 +1,9 @@
 internal import ArgumentParser
+internal import Cluster
 internal import Foundation
+internal import Protocol
+internal import Reports
+internal import Runs
 internal import ZeroMQ
 
 struct WorkerCommand: ParsableCommand {
@@ -77,8 +81,9 @@ struct WorkerCommand: ParsableCommand {
     let connect = try connect ?? DefaultAddress.forWorker()
     Allocator.keepFreedMemory()
     let worker = try Worker(
-      connecting: connect, name: name, threads: threads, models: Registry.all, security: keys.security(of: connect),
-      timeline: timeline, limits: limits)
+      connecting: connect, name: name, threads: threads, security: keys.security(of: connect), timeline: timeline,
+      limits: limits
+    ) { try LoadedTask($0, models: Registry.all) }
     defer { finish(timeline) }
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     if endWithInput {

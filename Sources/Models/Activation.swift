@@ -1,7 +1,7 @@
 internal import Kernels
 
 /// What stands between a perceptron's layers.
-public enum Activation: String, Codable, Sendable, CaseIterable {
+package enum Activation: String, Codable, Sendable, CaseIterable {
   /// max(0, x).
   case relu
   /// The hyperbolic tangent.

@@ -1,8 +1,8 @@
-public import Datasets
-public import Kernels
+package import Datasets
+package import Kernels
 
 /// What training makes small.
-public enum Loss: String, Codable, Sendable, CaseIterable {
+package enum Loss: String, Codable, Sendable, CaseIterable {
   /// −log softmax(outputs)[class].
   case crossEntropy = "cross-entropy"
   /// The squared error averaged over the outputs.
@@ -11,7 +11,7 @@ public enum Loss: String, Codable, Sendable, CaseIterable {
   /// The loss of `outputs`, rows of `columns`, which become its gradient with respect to them.
   ///
   /// - Returns: sums over the rows.
-  public func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
+  package func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
     switch (self, targets) {
     case (.crossEntropy, .classes(let labels)):
       let sums = Kernels.softmaxCrossEntropy(outputs, labels: labels)

@@ -1,11 +1,13 @@
-public import Datasets
-public import Kernels
+package import Datasets
+package import Kernels
+internal import Reduction
+package import Schema
 
 /// What is trained: a function of a flat parameter vector, with its gradient.
 ///
 /// A model is a value that describes the function; threads bring the memory. The same description must give the same
 /// layout and the same bits on every worker: no state, no clock, no randomness but from the seed.
-public protocol Model<Workspace>: Sendable {
+package protocol Model<Workspace>: Sendable {
   /// Memory that one thread computes in: activations and the like.
   associatedtype Workspace
 
@@ -49,7 +51,7 @@ public protocol Model<Workspace>: Sendable {
 
 extension Model {
   /// One micro-batch after the other.
-  public func gradient(
+  package func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
   ) -> [Metrics] {
@@ -69,11 +71,11 @@ extension Model {
 }
 
 /// Vectors as long as the parameters, one thread's; made as needed.
-public struct ScratchVectors {
+package struct ScratchVectors {
   private var vectors: [FloatBuffer] = []
 
   /// None yet.
-  public init() {}
+  package init() {}
 
   mutating func reserve(_ count: Int, of length: Int) -> [FloatBuffer] {
     while vectors.count < count { vectors.append(FloatBuffer(count: length)) }
@@ -82,16 +84,16 @@ public struct ScratchVectors {
 }
 
 /// Sums over examples.
-public struct Metrics: Equatable, Sendable {
+package struct Metrics: Equatable, Sendable {
   /// The loss.
-  public var loss: Double
+  package var loss: Double
   /// How many examples were classified right; 0 for regression.
-  public var correct: Int
+  package var correct: Int
   /// The squared error over all outputs; 0 for classification.
-  public var squaredError: Double
+  package var squaredError: Double
 
   /// Sums over examples.
-  public init(loss: Double, correct: Int = 0, squaredError: Double = 0) {
+  package init(loss: Double, correct: Int = 0, squaredError: Double = 0) {
     self.loss = loss
     self.correct = correct
     self.squaredError = squaredError

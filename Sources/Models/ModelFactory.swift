@@ -1,25 +1,26 @@
-public import Datasets
+package import Datasets
 
 /// What a model is made for: the job's model options, and the data's shape.
-public struct ModelRequest: Equatable, Sendable {
+package struct ModelRequest: Equatable, Sendable {
   /// The most classes or output columns that make sense.
-  public static let mostOutputs = 1 << 20
+  package static let mostOutputs = 1 << 20
 
   /// What stands after the colon of `--model name:…`; empty without one.
-  public var arguments: String
+  package var arguments: String
   /// How many numbers describe an example; 0 without data.
-  public var inputs: Int
+  package var inputs: Int
   /// What is to be predicted; ``Target/nothing`` without data.
-  public var target: Target
+  package var target: Target
   /// The job's activation.
-  public var activation: Activation
+  package var activation: Activation
   /// The job's loss; means nothing without data.
-  public var loss: Loss
+  package var loss: Loss
   /// The share of hidden values that training drops.
-  public var dropout: Double
+  package var dropout: Double
 
   /// A request; see the properties.
-  public init(arguments: String, inputs: Int, target: Target, activation: Activation, loss: Loss, dropout: Double = 0) {
+  package init(arguments: String, inputs: Int, target: Target, activation: Activation, loss: Loss, dropout: Double = 0)
+  {
     self.arguments = arguments
     self.inputs = inputs
     self.target = target
@@ -30,31 +31,31 @@ public struct ModelRequest: Equatable, Sendable {
 }
 
 /// Why a model cannot be made.
-public struct ModelError: Error, Equatable, CustomStringConvertible {
+package struct ModelError: Error, Equatable, CustomStringConvertible {
   /// A sentence that a user can act on.
-  public let description: String
+  package let description: String
 
   /// An error with its sentence.
-  public init(_ description: String) {
+  package init(_ description: String) {
     self.description = description
   }
 }
 
 /// A kind of model under the name that `--model` gives it.
-public struct ModelFactory: Sendable {
+package struct ModelFactory: Sendable {
   /// The name, without a colon.
-  public let name: String
+  package let name: String
   /// Makes the model, or throws a ``ModelError`` that says what is wrong with the request.
-  public let make: @Sendable (ModelRequest) throws -> any Model
+  package let make: @Sendable (ModelRequest) throws -> any Model
 
   /// A kind of model.
-  public init(_ name: String, make: @escaping @Sendable (ModelRequest) throws -> any Model) {
+  package init(_ name: String, make: @escaping @Sendable (ModelRequest) throws -> any Model) {
     self.name = name
     self.make = make
   }
 
   /// `mlp:256,128`, `linear` for no hidden layer, and `quadratic:10,10`, which needs no data.
-  public static let builtIn: [ModelFactory] = [
+  package static let builtIn: [ModelFactory] = [
     ModelFactory("mlp") { request in
       try request.requireData("mlp")
       return try MultilayerPerceptron(request, hidden: hiddenSizes(request.arguments))
@@ -119,7 +120,7 @@ extension [ModelFactory] {
   /// Makes the model that `specification`, such as `mlp:256,128`, names.
   ///
   /// - Throws: ``ModelError`` where no kind has that name, or the kind refuses the request.
-  public func make(_ specification: String, _ request: ModelRequest) throws -> any Model {
+  package func make(_ specification: String, _ request: ModelRequest) throws -> any Model {
     let parts = specification.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     guard let factory = first(where: { $0.name == parts[0] }) else {
       throw ModelError(

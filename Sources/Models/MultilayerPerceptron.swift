@@ -1,13 +1,14 @@
-public import Datasets
-public import Kernels
+package import Datasets
+package import Kernels
+package import Schema
 
 /// Linear layers with an activation between them; without hidden layers, a linear model.
 ///
 /// Layer l computes yₗ = xₗ·Wₗ + bₗ with Wₗ stored [in, out]. Tensors are named as in PyTorch's
 /// `Sequential(Linear, activation, Linear, …)`: `0.weight`, `0.bias`, `2.weight`, `2.bias`, …
-public struct MultilayerPerceptron: Model {
+package struct MultilayerPerceptron: Model {
   /// The tensors.
-  public let layout: ParameterLayout
+  package let layout: ParameterLayout
   private let layers: [Layer]
   private let activation: Activation
   private let loss: Loss
@@ -26,7 +27,7 @@ public struct MultilayerPerceptron: Model {
 
   /// A perceptron from `inputs` over the `hidden` sizes to `outputs`, all positive. Training drops the share `dropout` of
   /// each hidden layer's activations.
-  public init(inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: Loss, dropout: Double = 0) {
+  package init(inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: Loss, dropout: Double = 0) {
     var layout = ParameterLayout()
     let sizes = [inputs] + hidden + [outputs]
     layers = zip(sizes, sizes.dropFirst()).enumerated().map { index, size in
@@ -43,7 +44,7 @@ public struct MultilayerPerceptron: Model {
 
   /// Weights uniform by the activation's rule (the last layer by Glorot's), biases zero. Layer l draws from its own
   /// stream, so that a layer's weights depend on its place and sizes alone.
-  public func initialize(_ parameters: MutableFloats, seed: UInt64) {
+  package func initialize(_ parameters: MutableFloats, seed: UInt64) {
     for (index, layer) in layers.enumerated() {
       let rule: Activation = index == layers.count - 1 ? .tanh : activation
       Philox(seed: seed, stream: UInt64(index))
@@ -54,7 +55,7 @@ public struct MultilayerPerceptron: Model {
   }
 
   /// Activations and gradients of as many rows as were asked for so far.
-  public struct Workspace {
+  package struct Workspace {
     /// Layer l's output; where the activation keeps its input, that input.
     fileprivate var outputs: [FloatBuffer] = []
     /// Layer l's activated output as the next layer reads it, where that is not the output itself.
@@ -66,7 +67,7 @@ public struct MultilayerPerceptron: Model {
   }
 
   /// Memory for one thread; grows with the largest batch.
-  public func makeWorkspace() -> Workspace { Workspace() }
+  package func makeWorkspace() -> Workspace { Workspace() }
 
   private func reserve(_ rows: Int, in workspace: inout Workspace) {
     guard rows > workspace.rows else { return }
@@ -126,7 +127,7 @@ public struct MultilayerPerceptron: Model {
   }
 
   /// The gradient of one micro-batch.
-  public func gradient(
+  package func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace,
     ready: (Range<Int>) -> Void
   ) -> Metrics {
@@ -137,7 +138,7 @@ public struct MultilayerPerceptron: Model {
   }
 
   /// Backpropagation, the last layer first, of all micro-batches layer by layer.
-  public func gradient(
+  package func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
   ) -> [Metrics] {
@@ -175,7 +176,7 @@ public struct MultilayerPerceptron: Model {
   }
 
   /// The loss and its companions, without a gradient.
-  public func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
+  package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
     let output = forward(
       batch, microBatches: [0..<batch.count], at: parameters, in: &workspace, isTraining: false)
     return loss.gradient(output, columns: layers[layers.count - 1].outputs, targets: batch.targets)

@@ -1,31 +1,32 @@
-public import Datasets
-public import Kernels
+package import Datasets
+package import Kernels
+package import Schema
 
 /// A model without data: one tensor θ, whose loss is the mean of θ².
 ///
 /// Its minimum, zero at θ = 0, is known, and a step costs next to nothing: for trying update rules and measuring the
 /// protocol. Each example of a batch contributes the same gradient, 2θ / n of n parameters.
-public struct Quadratic: Model {
+package struct Quadratic: Model {
   /// The tensor `theta`.
-  public let layout: ParameterLayout
+  package let layout: ParameterLayout
 
   /// A tensor of the given sizes, all positive.
-  public init(shape: [Int]) {
+  package init(shape: [Int]) {
     var layout = ParameterLayout()
     layout.append("theta", shape: shape)
     self.layout = layout
   }
 
   /// Standard normal numbers.
-  public func initialize(_ parameters: MutableFloats, seed: UInt64) {
+  package func initialize(_ parameters: MutableFloats, seed: UInt64) {
     Philox(seed: seed, stream: 0).fillNormal(parameters)
   }
 
   /// It needs no memory.
-  public func makeWorkspace() {}
+  package func makeWorkspace() {}
 
   /// 2θ / n for each example.
-  public func gradient(
+  package func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Void,
     ready: (Range<Int>) -> Void
   ) -> Metrics {
@@ -36,7 +37,7 @@ public struct Quadratic: Model {
   }
 
   /// The mean of θ² for each example, summed in double from the first parameter on.
-  public func evaluate(_ batch: Batch, at parameters: Floats, using _: inout Void) -> Metrics {
+  package func evaluate(_ batch: Batch, at parameters: Floats, using _: inout Void) -> Metrics {
     var squares = 0.0
     for i in parameters.indices { squares += Double(parameters[i]) * Double(parameters[i]) }
     return Metrics(loss: Double(batch.count) * (squares / Double(parameters.count)))

@@ -11,40 +11,40 @@ internal import Kernels
 /// A formula goes around that keeps the mean square of the updates in place of the gradients', one accumulator in all.
 /// It is not AdaDelta: the point of the paper is that the ratio of the two gives the update the parameters' unit.
 /// Defaults: ρ 0.95, ε 1e-6, and η 1, as in the paper, which has no learning rate.
-public struct AdaDelta: UpdateRule {
+package struct AdaDelta: UpdateRule {
   /// `adadelta`.
-  public static let name = "adadelta"
+  package static let name = "adadelta"
   /// In short.
-  public static let equations = "E ← ρE + (1−ρ)g²; Δ = √(D+ε)/√(E+ε) g; D ← ρD + (1−ρ)Δ²; θ ← θ − η Δ"
+  package static let equations = "E ← ρE + (1−ρ)g²; Δ = √(D+ε)/√(E+ε) g; D ← ρD + (1−ρ)Δ²; θ ← θ − η Δ"
   /// Where from.
-  public static let paper = "Zeiler 2012"
+  package static let paper = "Zeiler 2012"
   /// η, ρ, ε.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 1, .positive), Hyperparameter("rho", default: 0.95, .fraction),
     Hyperparameter("epsilon", default: 1e-6, .positive),
   ]
   /// E[g²] and E[Δx²].
-  public let slots = ["mean-square", "mean-square-update"]
+  package let slots = ["mean-square", "mean-square-update"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let rho, epsilon: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     rho = values["rho"]
     epsilon = values["epsilon"]
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.adadelta(
       range.slots[0], range.slots[1], rho: rho, epsilon: epsilon, rate: step.learningRate)
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (meanSquare, meanSquareUpdate) = (range.slots[0], range.slots[1])
     range.each { i, g in
       let square = rho * Double(meanSquare[i]) + (1 - rho) * g * g

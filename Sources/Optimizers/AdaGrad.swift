@@ -7,37 +7,37 @@ internal import Kernels
 ///     θₜ = θₜ₋₁ − η gₜ / (√sₜ + ε)
 ///
 /// Defaults: η 0.01, ε 1e-10, s₀ 0.
-public struct AdaGrad: UpdateRule {
+package struct AdaGrad: UpdateRule {
   /// `adagrad`.
-  public static let name = "adagrad"
+  package static let name = "adagrad"
   /// In short.
-  public static let equations = "s ← s + g²; θ ← θ − η g/(√s + ε)"
+  package static let equations = "s ← s + g²; θ ← θ − η g/(√s + ε)"
   /// Where from.
-  public static let paper = "Duchi, Hazan & Singer 2011"
+  package static let paper = "Duchi, Hazan & Singer 2011"
   /// η, ε.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("epsilon", default: 1e-10, .positive),
   ]
   /// s.
-  public let slots = ["square-sum"]
+  package let slots = ["square-sum"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let epsilon: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     epsilon = values["epsilon"]
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.adagrad(range.slots[0], epsilon: epsilon, rate: step.learningRate)
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let squareSum = range.slots[0]
     range.each { i, g in
       let s = Double(squareSum[i]) + g * g

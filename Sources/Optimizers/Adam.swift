@@ -1,4 +1,4 @@
-public import Kernels
+package import Kernels
 
 /// Adam: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1, with bias
 /// correction and ε outside the root:
@@ -12,32 +12,32 @@ public import Kernels
 /// S. Kumar, ICLR 2018, with Adam's bias correction on top, as PyTorch has it). With `--schedule hypergradient` (A. G.
 /// Baydin et al., ICLR 2018, Algorithm 5) ηₜ = max(0, ηₜ₋₁ + κ gₜ · m̂ₜ₋₁ / (√v̂ₜ₋₁ + ε)).
 /// Defaults are the paper's: η 0.001, β₁ 0.9, β₂ 0.999, ε 1e-8.
-public struct Adam: UpdateRule {
+package struct Adam: UpdateRule {
   /// `adam`.
-  public static let name = "adam"
+  package static let name = "adam"
   /// In short.
-  public static let equations = "m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; θ ← θ − η m̂/(√v̂ + ε)"
+  package static let equations = "m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; θ ← θ − η m̂/(√v̂ + ε)"
   /// Where from.
-  public static let paper = "Kingma & Ba 2015"
+  package static let paper = "Kingma & Ba 2015"
   /// η, β₁, β₂, ε and the variants.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
     Hyperparameter("bias-correction", default: true), Hyperparameter("epsilon-hat", default: false),
     Hyperparameter("amsgrad", default: false),
   ]
   /// Baydin et al.'s Adam-HD.
-  public static let hasHypergradient = true
+  package static let hasHypergradient = true
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let beta1, beta2, epsilon: Double
   private let correctsBias, hasEpsilonHat, keepsLargest: Bool
   private let hypergradientRate: Double?
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]
@@ -55,14 +55,14 @@ public struct Adam: UpdateRule {
   }
 
   /// ε̂ is about where the bias correction stands.
-  public func check() throws {
+  package func check() throws {
     guard !hasEpsilonHat || correctsBias else {
       throw OptimizerError(description: "--epsilon-hat yes needs --bias-correction yes")
     }
   }
 
   /// m and v, and the largest v.
-  public var slots: [String] {
+  package var slots: [String] {
     ["first-moment", "second-moment"] + (keepsLargest ? ["largest-second-moment"] : [])
   }
 
@@ -76,10 +76,10 @@ public struct Adam: UpdateRule {
   private func largest(_ range: UpdateRange) -> MutableFloats? { keepsLargest ? range.slots[2] : nil }
 
   /// gₜ · the last direction.
-  public var sums: RuleSums { hypergradientRate == nil ? .none : .overall(1) }
+  package var sums: RuleSums { hypergradientRate == nil ? .none : .overall(1) }
 
   /// Adds to gₜ · the last direction; the slots still hold the last step's moments.
-  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
+  package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     guard step.number > 1 else { return }
     let scales = scales(step.number - 1)
     sums[0].addAdamProducts(
@@ -88,12 +88,12 @@ public struct Adam: UpdateRule {
   }
 
   /// Moves η.
-  public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
+  package func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
     state.followHypergradient(sums[0], rate: hypergradientRate, &step)
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let scales = scales(step.number)
     range.vectors.adam(
       range.slots[0], range.slots[1], largest: largest(range), MomentDecays(beta1, beta2),
@@ -101,7 +101,7 @@ public struct Adam: UpdateRule {
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, secondMoment, largest) = (range.slots[0], range.slots[1], largest(range))
     let scales = scales(step.number)
     range.each { i, g in

@@ -1,42 +1,40 @@
-internal import Kernels
-
 /// AdamW: I. Loshchilov & F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2: ``Adam`` with the
 /// decay of the weights beside the gradient's moments, scaled by the learning rate (as PyTorch has it):
 ///
 ///     θₜ = (1 − η λ) θₜ₋₁ − η m̂ₜ / (√v̂ₜ + ε)
 ///
 /// Defaults: Adam's, and λ 0.01.
-public struct AdamW: UpdateRule {
+package struct AdamW: UpdateRule {
   /// `adamw`.
-  public static let name = "adamw"
+  package static let name = "adamw"
   /// In short.
-  public static let equations = "m, v as Adam's; θ ← (1 − ηλ)θ − η m̂/(√v̂ + ε)"
+  package static let equations = "m, v as Adam's; θ ← (1 − ηλ)θ − η m̂/(√v̂ + ε)"
   /// Where from.
-  public static let paper = "Loshchilov & Hutter 2019"
+  package static let paper = "Loshchilov & Hutter 2019"
   /// η, β₁, β₂, ε.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
   ]
   /// λ.
-  public static let weightDecay = WeightDecay.decoupled(0.01)
+  package static let weightDecay = WeightDecay.decoupled(0.01)
 
   /// As Adam's kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let adam: Adam
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     adam = Adam(beta1: values["beta1"], beta2: values["beta2"], epsilon: values["epsilon"])
   }
 
   /// m and v.
-  public var slots: [String] { adam.slots }
+  package var slots: [String] { adam.slots }
 
   /// Adam's fused kernel; the decay is in what it takes off θ.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) { adam.update(range, step) }
+  package func update(_ range: UpdateRange, _ step: UpdateStep) { adam.update(range, step) }
 
   /// Adam's equations.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) { adam.reference(range, step) }
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) { adam.reference(range, step) }
 }

@@ -1,4 +1,4 @@
-public import Kernels
+package import Kernels
 
 /// Adam and RMSprop mixed, both over one pass:
 ///
@@ -12,15 +12,15 @@ public import Kernels
 /// rule ∂L(θₜ₋₁)/∂λ = gₜ · ∂θₜ₋₁/∂λ, where θₜ₋₁ = θₜ₋₂ − λ Δ_adam − (1 − λ) Δ_rmsprop. So, before update t,
 ///
 ///     λₜ = clamp(λₜ₋₁ − κ gₜ · (Δ_rmsprop − Δ_adam)ₜ₋₁, 0, 1)
-public struct Blend: UpdateRule {
+package struct Blend: UpdateRule {
   /// `blend`.
-  public static let name = "blend"
+  package static let name = "blend"
   /// In short.
-  public static let equations = "θ ← θ − (λ Δ_adam + (1−λ) Δ_rmsprop)"
+  package static let equations = "θ ← θ − (λ Δ_adam + (1−λ) Δ_rmsprop)"
   /// Where from.
-  public static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012; auto after Baydin et al. 2018"
+  package static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012; auto after Baydin et al. 2018"
   /// η, β₁, β₂, ρ, ε, λ and how it moves, κ.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("rho", default: 0.9, .fraction),
     Hyperparameter("epsilon", default: 1e-8, .positive), Hyperparameter("lambda", default: 0.5, .share),
@@ -33,13 +33,13 @@ public struct Blend: UpdateRule {
   }
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let beta1, beta2, rho, epsilon, lambda, lambdaRate: Double
   private let course: Course
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     rho = values["rho"]
@@ -50,20 +50,20 @@ public struct Blend: UpdateRule {
   }
 
   /// m, v, s, and for `auto` the last Δ_rmsprop − Δ_adam.
-  public var slots: [String] {
+  package var slots: [String] {
     ["first-moment", "second-moment", "mean-square"] + (course == .auto ? ["last-difference"] : [])
   }
 
   /// λ's gradient.
-  public var sums: RuleSums { course == .auto ? .overall(1) : .none }
+  package var sums: RuleSums { course == .auto ? .overall(1) : .none }
 
   /// Adds to gₜ · (Δ_rmsprop − Δ_adam)ₜ₋₁.
-  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
+  package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     sums[0].addGradientProducts(range.vectors, range.slotBefore(3))
   }
 
   /// Moves λ.
-  public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
+  package func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
     let last = state.lambda ?? lambda
     step.lambda = step.number == 1 ? last : min(max(last - lambdaRate * sums[0], 0), 1)
     state.lambda = step.lambda
@@ -80,7 +80,7 @@ public struct Blend: UpdateRule {
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.vectors.blend(
       range.slots[0], range.slots[1], range.slots[2], lastDifference: course == .auto ? range.slots[3] : nil,
@@ -89,7 +89,7 @@ public struct Blend: UpdateRule {
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, secondMoment, meanSquare) = (range.slots[0], range.slots[1], range.slots[2])
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     let lambda = lambda(step)

@@ -6,29 +6,29 @@ internal import Kernels
 ///     θₜ = θₜ₋₁ − η gₜ
 ///
 /// The job sees to it that a step has all examples; otherwise this is ``SGD``.
-public struct GradientDescent: UpdateRule {
+package struct GradientDescent: UpdateRule {
   /// `gradient-descent`.
-  public static let name = "gradient-descent"
+  package static let name = "gradient-descent"
   /// In short.
-  public static let equations = "θ ← θ − η g, g over all examples"
+  package static let equations = "θ ← θ − η g, g over all examples"
   /// Where from.
-  public static let paper = "Cauchy 1847"
+  package static let paper = "Cauchy 1847"
   /// η.
-  public static let hyperparameters = [Hyperparameter("learning-rate", default: 0.1, .positive)]
+  package static let hyperparameters = [Hyperparameter("learning-rate", default: 0.1, .positive)]
 
   /// A rule with these values.
-  public init(_: HyperparameterValues) {}
+  package init(_: HyperparameterValues) {}
 
   /// None.
-  public let slots: [String] = []
+  package let slots: [String] = []
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.gradientDescent(rate: step.learningRate)
   }
 
   /// The equation above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     range.each { i, g in range.vectors.move(i, by: step.learningRate * g) }
   }
 }

@@ -1,15 +1,15 @@
 /// A value that a rule or a schedule is tuned by: a number, a switch, or a choice. All are kept as numbers: a switch as 0
 /// or 1, a choice as its place in the list.
-public struct Hyperparameter: Sendable {
+package struct Hyperparameter: Sendable {
   /// What options and job files call it, such as `beta1`.
-  public let name: String
+  package let name: String
   /// What it is unless said.
-  public let defaultValue: Double
+  package let defaultValue: Double
   /// Which values make sense.
-  public let allowed: Allowed
+  package let allowed: Allowed
 
   /// Which values make sense.
-  public enum Allowed: Sendable, Equatable {
+  package enum Allowed: Sendable, Equatable {
     /// 0 ≤ x < 1.
     case fraction
     /// 0 ≤ x ≤ 1.
@@ -41,7 +41,7 @@ public struct Hyperparameter: Sendable {
     }
 
     /// The values in words.
-    public var description: String {
+    package var description: String {
       switch self {
       case .fraction: "at least 0 and below 1"
       case .share: "from 0 to 1"
@@ -56,19 +56,19 @@ public struct Hyperparameter: Sendable {
   }
 
   /// A hyperparameter.
-  public init(_ name: String, default defaultValue: Double, _ allowed: Allowed) {
+  package init(_ name: String, default defaultValue: Double, _ allowed: Allowed) {
     self.name = name
     self.defaultValue = defaultValue
     self.allowed = allowed
   }
 
   /// A switch.
-  public init(_ name: String, default isOn: Bool) {
+  package init(_ name: String, default isOn: Bool) {
     self.init(name, default: isOn ? 1 : 0, .flag)
   }
 
   /// The value that `text` names, or nil where it names none. The range is checked by ``OptimizerSettings``.
-  public func value(of text: String) -> Double? {
+  package func value(of text: String) -> Double? {
     switch allowed {
     case .flag: ["no": 0, "yes": 1, "false": 0, "true": 1][text]
     case .choice(let words): words.firstIndex(of: text).map(Double.init)
@@ -77,7 +77,7 @@ public struct Hyperparameter: Sendable {
   }
 
   /// `value` as a user would write it.
-  public func text(_ value: Double) -> String {
+  package func text(_ value: Double) -> String {
     switch allowed {
     case .flag: value == 0 ? "no" : "yes"
     case .choice(let words): words[Int(value)]
@@ -87,7 +87,7 @@ public struct Hyperparameter: Sendable {
 }
 
 /// The values that a rule or a schedule is made with.
-public struct HyperparameterValues: Sendable {
+package struct HyperparameterValues: Sendable {
   private let values: [String: Double]
 
   init(_ values: [String: Double]) {
@@ -95,13 +95,13 @@ public struct HyperparameterValues: Sendable {
   }
 
   /// The value of `name`, which is one of those declared.
-  public subscript(name: String) -> Double {
+  package subscript(name: String) -> Double {
     guard let value = values[name] else { preconditionFailure("no hyperparameter '\(name)' is declared") }
     return value
   }
 
   /// Whether the switch `name` is on.
-  public func isOn(_ name: String) -> Bool { self[name] != 0 }
+  package func isOn(_ name: String) -> Bool { self[name] != 0 }
 
   /// The value of `name` where there is one.
   func ifGiven(_ name: String) -> Double? { values[name] }

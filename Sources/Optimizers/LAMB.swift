@@ -1,4 +1,4 @@
-public import Kernels
+package import Kernels
 
 /// LAMB: Y. You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", ICLR 2020, Algorithm 2,
 /// with the identity as φ and bias correction. For each tensor:
@@ -7,40 +7,40 @@ public import Kernels
 ///     θₜ = θₜ₋₁ − η ‖θₜ₋₁‖ / ‖rₜ‖ · rₜ       the ratio is 1 where either norm is 0
 ///
 /// Defaults: η 0.001, β₁ 0.9, β₂ 0.999, ε 1e-6, λ 0.01.
-public struct LAMB: UpdateRule {
+package struct LAMB: UpdateRule {
   /// `lamb`.
-  public static let name = "lamb"
+  package static let name = "lamb"
   /// In short.
-  public static let equations = "r = m̂/(√v̂ + ε) + λθ; θ ← θ − η ‖θ‖/‖r‖ r, a tensor each"
+  package static let equations = "r = m̂/(√v̂ + ε) + λθ; θ ← θ − η ‖θ‖/‖r‖ r, a tensor each"
   /// Where from.
-  public static let paper = "You et al. 2020"
+  package static let paper = "You et al. 2020"
   /// η, β₁, β₂, ε.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-6, .positive),
   ]
   /// λ.
-  public static let weightDecay = WeightDecay.own(0.01)
+  package static let weightDecay = WeightDecay.own(0.01)
   /// m and v.
-  public let slots = ["first-moment", "second-moment"]
+  package let slots = ["first-moment", "second-moment"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let beta1, beta2, epsilon: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]
   }
 
   /// ‖θ‖² and ‖r‖².
-  public let sums = RuleSums.eachTensor(2)
+  package let sums = RuleSums.eachTensor(2)
 
   /// Updates the moments and adds to the norms.
-  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
+  package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     sums[0].addSquares(range.vectors.parameters)
     range.vectors.lambMoments(
@@ -54,7 +54,7 @@ public struct LAMB: UpdateRule {
   }
 
   /// The second pass, by the moments that the first has updated.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.vectors.lambMove(
       range.slots[0], range.slots[1], momentScale: correction.moment, rootScale: correction.root, epsilon: epsilon,
@@ -62,7 +62,7 @@ public struct LAMB: UpdateRule {
   }
 
   /// The second equation above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.each { i, _ in
       let (m, v) = (Double(range.slots[0][i]), Double(range.slots[1][i]))

@@ -1,4 +1,4 @@
-public import Kernels
+package import Kernels
 
 /// LARS: Y. You, I. Gitman & B. Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017,
 /// Algorithm 1. For each tensor, with the trust coefficient τ:
@@ -8,39 +8,39 @@ public import Kernels
 ///     θₜ = θₜ₋₁ − uₜ
 ///
 /// Defaults: η 0.1, μ 0.9, τ 0.001, λ 0.0005.
-public struct LARS: UpdateRule {
+package struct LARS: UpdateRule {
   /// `lars`.
-  public static let name = "lars"
+  package static let name = "lars"
   /// In short.
-  public static let equations = "q = τ‖θ‖/(‖g‖ + λ‖θ‖); u ← μu + ηq(g + λθ); θ ← θ − u, a tensor each"
+  package static let equations = "q = τ‖θ‖/(‖g‖ + λ‖θ‖); u ← μu + ηq(g + λθ); θ ← θ − u, a tensor each"
   /// Where from.
-  public static let paper = "You, Gitman & Ginsburg 2017"
+  package static let paper = "You, Gitman & Ginsburg 2017"
   /// η, μ, τ.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.1, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
     Hyperparameter("trust", default: 0.001, .positive),
   ]
   /// λ.
-  public static let weightDecay = WeightDecay.own(0.0005)
+  package static let weightDecay = WeightDecay.own(0.0005)
   /// u.
-  public let slots = ["velocity"]
+  package let slots = ["velocity"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let momentum, trust: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     momentum = values["momentum"]
     trust = values["trust"]
   }
 
   /// ‖θ‖² and ‖g‖².
-  public let sums = RuleSums.eachTensor(2)
+  package let sums = RuleSums.eachTensor(2)
 
   /// Adds to the norms.
-  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
+  package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     sums[0].addSquares(range.vectors.parameters)
     sums[1].addGradientSquares(range.vectors)
   }
@@ -51,7 +51,7 @@ public struct LARS: UpdateRule {
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     var vectors = range.vectors
     vectors.decay = range.ownDecay
     vectors.momentum(
@@ -59,7 +59,7 @@ public struct LARS: UpdateRule {
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let velocity = range.slots[0]
     range.each { i, g in
       let decayed = g + range.ownDecay * Double(range.vectors.parameters[i])

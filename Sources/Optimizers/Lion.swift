@@ -6,41 +6,41 @@ internal import Kernels
 ///     mₜ = β₂ mₜ₋₁ + (1 − β₂) gₜ
 ///
 /// Defaults: η 0.0001, β₁ 0.9, β₂ 0.99, λ 0.
-public struct Lion: UpdateRule {
+package struct Lion: UpdateRule {
   /// `lion`.
-  public static let name = "lion"
+  package static let name = "lion"
   /// In short.
-  public static let equations = "θ ← (1 − ηλ)θ − η sign(β₁m + (1−β₁)g); m ← β₂m + (1−β₂)g"
+  package static let equations = "θ ← (1 − ηλ)θ − η sign(β₁m + (1−β₁)g); m ← β₂m + (1−β₂)g"
   /// Where from.
-  public static let paper = "Chen et al. 2023"
+  package static let paper = "Chen et al. 2023"
   /// η, β₁, β₂.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.0001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.99, .fraction),
   ]
   /// λ.
-  public static let weightDecay = WeightDecay.decoupled(0)
+  package static let weightDecay = WeightDecay.decoupled(0)
   /// m.
-  public let slots = ["first-moment"]
+  package let slots = ["first-moment"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let beta1, beta2: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.lion(range.slots[0], MomentDecays(beta1, beta2), rate: step.learningRate)
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let firstMoment = range.slots[0]
     range.each { i, g in
       let c = beta1 * Double(firstMoment[i]) + (1 - beta1) * g

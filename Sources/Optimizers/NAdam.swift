@@ -7,28 +7,28 @@ internal import Kernels
 ///     θₜ = θₜ₋₁ − η (β₁ mₜ / (1 − β₁ᵗ⁺¹) + (1 − β₁) gₜ / (1 − β₁ᵗ)) / (√v̂ₜ + ε)
 ///
 /// with m, v and v̂ as in ``Adam``. Defaults: η 0.002, β₁ 0.9, β₂ 0.999, ε 1e-8.
-public struct NAdam: UpdateRule {
+package struct NAdam: UpdateRule {
   /// `nadam`.
-  public static let name = "nadam"
+  package static let name = "nadam"
   /// In short.
-  public static let equations = "m, v as Adam's; θ ← θ − η (β₁m̂' + (1−β₁)ĝ)/(√v̂ + ε)"
+  package static let equations = "m, v as Adam's; θ ← θ − η (β₁m̂' + (1−β₁)ĝ)/(√v̂ + ε)"
   /// Where from.
-  public static let paper = "Dozat 2016"
+  package static let paper = "Dozat 2016"
   /// η, β₁, β₂, ε.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.002, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
   ]
   /// m and v.
-  public let slots = ["first-moment", "second-moment"]
+  package let slots = ["first-moment", "second-moment"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let beta1, beta2, epsilon: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]
@@ -41,7 +41,7 @@ public struct NAdam: UpdateRule {
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let shares = shares(step)
     range.vectors.nadam(
       range.slots[0], range.slots[1], MomentDecays(beta1, beta2), momentRate: step.learningRate * shares.moment,
@@ -50,7 +50,7 @@ public struct NAdam: UpdateRule {
   }
 
   /// The equation above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, secondMoment) = (range.slots[0], range.slots[1])
     let shares = shares(step)
     let rootScale = BiasCorrection(beta1, beta2, number: step.number).root

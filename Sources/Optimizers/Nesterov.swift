@@ -6,37 +6,37 @@ internal import Kernels
 ///
 ///     uₜ = μ uₜ₋₁ + gₜ
 ///     θₜ = θₜ₋₁ − η (gₜ + μ uₜ)
-public struct Nesterov: UpdateRule {
+package struct Nesterov: UpdateRule {
   /// `nesterov`.
-  public static let name = "nesterov"
+  package static let name = "nesterov"
   /// In short.
-  public static let equations = "u ← μu + g; θ ← θ − η (g + μu)"
+  package static let equations = "u ← μu + g; θ ← θ − η (g + μu)"
   /// Where from.
-  public static let paper = "Nesterov 1983; Sutskever et al. 2013"
+  package static let paper = "Nesterov 1983; Sutskever et al. 2013"
   /// η, μ.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
   ]
   /// u.
-  public let slots = ["velocity"]
+  package let slots = ["velocity"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let momentum: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     momentum = values["momentum"]
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.nesterov(range.slots[0], momentum: momentum, rate: step.learningRate)
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let velocity = range.slots[0]
     range.each { i, g in
       let u = momentum * Double(velocity[i]) + g

@@ -1,40 +1,40 @@
-public import Kernels
+package import Kernels
 
 /// A rule at work on one parameter vector: its schedule, clipping and decay, the sums it needs, and its state.
 ///
 /// Holds no vectors. A step is ``begin(examples:_:)``, then ``update(_:)`` for ranges that together are all parameters.
-public struct Optimizer: Sendable {
+package struct Optimizer: Sendable {
   /// A tensor of the parameter vector.
-  public struct Tensor: Sendable {
+  package struct Tensor: Sendable {
     /// Where it lies.
-    public var range: Range<Int>
+    package var range: Range<Int>
     /// Whether it is a bias, which decay may leave out.
-    public var isBias: Bool
+    package var isBias: Bool
 
     /// A tensor; one whose name ends in "bias" is a bias.
-    public init(_ name: String, _ range: Range<Int>) {
+    package init(_ name: String, _ range: Range<Int>) {
       self.range = range
       isBias = name.hasSuffix("bias")
     }
   }
 
   /// A range of all the vectors.
-  public struct Part: Sendable {
+  package struct Part: Sendable {
     /// Where it begins in the parameter vector.
-    public var start: Int
+    package var start: Int
     /// θ before the step.
-    public var parameters: Floats
+    package var parameters: Floats
     /// The gradient summed over the step's examples.
-    public var gradientSum: Floats
+    package var gradientSum: Floats
     /// The rule's slots, to be written.
-    public var slots: [MutableFloats]
+    package var slots: [MutableFloats]
     /// Where the slots before the step are: so many values from ``slots``, in the same buffer; 0 updates in place.
-    public var before: Int
+    package var before: Int
     /// θ after the step.
-    public var updated: MutableFloats
+    package var updated: MutableFloats
 
     /// Views of one range.
-    public init(
+    package init(
       start: Int, parameters: Floats, gradientSum: Floats, slots: [MutableFloats], before: Int = 0,
       updated: MutableFloats
     ) {
@@ -48,9 +48,9 @@ public struct Optimizer: Sendable {
   }
 
   /// What is to be remembered.
-  public var state = OptimizerState()
+  package var state = OptimizerState()
   /// The step that has begun.
-  public private(set) var step: UpdateStep
+  package private(set) var step: UpdateStep
   private let rule: any UpdateRule
   private let schedule: Schedule
   private let tensors: [Tensor]
@@ -67,7 +67,7 @@ public struct Optimizer: Sendable {
   /// The optimizer of a run of `total` updates.
   ///
   /// - Parameter tensors: in order, together the whole vector.
-  public init(
+  package init(
     _ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int
   ) throws {
     rule = try settings.rule()
@@ -88,15 +88,15 @@ public struct Optimizer: Sendable {
   }
 
   /// The names of the vectors that it needs beside the parameters.
-  public var slots: [String] { rule.slots }
+  package var slots: [String] { rule.slots }
 
   /// Whether a step can only begin when the whole gradient is there.
-  public var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }
+  package var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }
 
   /// Begins the next step.
   ///
   /// - Parameter parts: all ranges in order, where ``needsWholeGradient``; else nothing.
-  public mutating func begin(examples: Int, _ parts: [Part] = []) {
+  package mutating func begin(examples: Int, _ parts: [Part] = []) {
     let number = state.updates + 1
     step = UpdateStep(number: number, total: step.total, learningRate: schedule.learningRate(number, state))
     scale = 1 / Double(examples)
@@ -132,7 +132,7 @@ public struct Optimizer: Sendable {
   }
 
   /// Updates a range. Ranges may come in any order, on any thread.
-  public func update(_ part: Part) {
+  package func update(_ part: Part) {
     if rule.sums == .none { copySlots(part) }
     for (_, range) in cut(part) { rule.update(range, step) }
   }
@@ -143,7 +143,7 @@ public struct Optimizer: Sendable {
   }
 
   /// Takes in an evaluation's loss.
-  public mutating func evaluated(testLoss: Double) {
+  package mutating func evaluated(testLoss: Double) {
     schedule.evaluated(testLoss, &state)
   }
 

@@ -2,7 +2,7 @@ extension OptimizerSettings {
   /// The value of the hyperparameter `name` that `text` says; nil where there is no hyperparameter of that name.
   ///
   /// - Throws: ``OptimizerError`` where the text says none.
-  public static func value(of name: String, _ text: String) throws -> Double? {
+  package static func value(of name: String, _ text: String) throws -> Double? {
     guard let hyperparameter = allHyperparameters.first(where: { $0.name == name }) else { return nil }
     guard let value = hyperparameter.value(of: text) else {
       throw OptimizerError(description: "--\(name) \(text): it must be \(hyperparameter.allowed.description)")
@@ -14,7 +14,7 @@ extension OptimizerSettings {
   /// lack, those that it has.
   ///
   /// - Parameter names: the rules. What none of them has goes to each, to be refused.
-  public static func part(of given: [String: Double], for name: String, among names: [String]) -> [String: Double] {
+  package static func part(of given: [String: Double], for name: String, among names: [String]) -> [String: Double] {
     let schedule = Set(ScheduleKind.allCases.flatMap(\.hyperparameters).map(\.name))
     func own(_ rule: String) -> Set<String> {
       Set(RuleRegistry.all.first { $0.name == rule }.map { hyperparameters(of: $0).map(\.name) } ?? [])
@@ -25,7 +25,7 @@ extension OptimizerSettings {
   }
 
   /// Which rules lack an option that others have, a sentence an option, without a full stop.
-  public static func notes(on given: [String: Double], among names: [String]) -> [String] {
+  package static func notes(on given: [String: Double], among names: [String]) -> [String] {
     let parts = names.map { part(of: given, for: $0, among: names) }
     return given.keys.sorted().compactMap { option in
       let lacking = zip(names, parts).filter { $1[option] == nil }.map(\.0)

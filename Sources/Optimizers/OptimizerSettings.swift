@@ -1,21 +1,21 @@
 /// Why a rule cannot be made.
-public struct OptimizerError: Error, Equatable, CustomStringConvertible {
+package struct OptimizerError: Error, Equatable, CustomStringConvertible {
   /// A sentence that a user can act on.
-  public let description: String
+  package let description: String
 }
 
 /// A rule by name, its schedule, and a value for each of their hyperparameters; what a job holds.
-public struct OptimizerSettings: Equatable, Sendable {
+package struct OptimizerSettings: Equatable, Sendable {
   /// The rule's name.
-  public let name: String
+  package let name: String
   /// A value for each of its hyperparameters, of the common ones, and of its schedule's.
-  public let values: [String: Double]
+  package let values: [String: Double]
 
   /// Checks `given` and fills in the defaults.
   ///
   /// - Throws: ``OptimizerError`` for an unknown rule, a hyperparameter that it does not have, or a value outside its
   ///   range.
-  public init(_ name: String, given: [String: Double]) throws {
+  package init(_ name: String, given: [String: Double]) throws {
     let rules = RuleRegistry.all
     guard let rule = rules.first(where: { $0.name == name }) else {
       throw OptimizerError(
@@ -65,7 +65,7 @@ public struct OptimizerSettings: Equatable, Sendable {
   }
 
   /// A rule's own hyperparameters, then those that all rules have.
-  public static func hyperparameters(of rule: any UpdateRule.Type) -> [Hyperparameter] {
+  package static func hyperparameters(of rule: any UpdateRule.Type) -> [Hyperparameter] {
     rule.hyperparameters + rule.weightDecay.hyperparameters + [
       Hyperparameter("decay-biases", default: true), Hyperparameter("clip-value", default: 0, .notNegative),
       Hyperparameter("clip-norm", default: 0, .notNegative),
@@ -73,13 +73,13 @@ public struct OptimizerSettings: Equatable, Sendable {
   }
 
   /// All hyperparameters there are, in the order of help texts and job files; one of each name.
-  public static var allHyperparameters: [Hyperparameter] {
+  package static var allHyperparameters: [Hyperparameter] {
     (RuleRegistry.all.flatMap { hyperparameters(of: $0) } + ScheduleKind.allCases.flatMap(\.hyperparameters))
       .reduce(into: []) { all, next in if !all.contains(where: { $0.name == next.name }) { all.append(next) } }
   }
 
   /// The rule itself.
-  public func rule() throws -> any UpdateRule {
+  package func rule() throws -> any UpdateRule {
     guard let rule = RuleRegistry.all.first(where: { $0.name == name }) else {
       throw OptimizerError(description: "unknown optimizer \(name)")
     }
@@ -87,5 +87,5 @@ public struct OptimizerSettings: Equatable, Sendable {
   }
 
   /// η, before the schedule.
-  public var learningRate: Double { values["learning-rate"] ?? 0 }
+  package var learningRate: Double { values["learning-rate"] ?? 0 }
 }

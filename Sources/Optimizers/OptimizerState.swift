@@ -1,25 +1,25 @@
 /// What a run has to remember besides parameters and slots; checkpoints carry it.
-public struct OptimizerState: Codable, Equatable, Sendable {
+package struct OptimizerState: Codable, Equatable, Sendable {
   /// Updates done.
-  public var updates = 0
+  package var updates = 0
   /// η, where it follows its hypergradient.
-  public var learningRate: Double?
+  package var learningRate: Double?
   /// λ, where a blend's follows its own gradient.
-  public var lambda: Double?
+  package var lambda: Double?
   /// The plateau schedule's course.
-  public var plateau = Plateau()
+  package var plateau = Plateau()
 
   /// Before the first update.
-  public init() {}
+  package init() {}
 
   /// What the plateau schedule remembers of the evaluations so far.
-  public struct Plateau: Codable, Equatable, Sendable {
+  package struct Plateau: Codable, Equatable, Sendable {
     /// The smallest test loss; nil before the first evaluation.
-    public var best: Double?
+    package var best: Double?
     /// Evaluations since then, or since the last reduction.
-    public var bad = 0
+    package var bad = 0
     /// The product of the reductions.
-    public var factor = 1.0
+    package var factor = 1.0
   }
 
   /// Moves η by `rate` times gₜ · the last direction, `product` (Baydin et al. 2018, equation 4).

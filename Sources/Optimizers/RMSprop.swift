@@ -8,28 +8,28 @@ internal import Kernels
 /// Options: `centered` takes v − a² in place of v, a being the mean gradient aₜ = ρ aₜ₋₁ + (1 − ρ) gₜ (A. Graves,
 /// arXiv 1308.0850, 2013); `momentum` μ > 0 moves by uₜ = μ uₜ₋₁ + gₜ / (√vₜ + ε); `epsilon-inside` takes √(v + ε).
 /// Defaults: η 0.001, ρ 0.9 (the lecture's), ε 1e-8. Other libraries call ρ "alpha" or "decay", with other defaults.
-public struct RMSprop: UpdateRule {
+package struct RMSprop: UpdateRule {
   /// `rmsprop`.
-  public static let name = "rmsprop"
+  package static let name = "rmsprop"
   /// In short.
-  public static let equations = "v ← ρv + (1−ρ)g²; θ ← θ − η g/(√v + ε)"
+  package static let equations = "v ← ρv + (1−ρ)g²; θ ← θ − η g/(√v + ε)"
   /// Where from.
-  public static let paper = "Tieleman & Hinton 2012"
+  package static let paper = "Tieleman & Hinton 2012"
   /// η, ρ, ε, μ and the variants.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("rho", default: 0.9, .fraction),
     Hyperparameter("epsilon", default: 1e-8, .positive), Hyperparameter("momentum", default: 0, .fraction),
     Hyperparameter("centered", default: false), Hyperparameter("epsilon-inside", default: false),
   ]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let rho, momentum, epsilon, epsilonInside: Double
   private let isCentered: Bool
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     rho = values["rho"]
     momentum = values["momentum"]
     isCentered = values.isOn("centered")
@@ -38,7 +38,7 @@ public struct RMSprop: UpdateRule {
   }
 
   /// v, and a and u where options ask for them.
-  public var slots: [String] {
+  package var slots: [String] {
     ["mean-square"] + (isCentered ? ["mean-gradient"] : []) + (momentum > 0 ? ["velocity"] : [])
   }
 
@@ -46,14 +46,14 @@ public struct RMSprop: UpdateRule {
   private func velocity(_ range: UpdateRange) -> MutableFloats? { momentum > 0 ? range.slots.last : nil }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.rmsprop(
       range.slots[0], meanGradient: meanGradient(range), velocity: velocity(range), rho: rho, momentum: momentum,
       epsilon: epsilon, epsilonInside: epsilonInside, rate: step.learningRate)
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (meanSquare, meanGradient, velocity) = (range.slots[0], meanGradient(range), velocity(range))
     range.each { i, g in
       var v = rho * Double(meanSquare[i]) + (1 - rho) * g * g

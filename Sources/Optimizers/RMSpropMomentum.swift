@@ -8,41 +8,41 @@ internal import Kernels
 ///
 /// The moments are those of D. P. Kingma & J. Ba, ICLR 2015, and of T. Tieleman & G. Hinton, 2012. `rmsprop --momentum`
 /// is another rule: there the momentum runs over gradients that are divided already.
-public struct RMSpropMomentum: UpdateRule {
+package struct RMSpropMomentum: UpdateRule {
   /// `rmsprop-momentum`.
-  public static let name = "rmsprop-momentum"
+  package static let name = "rmsprop-momentum"
   /// In short.
-  public static let equations = "m, v as Adam's and RMSprop's; θ ← θ − η m/(√v + ε)"
+  package static let equations = "m, v as Adam's and RMSprop's; θ ← θ − η m/(√v + ε)"
   /// Where from.
-  public static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012"
+  package static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012"
   /// η, β₁, ρ, ε.
-  public static let hyperparameters = [
+  package static let hyperparameters = [
     Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
     Hyperparameter("rho", default: 0.9, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
   ]
   /// m and v.
-  public let slots = ["first-moment", "mean-square"]
+  package let slots = ["first-moment", "mean-square"]
 
   /// As its kernels do.
-  public static let writesSlotsBeside = true
+  package static let writesSlotsBeside = true
 
   private let beta1, rho, epsilon: Double
 
   /// A rule with these values.
-  public init(_ values: HyperparameterValues) {
+  package init(_ values: HyperparameterValues) {
     beta1 = values["beta1"]
     rho = values["rho"]
     epsilon = values["epsilon"]
   }
 
   /// The fused kernel.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) {
+  package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.rmspropFirstMoment(
       range.slots[0], range.slots[1], MomentDecays(beta1, rho), epsilon: epsilon, rate: step.learningRate)
   }
 
   /// The equations above.
-  public func reference(_ range: UpdateRange, _ step: UpdateStep) {
+  package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, meanSquare) = (range.slots[0], range.slots[1])
     range.each { i, g in
       let m = beta1 * Double(firstMoment[i]) + (1 - beta1) * g

@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// How the learning rate goes over the run. What `--schedule` names.
-public enum ScheduleKind: String, CaseIterable, Sendable {
+package enum ScheduleKind: String, CaseIterable, Sendable {
   /// η₀.
   case constant
   /// From η₀ to e η₀ on a line.
@@ -23,7 +23,7 @@ public enum ScheduleKind: String, CaseIterable, Sendable {
   case hypergradient
 
   /// The schedule itself, the warm-up, and what this one is tuned by. Steps of 0 stand for the usual.
-  public var hyperparameters: [Hyperparameter] {
+  package var hyperparameters: [Hyperparameter] {
     let end = Hyperparameter("schedule-end", default: 0, .share)
     let steps = Hyperparameter("schedule-steps", default: 0, .whole)
     let own: [Hyperparameter] =
@@ -50,23 +50,23 @@ public enum ScheduleKind: String, CaseIterable, Sendable {
   }
 
   /// The one that the values of a job's hyperparameters name.
-  public static func chosen(in given: [String: Double]) -> ScheduleKind {
+  package static func chosen(in given: [String: Double]) -> ScheduleKind {
     given["schedule"].flatMap { value in allCases.indices.first { Double($0) == value } }.map { allCases[$0] }
       ?? .constant
   }
 }
 
 /// The learning rate as a pure function of the update's number, and where it has to remember something, of that.
-public struct Schedule: Sendable {
+package struct Schedule: Sendable {
   /// Which one.
-  public let kind: ScheduleKind
+  package let kind: ScheduleKind
   private let base: Double
   private let total: Int
   private let stepsPerEpoch: Int
   private let values: HyperparameterValues
 
   /// The schedule of a run of `total` updates.
-  public init(_ settings: OptimizerSettings, total: Int, stepsPerEpoch: Int) {
+  package init(_ settings: OptimizerSettings, total: Int, stepsPerEpoch: Int) {
     kind = ScheduleKind.chosen(in: settings.values)
     base = settings.learningRate
     self.total = total
@@ -77,7 +77,7 @@ public struct Schedule: Sendable {
   private var warmup: Int { Int(values.ifGiven("warmup") ?? 0) }
 
   /// η of update `number`, from 1.
-  public func learningRate(_ number: Int, _ state: OptimizerState) -> Double {
+  package func learningRate(_ number: Int, _ state: OptimizerState) -> Double {
     let done = number - 1
     guard done >= warmup else { return base * Double(number) / Double(warmup) }
     return base * factor(after: done - warmup, state)
@@ -114,7 +114,7 @@ public struct Schedule: Sendable {
   }
 
   /// Takes in a test loss.
-  public func evaluated(_ loss: Double, _ state: inout OptimizerState) {
+  package func evaluated(_ loss: Double, _ state: inout OptimizerState) {
     guard kind == .plateau else { return }
     if state.plateau.best.map({ loss < $0 * (1 - values["plateau-threshold"]) }) ?? true {
       state.plateau.best = loss

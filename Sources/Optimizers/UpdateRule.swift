@@ -1,9 +1,9 @@
-public import Kernels
+package import Kernels
 
 /// How a step changes the parameters: a small value of hyperparameters.
 ///
 /// The rule's state, its moments, is not in it: the slots are vectors as long as the parameters, zero at first.
-public protocol UpdateRule: Sendable {
+package protocol UpdateRule: Sendable {
   /// What `--optimizer` calls it.
   static var name: String { get }
   /// Its equations in short, with g for the averaged gradient.
@@ -50,25 +50,25 @@ public protocol UpdateRule: Sendable {
 
 extension UpdateRule {
   /// Coupled unless said otherwise.
-  public static var weightDecay: WeightDecay { .either }
+  package static var weightDecay: WeightDecay { .either }
   /// No.
-  public static var hasHypergradient: Bool { false }
+  package static var hasHypergradient: Bool { false }
   /// No.
-  public static var writesSlotsBeside: Bool { false }
+  package static var writesSlotsBeside: Bool { false }
   /// None.
-  public var sums: RuleSums { .none }
+  package var sums: RuleSums { .none }
   /// As the equations read.
-  public func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
+  package func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
   /// Nothing to refuse.
-  public func check() throws {}
+  package func check() throws {}
   /// Nothing to add.
-  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
+  package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
   /// Nothing to draw.
-  public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
+  package func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
 }
 
 /// Sums over parameters that a rule needs before it can update any.
-public enum RuleSums: Equatable, Sendable {
+package enum RuleSums: Equatable, Sendable {
   /// None: a range can be updated as soon as its gradient is there.
   case none
   /// So many over all parameters.
@@ -78,18 +78,18 @@ public enum RuleSums: Equatable, Sendable {
 }
 
 /// What all ranges of one step have in common.
-public struct UpdateStep: Equatable, Sendable {
+package struct UpdateStep: Equatable, Sendable {
   /// t, counted from 1.
-  public var number: Int
+  package var number: Int
   /// T, the updates of the whole run.
-  public var total: Int
+  package var total: Int
   /// η, after the schedule.
-  public var learningRate: Double
+  package var learningRate: Double
   /// A blend's λ.
-  public var lambda = 1.0
+  package var lambda = 1.0
 
   /// A step.
-  public init(number: Int, total: Int, learningRate: Double) {
+  package init(number: Int, total: Int, learningRate: Double) {
     self.number = number
     self.total = total
     self.learningRate = learningRate
@@ -97,24 +97,24 @@ public struct UpdateStep: Equatable, Sendable {
 }
 
 /// One range of all that an update reads and writes. All views have the same count.
-public struct UpdateRange: Sendable {
+package struct UpdateRange: Sendable {
   /// θ, the gradient, the new θ.
-  public var vectors: UpdateVectors
+  package var vectors: UpdateVectors
   /// The rule's slots, in the order of its names; to be updated in place, unless the rule writes them beside.
-  public var slots: [MutableFloats]
+  package var slots: [MutableFloats]
   /// λ where the rule has a place of its own for weight decay.
-  public var ownDecay = 0.0
+  package var ownDecay = 0.0
   /// The sums over the range's tensor, where the rule has asked for them.
-  public var tensorSums: [Double] = []
+  package var tensorSums: [Double] = []
 
   /// Views of one range.
-  public init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
+  package init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
     self.vectors = vectors
     self.slots = slots
   }
 
   /// Slot `index` as it was before the step.
-  public func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
+  package func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
 
   /// Element by element: the reference's loop.
   func each(_ body: (_ index: Int, _ gradient: Double) -> Void) {
@@ -123,7 +123,7 @@ public struct UpdateRange: Sendable {
 }
 
 /// What `--weight-decay` λ means for a rule.
-public enum WeightDecay: Equatable, Sendable {
+package enum WeightDecay: Equatable, Sendable {
   /// Coupled, g + λθ, or decoupled, (1 − ηλ)θ, as the user says.
   case either
   /// Decoupled (Loshchilov & Hutter, ICLR 2019), λ being this unless said.

@@ -3,12 +3,12 @@ internal import CZeroMQ
 /// A ZeroMQ context: its I/O threads and the sockets made from it.
 ///
 /// Closing waits until what its sockets still hold has been sent or their linger time is over.
-public final class Context: @unchecked Sendable {
+package final class Context: @unchecked Sendable {
   // Sendable: a zmq context is safe to use from any thread, and `handle` never changes.
   let handle: UnsafeMutableRawPointer
 
   /// A context with one I/O thread.
-  public init() {
+  package init() {
     guard let handle = zmq_ctx_new() else { preconditionFailure("out of memory for a ZeroMQ context") }
     self.handle = handle
   }
@@ -19,12 +19,12 @@ public final class Context: @unchecked Sendable {
 }
 
 /// The C library's memory, for programs that exchange large messages.
-public enum Allocator {
+package enum Allocator {
   /// Has the C library keep what is freed: for the whole process, so a program calls it, before its first message.
   ///
   /// ZeroMQ allocates memory for each message that comes. The C library gives blocks of a chunk's size back to the system
   /// when they are freed, and then each page of the next message costs a fault: a third of the bytes a second.
-  public static func keepFreedMemory() {
+  package static func keepFreedMemory() {
     #if canImport(Glibc)
       mallopt(M_MMAP_THRESHOLD, 32 << 20)
       mallopt(M_TRIM_THRESHOLD, 256 << 20)

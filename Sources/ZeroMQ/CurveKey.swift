@@ -2,7 +2,7 @@ internal import CZeroMQ
 internal import Foundation
 
 /// A public CURVE key (Curve25519): 32 bytes, written in base64.
-public struct CurveKey: Hashable, Sendable, CustomStringConvertible {
+package struct CurveKey: Hashable, Sendable, CustomStringConvertible {
   let bytes: [UInt8]
 
   /// A key of exactly 32 bytes.
@@ -12,26 +12,26 @@ public struct CurveKey: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// A key as ``description`` writes it.
-  public init?(base64: some StringProtocol) {
+  package init?(base64: some StringProtocol) {
     guard let data = Data(base64Encoded: String(base64)) else { return nil }
     self.init(data)
   }
 
   /// 44 characters of base64.
-  public var description: String { Data(bytes).base64EncodedString() }
+  package var description: String { Data(bytes).base64EncodedString() }
 }
 
 /// A secret CURVE key with its public one. Prints as the public one alone.
-public struct CurveKeyPair: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+package struct CurveKeyPair: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
   /// The most bytes by which encryption makes a frame longer: its command's name, a counter, a seal, flags.
-  public static let messageOverhead = 64
+  package static let messageOverhead = 64
 
   /// What others know this side by.
-  public let publicKey: CurveKey
+  package let publicKey: CurveKey
   let secretBytes: [UInt8]
 
   /// A new pair, from the system's random numbers.
-  public static func random() throws(ZeroMQError) -> CurveKeyPair {
+  package static func random() throws(ZeroMQError) -> CurveKeyPair {
     var publicText = [CChar](repeating: 0, count: 41)
     var secretText = publicText
     guard zmq_curve_keypair(&publicText, &secretText) == 0 else { throw ZeroMQError("make a key pair") }
@@ -39,7 +39,7 @@ public struct CurveKeyPair: Sendable, CustomStringConvertible, CustomDebugString
   }
 
   /// The pair of a secret key as ``secretBase64`` writes it.
-  public init?(secretBase64: some StringProtocol) {
+  package init?(secretBase64: some StringProtocol) {
     guard let bytes = Data(base64Encoded: String(secretBase64)), bytes.count == 32 else { return nil }
     var secretText = [CChar](repeating: 0, count: 41)
     var publicText = secretText
@@ -62,20 +62,20 @@ public struct CurveKeyPair: Sendable, CustomStringConvertible, CustomDebugString
   }
 
   /// 44 characters of base64, for a file that nobody else reads.
-  public var secretBase64: String { Data(secretBytes).base64EncodedString() }
+  package var secretBase64: String { Data(secretBytes).base64EncodedString() }
 
   /// The public key.
-  public var description: String { "\(publicKey)" }
+  package var description: String { "\(publicKey)" }
   /// The public key.
-  public var debugDescription: String { description }
+  package var debugDescription: String { description }
   /// The public key alone.
-  public var customMirror: Mirror { Mirror(self, children: ["publicKey": publicKey]) }
+  package var customMirror: Mirror { Mirror(self, children: ["publicKey": publicKey]) }
 }
 
 extension Socket {
   /// Makes connections that are accepted from now on encrypted, with `pair` to prove who this is. Whether a peer may come
   /// in, a ``Gatekeeper`` of the same context decides.
-  public func secure(asServer pair: CurveKeyPair) throws(ZeroMQError) {
+  package func secure(asServer pair: CurveKeyPair) throws(ZeroMQError) {
     try set(ZMQ_CURVE_SERVER, Int32(1))
     try set(ZMQ_CURVE_SECRETKEY, pair.secretBytes)
     try set(ZMQ_ZAP_DOMAIN, Array("lockstep".utf8))
@@ -83,7 +83,7 @@ extension Socket {
 
   /// Makes connections that are opened from now on encrypted, with `pair` to prove who this is, and to none but the peer
   /// that has the secret key of `server`.
-  public func secure(asClient pair: CurveKeyPair, of server: CurveKey) throws(ZeroMQError) {
+  package func secure(asClient pair: CurveKeyPair, of server: CurveKey) throws(ZeroMQError) {
     try set(ZMQ_CURVE_SERVERKEY, server.bytes)
     try set(ZMQ_CURVE_PUBLICKEY, pair.publicKey.bytes)
     try set(ZMQ_CURVE_SECRETKEY, pair.secretBytes)

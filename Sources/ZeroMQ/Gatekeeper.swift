@@ -1,14 +1,14 @@
 /// Decides at each CURVE handshake of a context's sockets whether the peer may come in (ZAP, ZeroMQ RFC 27).
 ///
 /// Answers on a thread of its own, until it is let go.
-public final class Gatekeeper: Sendable {
+package final class Gatekeeper: Sendable {
   private let thread: SocketThread
 
   /// Begins to answer; to be made before any socket of `context` listens.
   ///
   /// - Parameter admits: whether a peer with this key may come in from this address, an IP without a port. Called on the
   ///   thread that answers.
-  public init(_ context: Context, admits: @escaping @Sendable (CurveKey, String) -> Bool) throws(ZeroMQError) {
+  package init(_ context: Context, admits: @escaping @Sendable (CurveKey, String) -> Bool) throws(ZeroMQError) {
     thread = try SocketThread(context, .router) { socket throws(ZeroMQError) in
       try socket.bind("inproc://zeromq.zap.01")
     } take: { socket, request throws(ZeroMQError) in

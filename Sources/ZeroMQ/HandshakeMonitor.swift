@@ -3,9 +3,9 @@ internal import Foundation
 internal import Synchronization
 
 /// A handshake that came to nothing.
-public struct HandshakeFailure: Equatable, Sendable {
+package struct HandshakeFailure: Equatable, Sendable {
   /// What was wrong.
-  public enum Reason: Equatable, Sendable {
+  package enum Reason: Equatable, Sendable {
     /// The other side refused this side's key.
     case refused
     /// The other side does not encrypt as this one does: one has keys and the other none.
@@ -17,19 +17,19 @@ public struct HandshakeFailure: Equatable, Sendable {
   }
 
   /// What was wrong.
-  public let reason: Reason
+  package let reason: Reason
   /// The peer's IP, where the connection was still open when it was looked up.
-  public let peer: String?
+  package let peer: String?
 }
 
 /// Tells of a socket's handshakes that fail, on a thread of its own, until it is let go.
-public final class HandshakeMonitor: Sendable {
+package final class HandshakeMonitor: Sendable {
   private let thread: SocketThread
 
   /// Begins to watch `socket`; to be made before it listens or connects.
   ///
   /// - Parameter failed: called with each failure, on the thread that watches.
-  public init(
+  package init(
     _ socket: Socket, of context: Context, failed: @escaping @Sendable (HandshakeFailure) -> Void
   ) throws(ZeroMQError) {
     let address = "inproc://handshakes-\(UInt(bitPattern: ObjectIdentifier(socket)))"

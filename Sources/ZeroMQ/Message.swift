@@ -1,33 +1,33 @@
 internal import CZeroMQ
 
 /// One frame: bytes that ZeroMQ owns, or borrows from a buffer that it keeps alive.
-public final class Message: @unchecked Sendable {
+package final class Message: @unchecked Sendable {
   // Sendable: one thread at a time holds it.
   // On the heap because a zmq_msg_t must not move while its bytes are borrowed.
   let handle: UnsafeMutablePointer<zmq_msg_t>
 
   /// An empty frame, to receive into or to send as a separator.
-  public init() {
+  package init() {
     handle = .allocate(capacity: 1)
     zmq_msg_init(handle)
   }
 
   /// A frame of `count` bytes, to be written through ``mutableBytes``.
-  public init(count: Int) {
+  package init(count: Int) {
     handle = .allocate(capacity: 1)
     let status = zmq_msg_init_size(handle, count)
     precondition(status == 0, "out of memory for a frame of \(count) bytes")
   }
 
   /// A frame with a copy of `bytes`.
-  public convenience init(copying bytes: UnsafeRawBufferPointer) {
+  package convenience init(copying bytes: UnsafeRawBufferPointer) {
     self.init(count: bytes.count)
     mutableBytes.copyMemory(from: bytes)
   }
 
   /// A frame that lends `bytes` to ZeroMQ without copying; they must not change while ZeroMQ holds `owner`, which it
   /// lets go, on a thread of its own, once they are sent.
-  public init(lending bytes: UnsafeRawBufferPointer, of owner: AnyObject) {
+  package init(lending bytes: UnsafeRawBufferPointer, of owner: AnyObject) {
     handle = .allocate(capacity: 1)
     let retained = Unmanaged.passRetained(owner).toOpaque()
     let base = UnsafeMutableRawPointer(mutating: bytes.baseAddress)
@@ -41,22 +41,22 @@ public final class Message: @unchecked Sendable {
   }
 
   /// How many bytes the frame has.
-  public var count: Int { zmq_msg_size(handle) }
+  package var count: Int { zmq_msg_size(handle) }
 
   /// Whether another frame of the same message follows; known for received frames.
-  public var hasMore: Bool { zmq_msg_more(handle) != 0 }
+  package var hasMore: Bool { zmq_msg_more(handle) != 0 }
 
   /// Where a received frame came from, as ZeroMQ puts it; nil where it does not say: an IP, or
   /// `localhost:USER:GROUP:PROCESS`, in numbers, for a process that has connected to a socket's file.
-  public var peerAddress: String? { zmq_msg_gets(handle, "Peer-Address").map { String(cString: $0) } }
+  package var peerAddress: String? { zmq_msg_gets(handle, "Peer-Address").map { String(cString: $0) } }
 
   /// The bytes of a frame that was received or made by ``init(count:)``, to write. Never of a lent frame.
-  public var mutableBytes: UnsafeMutableRawBufferPointer {
+  package var mutableBytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: zmq_msg_data(handle), count: zmq_msg_size(handle))
   }
 
   /// The frame's bytes, valid while the message lives and has not been sent.
-  public var bytes: UnsafeRawBufferPointer {
+  package var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: zmq_msg_data(handle), count: zmq_msg_size(handle))
   }
 }

@@ -2,8 +2,8 @@ internal import CZeroMQ
 internal import Dispatch
 internal import Foundation
 
-/// Waits until a socket, a ``Waker`` or a ``RecordInbox`` has something.
-public struct Poller {
+/// Waits until a socket, a ``Waker`` or a pipe has something.
+package struct Poller {
   /// How long it looks again and again before it sleeps. Where there are more threads than cores, each look gives the
   /// core to another that wants it.
   private static let patientNanoseconds: UInt64 = 200_000
@@ -11,21 +11,19 @@ public struct Poller {
   // What the items point into.
   private let socket: Socket
   private let waker: Waker
-  private let inbox: RecordInbox?
 
-  /// Watches `socket`, `waker` and, where there is one, `inbox`.
-  public init(_ socket: Socket, _ waker: Waker, _ inbox: RecordInbox? = nil) {
+  /// Watches `socket`, `waker` and, where there is one, the reading end of a `pipe`, which must stay open.
+  package init(_ socket: Socket, _ waker: Waker, pipe: Int32? = nil) {
     self.socket = socket
     self.waker = waker
-    self.inbox = inbox
     items = [zmq_pollitem_t(socket: socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
-    for descriptor in [waker.readEnd, inbox?.readEnd].compactMap(\.self) {
+    for descriptor in [waker.readEnd, pipe].compactMap(\.self) {
       items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
     }
   }
 
   /// Waits up to `milliseconds`; returns early when one of them is ready, or when a signal interrupts.
-  public mutating func wait(milliseconds: Int) throws(ZeroMQError) {
+  package mutating func wait(milliseconds: Int) throws(ZeroMQError) {
     // Sleeping and waking take longer than most answers in a small model's step.
     if milliseconds > 0 {
       let end = DispatchTime.now().uptimeNanoseconds + Poller.patientNanoseconds
@@ -41,12 +39,12 @@ public struct Poller {
 }
 
 /// Wakes the thread that waits in a ``Poller``, from any thread: a pipe with at most a byte or so in it.
-public final class Waker: Sendable {
+package final class Waker: Sendable {
   let readEnd: Int32
   private let writeEnd: Int32
 
   /// A waker with nothing pending.
-  public init() {
+  package init() {
     var ends: [Int32] = [0, 0]
     let status = pipe(&ends)
     precondition(status == 0, "no file descriptor left for a pipe")
@@ -63,13 +61,13 @@ public final class Waker: Sendable {
   }
 
   /// Makes the next or present wait return. A full pipe has a wake-up pending already, so its refusal is no loss.
-  public func wake() {
+  package func wake() {
     var byte: UInt8 = 0
     _ = write(writeEnd, &byte, 1)
   }
 
   /// Takes back the wake-ups so far; called by the woken thread before it looks for its work.
-  public func clear() {
+  package func clear() {
     withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer in
       while read(readEnd, buffer.baseAddress!, buffer.count) == buffer.count {}
     }

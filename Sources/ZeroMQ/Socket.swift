@@ -2,9 +2,9 @@ internal import CZeroMQ
 internal import Foundation
 
 /// A ZeroMQ socket. One thread owns it, the one that made it; use from another traps.
-public final class Socket {
+package final class Socket {
   /// The patterns that are used here.
-  public enum Kind: Sendable {
+  package enum Kind: Sendable {
     /// One peer, fair-queued; its frames go out as they are.
     case dealer
     /// Many peers; each message starts with a frame that names the peer.
@@ -27,7 +27,7 @@ public final class Socket {
   private let owner = pthread_self()
 
   /// A socket that the calling thread owns.
-  public init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
+  package init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
     guard let handle = zmq_socket(context.handle, kind.rawValue) else { throw ZeroMQError("open a socket") }
     self.handle = handle
     self.context = context
@@ -36,10 +36,10 @@ public final class Socket {
   deinit { if !isClosed { zmq_close(handle) } }
 
   /// Whether ``close()`` was called; nothing else may be then.
-  public private(set) var isClosed = false
+  package private(set) var isClosed = false
 
   /// Ends all connections and frees what has come over them; what is still to be sent is sent if it can be.
-  public func close() {
+  package func close() {
     checkOwner()
     if !isClosed { zmq_close(handle) }
     isClosed = true
@@ -52,7 +52,7 @@ public final class Socket {
   }
 
   /// Sets an option; most take effect for the connections made afterwards.
-  public func set(_ option: SocketOption) throws(ZeroMQError) {
+  package func set(_ option: SocketOption) throws(ZeroMQError) {
     checkOwner()
     let status =
       switch option.value {
@@ -73,19 +73,19 @@ public final class Socket {
   }
 
   /// Listens on `endpoint`, such as `tcp://127.0.0.1:5555`, `tcp://127.0.0.1:*` or `ipc:///path`.
-  public func bind(_ endpoint: String) throws(ZeroMQError) {
+  package func bind(_ endpoint: String) throws(ZeroMQError) {
     checkOwner()
     guard zmq_bind(handle, endpoint) == 0 else { throw ZeroMQError("bind \(endpoint)") }
   }
 
   /// Starts connecting to `endpoint`; ZeroMQ keeps trying in the background.
-  public func connect(_ endpoint: String) throws(ZeroMQError) {
+  package func connect(_ endpoint: String) throws(ZeroMQError) {
     checkOwner()
     guard zmq_connect(handle, endpoint) == 0 else { throw ZeroMQError("connect to \(endpoint)") }
   }
 
   /// The address last bound or connected, with the port that the system chose.
-  public var lastEndpoint: String {
+  package var lastEndpoint: String {
     get throws(ZeroMQError) {
       checkOwner()
       var size = 1024
@@ -108,7 +108,7 @@ public final class Socket {
   ///
   /// - Returns: false where the socket's queue is full; the frame is then still whole.
   @discardableResult
-  public func send(_ message: Message, more: Bool = false) throws(ZeroMQError) -> Bool {
+  package func send(_ message: Message, more: Bool = false) throws(ZeroMQError) -> Bool {
     checkOwner()
     while true {
       if zmq_msg_send(message.handle, handle, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0 { return true }
@@ -121,7 +121,7 @@ public final class Socket {
   }
 
   /// The next frame, or nil where none is waiting.
-  public func receive() throws(ZeroMQError) -> Message? {
+  package func receive() throws(ZeroMQError) -> Message? {
     checkOwner()
     let message = Message()
     while zmq_msg_recv(message.handle, handle, ZMQ_DONTWAIT) < 0 {
@@ -136,7 +136,7 @@ public final class Socket {
 
   /// All frames of the next message, or nil where none is waiting. No more than `limit` frames are kept; the rest are
   /// received, counted and dropped.
-  public func receiveFrames(limit: Int) throws(ZeroMQError) -> ReceivedFrames? {
+  package func receiveFrames(limit: Int) throws(ZeroMQError) -> ReceivedFrames? {
     guard var frame = try receive() else { return nil }
     var received = ReceivedFrames(frames: [frame], total: 1)
     while frame.hasMore {
@@ -150,9 +150,9 @@ public final class Socket {
 }
 
 /// One received message.
-public struct ReceivedFrames {
+package struct ReceivedFrames {
   /// The first frames, up to the limit that was asked for.
-  public var frames: [Message]
+  package var frames: [Message]
   /// How many frames the message had in all.
-  public var total: Int
+  package var total: Int
 }

@@ -1,11 +1,11 @@
 internal import CZeroMQ
 
 /// What ZeroMQ said was wrong: its error number, and what was being done with what.
-public struct ZeroMQError: Error, Equatable, CustomStringConvertible {
+package struct ZeroMQError: Error, Equatable, CustomStringConvertible {
   /// The `errno` that ZeroMQ left.
-  public let code: Int32
+  package let code: Int32
   /// The call and the thing it was about, such as "bind tcp://127.0.0.1:5555".
-  public let operation: String
+  package let operation: String
 
   init(_ operation: String) {
     code = zmq_errno()
@@ -13,11 +13,11 @@ public struct ZeroMQError: Error, Equatable, CustomStringConvertible {
   }
 
   /// The address is another process's already (`EADDRINUSE`).
-  public var isAddressInUse: Bool { code == EADDRINUSE }
+  package var isAddressInUse: Bool { code == EADDRINUSE }
 
   /// A ROUTER socket has no such peer any more (`EHOSTUNREACH`).
-  public var isPeerGone: Bool { code == EHOSTUNREACH }
+  package var isPeerGone: Bool { code == EHOSTUNREACH }
 
   /// A sentence such as "cannot bind tcp://127.0.0.1:80: Permission denied".
-  public var description: String { "cannot \(operation): \(String(cString: zmq_strerror(code)))" }
+  package var description: String { "cannot \(operation): \(String(cString: zmq_strerror(code)))" }
 }

@@ -1,6 +1,6 @@
 import Foundation
+import Protocol
 import Testing
-import Wire
 import ZeroMQ
 
 /// Everything that can be wrong from outside: one clear line, a non-zero exit within 10 seconds, no process left.

@@ -1,1 +1,1 @@
-../TrainingTests/Answering.swift
+../ProtocolTests/Answering.swift

@@ -1,1 +1,1 @@
-../TrainingTests/JobReads.swift
+../RunsTests/JobReads.swift

@@ -1,1 +1,1 @@
-../TrainingTests/MessageReads.swift
+../ClusterTests/MessageReads.swift

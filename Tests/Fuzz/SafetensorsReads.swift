@@ -1,1 +1,1 @@
-../CheckpointsTests/SafetensorsReads.swift
+../RunsTests/SafetensorsReads.swift

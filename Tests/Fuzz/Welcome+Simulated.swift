@@ -1,1 +1,1 @@
-../TrainingTests/Welcome+Simulated.swift
+../ProtocolTests/Welcome+Simulated.swift

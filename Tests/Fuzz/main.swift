@@ -1,6 +1,8 @@
 import Foundation
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Runs
 
 /// libFuzzer's loop. Its own main function would collide with the package manager's way of linking.
 @_silgen_name("LLVMFuzzerRunDriver")

@@ -2,6 +2,8 @@ import Kernels
 import TestSupport
 import Testing
 
+@testable import Reduction
+
 @Suite struct LayerGradientsTests {
   /// Consecutive ranges of random sizes.
   private func cuts(_ random: inout SeededGenerator) -> [Range<Int>] {

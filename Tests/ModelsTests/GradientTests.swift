@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import Models
+@testable import Schema
 
 /// The perceptron in double, written plainly from its definition: the loss alone. Weights are [in, out].
 private struct DoublePerceptron {

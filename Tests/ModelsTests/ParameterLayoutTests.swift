@@ -1,5 +1,6 @@
 import Kernels
 import Models
+import Schema
 import Testing
 
 @Suite struct ParameterLayoutTests {

@@ -3,6 +3,7 @@ import Kernels
 import Testing
 
 @testable import Models
+@testable import Schema
 
 @Suite struct QuadraticTests {
   private func request(_ arguments: String, _ target: Target = .nothing) -> ModelRequest {

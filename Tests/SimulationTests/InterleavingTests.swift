@@ -1,6 +1,9 @@
 import Testing
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// Runs without faults, and without workers.
 @Suite struct InterleavingTests {

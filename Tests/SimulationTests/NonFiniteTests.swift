@@ -1,7 +1,10 @@
 import TestSupport
 import Testing
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// Losses and gradients that are infinite or not numbers, in the simulation.
 @Suite struct NonFiniteTests {

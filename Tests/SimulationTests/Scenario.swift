@@ -1,7 +1,10 @@
 import Foundation
 import TestSupport
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// What a seed decides at the start: the job, and how many workers and faults there are.
 struct Scenario {

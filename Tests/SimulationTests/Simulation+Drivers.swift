@@ -1,7 +1,9 @@
 import TestSupport
-import Wire
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// Carries the machines' actions out, as `Coordinator` and `Worker` do.
 extension Simulation {

@@ -1,7 +1,9 @@
 import TestSupport
-import Wire
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// What happens to processes and connections.
 extension Simulation {

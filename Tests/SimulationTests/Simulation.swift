@@ -1,8 +1,10 @@
 import Foundation
 import TestSupport
-import Wire
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// Both state machines with a virtual clock, processes and a network, of which a seed decides everything.
 ///

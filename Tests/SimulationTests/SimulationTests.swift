@@ -2,7 +2,10 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// Random schedules of faults, each of which must end with the undisturbed run's bits or with the error that it calls for.
 ///

@@ -1,7 +1,7 @@
-import Models
-import Wire
-
-@testable import Training
+@testable import Cluster
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
 
 /// Five parameters in plain arrays, with gradients of sizes that make the order of summing show.
 struct TinyModel {

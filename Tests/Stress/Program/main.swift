@@ -1,12 +1,14 @@
 // What threads share, used by many threads at once, for ThreadSanitizer: Tests/Stress/run.sh builds and runs it.
+import Cluster
 import Dispatch
 import Foundation
 import Kernels
 import Models
 import MutexInterposer
+import Protocol
+import Runs
 import Synchronization
 
-@testable import Training
 @testable import ZeroMQ
 
 func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
@@ -116,7 +118,7 @@ func stressRuns(count: Int) throws {
     let ends = Mutex<(address: String?, parameters: [UInt32]?)>((nil, nil))
     let coordinator = Thread.detach {
       let coordinator = try Coordinator(
-        prepared, binding: "tcp://127.0.0.1:*", awaitedWorkers: 0, sharesMemory: false, chunkSize: 1000)
+        prepared.coordinated, binding: "tcp://127.0.0.1:*", awaitedWorkers: 0, sharesMemory: false, chunkSize: 1000)
       ends.withLock { $0.address = coordinator.address }
       try coordinator.run { _ in }
       coordinator.waitForWorkers()
@@ -126,7 +128,8 @@ func stressRuns(count: Int) throws {
     let address = ends.withLock { $0.address! }
     onThreads(workers) { index in
       let worker = try Worker(
-        connecting: address, name: "worker \(index)", threads: 1 + (round + index) % 3, models: ModelFactory.builtIn)
+        connecting: address, name: "worker \(index)", threads: 1 + (round + index) % 3
+      ) { try LoadedTask($0, models: ModelFactory.builtIn) }
       do {
         try worker.run()
       } catch {

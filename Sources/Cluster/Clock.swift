@@ -1,0 +1,12 @@
+internal import Dispatch
+package import Protocol
+
+extension Instant {
+  /// This machine's clock now.
+  package static var now: Instant { Instant(nanoseconds: Int64(DispatchTime.now().uptimeNanoseconds)) }
+}
+
+extension Limits {
+  /// ``silence`` as ZeroMQ takes it.
+  var silenceMilliseconds: Int32 { Int32(min(silence, 1e6) * 1000) }
+}

@@ -1,0 +1,155 @@
+internal import Foundation
+internal import Kernels
+internal import Protocol
+internal import ZeroMQ
+
+#if _endian(big)
+  #error("payloads are the machine's own floats, which must be little-endian")
+#endif
+
+/// A header and at most one payload frame, as they go over a socket.
+struct Frames {
+  let header: Header
+  let payload: Message?
+
+  /// Checks what was received after the peer's identity: one or two frames, as long as the header says.
+  init(_ frames: ArraySlice<Message>, total: Int) throws(WireError) {
+    guard let first = frames.first, total <= 2 else { throw .frameCount(total) }
+    header = try Header(decoding: first.bytes)
+    payload = frames.dropFirst().first
+    let count = payload?.count ?? 0
+    guard header.payloadLength == UInt64(count) else {
+      throw .payloadLength(found: count, expected: Int(clamping: header.payloadLength))
+    }
+  }
+
+  /// Reads a record, which holds a header and a small payload.
+  init(record: UnsafeRawBufferPointer) throws(WireError) {
+    header = try Header(decoding: UnsafeRawBufferPointer(rebasing: record[..<Header.size]))
+    let rest = record[Header.size...]
+    guard header.payloadLength <= UInt64(rest.count) else {
+      throw .payloadLength(found: rest.count, expected: Int(clamping: header.payloadLength))
+    }
+    let payload = rest.prefix(Int(header.payloadLength))
+    self.payload = payload.isEmpty ? nil : Message(copying: UnsafeRawBufferPointer(rebasing: payload))
+  }
+
+  /// The payload as JSON of a type, its numbers checked.
+  func decode<Value: ControlPayload>(_: Value.Type) throws(WireError) -> Value {
+    guard let payload else { throw .notJSON(header.kind, "it is missing") }
+    let value: Value
+    do {
+      value = try JSONDecoder().decode(Value.self, from: Data(payload.bytes))
+    } catch let error as DecodingError {
+      throw .notJSON(header.kind, "it is not the JSON that is needed (\(type(of: error)))")
+    } catch {
+      throw .notJSON(header.kind, "\(error)")
+    }
+    try value.check()
+    return value
+  }
+}
+
+/// Where a chunk of parameters or of a gradient is.
+enum Payload {
+  /// In the message's second frame.
+  case frame(Message)
+  /// In a vector of the sender's shared memory.
+  case shared(Int)
+
+  /// What follows `frames`' header, or stands in its place.
+  init?(_ frames: Frames) {
+    if let payload = frames.payload {
+      self = .frame(payload)
+    } else if frames.header.place > 0, let index = Int(exactly: frames.header.place - 1) {
+      self = .shared(index)
+    } else {
+      return nil
+    }
+  }
+}
+
+extension CoordinatorMachine.Content {
+  /// What a worker has sent; `gradient` is what a PUSH carries or names.
+  init(_ frames: Frames, _ gradient: FloatBuffer?) throws(WireError) {
+    switch frames.header.kind {
+    case .hello: self = .hello(try frames.decode(Hello.self))
+    case .ready: self = .ready(try frames.decode(Ready.self))
+    case .goodbye: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
+    case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
+    case .metrics:
+      guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }
+      self = .metrics(try NodeMetrics(decoding: payload.bytes))
+    default: self = .none
+    }
+  }
+}
+
+extension WorkerMachine.Content {
+  /// What a coordinator has sent; `byteCount` gives the size of a chunk of a vector in shared memory.
+  init(_ frames: Frames, byteCount: (Int, UInt32) -> Int) throws(WireError) {
+    switch frames.header.kind {
+    case .welcome: self = .welcome(try frames.decode(Welcome.self))
+    case .refuse, .goodbye: self = .reason(try frames.decode(Reason.self).reason)
+    case .parameters:
+      switch Payload(frames) {
+      case .frame(let payload): self = .parameters(byteCount: payload.count)
+      case .shared(let index): self = .parameters(byteCount: byteCount(index, frames.header.chunk))
+      case nil: self = .parameters(byteCount: 0)
+      }
+    default: self = .none
+    }
+  }
+}
+
+extension Socket {
+  /// Sends a header with its payload's length filled in, then the payload.
+  func send(_ header: Header, _ payload: Message?) throws(ZeroMQError) {
+    var header = header
+    header.payloadLength = UInt64(payload?.count ?? 0)
+    let frame = header.encoded.withUnsafeBytes { Message(copying: $0) }
+    try send(frame, more: payload != nil)
+    if let payload { try send(payload) }
+  }
+}
+
+extension RecordOutbox {
+  /// Adds a header with a payload that fits behind it.
+  func append(_ header: Header, _ payload: [UInt8] = []) {
+    var header = header
+    header.payloadLength = UInt64(payload.count)
+    append { record in
+      header.encode(into: UnsafeMutableRawBufferPointer(rebasing: record[..<Header.size]))
+      UnsafeMutableRawBufferPointer(rebasing: record[Header.size...]).copyBytes(from: payload)
+    }
+  }
+}
+
+extension Message {
+  /// A frame with a copy of `bytes`.
+  convenience init(_ bytes: [UInt8]) {
+    self.init(count: bytes.count)
+    mutableBytes.copyBytes(from: bytes)
+  }
+
+  /// A received frame's floats, to compute in place: where they are if that is aligned, else a copy. Nil where the frame
+  /// is not whole floats.
+  var alignedFloats: FloatBuffer? {
+    guard let base = mutableBytes.baseAddress, count % MemoryLayout<Float>.size == 0 else { return nil }
+    guard Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0 else {
+      return Message(copying: bytes).alignedFloats
+    }
+    return FloatBuffer(base, count: count / MemoryLayout<Float>.size, of: self)
+  }
+}
+
+extension ControlPayload {
+  /// The payload's bytes.
+  func encodedPayload() -> [UInt8] {
+    do {
+      return try [UInt8](JSONEncoder().encode(self))
+    } catch {
+      preconditionFailure("a control message cannot be encoded: \(error)")
+    }
+  }
+}

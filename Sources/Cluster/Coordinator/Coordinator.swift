@@ -1,0 +1,416 @@
+internal import Datasets
+internal import Foundation
+package import Kernels
+internal import Models
+internal import Optimizers
+package import Protocol
+internal import Reduction
+internal import Schema
+internal import ZeroMQ
+
+/// The bytes that may wait to be taken, of each worker.
+private let receivedBytes = 16 << 20
+
+/// Holds the master parameters and runs the steps. Carries out what ``CoordinatorMachine`` decides.
+///
+/// One thread owns it, the one that made it, from ``init(_:binding:awaitedWorkers:limits:)`` to the end of
+/// ``run(_:)``; others reach it through its ``mailbox``.
+package final class Coordinator {
+  /// Where workers find it, with the port that the system chose.
+  package let address: String
+  /// How other threads reach it.
+  package let mailbox: CoordinatorMailbox
+  private let training: CoordinatedRun
+  /// The parameters: the initial ones before the run, the trained ones after it.
+  package var parameters: FloatBuffer { store.current }
+
+  /// Where a path is listened at.
+  private let socketFile: SocketFile?
+  private let socket: Socket
+  private let memory: MemoryWatch
+  /// The process' memory when the run began, in bytes: what loading the data has left may stay with it.
+  private var residentAtStart = 0
+  private let door: Door
+  private let waker: Waker
+  private var poller: Poller
+  private var nextTick = Instant.now
+  private var machine: CoordinatorMachine
+  private var store: ParameterStore
+  /// Steps that the store's current parameters have had.
+  private var step: Int
+  /// The step after which the test part was last evaluated.
+  private var evaluatedStep: Int?
+  private let chunks: ChunkLayout
+  private let layout: ParameterLayout
+  private let welcome: Welcome
+  private let neighbourhood = Neighbourhood()
+  /// Whether the last HELLO or READY has come from a process of this user on this machine.
+  private var isNeighbour = false
+  /// The sums at hand, a chunk each.
+  private var sums: [[Node: FloatBuffer]]
+  private var links: LocalLinks
+  private var clock: CoordinatorClock
+  private var outcome: Outcome?
+
+  private enum Outcome {
+    case success
+    case failure(TrainingError)
+  }
+
+  /// Initializes the parameters and listens on `endpoint`.
+  ///
+  /// - Parameters:
+  ///   - awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
+  ///   - saved: where to go on; nil begins.
+  ///   - acceptsOtherNumerics: whether workers whose bits are not the run's may take part.
+  ///   - security: who may take part; nil lets anyone who reaches the address.
+  ///   - memory: tells how much memory there is.
+  /// - Throws: ``TrainingError`` where the address cannot be listened on.
+  package init(
+    _ run: CoordinatedRun, binding endpoint: String, awaitedWorkers: Int, resuming saved: SavedState? = nil,
+    sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
+    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize,
+    memory: MemoryWatch = .system
+  ) throws {
+    training = run
+    self.memory = memory
+    clock = CoordinatorClock(timeline)
+    step = saved?.step ?? 0
+    evaluatedStep = saved?.evaluatedStep
+    waker = Waker()
+    mailbox = CoordinatorMailbox(waker)
+    let chunks = ChunkLayout(parameterCount: run.model.layout.count, size: chunkSize)
+    let context = Context()
+    socket = try Socket(context, .router)
+    door = try Door(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
+    try socket.set(.linger(milliseconds: 30_000))
+    try socket.set(.reportsGonePeers)
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
+    try socket.set(.handshakeInterval(milliseconds: limits.silenceMilliseconds))
+    // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
+    try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
+    let ready = Ready(data: run.fingerprint, layout: run.model.layout, numerics: .here(digest: ""))
+    let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
+    try socket.set(.maximumMessageSize(Int64(largest + CurveKeyPair.messageOverhead)))
+    // What a peer sends faster than it is taken stays with the peer.
+    let received = receivedBytes / (chunks.size * MemoryLayout<Float>.size)
+    try socket.set(.receiveLimit(Int32(clamping: min(max(received, 8), 1000))))
+    try checkEndpoint(endpoint)
+    socketFile = try socketPath(endpoint).map { try SocketFile($0) }
+    if let socketFile { try socket.set(.listening(socketFile.descriptor)) }
+    do {
+      try socket.bind(endpoint)
+    } catch {
+      throw TrainingError(
+        error.isAddressInUse
+          ? "\(endpoint) is in use by another process: choose another port with --bind, or port 0 for any free one"
+          : "--bind \(endpoint): \(error)")
+    }
+    address = try socket.lastEndpoint
+    self.chunks = chunks
+    layout = run.model.layout
+    if let saved {
+      store = ParameterStore(saved, run.optimizer, isShared: sharesMemory)
+    } else {
+      store = ParameterStore(count: chunks.parameterCount, run.optimizer, isShared: sharesMemory) {
+        run.model.initialize($0, seed: run.seed)
+      }
+    }
+    links = LocalLinks(sharing: store.shared, chunks, isExpected: sharesMemory)
+    poller = Poller(socket, waker, pipe: links.inbox?.readEnd)
+    welcome = Welcome(
+      job: run.job, onNonFinite: run.onNonFinite,
+      scaling: FeatureScaling(offset: run.scaling.offset, factor: run.scaling.factor), chunkSize: chunks.size)
+    sums = Array(repeating: [:], count: chunks.count)
+    machine = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,
+        owesEvaluation: run.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
+        skippedSteps: step - store.optimizer.state.updates, plan: run.plan, chunks: chunks,
+        fingerprint: run.fingerprint, layout: layout, numericsDigest: saved?.numerics,
+        acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
+        isClassification: run.isClassification, targetVariation: run.targetVariation,
+        onNonFinite: run.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
+        advice: run.advice, limits: limits))
+  }
+
+  /// After ``run(_:)``: waits until every worker has answered the goodbye, is gone, or is silent for too long; a minute at
+  /// most.
+  package func waitForWorkers() {
+    clock = CoordinatorClock(nil)
+    // How the run ended is known; that a worker cannot be told does not change it.
+    while outcome != nil, !socket.isClosed, !machine.isAlone, (try? turn { _ in }) != nil {}
+  }
+
+  /// Runs to the end. What `observe` throws ends the run with that error.
+  ///
+  /// - Throws: ``TrainingError`` with the root cause where the run fails.
+  package func run(_ observe: (TrainingEvent) throws -> Void) throws {
+    residentAtStart = MemoryWatch.residentBytes ?? 0
+    try handle(.started, observe)
+    while outcome == nil { try turn(observe) }
+    if case .failure(let error) = outcome { throw error }
+  }
+
+  /// Waits for what comes next and handles it; stops where the run ends, or, after that, where the last worker has left.
+  private func turn(_ observe: (TrainingEvent) throws -> Void) throws {
+    let wasOver = outcome != nil
+    func isRunning() -> Bool { wasOver ? !machine.isAlone : outcome == nil }
+    let now = Instant.now
+    let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
+    var patience = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
+    if links.flush() { patience = min(patience, 5) }
+    try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : patience)
+    clock.timeline?.record(.wait, from: now)
+    waker.clear()
+    for letter in mailbox.takeAll() {
+      switch letter {
+      case .processEnded(let name, let description, let isReplaced):
+        try handle(.processEnded(name: name, description, isReplaced: isReplaced), observe)
+      case .failed(let reason): try handle(.failed(reason), observe)
+      case .stop(let reason): try handle(.stop(reason), observe)
+      case .warning(let text): try report(.warning(text), observe)
+      }
+    }
+    // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+    for _ in 0..<1000 {
+      let start = Instant.now
+      guard isRunning(), let received = try socket.receiveFrames(limit: 3) else { break }
+      clock.received(since: start)
+      try receive(received, since: start, observe)
+    }
+    for _ in 0..<1000 {
+      let start = Instant.now
+      guard isRunning(), let record = links.inbox?.next() else { break }
+      try receive(record, since: start, observe)
+    }
+    let woken = Instant.now
+    if woken >= tick {
+      nextTick = woken.advanced(by: 0.1)
+      try handle(.tick, observe)
+      try checkMemory(observe)
+    }
+  }
+
+  /// The run as it is after the last step that is done; nil where the moments of that step are overwritten already, which
+  /// can only be while an earlier state is still held. Called by what observes the run, or after it.
+  package var state: SavedState? {
+    guard store.isWhole else { return nil }
+    return SavedState(
+      step: step, evaluatedStep: evaluatedStep, optimizer: store.state, numerics: machine.numerics?.digest,
+      parameters: store.current, slots: store.slots)
+  }
+
+  /// Ends the run, and the connections at once, where they make this process take all memory.
+  private func checkMemory(_ observe: (TrainingEvent) throws -> Void) throws {
+    guard outcome == nil, let problem = memory.problem(usual: usualMemory) else { return }
+    try handle(.failed(problem), observe)
+    try socket.set(.linger(milliseconds: 1000))
+    socket.close()
+  }
+
+  /// The most bytes that an honest run takes: what there was when it began, its vectors, what its workers push into memory
+  /// that is mapped here or that waits in the socket, and 256 MiB for all else.
+  private var usualMemory: Int {
+    let vectors = 8 + 2 * store.optimizer.slots.count + 4 * machine.members.count
+    return residentAtStart + vectors * chunks.parameterCount * MemoryLayout<Float>.size
+      + machine.members.count * 2 * receivedBytes + 256 << 20
+  }
+
+  private func receive(
+    _ received: ReceivedFrames, since start: Instant, _ observe: (TrainingEvent) throws -> Void
+  ) throws {
+    guard let peer = CoordinatorMachine.Peer(identity: received.frames[0].bytes) else { return }
+    try receive(from: peer, at: received.frames.last?.peerAddress, since: start, observe) { () throws(WireError) in
+      try Frames(received.frames.dropFirst(), total: received.total - 1)
+    }
+  }
+
+  /// A record is its sender's by the session that it names.
+  private func receive(
+    _ record: UnsafeRawBufferPointer, since start: Instant, _ observe: (TrainingEvent) throws -> Void
+  ) throws {
+    guard let frames = try? Frames(record: record),
+      let peer = links.peer(of: frames.header.session)
+    else { return }
+    try receive(from: peer, at: nil, since: start, observe) { () throws(WireError) in frames }
+  }
+
+  private func receive(
+    from peer: CoordinatorMachine.Peer, at address: @autoclosure () -> String?, since start: Instant,
+    _ observe: (TrainingEvent) throws -> Void,
+    _ read: () throws(WireError) -> Frames
+  ) throws {
+    let event: CoordinatorMachine.Event
+    var gradient: FloatBuffer?
+    decode: do throws(WireError) {
+      let frames = try read()
+      let header = frames.header
+      // A flood of them is not worth reading.
+      if header.kind == .hello, machine.ignoresHello(from: peer, at: start) { return }
+      guard header.kind == .hello || machine.isMember(peer, header) else {
+        event = .received(header, .none, from: peer)
+        break decode
+      }
+      if header.kind == .hello || header.kind == .ready { isNeighbour = neighbourhood.contains(address()) }
+      if header.kind == .push {
+        gradient = self.gradient(of: frames, from: peer)
+        clock.timeline?.record(
+          .receive, from: start, step: Int(header.step), leaves: header.leafRange, chunk: Int(header.chunk),
+          worker: machine.members[peer]?.number)
+      }
+      // In stop mode honest workers never push a gradient that is not finite. If one arrives all the same, the worker is
+      // at fault: it is expelled and the run goes on.
+      if let gradient, training.onNonFinite == .stop, !gradient.values.areFinite { throw .notFinite }
+      let content = try CoordinatorMachine.Content(frames, gradient)
+      // Before it is admitted, because that may give it leaves at once.
+      if case .ready(let ready) = content, machine.refusal(of: ready) == nil {
+        links.open(isNeighbour ? ready.host : nil, with: peer, header.session, keeping: machine.members.keys)
+      }
+      event = .received(header, content, from: peer)
+    } catch {
+      event = .malformed(error, from: peer)
+    }
+    try handle(event, gradient: gradient, observe)
+    if case .received(_, .ready, _) = event, let member = machine.members[peer],
+      let warning = links.warning(of: member, peer)
+    {
+      try report(.warning(warning), observe)
+    }
+  }
+
+  /// The gradient that a PUSH carries or names; nil where it does neither.
+  private func gradient(of frames: Frames, from peer: CoordinatorMachine.Peer) -> FloatBuffer? {
+    switch Payload(frames) {
+    case .frame(let message): return message.alignedFloats
+    case .shared(let index): return links.gradient(index, chunk: Int(frames.header.chunk), of: peer)
+    case nil: return nil
+    }
+  }
+
+  /// Lets the machine decide and carries its actions out: reports last, as workers need not wait for what is written of
+  /// them. After that its questions are answered, and it is told of peers that turned out to be gone.
+  private func handle(
+    _ event: CoordinatorMachine.Event, gradient: FloatBuffer? = nil, _ observe: (TrainingEvent) throws -> Void
+  ) throws {
+    var reports: [TrainingEvent] = []
+    var answers: [CoordinatorMachine.Event] = []
+    var gone: [CoordinatorMachine.Peer] = []
+    for action in machine.handle(event, at: .now) {
+      let start = Instant.now
+      switch action {
+      case .send(let header, let body, let peer):
+        if try !send(header, body, to: peer) { gone.append(peer) }
+      case .keep(let node, let chunk):
+        guard let gradient else { preconditionFailure("the machine keeps a gradient that was not received") }
+        sums[chunk][node] = gradient
+      case .combine(let left, let right, let chunk):
+        let leftSum = sums[chunk].removeValue(forKey: left)!
+        let rightSum = sums[chunk].removeValue(forKey: right)!
+        accumulate(rightSum.values, into: leftSum.all)
+        sums[chunk][Node(left.start..<right.end)] = leftSum
+      case .discard(let node, let chunk): sums[chunk][node] = nil
+      case .check(let chunk):
+        let sum = rootSum(of: chunk)
+        let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.values, chunk) }
+        answers.append(.checked(chunk: chunk, nonFinite: tensor))
+      case .update(let chunk, let number, let examples):
+        store.begin(
+          number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
+        let sum = rootSum(of: chunk)
+        withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.values) }
+        sums[chunk] = [:]
+        let tensor = lastNonFiniteTensor(in: store.updated.values[chunks[chunk]], chunk)
+        answers.append(.updated(chunk: chunk, nonFinite: tensor))
+      case .advance:
+        store.advance()
+        step += 1
+      case .skip: step += 1
+      case .report(let event):
+        if case .evaluation(let evaluation) = event {
+          store.evaluated(testLoss: evaluation.loss)
+          evaluatedStep = evaluation.step
+        }
+        reports.append(clock.timed(event, learningRate: store.optimizer.step.learningRate))
+      case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
+      }
+      clock.account(action, since: start, step: step) { machine.members[$0]?.number }
+    }
+    links.flush()
+    for event in reports { try report(event, observe) }
+    for answer in answers { try handle(answer, observe) }
+    for peer in gone { try handle(.unreachable(peer), observe) }
+  }
+
+  /// Whether a message could be sent: it cannot where its peer is gone.
+  private func send(_ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer) throws -> Bool
+  {
+    if let outbox = links.outbox(to: peer), let record = record(header, body) {
+      outbox.append(record)
+      return true
+    }
+    do throws(ZeroMQError) {
+      guard try socket.send(peer.identity, more: true) else { return false }
+      try socket.send(header, payload(of: header, body))
+      return true
+    } catch {
+      guard error.isPeerGone else { throw error }
+      return false
+    }
+  }
+
+  private func rootSum(of chunk: Int) -> FloatBuffer {
+    guard let (_, sum) = sums[chunk].first, sums[chunk].count == 1 else {
+      preconditionFailure("chunk \(chunk) is not summed to its root")
+    }
+    return sum
+  }
+
+  private func lastNonFiniteTensor(in values: Floats, _ chunk: Int) -> Int? {
+    layout.lastNonFiniteTensor(in: values, from: chunks[chunk].lowerBound)
+  }
+
+  /// An observer that fails, such as one whose disk is full, ends the run for everyone.
+  private func report(_ event: TrainingEvent, _ observe: (TrainingEvent) throws -> Void) throws {
+    do {
+      try observe(event)
+    } catch {
+      if outcome == nil { try handle(.failed("\(error)")) { _ in } }
+      throw error
+    }
+  }
+
+  /// What goes to a worker on this machine past the socket: assignments and where its parameters are.
+  private func record(_ header: Header, _ body: CoordinatorMachine.Body) -> Header? {
+    var header = header
+    switch body {
+    case .parameters:
+      guard let index = store.shared?.index(of: parameters(of: header)) else {
+        preconditionFailure("parameters are outside of the memory that is shared")
+      }
+      header.place = UInt64(index) + 1
+    case .none where header.kind == .assign: header.place = 1
+    case .none, .welcome, .reason: return nil
+    }
+    return header
+  }
+
+  private func payload(of header: Header, _ body: CoordinatorMachine.Body) -> Message? {
+    switch body {
+    case .none: return nil
+    case .welcome:
+      var welcome = welcome
+      if isNeighbour { welcome.host = links.names }
+      return Message(welcome.encodedPayload())
+    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .parameters(let chunk):
+      let buffer = parameters(of: header)
+      let bytes = buffer.values[chunks[chunk]].bytes
+      return store.canLend ? Message(lending: bytes, of: buffer) : Message(copying: bytes)
+    }
+  }
+
+  private func parameters(of header: Header) -> FloatBuffer {
+    header.step == UInt64(step) ? store.current : store.updated
+  }
+}

@@ -1,0 +1,71 @@
+internal import Protocol
+internal import Reduction
+
+/// What the coordinator's thread spends its time on, for the reports and the timeline.
+struct CoordinatorClock {
+  let timeline: Timeline?
+  /// Spent since the last step or evaluation was reported.
+  private var sumUpdateSeconds = 0.0
+  private var sendSeconds = 0.0
+  /// When the last step was reported.
+  private var reportEnd = Instant(nanoseconds: 0)
+
+  init(_ timeline: Timeline?) { self.timeline = timeline }
+
+  /// A message has been read from the socket.
+  mutating func received(since start: Instant) { sendSeconds += Instant.now.seconds(since: start) }
+
+  /// `action` has been carried out.
+  ///
+  /// - Parameters:
+  ///   - step: the steps that the parameters have had.
+  ///   - number: a worker's number.
+  mutating func account(
+    _ action: CoordinatorMachine.Action, since start: Instant, step: Int,
+    number: (CoordinatorMachine.Peer) -> Int?
+  ) {
+    let end = Instant.now
+    let seconds = end.seconds(since: start)
+    switch action {
+    case .send(let header, _, let peer):
+      sendSeconds += seconds
+      guard let timeline, header.kind == .parameters || header.kind == .assign else { return }
+      timeline.record(
+        .send, from: start, to: end, step: Int(header.step),
+        leaves: header.kind == .assign ? header.leafRange : nil,
+        chunk: header.kind == .parameters ? Int(header.chunk) : nil, worker: number(peer))
+    case .combine(let left, let right, let chunk):
+      sumUpdateSeconds += seconds
+      timeline?.record(.sum, from: start, to: end, step: step, leaves: left.start..<right.end, chunk: chunk)
+    case .check(let chunk):
+      sumUpdateSeconds += seconds
+      timeline?.record(.check, from: start, to: end, step: step, chunk: chunk)
+    case .update(let chunk, _, _):
+      sumUpdateSeconds += seconds
+      timeline?.record(.update, from: start, to: end, step: step, chunk: chunk)
+    case .report(.step(let report)):
+      timeline?.record(
+        .step, from: max(start.advanced(by: -report.seconds), reportEnd), to: start, step: report.step - 1)
+      reportEnd = start
+    case .keep, .discard, .advance, .skip, .report, .end: break
+    }
+  }
+
+  /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
+  /// time counts from here.
+  mutating func timed(_ event: TrainingEvent, learningRate: Double) -> TrainingEvent {
+    switch event {
+    case .step(var report):
+      // Before the first step there were greetings.
+      report.sumUpdateSeconds = min(sumUpdateSeconds, report.seconds)
+      report.sendSeconds = min(sendSeconds, report.seconds - report.sumUpdateSeconds)
+      report.learningRate = learningRate
+      (sumUpdateSeconds, sendSeconds) = (0, 0)
+      return .step(report)
+    case .evaluation:
+      (sumUpdateSeconds, sendSeconds) = (0, 0)
+      return event
+    case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: return event
+    }
+  }
+}

@@ -1,0 +1,99 @@
+internal import Foundation
+
+/// Watches how much memory a coordinator takes. No option of ZeroMQ bounds what it keeps of a message that never ends, so a
+/// peer could else fill the machine's memory, which then ends whichever process it likes.
+package struct MemoryWatch: Sendable {
+  /// In bytes.
+  struct Reading: Sendable {
+    /// What this process has in memory.
+    var resident: Int
+    /// What processes could still get, of the machine's memory or of this process' control group's, whichever is less.
+    var available: Int
+    /// All that there is of it.
+    var total: Int
+  }
+
+  private let read: @Sendable (_ leastResident: Int) -> Reading?
+
+  /// Reads what the system says.
+  package static let system = MemoryWatch { SystemMemory.reading(ifResidentIsAbove: $0) }
+
+  /// - Parameter read: called with the memory below which nothing is wrong, where it may give nil.
+  init(_ read: @escaping @Sendable (_ leastResident: Int) -> Reading?) { self.read = read }
+
+  /// What this process has in memory, in bytes; nil where the system does not tell.
+  static var residentBytes: Int? { SystemMemory.resident() }
+
+  /// Why the run must end before the machine has no memory left; nil where all is well: as long as there is some, or this
+  /// process has no more than `usual` bytes of it.
+  func problem(usual: Int) -> String? {
+    guard let reading = read(usual), reading.resident > usual, reading.available < reading.total / 10 else {
+      return nil
+    }
+    func megabytes(_ bytes: Int) -> String { "\(bytes >> 20) MB" }
+    return
+      "this process has \(megabytes(reading.resident)) of memory, where a run of this size needs "
+      + "\(megabytes(usual)) at most, and only \(megabytes(reading.available)) of \(megabytes(reading.total)) are left: "
+      + "a peer that is let in probably sends messages without an end; go on with --resume, and let fewer in "
+      + "(--authorized-keys)"
+  }
+}
+
+/// What Linux says of memory.
+private enum SystemMemory {
+  static func reading(ifResidentIsAbove least: Int) -> MemoryWatch.Reading? {
+    guard let resident = resident(), resident > least, let machine = text("/proc/meminfo") else { return nil }
+    func field(_ name: String) -> Int? {
+      machine.split(separator: "\n").first { $0.hasPrefix("\(name):") }?
+        .split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
+    }
+    guard let total = field("MemTotal"), let available = field("MemAvailable") else { return nil }
+    var reading = MemoryWatch.Reading(resident: resident, available: available, total: total)
+    if let (limit, used) = controlGroup(), limit < total, limit - used < available {
+      (reading.total, reading.available) = (limit, limit - used)
+    }
+    return reading
+  }
+
+  /// The limit of this process' control group, and what is in use of it without what can be dropped; nil without a limit.
+  private static func controlGroup() -> (limit: Int, used: Int)? {
+    let groups = text("/proc/self/cgroup")?.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 2) } ?? []
+    for group in groups where group.count >= 2 {
+      let isSecond = group[0] == "0"
+      guard isSecond || group[1].split(separator: ",").contains("memory") else { continue }
+      // A container sees its own group at the top.
+      let places = group.count == 3 ? [String(group[2]), "/"] : ["/"]
+      let root = isSecond ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
+      for place in places {
+        let folder = root + (place == "/" ? "" : place)
+        let names = isSecond ? ("memory.max", "memory.current") : ("memory.limit_in_bytes", "memory.usage_in_bytes")
+        guard let limit = number("\(folder)/\(names.0)"), let used = number("\(folder)/\(names.1)") else { continue }
+        let droppable = text("\(folder)/memory.stat")?.split(separator: "\n")
+          .first { $0.hasPrefix("inactive_file ") || $0.hasPrefix("total_inactive_file ") }?
+          .split(separator: " ").last.flatMap { Int($0) }
+        return (limit, used - (droppable ?? 0))
+      }
+    }
+    return nil
+  }
+
+  static func resident() -> Int? {
+    let pages = text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    return pages.map { $0 * Int(getpagesize()) }
+  }
+
+  private static func number(_ path: String) -> Int? {
+    text(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+  }
+
+  /// A small file's text, as far as 64 KiB.
+  private static func text(_ path: String) -> String? {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    return withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 1) { buffer in
+      let count = Foundation.read(descriptor, buffer.baseAddress, buffer.count)
+      return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
+    }
+  }
+}

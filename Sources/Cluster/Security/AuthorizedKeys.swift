@@ -1,0 +1,89 @@
+internal import Files
+internal import Foundation
+internal import Synchronization
+package import ZeroMQ
+
+/// The keys of the workers that may take part: those of a launch, or a file of a key and a comment a line, which is read
+/// again when it changes.
+package final class AuthorizedKeys: Sendable {
+  /// What tells one content of the file from another.
+  private struct Stamp: Equatable {
+    let device: UInt64
+    let inode: UInt64
+    let size: Int64
+    let seconds: Int
+    let nanoseconds: Int
+
+    init(_ status: stat) {
+      device = UInt64(truncatingIfNeeded: status.st_dev)
+      inode = UInt64(truncatingIfNeeded: status.st_ino)
+      size = Int64(status.st_size)
+      #if canImport(Darwin)
+        (seconds, nanoseconds) = (status.st_mtimespec.tv_sec, status.st_mtimespec.tv_nsec)
+      #else
+        (seconds, nanoseconds) = (status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
+      #endif
+    }
+  }
+
+  private struct State {
+    var stamp: Stamp?
+    var keys: Set<CurveKey> = []
+  }
+
+  /// Nil where the keys stay as they are.
+  private let path: String?
+  private let state: Mutex<State>
+
+  /// These and no others.
+  package init(_ keys: Set<CurveKey>) {
+    path = nil
+    state = Mutex(State(keys: keys))
+  }
+
+  /// Reads the file.
+  ///
+  /// - Throws: ``FileError`` where it cannot be read or a line is no key.
+  package init(_ path: String) throws {
+    self.path = path
+    state = Mutex(State())
+    _ = try refresh()
+  }
+
+  /// Where a key would have to be.
+  var place: String { path ?? "the keys that this run's workers were given" }
+
+  /// Whether `key` is in the file as it is now. Where the file is missing or wrong, nobody comes in.
+  ///
+  /// - Parameter problem: called with what is wrong with it: once a change, or at each call while it cannot be read.
+  func contains(_ key: CurveKey, problem: (String) -> Void) -> Bool {
+    do {
+      return try refresh().contains(key)
+    } catch {
+      problem("\(error): no worker can join until that is mended")
+      return false
+    }
+  }
+
+  /// The keys, read again if the file has changed.
+  private func refresh() throws -> Set<CurveKey> {
+    guard let path else { return state.withLock { $0.keys } }
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError.system("cannot read the authorized keys in \(path)") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw FileError.system("cannot read the authorized keys in \(path)") }
+    let stamp = Stamp(status)
+    if let keys = state.withLock({ $0.stamp == stamp ? $0.keys : nil }) { return keys }
+    state.withLock { $0 = State(stamp: stamp) }
+    var keys: Set<CurveKey> = []
+    for line in KeyFile.lines(of: try KeyFile.text(of: descriptor, path)) {
+      guard let key = line.key else {
+        throw FileError("\(path):\(line.number): '\(line.text.prefix(60))' does not start with a public key")
+      }
+      keys.insert(key)
+    }
+    state.withLock { $0.keys = keys }
+    return keys
+  }
+}

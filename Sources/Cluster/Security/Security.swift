@@ -1,0 +1,84 @@
+internal import Synchronization
+package import ZeroMQ
+
+/// How a coordinator proves who it is, and whom it lets in.
+package struct CoordinatorSecurity: Sendable {
+  let pair: CurveKeyPair
+  let authorized: AuthorizedKeys
+
+  /// Encrypts all connections, and admits the workers whose keys are in `authorized`.
+  package init(_ pair: CurveKeyPair, admitting authorized: AuthorizedKeys) {
+    self.pair = pair
+    self.authorized = authorized
+  }
+}
+
+/// How a worker proves who it is, and to whom alone.
+package struct WorkerSecurity: Sendable {
+  let pair: CurveKeyPair
+  let coordinator: CurveKey
+
+  /// Encrypts the connection, which is made with the holder of the key `coordinator` alone.
+  package init(_ pair: CurveKeyPair, coordinator: CurveKey) {
+    self.pair = pair
+    self.coordinator = coordinator
+  }
+}
+
+/// Stands at a coordinator's door: who comes in, and a line now and then for who does not.
+final class Door: Sendable {
+  private let gatekeeper: Gatekeeper?
+  private let monitor: HandshakeMonitor
+  private let refusals = Refusals()
+
+  /// To be made before `socket` listens.
+  ///
+  /// - Parameter tell: called on other threads.
+  init(
+    _ socket: Socket, of context: Context, _ security: CoordinatorSecurity?, tell: @escaping @Sendable (String) -> Void
+  ) throws(ZeroMQError) {
+    gatekeeper =
+      if let security {
+        try Gatekeeper(context) { [refusals, authorized = security.authorized] key, address in
+          let isAdmitted = authorized.contains(key) { problem in refusals.add("", problem, tell) }
+          if !isAdmitted {
+            refusals.add(
+              "\(address) \(key)", "refused a worker from \(address): its key \(key) is not in \(authorized.place)",
+              tell
+            )
+          }
+          return isAdmitted
+        }
+      } else {
+        nil
+      }
+    if let security { try socket.secure(asServer: security.pair) }
+    monitor = try HandshakeMonitor(socket, of: context) { [refusals, security] failure in
+      let peer = failure.peer ?? "an address that was gone at once"
+      switch failure.reason {
+      case .refused: break  // told by the gatekeeper
+      case .otherMechanism:
+        let remedy = security == nil ? "it has keys and this coordinator none" : "it has no keys"
+        refusals.add(peer, "refused \(peer): \(remedy)", tell)
+      case .malformed:
+        let what = security == nil ? "no handshake" : "no handshake with this coordinator's key"
+        refusals.add(peer, "refused \(peer): what it sent is \(what)", tell)
+      case .broken: refusals.add(peer, "refused \(peer): it broke off, or was too slow for, its handshake", tell)
+      }
+    }
+  }
+}
+
+/// Tells of refusals, as often as its log allows.
+private final class Refusals: Sendable {
+  private let log = Mutex(RefusalLog())
+
+  func add(_ source: String, _ text: String, _ tell: (String) -> Void) {
+    switch log.withLock({ $0.add(source, at: .now) }) {
+    case .nothing: break
+    case .refusal(silent: 0): tell(text)
+    case .refusal(let count): tell("\(text) (\(count) refusals before it were not shown)")
+    case .flood: tell("so many addresses are refused that not all of them will be shown")
+    }
+  }
+}

@@ -1,0 +1,59 @@
+internal import Datasets
+internal import Kernels
+internal import Models
+internal import Protocol
+internal import Schema
+
+/// The gradients of a job's micro-batches: which examples they are of, and what is random in them.
+struct Differentiator<M: Model>: Sendable {
+  let model: M
+  let plan: StepPlan
+  let seed: UInt64
+
+  /// One thread's memory.
+  struct Scratch {
+    var workspace: M.Workspace
+    var partialSums = ScratchVectors()
+    let train: BatchBuffer
+    let test: BatchBuffer?
+    var order: (epoch: Int, order: ExampleOrder)?
+
+    init(workspace: M.Workspace, train: BatchBuffer, test: BatchBuffer?) {
+      (self.workspace, self.train, self.test) = (workspace, train, test)
+    }
+  }
+
+  /// The gradient of `leaves`, summed along the tree.
+  ///
+  /// - Parameter leaves: the positions of each in the epoch's order; they follow each other.
+  /// - Returns: the sums over each leaf's examples.
+  func differentiate(
+    _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, _ scratch: inout Scratch
+  ) -> [Metrics] {
+    let epoch = plan.epoch(ofStep: step)
+    if scratch.order?.epoch != epoch {
+      scratch.order = (epoch, ExampleOrder(count: plan.trainCount, seed: seed, epoch: epoch))
+    }
+    let order = scratch.order!.order
+    let first = leaves[0].lowerBound
+    let positions = first..<leaves[leaves.count - 1].upperBound
+    let place = Batch.Place(seed: seed, step: step, position: first)
+    let batch = scratch.train.gather(positions, place: place) { order[$0] }
+    return model.gradient(
+      of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters,
+      into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums, ready: { _ in })
+  }
+
+  /// The proof of what this process computes: ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the
+  /// initial parameters. Computed on the calling thread.
+  func digest(using scratch: consuming Scratch) -> String {
+    useOneThreadForMatrices()
+    let (parameters, gradient) = (FloatBuffer(count: model.layout.count), FloatBuffer(count: model.layout.count))
+    model.initialize(parameters.all, seed: seed)
+    let first = plan.positions(of: 0..<1, in: .train(step: 0))
+    return withExtendedLifetime((parameters, gradient)) {
+      let metrics = differentiate([first], step: 0, at: parameters.values, into: gradient.all, &scratch)
+      return Numerics.digest(of: metrics[0], gradient.all)
+    }
+  }
+}

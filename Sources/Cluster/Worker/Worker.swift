@@ -1,0 +1,294 @@
+internal import Foundation
+internal import Kernels
+package import Protocol
+internal import Reduction
+internal import ZeroMQ
+
+/// Computes what a coordinator asks for. Carries out what ``WorkerMachine`` decides.
+///
+/// One thread owns it, the one that made it, and calls ``run()``; others reach it through its ``mailbox``.
+package final class Worker {
+  /// Host and process; what the coordinator calls it unless it is told another name.
+  package static let name = name(processIdentifier: ProcessInfo.processInfo.processIdentifier)
+
+  static let host = ProcessInfo.processInfo.hostName
+
+  /// What the worker in process `processIdentifier` of this host is called.
+  package static func name(processIdentifier: Int32) -> String {
+    "\(host)/\(processIdentifier)"
+  }
+
+  private let name: String
+  private let threads: Int
+  private let timeline: Timeline?
+  private let loadTask: @Sendable (Welcome) throws -> LoadedTask
+  private let socket: Socket
+  private let monitor: HandshakeMonitor
+  private let waker: Waker
+  /// How other threads reach it.
+  package let mailbox: WorkerMailbox
+  private var machine: WorkerMachine
+  private var engine: (any WorkerEngine)?
+  private var gradients: [Node: Gradient] = [:]
+  /// Where the coordinator on this machine puts messages.
+  private let inbox = RecordInbox(marker: Header.firstBytes)
+  /// What the coordinator shares, by its last WELCOME.
+  private var offered: HostNames?
+  /// What goes past the socket to a coordinator on this machine.
+  private var outbox: RecordOutbox?
+  /// Whether gradients stay in shared memory, and those of one step that the coordinator may still read there.
+  private var pushesInPlace = false
+  private var pushed: (step: Int, gradients: [Gradient]) = (-1, [])
+  private var lastPushIsInPlace = false
+  private var outcome: Outcome?
+
+  private enum Outcome {
+    case success
+    case failure(String)
+  }
+
+  /// A worker of `threads` compute threads, which starts to connect to `address`.
+  ///
+  /// - Parameters:
+  ///   - load: loads the job that a coordinator asks for; called on a thread of its own.
+  ///   - name: what the coordinator calls it.
+  ///   - security: how it proves who it is; nil where it does not.
+  /// - Throws: ``TrainingError`` where the address is none.
+  package init(
+    connecting address: String, name: String = Worker.name, threads: Int, security: WorkerSecurity? = nil,
+    timeline: Timeline? = nil, limits: Limits = Limits(), load: @escaping @Sendable (Welcome) throws -> LoadedTask
+  ) throws {
+    self.name = name
+    self.threads = threads
+    self.timeline = timeline
+    loadTask = load
+    let waker = Waker()
+    self.waker = waker
+    mailbox = WorkerMailbox(waker)
+    machine = WorkerMachine(address: address, threads: threads, limits: limits)
+    let context = Context()
+    socket = try Socket(context, .dealer)
+    if let security { try socket.secure(asClient: security.pair, of: security.coordinator) }
+    monitor = try HandshakeMonitor(socket, of: context) { [letters = mailbox.letters] failure in
+      letters.post(.handshakeFailed(failure.text(address, security)))
+    }
+    try socket.set(.linger(milliseconds: 1000))
+    try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
+    try socket.set(.longestReconnectInterval(milliseconds: 1000))
+    // A link that was cut is found again soon: by a new connection, and by new attempts to make one.
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
+    try socket.set(.connectTimeout(milliseconds: 2000))
+    guard address.hasPrefix("tcp://") || address.hasPrefix("ipc://") else {
+      throw TrainingError("--connect \(address): an address is tcp://HOST:PORT or ipc://PATH")
+    }
+    do {
+      try socket.connect(address)
+    } catch {
+      throw TrainingError("--connect \(address): \(error); an address is tcp://HOST:PORT or ipc://PATH")
+    }
+  }
+
+  /// Computes until the coordinator says goodbye.
+  ///
+  /// - Throws: ``TrainingError`` with the root cause where the worker can't go on.
+  package func run() throws {
+    defer { close() }
+    var poller = Poller(socket, waker, pipe: inbox?.readEnd)
+    var lastTick = Instant.now
+    try handle(.started, payload: nil)
+    while outcome == nil {
+      outbox?.flush()
+      if engine?.help() != true {
+        let start = Instant.now
+        try poller.wait(milliseconds: outbox?.isEmpty == false ? 5 : 100)
+        timeline?.record(.wait, from: start)
+      }
+      waker.clear()
+      for letter in mailbox.letters.takeAll() { try open(letter) }
+      // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+      for _ in 0..<1000 {
+        guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
+        try receive { () throws(WireError) in try Frames(received.frames[...], total: received.total) }
+      }
+      while outcome == nil, let record = inbox?.next() {
+        try receive { () throws(WireError) in try Frames(record: record) }
+      }
+      let now = Instant.now
+      if now.seconds(since: lastTick) >= 0.1 {
+        lastTick = now
+        try handle(.tick, payload: nil)
+      }
+    }
+    if case .failure(let reason) = outcome { throw TrainingError(reason) }
+  }
+
+  private func receive(_ read: () throws(WireError) -> Frames) throws {
+    var payload: Payload?
+    let event: WorkerMachine.Event
+    do throws(WireError) {
+      let frames = try read()
+      payload = Payload(frames)
+      var content = try WorkerMachine.Content(frames) { [engine] in engine?.byteCount(shared: $0, $1) ?? 0 }
+      if case .welcome(var welcome) = content {
+        offered = welcome.host
+        welcome.host = nil
+        content = .welcome(welcome)
+      }
+      event = .received(frames.header, content)
+      if frames.header.kind == .assign { pushesInPlace = frames.header.place != 0 }
+    } catch {
+      event = .malformed(error)
+    }
+    try handle(event, payload: payload)
+  }
+
+  /// Ends the engine, be it one that is loaded too late to be used.
+  private func close() {
+    engine?.close()
+    for case .loaded(let engine) in mailbox.letters.takeAll() { engine.close() }
+  }
+
+  private func open(_ letter: WorkerLetter) throws {
+    switch letter {
+    case .loaded(let engine):
+      self.engine?.close()
+      self.engine = engine
+      try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
+    case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
+    case .computed(let node, let metrics, let gradient):
+      gradients[node] = gradient
+      try handle(.computed(node, metrics), payload: nil)
+    case .combined(let node, let gradient, let tensor):
+      gradients[node] = gradient
+      try handle(.combined(node, nonFinite: tensor), payload: nil)
+    case .interrupted(let reason): try handle(.failed(reason), payload: nil)
+    case .handshakeFailed(let hint): try handle(.handshakeFailed(hint), payload: nil)
+    }
+  }
+
+  private func handle(_ event: WorkerMachine.Event, payload: Payload?) throws {
+    for action in machine.handle(event, at: .now) {
+      switch action {
+      case .send(let header, let body): try send(header, body)
+      case .load(let welcome): load(welcome)
+      case .store(let chunk):
+        guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
+        let start = Instant.now
+        engine.store(payload, chunk: chunk)
+        timeline?.record(.receive, from: start, chunk: chunk)
+      case .compute(let node, let task):
+        // The coordinator has done with what was pushed for an earlier step.
+        if pushed.step != task.step { pushed = (task.step, []) }
+        engine?.compute(node, task)
+      case .combine(let left, let right):
+        let leftGradient = gradients.removeValue(forKey: left)!
+        let rightGradient = gradients.removeValue(forKey: right)!
+        engine?.combine(leftGradient, rightGradient, into: Node(left.start..<right.end))
+      case .release(let node):
+        let gradient = gradients.removeValue(forKey: node)
+        if pushesInPlace, let gradient { pushed.gradients.append(gradient) }
+      case .cancel:
+        gradients.removeAll()
+        engine?.cancel()
+      case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
+      }
+    }
+    outbox?.flush()
+  }
+
+  /// Pushes a gradient that is in shared memory past the socket, and metrics too, which have to follow it.
+  private func send(_ header: Header, _ body: WorkerMachine.Body) throws {
+    let start = Instant.now
+    defer {
+      if let timeline, header.kind == .push {
+        timeline.record(
+          .push, from: start, step: Int(header.step), leaves: header.leafRange, chunk: Int(header.chunk))
+      }
+    }
+    if pushesInPlace, let outbox {
+      switch body {
+      case .gradient(let node, _):
+        lastPushIsInPlace = false
+        guard let index = gradients[node].flatMap({ engine?.sharedIndex(of: $0) }) else { break }
+        lastPushIsInPlace = true
+        var header = header
+        header.place = UInt64(index) + 1
+        outbox.append(header)
+        return
+      case .metrics(let metrics) where lastPushIsInPlace || header.task == .evaluate:
+        outbox.append(header, metrics.encoded)
+        return
+      case .metrics, .none, .hello, .ready, .reason: break
+      }
+    }
+    try socket.send(header, message(body))
+  }
+
+  private func message(_ body: WorkerMachine.Body) -> Message? {
+    switch body {
+    case .none: return nil
+    case .hello: return Message(Hello(name: name, threads: threads).encodedPayload())
+    case .ready(var ready):
+      ready.host = share(offered)
+      return Message(ready.encodedPayload())
+    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .metrics(let metrics): return Message(metrics.encoded)
+    case .gradient(let node, let chunk):
+      guard let engine, let gradient = gradients[node] else { preconditionFailure("\(node) has no gradient to push") }
+      return Message(lending: gradient.buffer.values[engine.chunks[chunk]].bytes, of: gradient)
+    }
+  }
+
+  /// Opens what the coordinator shares, where it can, and says what is shared with it.
+  private func share(_ names: HostNames?) -> HostNames? {
+    outbox = nil
+    guard let names, let inbox, let vectors = engine?.share(names.vectors), let outbox = RecordOutbox(names.inbox)
+    else { return nil }
+    self.outbox = outbox
+    return HostNames(vectors: vectors, inbox: inbox.name)
+  }
+
+  /// Loads the data and makes the model on a thread of its own, so that pings are answered meanwhile.
+  private func load(_ welcome: Welcome) {
+    let (threads, loadTask, mailbox, timeline) = (threads, loadTask, mailbox.letters, timeline)
+    let thread = Thread {
+      do {
+        let task = try loadTask(welcome)
+        mailbox.post(.loaded(try makeEngine(task, welcome, threads: threads, mailbox: mailbox, timeline)))
+      } catch {
+        mailbox.post(.loadFailed("\(error)"))
+      }
+    }
+    thread.stackSize = 8 << 20
+    thread.start()
+  }
+}
+
+/// What other threads can tell a worker.
+package final class WorkerMailbox: Sendable {
+  let letters: Mailbox<WorkerLetter>
+
+  init(_ waker: Waker) {
+    letters = Mailbox { waker.wake() }
+  }
+
+  /// The worker must end, with this reason.
+  package func fail(_ reason: String) {
+    letters.post(.interrupted(reason))
+  }
+}
+
+extension HandshakeFailure {
+  /// What it means to a worker that connects to `address`.
+  fileprivate func text(_ address: String, _ security: WorkerSecurity?) -> String {
+    guard let security else {
+      return reason == .otherMechanism
+        ? "it wants keys: give --key and --coordinator-key" : "its connection breaks off in the handshake"
+    }
+    return switch reason {
+    case .refused: "it refuses this worker's key: add \(security.pair.publicKey) to its --authorized-keys"
+    case .otherMechanism: "it has no keys: start it with --key and --authorized-keys, or this worker with --insecure"
+    case .malformed, .broken: "the handshake fails: is \(security.coordinator) its key (--coordinator-key)?"
+    }
+  }
+}

@@ -1,0 +1,237 @@
+package import Datasets
+internal import Kernels
+package import Models
+package import Protocol
+internal import Reduction
+internal import Schema
+internal import Synchronization
+internal import ZeroMQ
+
+/// What a worker computes with, without the kind of model in its type.
+protocol WorkerEngine: Sendable {
+  var ready: Ready { get }
+  var plan: StepPlan { get }
+  var chunks: ChunkLayout { get }
+
+  /// Maps the coordinator's memory, where it can, and says where gradients are; nil where nothing is shared.
+  func share(_ name: SharedVectorsName?) -> SharedVectorsName?
+  /// Sets a chunk of the parameters. Never while a node is being computed: the machine sees to that.
+  func store(_ payload: Payload, chunk: Int)
+  /// The size of a chunk of vector `index` of the coordinator's memory; 0 where there is none such.
+  func byteCount(shared index: Int, _ chunk: UInt32) -> Int
+  /// Which vector of the shared memory a gradient is; nil for none.
+  func sharedIndex(of gradient: Gradient) -> Int?
+  /// Has a node's leaves and their sum computed, on a compute thread or in ``help()``.
+  func compute(_ node: Node, _ task: StepTask)
+  /// Has `right` added to `left`, on a compute thread or in ``help()``.
+  func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
+  /// Does some of what is waiting on the calling thread, if that takes so little time that nobody misses the thread.
+  ///
+  /// - Returns: whether anything was done.
+  func help() -> Bool
+  /// Makes what is queued be answered without being computed.
+  func cancel()
+  /// Ends the compute threads, after the node that each is at.
+  func close()
+}
+
+/// What compute threads tell the network thread.
+enum WorkerLetter: Sendable {
+  case loaded(any WorkerEngine)
+  case loadFailed(String)
+  case computed(Node, NodeMetrics, Gradient?)
+  case combined(Node, Gradient, nonFinite: Int?)
+  case interrupted(String)
+  case handshakeFailed(String)
+}
+
+/// A job as a worker computes it: its data is loaded, its model is made.
+package struct LoadedTask: Sendable {
+  package var model: any Model
+  package var data: LoadedData
+  package var plan: StepPlan
+  /// Fixes the initial parameters, the order of examples, and what is random in a model.
+  package var seed: UInt64
+
+  package init(model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64) {
+    (self.model, self.data, self.plan, self.seed) = (model, data, plan, seed)
+  }
+}
+
+/// Computes `task`; answers to `mailbox`.
+func makeEngine(
+  _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>, _ timeline: Timeline? = nil
+) throws -> any WorkerEngine {
+  guard welcome.chunkSize > 0, welcome.scaling.offset.count == task.data.featureCount,
+    welcome.scaling.factor.count == task.data.featureCount
+  else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(task.data.source.data)") }
+  func engine<M: Model>(_ model: M) -> any WorkerEngine {
+    ModelEngine(model, task, welcome, threads: threads, mailbox: mailbox, timeline)
+  }
+  return engine(task.model)
+}
+
+/// What the network thread may be away for: little beside the shortest time after which it is missed.
+private let shortNanoseconds = 100_000_000
+
+/// Computes nodes of one job with one model.
+final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
+  // Sendable: what changes is changed by the network thread while no node is being computed.
+  let ready: Ready
+  let plan: StepPlan
+  let chunks: ChunkLayout
+  private var parameters: FloatBuffer
+  /// Where parameters go that come in messages.
+  private lazy var received = FloatBuffer(count: chunks.parameterCount)
+  private var sharedParameters: SharedVectors?
+  private var sharedGradients: SharedVectors?
+  private let pool: ComputePool<Differentiator<M>.Scratch>
+  private let gradients: GradientPool
+  private let model: M
+  private let differentiator: Differentiator<M>
+  private let mailbox: Mailbox<WorkerLetter>
+  private let timeline: Timeline?
+  /// How often work was cancelled.
+  private let cancellations = Atomic<Int>(0)
+  /// What the last node took a leaf, in training and in evaluations.
+  private let trainNanoseconds = Atomic<Int>(.max)
+  private let evaluationNanoseconds = Atomic<Int>(.max)
+  /// Whether what was last asked for is short. The network thread's.
+  private var isShort = false
+
+  /// Computes the digest of the job's first micro-batch on the calling thread, then starts the compute threads.
+  init(
+    _ model: M, _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>,
+    _ timeline: Timeline?
+  ) {
+    self.model = model
+    self.timeline = timeline
+    self.mailbox = mailbox
+    plan = task.plan
+    differentiator = Differentiator(model: model, plan: plan, seed: task.seed)
+    let scaling = Scaling(offset: welcome.scaling.offset, factor: welcome.scaling.factor)
+    let data = task.data
+    let makeScratch = { @Sendable in
+      Differentiator<M>.Scratch(
+        workspace: model.makeWorkspace(), train: BatchBuffer(data.train, scaling: scaling),
+        test: data.test.map { BatchBuffer($0, scaling: scaling) })
+    }
+    ready = Ready(
+      data: data.fingerprint, layout: model.layout,
+      numerics: .here(digest: differentiator.digest(using: makeScratch())))
+    chunks = ChunkLayout(parameterCount: model.layout.count, size: welcome.chunkSize)
+    parameters = FloatBuffer(count: 0)
+    gradients = GradientPool(parameterCount: model.layout.count)
+    pool = ComputePool(threads: threads, makeScratch: makeScratch)
+  }
+
+  func share(_ name: SharedVectorsName?) -> SharedVectorsName? {
+    sharedParameters = name.flatMap { $0.count == chunks.parameterCount ? SharedVectors($0, isWritable: false) : nil }
+    sharedGradients = sharedParameters == nil ? nil : gradients.share()
+    return sharedGradients?.name
+  }
+
+  func store(_ payload: Payload, chunk: Int) {
+    switch payload {
+    case .frame(let message):
+      parameters = received
+      parameters.all[chunks[chunk]].copy(bytes: message.bytes)
+    case .shared(let index):
+      guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
+      parameters = sharedParameters[index]
+    }
+  }
+
+  func byteCount(shared index: Int, _ chunk: UInt32) -> Int {
+    guard let sharedParameters, index < sharedParameters.name.vectors, chunk < chunks.count else { return 0 }
+    return chunks.byteCount(Int(chunk))
+  }
+
+  func sharedIndex(of gradient: Gradient) -> Int? { sharedGradients?.index(of: gradient.buffer) }
+
+  func compute(_ node: Node, _ task: StepTask) {
+    let asked = cancellations.load(ordering: .relaxed)
+    let usual =
+      task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
+    isShort = usual < shortNanoseconds / node.leaves.count
+    pool.add(willHelp: isShort) { [self] scratch in
+      guard asked == cancellations.load(ordering: .relaxed) else {
+        mailbox.post(.computed(node, NodeMetrics(), nil))
+        return
+      }
+      let start = Instant.now
+      let leaves = node.leaves.map { plan.positions(of: $0..<$0 + 1, in: task) }
+      let metrics: [Metrics]
+      var gradient: Gradient?
+      switch task {
+      case .train(let step):
+        let sum = gradients.take()
+        gradient = sum
+        metrics = differentiator.differentiate(
+          leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
+      case .evaluate:
+        guard let test = scratch.test else { preconditionFailure("an evaluation without a test part") }
+        metrics = leaves.map { model.evaluate(test.gather($0), at: parameters.values, using: &scratch.workspace) }
+      }
+      var sums = Array(repeating: NodeMetrics(), count: treeDepth(leaves.count))
+      sumAlongTree(0..<leaves.count) { leaf, depth in
+        sums[depth] = NodeMetrics(
+          examples: Int64(leaves[leaf].count), loss: metrics[leaf].loss, correct: Int64(metrics[leaf].correct),
+          squaredError: metrics[leaf].squaredError)
+      } add: { depth in
+        sums[depth] = sums[depth] + sums[depth + 1]
+      }
+      if let gradient { sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, &scratch) }
+      let end = Instant.now
+      let nanoseconds = end.nanoseconds - start.nanoseconds
+      timeline?.record(.compute, from: start, to: end, step: task.step, leaves: node.leaves)
+      sums[0].computeSeconds = Double(nanoseconds) * 1e-9
+      let aLeaf = Int(nanoseconds) / leaves.count
+      if task.isTraining {
+        trainNanoseconds.store(aLeaf, ordering: .relaxed)
+      } else {
+        evaluationNanoseconds.store(aLeaf, ordering: .relaxed)
+      }
+      mailbox.post(.computed(node, sums[0], gradient))
+    }
+  }
+
+  /// Where a node's loss or gradient is not finite. Only where it is not, and so hardly ever, its leaves are computed again
+  /// one by one.
+  private func flaw(
+    of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>],
+    _ scratch: inout Differentiator<M>.Scratch
+  ) -> NodeMetrics.Flaw? {
+    let sumTensor = ready.layout.lastNonFiniteTensor(in: gradient.buffer.values)
+    guard sumTensor != nil || !loss.isFinite else { return nil }
+    let own = gradients.take()
+    for (leaf, positions) in zip(node.leaves, leaves) {
+      let metrics = differentiator.differentiate(
+        [positions], step: step, at: parameters.values, into: own.buffer.all, &scratch)[0]
+      let tensor = ready.layout.lastNonFiniteTensor(in: own.buffer.values)
+      if tensor != nil || !metrics.loss.isFinite { return NodeMetrics.Flaw(leaf: leaf, tensor: tensor) }
+    }
+    return sumTensor.map { NodeMetrics.Flaw(leaf: nil, tensor: $0) }
+  }
+
+  func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
+    // A value takes less than a nanosecond.
+    isShort = chunks.parameterCount < shortNanoseconds
+    pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout] _ in
+      let start = Instant.now
+      accumulate(right.buffer.values, into: left.buffer.all)
+      timeline?.record(.sum, from: start, leaves: parent.leaves)
+      mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
+    }
+  }
+
+  func help() -> Bool { isShort && pool.help() }
+
+  func cancel() {
+    cancellations.add(1, ordering: .relaxed)
+  }
+
+  func close() {
+    pool.close()
+  }
+}

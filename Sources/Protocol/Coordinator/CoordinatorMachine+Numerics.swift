@@ -1,0 +1,48 @@
+/// Workers whose bits are not the run's.
+///
+/// The first worker's digest is the run's; a resumed run has one already.
+extension CoordinatorMachine {
+  /// The bits that the run is computed with.
+  package struct KnownNumerics {
+    package var digest: String
+    /// Who brought them; nil where they come from a checkpoint.
+    package var worker: (text: String, numerics: Numerics)?
+  }
+
+  /// Why a worker of these numerics must not take part; nil where it may.
+  package func refusal(of found: Numerics) -> String? {
+    guard !configuration.acceptsOtherNumerics, let known = numerics, known.digest != found.digest else { return nil }
+    let wayOut =
+      "--accept-other-numerics on the coordinator's side takes it in, and then the result depends on who computes what"
+    guard let first = known.worker else {
+      return
+        "it computes other bits than this run did before it was saved (it has \(shown(found.description))): use workers "
+        + "of the kind that began the run, or limit them by DNNL_MAX_CPU_ISA to what those had; \(wayOut)"
+    }
+    let difference = found.difference(from: first.numerics).map(shown) ?? "nothing that is known of them differs"
+    let limit = found.commonInstructionSet(with: first.numerics).map { "DNNL_MAX_CPU_ISA=\($0)" } ?? "DNNL_MAX_CPU_ISA"
+    return
+      "it computes other bits than \(first.text), which came first, so that its bits are the run's (\(difference)): "
+      + "give all workers the same program and \(limit); if \(first.text) is the odd one, start the run again without "
+      + "it; \(wayOut)"
+  }
+
+  /// Takes in what an admitted worker computes.
+  package mutating func note(_ found: Numerics, of member: Member) {
+    let text = "worker \(member.number) (\(member.name))"
+    guard let known = numerics else {
+      numerics = KnownNumerics(digest: found.digest, worker: (text, found))
+      if configuration.start > 0 {
+        report(
+          .warning(
+            "the checkpoint does not say which bits its run's workers computed: those of \(text) are taken for them"))
+      }
+      return
+    }
+    if known.digest != found.digest {
+      report(.otherNumerics("\(text) computes other bits than the run's first worker (\(shown(found.description)))"))
+    } else if known.worker == nil {
+      numerics!.worker = (text, found)
+    }
+  }
+}

@@ -1,0 +1,141 @@
+internal import Reduction
+
+/// Which task comes next, and who computes which leaves.
+extension CoordinatorMachine {
+  package mutating func startWorkIfPossible(at now: Instant) {
+    let plan = configuration.plan
+    let first: StepTask? =
+      if owesEvaluation {
+        .evaluate(step: step)
+      } else if step < plan.totalSteps {
+        .train(step: step)
+      } else {
+        plan.totalSteps == 0 && plan.testCount > 0 ? .evaluate(step: 0) : nil
+      }
+    guard !isOver, work == nil, first == nil || (awaited == 0 && activeCount > 0) else { return }
+    begin(first, at: now)
+  }
+
+  /// Starts `task`, or ends the run where there is none, or where it is to stop between steps.
+  package mutating func begin(_ task: StepTask?, at now: Instant) {
+    guard let task else {
+      end(nil)
+      return
+    }
+    if let stop, task.isTraining {
+      end(stop.reason)
+      return
+    }
+    owesEvaluation = false
+    work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
+    let microBatches = configuration.plan.microBatches
+    if activeCount > microBatches && !saidSpare {
+      saidSpare = true
+      report(
+        .warning(
+          "\(activeCount - microBatches) of \(activeCount) workers stand by: a step has \(microBatches) micro-batch\(microBatches == 1 ? "" : "es") (--micro-batches)"
+        ))
+    }
+    dispatch(at: now)
+    probe(at: now)
+  }
+
+  /// What follows a finished task.
+  package func next(after task: StepTask) -> StepTask? {
+    let plan = configuration.plan
+    if case .train(let done) = task, plan.testCount > 0, plan.isEvaluationDue(afterStep: done) {
+      return .evaluate(step: done + 1)
+    }
+    return step < plan.totalSteps ? .train(step: step) : nil
+  }
+
+  /// Cuts the unassigned leaves by pace among the workers that are idle and those that will soon be, and gives the idle
+  /// ones theirs.
+  package mutating func dispatch(at now: Instant) {
+    guard !isOver, var work, !work.unassigned.isEmpty else { return }
+    // A worker that was given up may have finished them after all.
+    work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
+    let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
+    let sharers = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
+      .sorted { $0.value.number < $1.value.number }
+    let quotas = quotas(of: leafCount, for: sharers.map(\.value), in: work)
+    for (quota, (peer, member)) in zip(quotas, sharers) where quota > 0 && member.state == .idle {
+      guard let range = work.unassigned.first else { break }
+      let leaves = range.prefix(quota)
+      work.unassigned[0] = range.dropFirst(leaves.count)
+      if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
+      assign(leaves, of: work, to: peer, at: now)
+      work.transfers += 1 + members[peer]!.owed.count
+    }
+    self.work = work
+  }
+
+  /// How many of the unassigned leaves each of `sharers` gets, in their order: by pace, or a single node each where pushing
+  /// fewer nodes saves more time than cuts of less even size cost.
+  ///
+  /// Nodes are up to twice as large as others, and so are paces where the network takes most of the time; who is slower
+  /// than that gets less.
+  private func quotas(of leafCount: Int, for sharers: [Member], in work: Work) -> [Int] {
+    let paces = paces(of: sharers, in: work.task)
+    let even = shares(of: leafCount, weights: paces)
+    guard transferPace.isLong, work.task.isTraining, work.unassigned.count == 1 else { return even }
+    let computing = sharers.compactMap { $0.paces[true]?.secondsPerLeaf }
+    guard computing.count == sharers.count,
+      work.tree.pushes(of: work.unassigned[0], cutInto: even) > sharers.count,
+      let slowest = paces.min(), let fastest = paces.max(), fastest < 3 * slowest,
+      let nodes = work.tree.nodeShares(of: work.unassigned[0], for: sharers.count)
+    else { return even }
+    func seconds(_ shares: [Int]) -> Double {
+      let longest = zip(shares, computing).map { Double($0) * $1 }.max() ?? 0
+      return longest + transferPace.secondsPerTransfer
+        * Double(work.tree.pushes(of: work.unassigned[0], cutInto: shares))
+    }
+    return seconds(nodes) < seconds(even) ? nodes : even
+  }
+
+  package mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
+    for chunk in 0..<configuration.chunks.count { sendParameters(chunk, step: work.task.step, to: peer) }
+    members[peer]!.state = .busy
+    members[peer]!.task = work.task
+    members[peer]!.leaves = leaves
+    members[peer]!.owed = work.tree.maximalNodes(in: leaves)
+    members[peer]!.taskComputeSeconds = 0
+    members[peer]!.assigned = now
+    members[peer]!.lastProgress = now
+    members[peer]!.isLagging = false
+    let header = Header(
+      .assign, run: configuration.run, session: members[peer]!.session, step: UInt64(work.task.step),
+      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), task: work.task.isTraining ? .train : .evaluate)
+    actions.append(.send(header, .none, to: peer))
+  }
+
+  /// Sends a chunk of the parameters of `step`, unless the worker has it.
+  package mutating func sendParameters(_ chunk: Int, step: Int, to peer: Peer) {
+    guard let member = members[peer], member.chunkSteps[chunk] != step else { return }
+    members[peer]!.chunkSteps[chunk] = step
+    let header = Header(
+      .parameters, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
+      payloadLength: UInt64(configuration.chunks.byteCount(chunk)))
+    actions.append(.send(header, .parameters(chunk: chunk), to: peer))
+  }
+
+  /// Frees the leaves of `member` that are not summed yet.
+  package mutating func giveBack(_ member: Member) {
+    guard let work, member.task == work.task else { return }
+    self.work!.unassigned += unsummed(member.leaves, in: work)
+  }
+
+  /// The parts of `leaves` that are not summed yet.
+  private func unsummed(_ leaves: Range<Int>, in work: Work) -> [Range<Int>] {
+    guard !work.metricSums.nodes.isEmpty else { return [leaves] }
+    var ranges: [Range<Int>] = []
+    for leaf in leaves where !work.isSummed(leaf) {
+      if let last = ranges.last, last.upperBound == leaf {
+        ranges[ranges.count - 1] = last.lowerBound..<leaf + 1
+      } else {
+        ranges.append(leaf..<leaf + 1)
+      }
+    }
+    return ranges
+  }
+}

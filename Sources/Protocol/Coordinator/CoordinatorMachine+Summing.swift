@@ -1,0 +1,191 @@
+internal import Reduction
+
+/// Sums as they arrive: chunk by chunk up the tree, then a look whether they are finite and the update, then the next task.
+extension CoordinatorMachine {
+  /// The task and node that a message is about, or nil where it came too late to matter.
+  private mutating func node(of header: Header, from peer: Peer, at now: Instant) -> Node? {
+    guard let work, header.step == UInt64(work.task.step), (header.task == .train) == work.task.isTraining else {
+      // Late sums of a lagging worker; but nobody can be ahead of the coordinator.
+      if header.step > UInt64(step) { expel(peer, "it sent sums of step \(header.step), which has not begun", at: now) }
+      return nil
+    }
+    let leaves = header.leafRange
+    guard work.tree.contains(leaves) else {
+      expel(peer, "it sent a sum of the leaves \(leaves), which are no node of the step's tree", at: now)
+      return nil
+    }
+    return Node(leaves)
+  }
+
+  package mutating func push(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
+    guard let node = node(of: header, from: peer, at: now) else { return }
+    let chunk = Int(header.chunk)
+    guard work!.task.isTraining, chunk < configuration.chunks.count,
+      byteCount == configuration.chunks.byteCount(chunk)
+    else {
+      expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
+      return
+    }
+    members[peer]!.lastProgress = now
+    var inserted = node
+    var isPayload = true
+    while true {
+      let insertion = work!.sums[chunk].insert(inserted)
+      if case .covered = insertion { return }
+      work!.lastProgress = now
+      if isPayload { actions.append(.keep(node, chunk: chunk)) }
+      isPayload = false
+      switch insertion {
+      case .covered: return
+      case .kept(let replaced):
+        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
+        if inserted == work!.tree.root { actions.append(.check(chunk: chunk)) }
+        return
+      case .paired(let left, let right, let parent, let replaced):
+        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
+        actions.append(.combine(left: left, right: right, chunk: chunk))
+        inserted = parent
+      }
+    }
+  }
+
+  /// Updates a chunk whose root is there.
+  package mutating func update(_ chunk: Int) {
+    actions.append(
+      .update(
+        chunk: chunk, number: step + 1 - skippedSteps, examples: configuration.plan.positions(ofStep: step).count))
+  }
+
+  /// Sends an updated chunk on to those who wait for it.
+  package mutating func sendUpdated(_ chunk: Int) {
+    let plan = configuration.plan
+    let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
+    guard !isLast else { return }
+    // Only to those that have just done a part of this step, so that no more than two steps are ever on their way to a
+    // worker, these and those of its next leaves; the others get what they need with their next leaves.
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
+    where member.state == .idle && member.task == work!.task {
+      sendParameters(chunk, step: step + 1, to: peer)
+    }
+  }
+
+  /// A node's metrics follow its last chunk: the worker is done with that node.
+  package mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
+    settle(header, metrics, by: peer, at: now)
+    if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
+      if work!.metricSums.isComplete {
+        conclude(at: now)
+        return
+      }
+    }
+    dispatch(at: now)
+    takeOver(at: now)
+  }
+
+  /// Takes a node off what a worker owes; one that owes nothing more is idle.
+  private mutating func settle(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
+    guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
+      (header.task == .train) == task.isTraining
+    else { return }
+    let leaves = header.leafRange
+    member.owed.removeAll { $0.leaves == leaves }
+    member.taskComputeSeconds += metrics.computeSeconds
+    member.lastProgress = now
+    if member.owed.isEmpty && member.state == .busy {
+      member.state = .idle
+      if member.isWarm {
+        member.paces[task.isTraining, default: Pace()].add(
+          leaves: member.leaves.count, seconds: now.seconds(since: member.assigned),
+          computing: member.computing(member.taskComputeSeconds, within: now.seconds(since: member.assigned)))
+      }
+      member.isWarm = true
+    }
+    members[peer] = member
+  }
+
+  private mutating func addMetrics(_ node: Node, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) -> Bool {
+    let examples = configuration.plan.positions(of: node.leaves, in: work!.task).count
+    guard metrics.examples == Int64(examples) else {
+      expel(peer, "it summed \(metrics.examples) examples in the leaves \(node), which have \(examples)", at: now)
+      return false
+    }
+    if let flaw = metrics.flaw {
+      guard isPlausible(flaw, in: node, of: work!) else {
+        expel(peer, "it found something that is not finite outside of the leaves \(node)", at: now)
+        return false
+      }
+      work!.finders[flaw] = work!.finders[flaw] ?? "worker \(members[peer]!.number) (\(members[peer]!.name))"
+      if configuration.onNonFinite == .stop { work!.isDoomed = true }
+    }
+    // In stop mode the gradient of a flaw is not pushed.
+    guard work!.isPushed(node) || work!.isDoomed && metrics.flaw != nil else {
+      expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
+      return false
+    }
+    members[peer]!.computeSeconds += metrics.computeSeconds
+    var (inserted, sum) = (node, metrics)
+    while true {
+      let insertion = work!.metricSums.insert(inserted)
+      if case .covered = insertion { return true }
+      work!.lastProgress = now
+      switch insertion {
+      case .covered: return true
+      case .kept(let replaced):
+        for old in replaced { work!.metrics[old] = nil }
+        work!.metrics[inserted] = sum
+        return true
+      case .paired(let left, let right, let parent, let replaced):
+        for old in replaced { work!.metrics[old] = nil }
+        sum =
+          inserted == left
+          ? sum + work!.metrics.removeValue(forKey: right)! : work!.metrics.removeValue(forKey: left)! + sum
+        inserted = parent
+      }
+    }
+  }
+
+  private func stepReport(_ work: Work, _ sum: NodeMetrics, isSkipped: Bool = false, at now: Instant) -> StepReport {
+    let computed = members.values.filter { $0.computeSeconds > 0 }.map {
+      (worker: $0.number, seconds: $0.computeSeconds)
+    }
+    let examples = Double(sum.examples)
+    return StepReport(
+      step: step, epoch: configuration.plan.epoch(ofStep: work.task.step) + 1, examples: Int(sum.examples),
+      loss: sum.loss / examples, accuracy: configuration.isClassification ? Double(sum.correct) / examples : nil,
+      isSkipped: isSkipped, seconds: now.seconds(since: work.start),
+      computeSeconds: computed.sorted { $0.worker < $1.worker })
+  }
+
+  package mutating func completeTask(isSkipped: Bool = false, at now: Instant) {
+    guard let work, let sum = work.metrics[work.tree.root] else { preconditionFailure("a task without its root") }
+    let plan = configuration.plan
+    let examples = Int(sum.examples)
+    let loss = sum.loss / Double(examples)
+    guard loss.isFinite || isSkipped else {
+      let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
+      end("the loss \(place) is \(loss): \(configuration.advice)", culprit: "loss")
+      return
+    }
+    switch work.task {
+    case .train(let done):
+      if isSkipped { skip(work, sum) } else { actions.append(.advance) }
+      step = done + 1
+      let seconds = now.seconds(since: work.start)
+      let longest = members.values.map { $0.computing($0.computeSeconds, within: seconds) }.max() ?? 0
+      transferPace.add(transfers: work.transfers, seconds: seconds - longest)
+      report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
+    case .evaluate:
+      let r2 = configuration.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
+      report(
+        .evaluation(
+          EvaluationReport(
+            step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1, examples: examples, loss: loss,
+            accuracy: configuration.isClassification ? Double(sum.correct) / Double(examples) : nil, r2: r2,
+            seconds: now.seconds(since: work.start))))
+    }
+    for peer in members.keys { members[peer]!.computeSeconds = 0 }
+    lastProgress = now
+    self.work = nil
+    if let task = next(after: work.task) { begin(task, at: now) } else { end(nil) }
+  }
+}

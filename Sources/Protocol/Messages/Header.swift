@@ -1,0 +1,187 @@
+/// The fixed header that starts every message. At most one payload frame follows it.
+///
+/// All fields are little-endian; the header is exactly 64 bytes.
+///
+/// | offset | size | field          | range     | meaning                                                          |
+/// | -----: | ---: | -------------- | --------- | ---------------------------------------------------------------- |
+/// |      0 |    4 | magic          |           | "LKST"                                                           |
+/// |      4 |    2 | version        |           | of the protocol; this and the two fields around it never move    |
+/// |      6 |    2 | kind           | 1…12      | ``MessageKind``                                                  |
+/// |      8 |    8 | run            | any       | the training run; 0 where the sender does not know it yet        |
+/// |     16 |    8 | session        | any       | one membership of one worker; 0 before WELCOME                   |
+/// |     24 |    8 | step           | 0…2⁴⁸     | steps done, updated or skipped, before what the message is about |
+/// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
+/// |     36 |    4 | node end       | any       | one past its last leaf                                           |
+/// |     40 |    4 | chunk          | any       | which range of the parameter vector                              |
+/// |     44 |    4 | task           | 0…2       | ``TaskKind``: what the step's leaves are, training or evaluation |
+/// |     48 |    8 | payload length | 0…2⁴⁰     | bytes in the frame that follows; 0 for none                      |
+/// |     56 |    8 | place          | 0…2¹⁶     | 0, or in place of a payload 1 + the index of the vector in the   |
+/// |        |      |                |           | sender's shared memory; in ASSIGN 1: gradients may stay there    |
+///
+/// ASSIGN, PUSH and METRICS name a task and at least one leaf, and PUSH's task is training. A header outside of these
+/// ranges is refused when it is decoded; that leaves, chunk, place and payload length fit the job, where it is handled.
+package struct Header: Equatable, Sendable {
+  /// The protocol version that this code speaks.
+  package static let protocolVersion: UInt16 = 5
+  /// How many bytes an encoded header has.
+  package static let size = 64
+  /// Steps that a message can be about.
+  package static let steps: ClosedRange<UInt64> = 0...1 << 48
+  package static let payloadLengths: ClosedRange<UInt64> = 0...1 << 40
+  package static let places: ClosedRange<UInt64> = 0...1 << 16
+  /// The bytes that every header begins with.
+  package static let firstBytes = Array("LKST".utf8)
+  package static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
+
+  /// What the message says.
+  package var kind: MessageKind
+  /// The training run.
+  package var run: UInt64
+  /// One membership of one worker.
+  package var session: UInt64
+  /// How many steps, updated or skipped, the parameters had that the message is about.
+  package var step: UInt64
+  /// A range of leaves: an assignment, or a tree node.
+  package var leaves: Range<UInt32>
+  /// Which range of the parameter vector.
+  package var chunk: UInt32
+  /// What the leaves are.
+  package var task: TaskKind
+  /// Bytes in the payload frame.
+  package var payloadLength: UInt64
+  /// Where the payload is instead, in memory that both sides have mapped; 0 for no such place.
+  package var place: UInt64
+
+  /// A header; what a kind has no use for stays zero.
+  package init(
+    _ kind: MessageKind, run: UInt64 = 0, session: UInt64 = 0, step: UInt64 = 0, leaves: Range<UInt32> = 0..<0,
+    chunk: UInt32 = 0, task: TaskKind = .none, payloadLength: UInt64 = 0, place: UInt64 = 0
+  ) {
+    self.kind = kind
+    self.run = run
+    self.session = session
+    self.step = step
+    self.leaves = leaves
+    self.chunk = chunk
+    self.task = task
+    self.payloadLength = payloadLength
+    self.place = place
+  }
+
+  /// Writes the header's 64 bytes.
+  package func encode(into bytes: UnsafeMutableRawBufferPointer) {
+    precondition(bytes.count == Header.size)
+    func put(_ value: some FixedWidthInteger, at offset: Int) {
+      bytes.storeBytes(of: value.littleEndian, toByteOffset: offset, as: type(of: value))
+    }
+    put(Header.magic, at: 0)
+    put(Header.protocolVersion, at: 4)
+    put(kind.rawValue, at: 6)
+    put(run, at: 8)
+    put(session, at: 16)
+    put(step, at: 24)
+    put(leaves.lowerBound, at: 32)
+    put(leaves.upperBound, at: 36)
+    put(chunk, at: 40)
+    put(task.rawValue, at: 44)
+    put(payloadLength, at: 48)
+    put(place, at: 56)
+  }
+
+  /// The header's 64 bytes.
+  package var encoded: [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in
+      encode(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Header.size]))
+      count = Header.size
+    }
+  }
+
+  /// Reads a header.
+  ///
+  /// - Throws: ``WireError`` where `bytes` are not exactly a header of this protocol version.
+  package init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
+    func get<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value {
+      Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+    guard bytes.count >= 8, get(UInt32.self, at: 0) == Header.magic else { throw .notLockstep(bytes: bytes.count) }
+    let version = get(UInt16.self, at: 4)
+    guard version == Header.protocolVersion else { throw .version(version) }
+    guard bytes.count == Header.size else { throw .headerLength(bytes.count) }
+    let rawKind = get(UInt16.self, at: 6)
+    guard let kind = MessageKind(rawValue: rawKind) else { throw .unknownKind(rawKind) }
+    let rawTask = get(UInt32.self, at: 44)
+    guard let task = TaskKind(rawValue: rawTask) else { throw .unknownTask(rawTask) }
+    let (start, end) = (get(UInt32.self, at: 32), get(UInt32.self, at: 36))
+    guard start <= end else { throw .reversedLeaves(start, end) }
+    if kind.isAboutLeaves {
+      guard start < end else { throw .noLeaves(kind) }
+      guard task == .train || task == .evaluate && kind != .push else { throw .wrongTask(task, kind) }
+    }
+    self.init(
+      kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16),
+      step: try Header.steps.checked(get(UInt64.self, at: 24), "step"), leaves: start..<end,
+      chunk: get(UInt32.self, at: 40), task: task,
+      payloadLength: try Header.payloadLengths.checked(get(UInt64.self, at: 48), "payload length"),
+      place: try Header.places.checked(get(UInt64.self, at: 56), "place"))
+  }
+}
+
+extension Header {
+  /// The leaves, as they are counted elsewhere.
+  package var leafRange: Range<Int> { Int(leaves.lowerBound)..<Int(leaves.upperBound) }
+}
+
+/// What a message says. Worker to coordinator and back, in the order of a worker's life.
+package enum MessageKind: UInt16, Sendable, CaseIterable {
+  /// Worker: who it is (JSON).
+  case hello = 1
+  /// Coordinator: the job, and the worker's session (JSON).
+  case welcome = 2
+  /// Worker: its data's fingerprint, its model's layout and the bits that it computes (JSON); it can compute from now on.
+  case ready = 3
+  /// Coordinator: why the worker can't take part (JSON). The last message of a session.
+  case refuse = 4
+  /// Coordinator: one chunk of the parameters of `step` (float32).
+  case parameters = 5
+  /// Coordinator: compute `leaves` of `step`.
+  case assign = 6
+  /// Worker: one chunk of a node's gradient sum (float32).
+  case push = 7
+  /// Worker: a node's ``NodeMetrics``; follows the node's last push. In stop mode a gradient with a flaw is not pushed.
+  case metrics = 8
+  /// Either: are you there?
+  case ping = 9
+  /// Either: yes.
+  case pong = 10
+  /// Coordinator: the run has ended; goodbye. Worker: it leaves, and why (JSON).
+  case goodbye = 11
+  /// Coordinator: the session of this header is over, or was another process's; the worker may say hello again.
+  case lost = 12
+}
+
+extension MessageKind {
+  /// Whether the header must name leaves and what they are.
+  package var isAboutLeaves: Bool { self == .assign || self == .push || self == .metrics }
+}
+
+extension ClosedRange {
+  /// `value`, a number called `name` that a peer has sent.
+  ///
+  /// - Throws: ``WireError/outOfRange(_:value:range:)`` where it is outside of the range.
+  package func checked(_ value: Bound, _ name: String) throws(WireError) -> Bound {
+    guard contains(value) else {
+      throw .outOfRange(name, value: "\(value)", range: "\(lowerBound) to \(upperBound)")
+    }
+    return value
+  }
+}
+
+/// What a step's leaves are.
+package enum TaskKind: UInt32, Sendable {
+  /// The message is not about leaves.
+  case none = 0
+  /// Micro-batches of the training part, whose gradients are summed.
+  case train = 1
+  /// Slices of the test part, of which only metrics are summed.
+  case evaluate = 2
+}

@@ -1,0 +1,58 @@
+/// What a worker computes, proven by its bits, and what it computes with.
+///
+/// Machines whose bits differ give a run another result, depending on who computes what, so a run has workers of one
+/// digest. All else is for people: it explains why two digests differ. No text is longer than 200 bytes.
+package struct Numerics: Codable, Equatable, Sendable {
+  /// The digest of the loss and gradient of the first micro-batch of step 0 at the initial parameters.
+  package var digest: String
+  /// The CPU's name.
+  package var processor: String
+  /// The instruction set that the matrix library's kernels are chosen for.
+  package var instructionSet: String
+  /// The matrix library and its version.
+  package var library: String
+  /// How the program was compiled: `debug` or `release`.
+  package var build: String
+
+  package func check() throws(WireError) {
+    for text in [digest, processor, instructionSet, library, build] {
+      _ = try (0...200).checked(text.utf8.count, "length of a text")
+    }
+  }
+
+  /// Such as `AVX2, oneDNN 2.6.3, release build, AMD EPYC`.
+  package var description: String { "\(instructionSet), \(library), \(build) build, \(processor)" }
+
+  /// In what it differs from `other`, as far as that is known; nil where it is not.
+  package func difference(from other: Numerics) -> String? {
+    let properties = [
+      ("instruction set", instructionSet, other.instructionSet), ("library", library, other.library),
+      ("build", build, other.build), ("processor", processor, other.processor),
+    ]
+    let differing = properties.filter { $0.1 != $0.2 }.map { "\($0.0) \($0.1), not \($0.2)" }
+    return differing.isEmpty ? nil : differing.joined(separator: "; ")
+  }
+
+  /// The instruction sets that `DNNL_MAX_CPU_ISA` can name, each after those that have fewer instructions.
+  private static let instructionSets = [
+    "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "AVX512_CORE_AMX",
+  ]
+
+  /// The instruction set that both could be limited to; nil where that is not known.
+  package func commonInstructionSet(with other: Numerics) -> String? {
+    let known = Numerics.instructionSets
+    guard let mine = known.firstIndex(of: instructionSet), let theirs = known.firstIndex(of: other.instructionSet)
+    else { return nil }
+    return known[min(mine, theirs)]
+  }
+
+  package init(
+    digest: String, processor: String, instructionSet: String, library: String, build: String
+  ) {
+    self.digest = digest
+    self.processor = processor
+    self.instructionSet = instructionSet
+    self.library = library
+    self.build = build
+  }
+}

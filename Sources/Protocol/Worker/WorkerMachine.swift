@@ -1,0 +1,365 @@
+package import Reduction
+
+/// A worker's decisions: events in, actions out. No socket, no clock, no bulk data.
+///
+/// Where it loses its coordinator, it drops its work and says hello again; its data stays loaded.
+///
+/// It says hello, loads what the job asks for, and computes what it is assigned: pieces on compute threads, sums of
+/// siblings as they come together, each of the assignment's maximal nodes pushed as soon as it is whole.
+package struct WorkerMachine {
+  package enum Event {
+    case started
+    case received(Header, Content)
+    case malformed(WireError)
+    /// The data and the model are there.
+    case loaded(Ready, StepPlan, ChunkLayout)
+    /// They are not, and why.
+    case loadFailed(String)
+    /// A node's gradient, or for an evaluation its metrics alone, is computed.
+    case computed(Node, NodeMetrics)
+    /// Two siblings' gradients are added; the last tensor of which the sum has a value that is not finite.
+    case combined(Node, nonFinite: Int?)
+    case tick
+    /// A handshake with what is at the coordinator's address has failed, and what that means.
+    case handshakeFailed(String)
+    /// The worker must end now, and why.
+    case failed(String)
+  }
+
+  package enum Content {
+    case none
+    case welcome(Welcome)
+    /// Nil where the run is complete.
+    case reason(String?)
+    /// So many bytes of parameters, which the driver holds.
+    case parameters(byteCount: Int)
+  }
+
+  package enum Action {
+    case send(Header, Body)
+    case load(Welcome)
+    /// The parameters just received are this chunk's.
+    case store(chunk: Int)
+    case compute(Node, StepTask)
+    /// Add right's gradient to left's; the result is the gradient of the node over both.
+    case combine(left: Node, right: Node)
+    /// The node's gradient is not needed any more once what is being sent of it is gone.
+    case release(Node)
+    /// What is computed, or queued to be, is not needed any more. Each is still answered.
+    case cancel
+    /// The worker is done; nil for success.
+    case end(failure: String?)
+  }
+
+  package enum Body {
+    case none
+    case hello
+    case ready(Ready)
+    case reason(String)
+    /// A chunk of a node's gradient.
+    case gradient(Node, chunk: Int)
+    case metrics(NodeMetrics)
+  }
+
+  private enum State {
+    /// HELLO is sent.
+    case connecting(since: Instant)
+    /// The job is here; what an earlier session has begun is not over yet.
+    case draining(Welcome)
+    /// The job is here; its data is being loaded.
+    case loading
+    /// Ready for an assignment, or at work on one.
+    case ready(Prepared)
+    case over
+  }
+
+  private struct Prepared {
+    package let plan: StepPlan
+    package let chunks: ChunkLayout
+    /// The step of the parameters at hand, a chunk each; −1 for none.
+    package var chunkSteps: [Int]
+    package var work: Work?
+  }
+
+  private struct Work {
+    package let task: StepTask
+    package var sums: PartialSums
+    package var metrics: [Node: NodeMetrics] = [:]
+    /// The assignment's maximal nodes that are not pushed yet.
+    package var owed: Set<Node>
+  }
+
+  private let address: String
+  private let threads: Int
+  private let limits: Limits
+  private var state = State.over
+  private var run: UInt64 = 0
+  private var session: UInt64 = 0
+  private var onNonFinite = NonFinitePolicy.stop
+  /// What is loaded, or being loaded.
+  private var welcome: Welcome?
+  private var loaded: (ready: Ready, plan: StepPlan, chunks: ChunkLayout)?
+  /// Loads, nodes and sums that have been begun and not answered.
+  private var outstanding = 0
+  /// Since when it has had no session, where it had one before.
+  private var lostSince: Instant?
+  /// What was wrong with the last handshake that failed since there was a session.
+  private var obstacle: String?
+  private var lastHello = Instant(nanoseconds: 0)
+  private var lastHeard = Instant(nanoseconds: 0)
+  private var lastPing = Instant(nanoseconds: 0)
+  private var lastTick = Instant(nanoseconds: 0)
+  private var actions: [Action] = []
+
+  /// A worker of `threads` compute threads that connects to `address`, which is for errors here.
+  package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
+    self.address = address
+    self.threads = threads
+    self.limits = limits
+  }
+
+  package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
+    actions.removeAll(keepingCapacity: true)
+    if case .started = event {
+      state = .connecting(since: now)
+      lastTick = now
+      hello(at: now)
+      return actions
+    }
+    if case .over = state { return [] }
+    switch event {
+    case .loaded, .loadFailed, .computed, .combined: outstanding -= 1
+    case .started, .received, .malformed, .tick, .handshakeFailed, .failed: break
+    }
+    switch event {
+    case .started: break
+    case .received(let header, let content): receive(header, content, at: now)
+    case .malformed(.version(let version)):
+      fail(
+        "the coordinator at \(address) speaks protocol version \(version), and this worker \(Header.protocolVersion): install the same version on both machines"
+      )
+    case .malformed(let error): fail("the peer at \(address) is no coordinator: it sent \(error)")
+    case .loaded(let ready, let plan, let chunks):
+      loaded = (ready, plan, chunks)
+      if case .loading = state { getReady() }
+    case .loadFailed(let reason), .failed(let reason): leave(reason)
+    case .computed(let node, let metrics): add(node, metrics)
+    case .combined(let node, let tensor): combined(node, nonFinite: tensor)
+    case .handshakeFailed(let reason): obstacle = reason
+    case .tick: tick(at: now)
+    }
+    if case .draining(let welcome) = state, outstanding == 0 { load(welcome) }
+    outstanding += actions.count { action in
+      switch action {
+      case .load, .compute, .combine: true
+      case .send, .store, .release, .cancel, .end: false
+      }
+    }
+    return actions
+  }
+
+  private mutating func hello(at now: Instant) {
+    (run, session) = (0, 0)
+    lastHello = now
+    send(.hello, .hello)
+  }
+
+  /// Drops all work and says hello again, to the same coordinator or another at its address.
+  private mutating func lose(_ reason: String, at now: Instant) {
+    guard limits.reconnect > 0 else {
+      fail(reason)
+      return
+    }
+    lostSince = lostSince ?? now
+    state = .connecting(since: now)
+    lastHeard = now
+    actions.append(.cancel)
+    hello(at: now)
+  }
+
+  /// Takes a job, once nothing of an earlier session is under way: what is loaded is used again if it is the same.
+  private mutating func load(_ welcome: Welcome) {
+    state = .loading
+    if welcome == self.welcome, loaded != nil {
+      getReady()
+      return
+    }
+    self.welcome = welcome
+    loaded = nil
+    actions.append(.load(welcome))
+  }
+
+  private mutating func getReady() {
+    guard let loaded else { preconditionFailure("a worker that has loaded nothing cannot be ready") }
+    lostSince = nil
+    state = .ready(
+      Prepared(
+        plan: loaded.plan, chunks: loaded.chunks, chunkSteps: Array(repeating: -1, count: loaded.chunks.count)))
+    send(.ready, .ready(loaded.ready))
+  }
+
+  private mutating func send(_ kind: MessageKind, _ body: Body = .none) {
+    actions.append(.send(Header(kind, run: run, session: session), body))
+  }
+
+  private mutating func fail(_ reason: String) {
+    state = .over
+    actions.append(.end(failure: reason))
+  }
+
+  /// Tells the coordinator why before it ends.
+  private mutating func leave(_ reason: String) {
+    send(.goodbye, .reason(reason))
+    fail(reason)
+  }
+
+  private mutating func receive(_ header: Header, _ content: Content, at now: Instant) {
+    lastHeard = now
+    switch (header.kind, content, state) {
+    case (.refuse, .reason(let reason), _):
+      fail("the coordinator at \(address) refused this worker: \(reason ?? "it did not say why")")
+    case (.welcome, .welcome(let welcome), .connecting):
+      obstacle = nil
+      (run, session, onNonFinite) = (header.run, header.session, welcome.onNonFinite)
+      state = .draining(welcome)
+    case (.lost, _, _) where header.run == run && header.session == session && session != 0:
+      lose("the coordinator at \(address) has given this worker's session up", at: now)
+    case _ where header.run != run || header.session != session: break  // meant for an earlier session
+    case (.ping, _, _): send(.pong)
+    case (.pong, _, _): break
+    case (.goodbye, .reason(let reason), _):
+      state = .over
+      send(.goodbye, .reason("the run is over"))
+      actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
+    case (.parameters, .parameters(let byteCount), .ready(var prepared)):
+      state = .over  // so that `prepared` is the only copy
+      let chunk = Int(header.chunk)
+      guard prepared.work == nil, chunk < prepared.chunks.count, byteCount == prepared.chunks.byteCount(chunk) else {
+        leave("the coordinator sent \(byteCount) bytes as chunk \(chunk) of the parameters at the wrong time or size")
+        return
+      }
+      prepared.chunkSteps[chunk] = Int(truncatingIfNeeded: header.step)
+      state = .ready(prepared)
+      actions.append(.store(chunk: chunk))
+    case (.assign, _, .ready(var prepared)):
+      state = .over
+      guard begin(header, &prepared) else {
+        leave("the coordinator assigned leaves \(header.leaves) of step \(header.step), which cannot be computed now")
+        return
+      }
+      state = .ready(prepared)
+    default: leave("the coordinator sent an unexpected \(header.kind) message")
+    }
+  }
+
+  private mutating func begin(_ header: Header, _ prepared: inout Prepared) -> Bool {
+    guard prepared.work == nil, let step = Int(exactly: header.step), prepared.chunkSteps.allSatisfy({ $0 == step })
+    else {
+      return false
+    }
+    let task: StepTask
+    switch header.task {
+    case .train where step < prepared.plan.totalSteps: task = .train(step: step)
+    case .evaluate where prepared.plan.testCount > 0: task = .evaluate(step: step)
+    default: return false
+    }
+    let tree = prepared.plan.tree(task)
+    let leaves = header.leafRange
+    guard !leaves.isEmpty, leaves.upperBound <= tree.leafCount else { return false }
+    prepared.work = Work(task: task, sums: PartialSums(tree), owed: Set(tree.maximalNodes(in: leaves)))
+    let rows = prepared.plan.positions(of: 0..<1, in: task).count
+    for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows) {
+      actions.append(.compute(piece, task))
+    }
+    return true
+  }
+
+  /// A node is whole: it is pushed, or waits for its sibling.
+  private mutating func add(_ node: Node, _ metrics: NodeMetrics) {
+    guard case .ready(var prepared) = state, var work = prepared.work else {
+      // Of a session that is over.
+      actions.append(.release(node))
+      return
+    }
+    state = .over
+    work.metrics[node] = metrics
+    if work.owed.remove(node) != nil {
+      push(node, metrics, of: work, prepared.chunks)
+    } else if case .paired(let left, let right, let parent, _) = work.sums.insert(node) {
+      work.metrics[parent] = work.metrics.removeValue(forKey: left)! + work.metrics.removeValue(forKey: right)!
+      if work.task.isTraining {
+        actions.append(.combine(left: left, right: right))
+      } else {
+        prepared.work = work
+        state = .ready(prepared)
+        add(parent, work.metrics[parent]!)
+        return
+      }
+    }
+    prepared.work = work.owed.isEmpty ? nil : work
+    state = .ready(prepared)
+  }
+
+  private mutating func combined(_ node: Node, nonFinite tensor: Int?) {
+    guard case .ready(let prepared) = state, var metrics = prepared.work?.metrics[node] else {
+      actions.append(.release(node))
+      return
+    }
+    if let tensor, metrics.flaw == nil { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
+    add(node, metrics)
+  }
+
+  private mutating func push(_ node: Node, _ metrics: NodeMetrics, of work: Work, _ chunks: ChunkLayout) {
+    func header(_ kind: MessageKind, chunk: Int, payloadLength: Int) -> Header {
+      Header(
+        kind, run: run, session: session, step: UInt64(work.task.step), leaves: UInt32(node.start)..<UInt32(node.end),
+        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate, payloadLength: UInt64(payloadLength))
+    }
+    if work.task.isTraining {
+      // A run that is to stop must not update anything with a gradient that is not finite.
+      let isPushed = metrics.flaw == nil || onNonFinite == .skip
+      for chunk in 0..<chunks.count where isPushed {
+        let push = header(.push, chunk: chunk, payloadLength: chunks.byteCount(chunk))
+        actions.append(.send(push, .gradient(node, chunk: chunk)))
+      }
+      actions.append(.release(node))
+    }
+    actions.append(.send(header(.metrics, chunk: 0, payloadLength: NodeMetrics.size), .metrics(metrics)))
+  }
+
+  private mutating func tick(at now: Instant) {
+    let pause = now.seconds(since: lastTick)
+    lastTick = now
+    if pause > limits.silence, case .connecting(let since) = state {
+      // This process was stopped; what was said meanwhile may not be read yet.
+      state = .connecting(since: min(now, since.advanced(by: pause)))
+    }
+    if case .connecting(let since) = state {
+      if let lostSince, now.seconds(since: lostSince) > limits.reconnect {
+        fail(
+          "the coordinator at \(address) has been gone for \(Int(limits.reconnect)) s (--reconnect-timeout): \(obstacle ?? "it has ended or cannot be reached")"
+        )
+      } else if lostSince == nil && now.seconds(since: since) > limits.connect {
+        fail(
+          obstacle.map { "the coordinator at \(address) cannot be joined, after \(Int(limits.connect)) s: \($0)" }
+            ?? "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
+            + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
+      } else if now.seconds(since: lastHello) > limits.silence {
+        // The first one may have gone to a coordinator that was about to end.
+        hello(at: now)
+      }
+      return
+    }
+    guard now.seconds(since: lastHeard) <= limits.silence else {
+      lose(
+        "the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached",
+        at: now)
+      return
+    }
+    // Answers to the coordinator's pings are not enough: those may stand behind parameters on a slow link.
+    if now.seconds(since: lastPing) >= limits.ping {
+      lastPing = now
+      send(.ping)
+    }
+  }
+}

@@ -1,0 +1,218 @@
+/// Curves over two axes, as SVG. Curves that lie exactly on each other are drawn as one whose colours alternate.
+package struct LineChart: Sendable {
+  /// What readers who cannot see it are told.
+  package var title: String
+  /// Across.
+  package var xAxis: Axis
+  /// Up.
+  package var yAxis: Axis
+  /// The curves.
+  package var series: [Series]
+  /// Thin dotted curves to hold the others against, each named in the legend once.
+  package var guides: [Series]
+
+  /// A chart.
+  package init(_ title: String, x: Axis, y: Axis, _ series: [Series], guides: [Series] = []) {
+    self.title = title
+    (xAxis, yAxis) = (x, y)
+    self.series = series
+    self.guides = guides
+  }
+
+  /// The drawing, higher by what a legend of several rows needs. Its colours come from ``ChartStyle/styleSheet``.
+  package func svg(width: Double = 560, height: Double = 340) -> Markup {
+    let legend = Legend(entries, width: width - 20)
+    let height = height + max(0, legend.height - Legend.rowHeight)
+    let labels = yAxis.ticks.map { ChartStyle.width($0.label) }.max() ?? 0
+    let frame = Frame(
+      left: labels + 34, top: legend.height + 14, right: width - 18, bottom: height - 44, x: xAxis, y: yAxis)
+    let parts =
+      [legend.drawing(x: 10, y: 4)] + frame.grid(width: width, height: height)
+      + guides.map { .element("path", ["class": "guide", "d": path($0.points, frame)]) } + curves(frame)
+      + frame.axes()
+    return drawing(title, width: width, height: height, parts)
+  }
+
+  private var entries: [Legend.Entry] {
+    var names: Set<String> = []
+    let guides = guides.filter { names.insert($0.label).inserted }
+    return series.map { .curve($0) } + guides.map { .guide($0.label) }
+  }
+
+  private func curves(_ frame: Frame) -> [Markup] {
+    Series.coinciding(series).flatMap { group -> [Markup] in
+      group.enumerated().flatMap { position, index in
+        let one = series[index]
+        let style = "stroke:\(ChartStyle.variable(one.color))" + one.line.style(position, of: group.count)
+        var parts: [Markup] = [
+          .element(
+            "path", ["class": "curve", "style": style, "d": path(one.points, frame)],
+            [.element("title", [:], one.label)])
+        ]
+        let dots = one.points.compactMap(frame.place)
+        // A single point has no line to be seen by; those of equal curves belong to none of them.
+        if (one.hasDots || dots.count == 1) && position == group.count - 1 {
+          let style = group.count > 1 ? nil : "fill:\(ChartStyle.variable(one.color))"
+          parts += dots.map { dot in
+            .element(
+              "circle",
+              [
+                "class": group.count > 1 ? "shared" : nil, "cx": coordinate(dot.x), "cy": coordinate(dot.y), "r": "3.5",
+                "style": style,
+              ])
+          }
+        }
+        return parts
+      }
+    }
+  }
+
+  private func path(_ points: [Point], _ frame: Frame) -> String {
+    var path = ""
+    var isOpen = false
+    for point in points {
+      guard let place = frame.place(point) else {
+        isOpen = false
+        continue
+      }
+      path += "\(isOpen ? "L" : "M")\(coordinate(place.x)) \(coordinate(place.y))"
+      isOpen = true
+    }
+    return path.isEmpty ? "M0 0" : path
+  }
+}
+
+/// An SVG element with its accessible name; one that is a document of its own says how large it is.
+func drawing(
+  _ title: String, width: Double, height: Double, isDocument: Bool = false, _ parts: [Markup]
+) -> Markup {
+  .element(
+    "svg",
+    [
+      "xmlns": "http://www.w3.org/2000/svg", "class": "chart", "role": "img", "aria-label": title,
+      "viewBox": "0 0 \(coordinate(width)) \(coordinate(height))",
+      "width": isDocument ? coordinate(width) : nil, "height": isDocument ? coordinate(height) : nil,
+    ],
+    parts)
+}
+
+/// Where a chart's values are drawn.
+struct Frame {
+  var left: Double
+  var top: Double
+  var right: Double
+  var bottom: Double
+  var x: Axis
+  var y: Axis
+
+  /// The place of a point; nil where it has none.
+  func place(_ point: Point) -> Point? {
+    guard let across = x.position(point.x), let up = y.position(point.y) else { return nil }
+    return Point(left + across * (right - left), bottom - up * (bottom - top))
+  }
+
+  /// Grid lines, tick labels and axis titles.
+  func grid(width: Double, height: Double, hasLines: Bool = true) -> [Markup] {
+    var parts: [Markup] = []
+    for tick in y.ticks {
+      let up = bottom - (y.position(tick.value) ?? 0) * (bottom - top)
+      if hasLines { parts.append(line("grid", left, up, right, up)) }
+      parts.append(text(tick.label, left - 7, up + 4, anchor: "end"))
+    }
+    for tick in x.ticks {
+      let across = left + (x.position(tick.value) ?? 0) * (right - left)
+      if hasLines { parts.append(line("grid", across, top, across, bottom)) }
+      parts.append(text(tick.label, across, bottom + 17, anchor: "middle"))
+    }
+    parts.append(text(x.title, (left + right) / 2, bottom + 36, anchor: "middle", class: "dim"))
+    let middle = coordinate((top + bottom) / 2)
+    parts.append(
+      .element(
+        "text", ["class": "dim", "text-anchor": "middle", "transform": "translate(15 \(middle)) rotate(-90)"], y.title))
+    return parts
+  }
+
+  /// The two axes themselves.
+  func axes() -> [Markup] {
+    [line("axis", left, bottom, right, bottom), line("axis", left, top, left, bottom)]
+  }
+}
+
+func line(_ style: String, _ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double) -> Markup {
+  .element(
+    "line",
+    ["class": style, "x1": coordinate(x1), "y1": coordinate(y1), "x2": coordinate(x2), "y2": coordinate(y2)])
+}
+
+func text(_ text: String, _ x: Double, _ y: Double, anchor: String = "start", class style: String? = nil) -> Markup {
+  .element("text", ["class": style, "x": coordinate(x), "y": coordinate(y), "text-anchor": anchor], text)
+}
+
+/// Names and samples above a chart, in as many rows as they need.
+struct Legend {
+  enum Entry {
+    case curve(Series)
+    case guide(String)
+    case area(String, color: Int)
+
+    var label: String {
+      switch self {
+      case .curve(let series): series.label
+      case .guide(let label), .area(let label, _): label
+      }
+    }
+  }
+
+  static let rowHeight = 18.0
+
+  private let placed: [(entry: Entry, label: String, x: Double, row: Int)]
+  /// With the room below it.
+  let height: Double
+
+  init(_ entries: [Entry], width: Double) {
+    let labels = entries.map { shortened($0.label, to: 48) }
+    let lengths = labels.map { 30 + ChartStyle.width($0) + 12 }
+    let longest = lengths.max() ?? 1
+    // In columns, unless one row takes them all as they are.
+    let columns = lengths.reduce(0, +) <= width + 12 ? max(entries.count, 1) : max(1, Int((width + 12) / longest))
+    let isOneRow = columns >= entries.count
+    placed = entries.indices.map { index in
+      let x = isOneRow ? lengths[..<index].reduce(0, +) : Double(index % columns) * longest
+      return (entries[index], labels[index], x, index / columns)
+    }
+    height = Double((entries.count + columns - 1) / columns) * Legend.rowHeight
+  }
+
+  func drawing(x: Double, y: Double) -> Markup {
+    .element(
+      "g", ["transform": "translate(\(coordinate(x)) \(coordinate(y)))"],
+      placed.flatMap { item -> [Markup] in
+        let middle = (Double(item.row) + 0.5) * Legend.rowHeight
+        var sample: Markup
+        switch item.entry {
+        case .curve(let series):
+          sample = .element(
+            "line",
+            [
+              "style": "stroke:\(ChartStyle.variable(series.color));stroke-width:3\(series.line.style())",
+              "x1": coordinate(item.x),
+              "x2": coordinate(item.x + 22), "y1": coordinate(middle), "y2": coordinate(middle),
+            ])
+        case .guide: sample = line("guide", item.x, middle, item.x + 22, middle)
+        case .area(_, let color):
+          sample = rectangle(item.x + 6, middle - 6, 12, 12, color: color)
+        }
+        return [sample, text(item.label, item.x + 28, middle + 4)]
+      })
+  }
+}
+
+func rectangle(_ x: Double, _ y: Double, _ width: Double, _ height: Double, color: Int, title: String? = nil) -> Markup
+{
+  .element(
+    "rect",
+    [
+      "x": coordinate(x), "y": coordinate(y), "width": coordinate(width), "height": coordinate(height),
+      "style": "fill:\(ChartStyle.variable(color))",
+    ], title.map { [.element("title", [:], $0)] } ?? [])
+}

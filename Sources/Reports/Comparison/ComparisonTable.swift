@@ -1,0 +1,162 @@
+internal import Foundation
+internal import Optimizers
+package import Runs
+
+/// A comparison as a table, a row a run: for readers, and as CSV for programs.
+package struct ComparisonTable: Equatable, Sendable {
+  /// A column's title, and whether its texts stand at the left.
+  package struct Column: Equatable, Sendable {
+    package var title: String
+    package var isText = false
+  }
+
+  package private(set) var columns: [Column]
+  package private(set) var rows: [[String]]
+  /// What the figures mean, a sentence or two a line.
+  package private(set) var notes: [String]
+  /// Why runs failed, a line a run.
+  package private(set) var failures: [String]
+
+  package init(columns: [Column], rows: [[String]], notes: [String]) {
+    (self.columns, self.rows, self.notes, failures) = (columns, rows, notes, [])
+  }
+
+  package init(_ comparison: Comparison) {
+    let runs = comparison.runs
+    let namesOptimizer = runs.contains { $0.configuration.namesOptimizer }
+    let namesThreads = runs.contains { $0.configuration.namesThreads }
+    let scalesLearningRate = runs.contains { $0.configuration.learningRateFactor != 1 }
+    columns = []
+    if namesOptimizer { columns.append(Column(title: "optimizer", isText: true)) }
+    if namesOptimizer { columns.append(Column(title: "state bytes")) }
+    columns.append(Column(title: "workers"))
+    if namesThreads { columns.append(Column(title: "threads")) }
+    columns.append(Column(title: "batch"))
+    if scalesLearningRate { columns.append(Column(title: "learning rate")) }
+    columns.append(Column(title: comparison.hasTestPart ? "test loss" : "train loss"))
+    columns += comparison.scoreTitle.map { [Column(title: $0)] } ?? []
+    columns += ["wall time", "examples/s", "speed-up", "effi- ciency", "equal bits"].map { Column(title: $0) }
+    rows = runs.indices.map { index in
+      let run = runs[index]
+      var row: [String] = []
+      if namesOptimizer { row.append(run.configuration.optimizer ?? "") }
+      if namesOptimizer { row.append("\(run.stateBytesPerParameter)") }
+      row.append(grouped(run.configuration.workers))
+      if namesThreads { row.append(grouped(run.configuration.threads)) }
+      row.append(grouped(run.job.batchSize))
+      if scalesLearningRate { row.append(String(format: "%.4g", run.job.optimizer.learningRate)) }
+      let summary = run.isCompleted ? run.summary : nil
+      row.append((comparison.hasTestPart ? summary?.testLoss : summary?.trainLoss).map(format) ?? "–")
+      if comparison.scoreTitle != nil { row.append(summary.flatMap(comparison.score).map(format) ?? "–") }
+      row.append((summary?.seconds).map(duration) ?? "–")
+      row.append((run.isCompleted ? run.history?.examplesASecond : nil).map { grouped(Int($0.rounded())) } ?? "–")
+      row.append(comparison.speedUp(index).map { String(format: "%.2f×", $0) } ?? "–")
+      row.append(comparison.efficiency(index).map { String(format: "%.0f %%", 100 * $0) } ?? "–")
+      switch run.outcome {
+      case .completed: row.append(comparison.isEqual(index).map { $0 ? "yes" : "NO" } ?? "–")
+      case .failed: row.append("failed")
+      case .notRun: row.append("not run")
+      }
+      return row
+    }
+    notes = [
+      "Wall time runs from the first worker's joining to the end, evaluations included.",
+      "Examples/s: examples trained over the steps' time alone. Speed-up: its ratio to the first run"
+        + (namesOptimizer ? " of the same optimizer." : "."),
+      namesThreads
+        ? "Efficiency: speed-up over the ratio of compute threads (workers × threads)."
+        : "Efficiency: speed-up over the ratio of workers.",
+      "Equal bits: whether the parameters after every epoch, and the last ones, are those of the first run of the same "
+        + "job; – where no other run has that job.",
+    ]
+    if namesOptimizer { notes.append("State bytes: what the coordinator holds for each parameter beside it.") }
+    notes += comparison.notes.map { $0 + "." }
+    failures = runs.compactMap { run in run.error.map { "\(run.configuration.label) failed: \(oneLine($0))" } }
+  }
+
+  /// For a terminal: titles in two lines where they have two words, columns two spaces apart.
+  package var lines: [String] {
+    let titles = columns.map { column in
+      let words = column.title.split(separator: " ", maxSplits: 1).map(String.init)
+      return words.count > 1 ? words : ["", column.title]
+    }
+    let cells = [titles.map { $0[0] }, titles.map { $0[1] }] + rows
+    let widths = columns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
+    func line(_ cells: [String]) -> String {
+      let padded = zip(columns, zip(cells, widths)).map { column, cell in
+        let space = String(repeating: " ", count: cell.1 - cell.0.count)
+        return column.isText ? cell.0 + space : space + cell.0
+      }
+      let text = padded.joined(separator: "  ")
+      return String(text.reversed().drop { $0 == " " }.reversed())
+    }
+    let rule = String(repeating: "─", count: widths.reduce(2 * (widths.count - 1), +))
+    return cells[..<2].map(line) + [rule] + cells[2...].map(line)
+  }
+
+  /// Title of a column as one line of text.
+  package static func plain(_ title: String) -> String { title.replacing("effi- ciency", with: "efficiency") }
+}
+
+extension Comparison {
+  /// What the score of a run is; nil where it has none.
+  package var scoreTitle: String? {
+    if hasTestPart { return isClassification ? "test accuracy" : "test R²" }
+    return isClassification ? "train accuracy" : nil
+  }
+
+  package func score(_ summary: RunSummary) -> Double? {
+    hasTestPart ? summary.testAccuracy ?? summary.testR2 : summary.trainAccuracy
+  }
+
+  /// The table for programs: a row a run, numbers with a point and without units, empty where there is none.
+  package var csv: String {
+    let titles = [
+      "name", "optimizer", "workers", "threads", "batch_size", "micro_batches", "learning_rate", "status", "train_loss",
+      "train_accuracy", "test_loss", "test_accuracy", "test_r2", "seconds", "examples_per_second", "speed_up",
+      "efficiency", "equal", "state_bytes_per_parameter", "loss_at_equal_steps", "rank_at_equal_steps",
+      "loss_at_equal_time", "rank_at_equal_time", "parameters_sha256", "folder", "error",
+    ]
+    let ranking = Ranking(self)
+    func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+    let rows = runs.indices.map { index in
+      let (run, summary) = (runs[index], runs[index].summary)
+      let start = [
+        run.configuration.name, run.job.optimizer.name, "\(run.configuration.workers)", "\(run.configuration.threads)",
+        "\(run.job.batchSize)", "\(run.job.microBatches)", "\(run.job.optimizer.learningRate)", run.status,
+      ]
+      let figures = [
+        summary?.trainLoss, summary?.trainAccuracy, summary?.testLoss, summary?.testAccuracy, summary?.testR2,
+        summary?.seconds, run.history?.examplesASecond, speedUp(index), efficiency(index),
+      ]
+      let place = ranking?.rows.first { $0.optimizer == run.job.optimizer.name }
+      let middle = [
+        isEqual(index).map { $0 ? "yes" : "no" } ?? "", "\(run.stateBytesPerParameter)", text(place?.lossAtEqualSteps),
+        place?.rankAtEqualSteps.map { "\($0)" } ?? "", text(place?.lossAtEqualTime),
+        place?.rankAtEqualTime.map { "\($0)" } ?? "",
+      ]
+      let end = [summary?.parametersSHA256 ?? "", run.folder, run.error ?? ""]
+      return start + figures.map(text) + middle + end
+    }
+    return ([titles] + rows).map { $0.map(Comparison.csvField).joined(separator: ",") + "\n" }.joined()
+  }
+
+  /// A field by RFC 4180.
+  private static func csvField(_ text: String) -> String {
+    let needsQuotes = text.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) }
+    return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+  }
+}
+
+extension Comparison.Run {
+  /// One word for programs.
+  package var status: String {
+    switch outcome {
+    case .notRun: "not run"
+    case .completed: "completed"
+    case .failed: "failed"
+    }
+  }
+
+  package var error: String? { if case .failed(let reason) = outcome { reason } else { nil } }
+}

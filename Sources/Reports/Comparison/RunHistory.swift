@@ -1,0 +1,123 @@
+package import Protocol
+package import Runs
+
+/// What a comparison shows of a run: its loss in few points, its epochs, and where its steps' time went.
+package struct RunHistory: Equatable, Sendable {
+  /// The means over some steps that follow each other.
+  package struct CurvePoint: Equatable, Codable, Sendable {
+    package var step: Double
+    /// Since the first worker joined.
+    package var seconds: Double
+    package var loss: Double
+  }
+
+  /// An epoch's end, or the run's within an epoch.
+  package struct Epoch: Equatable, Codable, Sendable {
+    package var epoch: Int
+    package var step: Int
+    package var parametersSHA256: String
+    package var trainLoss: Double?
+    package var trainAccuracy: Double?
+    package var testLoss: Double?
+    package var testAccuracy: Double?
+    package var testR2: Double?
+  }
+
+  /// Points of a curve, at most.
+  package static let curvePoints = 300
+
+  package private(set) var epochs: [Epoch] = []
+  package private(set) var steps = 0
+  package private(set) var examples = 0
+  /// Steps that make one point of the curve; doubles whenever there are too many points.
+  package private(set) var stepsAPoint = 1
+  private var points: [CurvePoint] = []
+  private var open = (count: 0, sum: CurvePoint(step: 0, seconds: 0, loss: 0))
+  private var times = TimeSplit()
+  private var threads: [Int: Int] = [:]
+
+  package init() {}
+
+  package static func == (left: RunHistory, right: RunHistory) -> Bool {
+    left.curve == right.curve && left.epochs == right.epochs && left.times == right.times
+  }
+
+  /// The loss over steps and time; the last point is perhaps of fewer steps.
+  package var curve: [CurvePoint] { open.count > 0 ? points + [mean(open.sum, Double(open.count))] : points }
+
+  /// Points of a curve among those of several optimizers, at most: they would hide each other with more.
+  package static let smoothedPoints = 60
+
+  /// How many points of the curve make one of the smoothed one.
+  package var pointsASmoothedPoint: Int {
+    max(1, (curve.count + RunHistory.smoothedPoints - 1) / RunHistory.smoothedPoints)
+  }
+
+  /// The curve in fewer points, each a mean; the first is perhaps of fewer points.
+  package var smoothedCurve: [CurvePoint] {
+    let (curve, size) = (curve, pointsASmoothedPoint)
+    let first = curve.count % size
+    let starts = (first > 0 ? [0] : []) + Array(stride(from: first, to: curve.count, by: size))
+    return zip(starts, starts.dropFirst() + [curve.count]).map { start, end in
+      let sum = curve[start..<end].reduce(into: CurvePoint(step: 0, seconds: 0, loss: 0)) { sum, point in
+        sum.step += point.step
+        sum.seconds += point.seconds
+        sum.loss += point.loss
+      }
+      return mean(sum, Double(end - start))
+    }
+  }
+
+  /// The mean over the steps; nil without any.
+  package var timesAStep: TimeSplit? { steps > 0 ? times / steps : nil }
+
+  /// Trained examples over the steps' time, evaluations left out.
+  package var examplesASecond: Double? { times.total > 0 ? Double(examples) / times.total : nil }
+
+  /// Takes in an event that came so long after the first worker joined.
+  package mutating func add(_ event: TrainingEvent, at seconds: Double) {
+    switch event {
+    case .workerJoined(_, let number, let count, _): threads[number] = count
+    case .step(let report):
+      steps += 1
+      examples += report.examples
+      times += TimeSplit(report, threads: threads)
+      open.count += 1
+      open.sum.step += Double(report.step)
+      open.sum.seconds += seconds
+      open.sum.loss += report.loss
+      if open.count == stepsAPoint { closePoint() }
+    case .evaluation(let report):
+      guard let last = epochs.indices.last, epochs[last].step == report.step else { return }
+      epochs[last].testLoss = report.loss
+      epochs[last].testAccuracy = report.accuracy
+      epochs[last].testR2 = report.r2.flatMap { $0.isFinite ? $0 : nil }
+    case .workerLeft, .waiting, .otherNumerics, .warning: break
+    }
+  }
+
+  /// Takes in what the parameters are at an epoch's end, or the run's; its evaluation comes after it.
+  package mutating func endEpoch(_ summary: RunSummary, parametersSHA256: String) {
+    epochs.append(
+      Epoch(
+        epoch: summary.epochs, step: summary.steps, parametersSHA256: parametersSHA256, trainLoss: summary.trainLoss,
+        trainAccuracy: summary.trainAccuracy))
+  }
+
+  private mutating func closePoint() {
+    points.append(mean(open.sum, Double(open.count)))
+    open = (0, CurvePoint(step: 0, seconds: 0, loss: 0))
+    guard points.count == RunHistory.curvePoints else { return }
+    points = stride(from: 0, to: points.count, by: 2).map { index in
+      let (left, right) = (points[index], points[index + 1])
+      let sum = CurvePoint(
+        step: left.step + right.step, seconds: left.seconds + right.seconds, loss: left.loss + right.loss)
+      return mean(sum, 2)
+    }
+    stepsAPoint *= 2
+  }
+
+  private func mean(_ sum: CurvePoint, _ count: Double) -> CurvePoint {
+    CurvePoint(step: sum.step / count, seconds: sum.seconds / count, loss: sum.loss / count)
+  }
+}

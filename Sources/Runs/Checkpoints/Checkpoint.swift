@@ -1,0 +1,190 @@
+internal import Crypto
+internal import Files
+internal import Foundation
+package import Kernels
+package import Models
+internal import Optimizers
+internal import Schema
+
+/// A run between two steps: all that is needed to go on with the same bits.
+///
+/// On disk it is a folder:
+///
+/// | file | what |
+/// | --- | --- |
+/// | `model.safetensors` | the parameters, as a run leaves them in the end |
+/// | `optimizer.safetensors` | each slot's tensors, named `slot/tensor`; absent where the rule has no slots |
+/// | `state.json` | ``CheckpointState`` |
+/// | `SHA256SUMS` | the digests of the others, as `sha256sum --check` reads them; written last |
+package struct Checkpoint: Sendable {
+  /// What is not a vector.
+  package var state: CheckpointState
+  /// The parameters. Not to be changed any more.
+  package let parameters: FloatBuffer
+  /// The optimizer's slots, one after the other.
+  package let slots: FloatBuffer
+
+  /// The parameters' file.
+  package static let modelName = "model.safetensors"
+  /// The slots' file.
+  package static let optimizerName = "optimizer.safetensors"
+  /// The file of what is no vector.
+  package static let stateName = "state.json"
+  static let sumsName = "SHA256SUMS"
+
+  init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
+    self.state = state
+    self.parameters = parameters
+    self.slots = slots
+  }
+
+  /// The layout of the slots' vector.
+  static func layout(of slots: [String], _ model: ParameterLayout) -> ParameterLayout {
+    var layout = ParameterLayout()
+    for slot in slots {
+      for tensor in model.tensors {
+        layout.append("\(slot)/\(tensor.name)", shape: tensor.shape, savedTransposed: tensor.isSavedTransposed)
+      }
+    }
+    return layout
+  }
+
+  /// Writes the checkpoint as the folder `path`, whole or not at all. A folder that is there is replaced.
+  func write(to path: String, of prepared: PreparedJob) throws {
+    let temporary = FilePath(path).beside(".\(FilePath(path).name).tmp")
+    try? FileManager.default.removeItem(atPath: temporary)
+    guard mkdir(temporary, 0o777) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
+    var isWritten = false
+    defer { if !isWritten { try? FileManager.default.removeItem(atPath: temporary) } }
+    var state = state
+    state.parametersSHA256 = Runs.parametersSHA256(parameters.values)
+    state.isFinite = parameters.values.areFinite && slots.values.areFinite
+    try ModelFile.write(parameters.values, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
+    var names = [Checkpoint.modelName]
+    if slots.count > 0 {
+      let layout = Checkpoint.layout(of: try prepared.optimizer().slots, prepared.model.layout)
+      try Safetensors.write(
+        slots.values, layout: layout, metadata: ["format": "pt"], to: "\(temporary)/\(Checkpoint.optimizerName)")
+      names.append(Checkpoint.optimizerName)
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(try encoder.encode(state), to: "\(temporary)/\(Checkpoint.stateName)")
+    names.append(Checkpoint.stateName)
+    let sums = try names.map { "\(try Checkpoint.digest(of: "\(temporary)/\($0)"))  \($0)\n" }
+    try AtomicFile.write(sums.joined(), to: "\(temporary)/\(Checkpoint.sumsName)")
+    try replaceFolder(at: path, with: temporary)
+    isWritten = true
+  }
+
+  /// What the folder at `path` is called while another takes its place.
+  static func replacedPath(of path: String) -> String {
+    FilePath(path).beside(".\(FilePath(path).name).old")
+  }
+
+  /// Reads the checkpoint at `path`, every byte checked against its digest.
+  ///
+  /// - Throws: an error that names the file and what is wrong with it.
+  package init(path: String, models: [ModelFactory]) throws {
+    // Names the format before a digest that this format may not have.
+    state = try Checkpoint.state(at: path)
+    let sums = try Checkpoint.sums(at: path)
+    try Checkpoint.check(Checkpoint.stateName, at: path, sums)
+    try Checkpoint.check(Checkpoint.modelName, at: path, sums)
+    let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
+    parameters = file.parameters
+    let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).slots
+    let layout = Checkpoint.layout(of: names, file.model.layout)
+    slots = FloatBuffer(count: layout.count)
+    if layout.count > 0 {
+      try Checkpoint.check(Checkpoint.optimizerName, at: path, sums)
+      try Safetensors.File(path: "\(path)/\(Checkpoint.optimizerName)").read(into: slots.all, layout: layout)
+    }
+  }
+
+  /// Reads `state.json` alone.
+  package static func state(at path: String) throws -> CheckpointState {
+    let file = "\(path)/\(stateName)"
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw FileError("\(path) is no checkpoint: it has no readable \(stateName)")
+    }
+    do {
+      let state = try JSONDecoder().decode(CheckpointState.self, from: data)
+      guard state.format == CheckpointState.presentFormat else {
+        throw FileError(
+          "\(file) is of format \(state.format), where this program reads \(CheckpointState.presentFormat)")
+      }
+      if let contradiction = state.contradiction { throw FileError("\(file) is damaged: \(contradiction)") }
+      return state
+    } catch let error as FileError {
+      throw error
+    } catch {
+      throw FileError("\(file) cannot be read; it is damaged, or of another version")
+    }
+  }
+
+  /// What is wrong with the files of the checkpoint at `path`, a sentence each; none where it is whole.
+  package static func damage(at path: String) -> [String] {
+    func problem(_ check: () throws -> Void) -> String? {
+      do {
+        try check()
+        return nil
+      } catch {
+        return "\(error)"
+      }
+    }
+    var sums: [String: String] = [:]
+    if let problem = problem({ sums = try Checkpoint.sums(at: path) }) { return [problem] }
+    let names = [modelName, stateName] + sums.keys.filter { $0 == optimizerName }
+    return names.compactMap { name in problem { try check(name, at: path, sums) } }
+      + [problem { _ = try state(at: path) }].compactMap(\.self)
+  }
+
+  /// The digests by the files' names.
+  static func sums(at path: String) throws -> [String: String] {
+    guard let text = try? String(contentsOfFile: "\(path)/\(sumsName)", encoding: .utf8) else {
+      throw FileError("\(path) is torn or damaged: it has no readable \(sumsName)")
+    }
+    var sums: [String: String] = [:]
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+      guard parts.count == 2 else { throw FileError("\(path)/\(sumsName) is damaged") }
+      sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
+    }
+    return sums
+  }
+
+  /// Checks the file `name` in the checkpoint at `path`.
+  static func check(_ name: String, at path: String, _ sums: [String: String]) throws {
+    guard let expected = sums[name] else {
+      throw FileError("\(path)/\(sumsName) has no digest of \(name); the checkpoint is damaged")
+    }
+    guard try digest(of: "\(path)/\(name)") == expected else {
+      throw FileError("\(path)/\(name) is torn or damaged: its SHA-256 is not the one in \(sumsName)")
+    }
+  }
+
+  /// Takes 1 MiB, whatever the file's size: what is mapped would count as the process' memory.
+  private static func digest(of path: String) throws -> String {
+    do {
+      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      var hash = SHA256()
+      while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
+      return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    } catch {
+      throw FileError("\(path) cannot be read: \(error.localizedDescription)")
+    }
+  }
+}
+
+/// Gives the folder `temporary` the name `path`, and makes that durable.
+private func replaceFolder(at path: String, with temporary: String) throws {
+  let old = Checkpoint.replacedPath(of: path)
+  if FileManager.default.fileExists(atPath: path) {
+    try? FileManager.default.removeItem(atPath: old)
+    guard rename(path, old) == 0 else { throw FileError.system("cannot replace the checkpoint \(path)") }
+  }
+  guard rename(temporary, path) == 0 else { throw FileError.system("cannot write the checkpoint \(path)") }
+  try sync(FilePath(path).folder)
+  try? FileManager.default.removeItem(atPath: old)
+}

@@ -1,0 +1,326 @@
+package import Datasets
+internal import Foundation
+internal import Kernels
+package import Models
+internal import Protocol
+internal import Reduction
+internal import Schema
+internal import Synchronization
+
+/// Proves of a model what ``Model`` asks of it, as far as examples can: a model that breaks its contract gives a run other
+/// bits with another number of workers.
+package struct ModelCheck {
+  /// One thing that a model must do.
+  package struct Finding: Sendable {
+    /// What was tried, as a sentence that is true of a good model.
+    package let claim: String
+    /// Why it is not true of this one; nil where it is.
+    package let problem: String?
+  }
+
+  /// What was tried, in order.
+  package let findings: [Finding]
+
+  /// Tries the model of `prepared` on the first examples of `data`, at its initial parameters.
+  ///
+  /// - Throws: what making the model a second time throws.
+  package init(_ prepared: PreparedJob, _ data: LoadedData, models: [ModelFactory]) throws {
+    let second = try models.make(prepared.job.model, prepared.job.modelRequest(data))
+    func findings<M: Model>(_ model: M) -> [Finding] { Trial(model, prepared, data).findings(second) }
+    self.findings = findings(prepared.model)
+  }
+}
+
+/// A model on one batch.
+private struct Trial<M: Model> {
+  private typealias Finding = ModelCheck.Finding
+
+  private let model: M
+  private let prepared: PreparedJob
+  private let data: LoadedData
+  private let parameters: FloatBuffer
+  private let count: Int
+  private let place: Batch.Place
+  /// Uneven ones, of which the last is a single example where there are enough.
+  private let microBatches: [Range<Int>]
+
+  /// Has another bit pattern than any NaN that a computation gives.
+  private let unwritten = Float(bitPattern: 0x7FD5_A5A5)
+
+  init(_ model: M, _ prepared: PreparedJob, _ data: LoadedData) {
+    (self.model, self.prepared, self.data) = (model, prepared, data)
+    parameters = FloatBuffer(count: model.layout.count)
+    model.initialize(parameters.all, seed: prepared.job.seed)
+    let count = min(prepared.plan.trainCount, 23)
+    self.count = count
+    place = Batch.Place(seed: prepared.job.seed, step: 0, position: 0)
+    let cuts = [0, 9, 10, 16, 22, 23].filter { $0 < count } + [count]
+    microBatches = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
+  }
+
+  /// One way to compute the gradient.
+  private struct Result: Equatable {
+    let gradient: [UInt32]
+    let metrics: [[UInt64]]
+
+    init(_ gradient: FloatBuffer, _ metrics: [Metrics]) {
+      self.gradient = gradient.array.map(\.bitPattern)
+      self.metrics = metrics.map {
+        [$0.loss.bitPattern, UInt64(bitPattern: Int64($0.correct)), $0.squaredError.bitPattern]
+      }
+    }
+  }
+
+  /// One thread's memory.
+  private final class Memory {
+    var workspace: M.Workspace
+    var scratch = ScratchVectors()
+    let buffer: BatchBuffer
+
+    init(_ trial: Trial) {
+      workspace = trial.model.makeWorkspace()
+      buffer = BatchBuffer(trial.data.train, scaling: trial.prepared.scaling)
+    }
+  }
+
+  private func compute(
+    _ microBatches: [Range<Int>], filledWith value: Float, in memory: Memory, at parameters: FloatBuffer,
+    ready: (Range<Int>, MutableFloats) -> Void = { _, _ in }
+  ) -> (gradient: FloatBuffer, metrics: [Metrics]) {
+    let gradient = FloatBuffer(count: model.layout.count)
+    gradient.all.fill(value)
+    let first = microBatches[0].lowerBound
+    var place = place
+    place.position += first
+    let batch = memory.buffer.gather(first..<microBatches[microBatches.count - 1].upperBound, place: place)
+    let metrics = withExtendedLifetime(parameters) {
+      model.gradient(
+        of: batch, microBatches: microBatches.map { $0.lowerBound - first..<$0.upperBound - first },
+        at: parameters.values, into: gradient.all, using: &memory.workspace, scratch: &memory.scratch
+      ) { ready($0, gradient.all) }
+    }
+    return (gradient, metrics)
+  }
+
+  func findings(_ second: any Model) -> [ModelCheck.Finding] {
+    useOneThreadForMatrices()
+    let memory = Memory(self)
+    let (gradient, metrics) = compute(microBatches, filledWith: unwritten, in: memory, at: parameters)
+    let expected = Result(gradient, metrics)
+    let written = checkWritten(gradient)
+    var findings = [
+      Finding(claim: "made twice, it has the same tensors and initial parameters", problem: checkMaking(second)),
+      Finding(claim: "every value of the gradient is written", problem: written),
+      Finding(claim: "the loss and the gradient are finite", problem: checkFinite(gradient, metrics)),
+      Finding(claim: "the same micro-batches give the same bits again", problem: checkRepetition(expected, memory)),
+      Finding(claim: "two threads at once give the same bits", problem: checkThreads(expected)),
+      Finding(
+        claim: "micro-batches together give the bits of each alone, summed along the tree",
+        problem: checkAlone(expected, memory)),
+      Finding(
+        claim: "the ranges that are ready cover the gradient once, and are final", problem: checkReady(memory)),
+      Finding(claim: "evaluations give the same bits again", problem: checkEvaluation(memory)),
+    ]
+    // Differences of a gradient that is not there mean nothing.
+    if written == nil {
+      findings.append(
+        Finding(
+          claim: "the gradient is that of the loss, by finite differences",
+          problem: checkDifferences(gradient, memory)))
+    }
+    return findings
+  }
+
+  private func checkMaking(_ second: any Model) -> String? {
+    guard second.layout == model.layout else { return "its tensors are others the second time" }
+    let again = FloatBuffer(count: model.layout.count)
+    second.initialize(again.all, seed: prepared.job.seed)
+    return firstDifference(parameters.array.map(\.bitPattern), again.array.map(\.bitPattern)).map {
+      "the initial value of \(name(of: $0)) is another one the second time"
+    }
+  }
+
+  private func checkWritten(_ gradient: FloatBuffer) -> String? {
+    gradient.array.firstIndex { $0.bitPattern == unwritten.bitPattern }.map {
+      "\(name(of: $0)) is not written: what is left there from earlier would be summed"
+    }
+  }
+
+  private func checkFinite(_ gradient: FloatBuffer, _ metrics: [Metrics]) -> String? {
+    if let index = metrics.firstIndex(where: { !$0.loss.isFinite }) {
+      return "the loss of micro-batch \(index + 1) is \(metrics[index].loss)"
+    }
+    return gradient.array.firstIndex { !$0.isFinite }.map { "\(name(of: $0)) is \(gradient.array[$0])" }
+  }
+
+  private func checkRepetition(_ expected: Result, _ memory: Memory) -> String? {
+    // In memory that was used for something else, and in fresh memory.
+    _ = compute([0..<1], filledWith: 0, in: memory, at: parameters)
+    for (memory, which) in [(memory, "used"), (Memory(self), "fresh")] {
+      let (gradient, metrics) = compute(microBatches, filledWith: 1e30, in: memory, at: parameters)
+      if let difference = difference(expected, Result(gradient, metrics)) { return "in \(which) memory, \(difference)" }
+    }
+    return nil
+  }
+
+  private func checkThreads(_ expected: Result) -> String? {
+    let results = Mutex<[Result]>([])
+    let done = DispatchGroup()
+    let trial = UncheckedSendable(self)
+    for _ in 0..<2 {
+      done.enter()
+      let thread = Thread {
+        useOneThreadForMatrices()
+        let memory = Memory(trial.value)
+        for _ in 0..<3 {
+          let (gradient, metrics) = trial.value.compute(
+            trial.value.microBatches, filledWith: trial.value.unwritten, in: memory, at: trial.value.parameters)
+          let result = Result(gradient, metrics)
+          results.withLock { $0.append(result) }
+        }
+        done.leave()
+      }
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+    done.wait()
+    return results.withLock { $0.compactMap { difference(expected, $0) }.first }
+  }
+
+  private func checkAlone(_ expected: Result, _ memory: Memory) -> String? {
+    var sums = Array(repeating: FloatBuffer(count: 0), count: treeDepth(microBatches.count))
+    var metrics: [Metrics] = []
+    sumAlongTree(0..<microBatches.count) { index, depth in
+      let alone = compute([microBatches[index]], filledWith: unwritten, in: memory, at: parameters)
+      metrics += alone.metrics
+      sums[depth] = alone.gradient
+    } add: { depth in
+      let right = sums[depth + 1]
+      withExtendedLifetime(right) { accumulate(right.values, into: sums[depth].all) }
+    }
+    return difference(Result(sums[0], metrics), expected).map {
+      "together, \($0): does something of one micro-batch enter another, or are they not summed along the tree?"
+    }
+  }
+
+  private func checkReady(_ memory: Memory) -> String? {
+    var ranges: [(range: Range<Int>, values: [UInt32])] = []
+    var outside: Range<Int>?
+    let (gradient, _) = compute(microBatches, filledWith: unwritten, in: memory, at: parameters) { range, gradient in
+      guard range.lowerBound >= 0, range.upperBound <= gradient.count else {
+        outside = range
+        return
+      }
+      ranges.append((range, gradient[range].readOnly.array.map(\.bitPattern)))
+    }
+    if let outside { return "\(outside) is outside of the \(gradient.count) parameters" }
+    var end = 0
+    for (range, values) in ranges.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) where !range.isEmpty {
+      if range.lowerBound < end { return "\(name(of: range.lowerBound)) is ready twice" }
+      if range.lowerBound > end { return "\(name(of: end)) is never ready" }
+      if let index = firstDifference(values, gradient.values[range].array.map(\.bitPattern)) {
+        return "\(name(of: range.lowerBound + index)) is changed after it was ready"
+      }
+      end = range.upperBound
+    }
+    return end < gradient.count ? "\(name(of: end)) is never ready" : nil
+  }
+
+  private func checkEvaluation(_ memory: Memory) -> String? {
+    func evaluate(_ memory: Memory) -> Metrics {
+      model.evaluate(memory.buffer.gather(0..<count, place: place), at: parameters.values, using: &memory.workspace)
+    }
+    let (first, second, fresh) = (evaluate(memory), evaluate(memory), evaluate(Memory(self)))
+    guard first.loss.isFinite else { return "the loss is \(first.loss)" }
+    return first == second && first == fresh ? nil : "the losses are \(first.loss), \(second.loss) and \(fresh.loss)"
+  }
+
+  private func checkDifferences(_ gradient: FloatBuffer, _ memory: Memory) -> String? {
+    let slope = gradient.array.map(Double.init)
+    for (number, tensor) in model.layout.tensors.enumerated() {
+      let own = tensor.range
+      let random = FloatBuffer(count: own.count + 4)
+      Philox(seed: prepared.job.seed, stream: UInt64(number)).fillUniform(random.all, bound: 1)
+      let norm = own.reduce(0) { $0 + slope[$1] * slope[$1] }.squareRoot()
+      var directions: [(what: String, values: [Int: Double])] = []
+      if norm > 0 {
+        directions.append(("along its gradient", Dictionary(uniqueKeysWithValues: own.map { ($0, slope[$0] / norm) })))
+      }
+      let share = 1 / Double(own.count).squareRoot()
+      let signs = own.map { ($0, random.all[$0 - own.lowerBound] < 0 ? -share : share) }
+      directions.append(("along random signs", Dictionary(uniqueKeysWithValues: signs)))
+      let largest = own.max { abs(slope[$0]) < abs(slope[$1]) } ?? own.lowerBound
+      let others = (own.count..<own.count + 4).map {
+        own.lowerBound + min(Int((random.all[$0] + 1) / 2 * Float(own.count)), own.count - 1)
+      }
+      directions += ([largest] + others).map { ("at \(name(of: $0))", [$0: 1]) }
+      for (what, direction) in directions {
+        let expected = direction.reduce(0) { $0 + slope[$1.key] * $1.value }
+        guard let found = differenceQuotient(direction, near: expected, allowing: norm, memory) else { continue }
+        return "\(tensor.name), \(what): the loss rises by \(found) a unit, and the gradient says \(expected)"
+      }
+    }
+    return nil
+  }
+
+  /// The best of several difference quotients along a direction; nil where one of them is near enough.
+  ///
+  /// Losses are sums of float32 values, and may have kinks: no single distance is right for all models.
+  private func differenceQuotient(
+    _ direction: [Int: Double], near expected: Double, allowing norm: Double, _ memory: Memory
+  ) -> Double? {
+    var best = Double.infinity
+    for distance in [0.003, 0.01, 0.03, 0.1, 0.001, 0.0003] {
+      // Double, because what is added is rounded where it meets the parameter.
+      let moved = [1.0, -1.0].map { side -> (loss: Double, shift: Double) in
+        let values = FloatBuffer(parameters.array)
+        var shift = 0.0
+        for (index, share) in direction {
+          let before = Double(parameters.all[index])
+          values.all[index] = Float(before + side * distance * share)
+          shift += (Double(values.all[index]) - before) * share
+        }
+        let (_, metrics) = compute(microBatches, filledWith: 0, in: memory, at: values)
+        return (metrics.reduce(0) { $0 + $1.loss }, shift)
+      }
+      let length = moved[0].shift - moved[1].shift
+      guard length > 0 else { continue }
+      let quotient = (moved[0].loss - moved[1].loss) / length
+      // What float32's rounding of a loss can make of it.
+      let noise = 1e-6 * (abs(moved[0].loss) + abs(moved[1].loss)) / length
+      if abs(quotient - expected) <= 0.01 * max(abs(expected), abs(quotient)) + 1e-3 * norm + noise { return nil }
+      if abs(quotient - expected) < abs(best - expected) { best = quotient }
+    }
+    return best
+  }
+
+  private func difference(_ expected: Result, _ found: Result) -> String? {
+    if let index = firstDifference(expected.gradient, found.gradient) {
+      func value(_ result: Result) -> Float { Float(bitPattern: result.gradient[index]) }
+      return "\(name(of: index)) is \(value(found)) in place of \(value(expected))"
+    }
+    for (index, (left, right)) in zip(expected.metrics, found.metrics).enumerated() where left != right {
+      return "the loss of micro-batch \(index + 1) is \(Double(bitPattern: right[0])) in place of "
+        + "\(Double(bitPattern: left[0])), or its counts differ"
+    }
+    return expected.metrics.count == found.metrics.count
+      ? nil : "there are the metrics of \(found.metrics.count) micro-batches in place of \(expected.metrics.count)"
+  }
+
+  private func firstDifference(_ left: [UInt32], _ right: [UInt32]) -> Int? {
+    zip(left, right).enumerated().first { $0.element.0 != $0.element.1 }?.offset
+  }
+
+  /// Such as `0.weight[17]`.
+  private func name(of index: Int) -> String {
+    guard let tensor = model.layout.tensors.first(where: { $0.range.contains(index) }) else { return "value \(index)" }
+    return "\(tensor.name)[\(index - tensor.range.lowerBound)]"
+  }
+}
+
+/// A value that threads share which only read it.
+private struct UncheckedSendable<Value>: @unchecked Sendable {
+  let value: Value
+
+  init(_ value: Value) { self.value = value }
+}

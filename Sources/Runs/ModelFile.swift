@@ -1,0 +1,77 @@
+package import Datasets
+internal import Files
+internal import Foundation
+package import Kernels
+package import Models
+internal import Schema
+
+/// What a saved model says about itself, besides its tensors: enough to make it again and to feed it.
+///
+/// Stands as JSON under the key `lockstep` of the safetensors metadata.
+package struct ModelDescription: Codable, Equatable, Sendable {
+  /// The job that trained it.
+  package var job: Job
+  /// What it predicts.
+  package var target: Target
+  /// How many numbers describe an example; 0 without data.
+  package var inputs: Int
+  /// What was done to the features.
+  package var scaling: Scaling
+}
+
+/// A model with its parameters in a `.safetensors` file.
+package struct ModelFile {
+  private static let key = "lockstep"
+
+  /// What the file says about the model.
+  package let description: ModelDescription
+  /// The model, made again.
+  package let model: any Model
+  /// Its parameters, in the layout's order and orientation.
+  package let parameters: FloatBuffer
+
+  /// Writes `parameters` of a run's model to `path`, whole or not at all.
+  package static func write(_ parameters: Floats, of prepared: PreparedJob, to path: String) throws {
+    let description = ModelDescription(
+      job: prepared.job, target: prepared.target, inputs: prepared.featureCount, scaling: prepared.scaling)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let json = String(decoding: try encoder.encode(description), as: UTF8.self)
+    try Safetensors.write(
+      parameters, layout: prepared.model.layout, metadata: ["format": "pt", key: json], to: path)
+  }
+
+  /// What the file of a model says about it; nil where lockstep did not write it.
+  package static func description(in file: Safetensors.File) -> ModelDescription? {
+    file.metadata[key].flatMap { try? JSONDecoder().decode(ModelDescription.self, from: Data($0.utf8)) }
+  }
+
+  /// Reads the model at `path`, which must be of a kind in `models`.
+  package init(path: String, models: [ModelFactory]) throws {
+    let file = try Safetensors.File(path: path)
+    guard let json = file.metadata[ModelFile.key] else {
+      throw FileError(
+        "\(path) does not say which model it holds: it has no `\(ModelFile.key)` metadata, so lockstep did not write it"
+      )
+    }
+    do {
+      description = try JSONDecoder().decode(ModelDescription.self, from: Data(json.utf8))
+    } catch {
+      throw FileError("\(path): its `\(ModelFile.key)` metadata cannot be read; was it written by another version?")
+    }
+    let job = description.job
+    guard description.target == .nothing || (1...ModelRequest.mostOutputs).contains(description.target.outputs),
+      (description.target == .nothing) == job.source.isNone,
+      description.target.isClassification == (job.loss == .crossEntropy),
+      description.scaling.offset.count == description.inputs, description.scaling.factor.count == description.inputs
+    else { throw FileError("\(path): its `\(ModelFile.key)` metadata contradicts itself; the file is damaged") }
+    model = try models.make(
+      job.model,
+      ModelRequest(
+        arguments: "", inputs: description.inputs, target: description.target, activation: job.activation,
+        loss: job.loss, dropout: job.dropout))
+    try file.check(model.layout)
+    parameters = FloatBuffer(count: model.layout.count)
+    try file.read(into: parameters.all, layout: model.layout)
+  }
+}

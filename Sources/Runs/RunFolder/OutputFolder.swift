@@ -1,0 +1,53 @@
+internal import Files
+internal import Foundation
+
+/// A folder that one process at a time writes into.
+package final class OutputFolder {
+  /// Where it is.
+  package let path: String
+  /// Holds the folder's lock.
+  private let descriptor: Int32
+
+  /// Makes the folder, or takes the one that is there.
+  ///
+  /// - Parameters:
+  ///   - path: nil for a new one, `runs/<prefix><time>`.
+  ///   - prefix: before the time.
+  /// - Throws: an error that names the folder and the cause, or says that another process is writing into it.
+  package init(_ path: String?, prefix: String = "") throws {
+    self.path = try path ?? OutputFolder.makeNew(prefix)
+    do {
+      try makeFolders(self.path)
+    } catch {
+      throw FileError("--output \(self.path): \(error)")
+    }
+    let descriptor = open(self.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError.system("--output \(self.path): the folder cannot be opened") }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      throw FileError("--output \(self.path): another run is writing into this folder; choose another")
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// Makes `runs/<prefix><time>`, or the next name where another run has just made that.
+  private static func makeNew(_ prefix: String) throws -> String {
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.dateFormat = "yyyy-MM-dd-HHmmss"
+    let base = "runs/\(prefix)\(formatter.string(from: Date()))"
+    try makeFolders("runs")
+    for path in [base] + (2...1000).map({ "\(base)-\($0)" }) {
+      if mkdir(path, 0o777) == 0 {
+        try sync("runs")
+        return path
+      }
+      guard errno == EEXIST else {
+        throw FileError.system("the folder \(path) cannot be made; choose one with --output")
+      }
+    }
+    throw FileError("there are a thousand runs of this second already; choose a folder with --output")
+  }
+}

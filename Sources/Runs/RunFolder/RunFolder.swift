@@ -1,0 +1,161 @@
+internal import Cluster
+internal import Files
+internal import Foundation
+package import Kernels
+package import Protocol
+
+/// Whether two paths are one folder's.
+package func isSameFolder(_ left: String, _ right: String) -> Bool {
+  func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+  return real(left) == real(right)
+}
+
+/// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
+package final class RunFolder {
+  /// Where it is.
+  package var path: String { folder.path }
+  private let folder: OutputFolder
+  private let metrics: LineFile
+
+  /// Makes the folder and writes the job into it, before anything is computed.
+  ///
+  /// - Parameters:
+  ///   - path: nil for `runs/<time>`.
+  ///   - resumed: the run that goes on, and after which step; its metrics are kept up to there. Nil begins.
+  ///   - overwrites: whether another run that is there is replaced.
+  ///   - warn: hears what a user should know.
+  /// - Throws: ``JobError`` where another run is there that is not to be replaced, and an error that names the file where
+  ///   one cannot be read or written.
+  package init(
+    _ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil, overwrites: Bool,
+    warn: (String) -> Void
+  ) throws {
+    folder = try OutputFolder(path)
+    let path = folder.path
+    if !overwrites, resumed.map({ !isSameFolder($0.folder, path) }) ?? true { try RunFolder.refuseRun(at: path) }
+    // Read before anything is replaced.
+    let kept = try resumed.map {
+      try RunFolder.metrics("\($0.folder)/\(RunFolder.metricsName)", through: $0.step, warn)
+    }
+    RunFolder.removeResults(at: path)
+    try AtomicFile.write(
+      "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
+        + prepared.job.yaml(), to: "\(path)/job.yaml")
+    if let kept { try AtomicFile.write(kept, to: "\(path)/\(RunFolder.metricsName)") }
+    metrics = try LineFile(path: "\(path)/\(RunFolder.metricsName)", appending: resumed != nil)
+  }
+
+  private static let metricsName = "metrics.jsonl"
+
+  /// Refuses to replace a run.
+  ///
+  /// - Throws: ``JobError`` that says how the run in the folder `path` stands, and how to go on; nothing where there is none.
+  private static func refuseRun(at path: String) throws {
+    let names = ["job.yaml", metricsName, "model.safetensors", "summary.json", "checkpoints"]
+    guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else { return }
+    let summary = FileManager.default.contents(atPath: "\(path)/summary.json")
+      .flatMap { try? JSONDecoder().decode(RunSummary.self, from: $0) }
+    let saved = CheckpointStore(run: path).steps.first
+    let state =
+      switch (summary, saved) {
+      case (let summary?, _) where summary.status == "completed": "completed after \(summary.steps) steps"
+      case (let summary?, _): "failed after \(summary.steps) steps: \(summary.error ?? "it does not say why")"
+      case (nil, let step?): "was killed, and is saved up to step \(step)"
+      case (nil, nil): "was killed before it was saved"
+      }
+    throw JobError(
+      "--output \(path): there is a run already, which \(state); "
+        + (saved == nil ? "" : "go on with it by --resume \(shellQuoted(path)), ")
+        + "replace it by --overwrite, or choose another folder")
+  }
+
+  /// Removes what says how an earlier run ended.
+  package static func removeResults(at path: String) {
+    for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
+  }
+
+  /// The lines of the metrics file at `path` up to `step`. Those of later steps will be written anew, and a last line
+  /// without an end is what a kill has left of one.
+  ///
+  /// - Throws: ``FileError`` where the file is there and cannot be read.
+  private static func metrics(_ path: String, through step: Int, _ warn: (String) -> Void) throws -> Data {
+    struct Line: Decodable {
+      let step: Int
+    }
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      guard FileManager.default.fileExists(atPath: path) else {
+        if step > 0 { warn("\(path) is missing: the run's history begins with step \(step + 1)") }
+        return Data()
+      }
+      throw FileError(
+        "\(path) cannot be read, and the run's history would be lost: \(error.localizedDescription); "
+          + "mend that, or move the file away to go on without it")
+    }
+    var kept = Data()
+    var strange = 0
+    for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
+      guard line.endIndex < data.endIndex else { break }
+      if let line = try? JSONDecoder().decode(Line.self, from: line) {
+        guard line.step <= step else { continue }
+      } else {
+        strange += 1
+      }
+      kept += line + [UInt8(ascii: "\n")]
+    }
+    if strange > 0 { warn("\(path) has \(strange) lines that are no metrics; they are kept as they are") }
+    return kept
+  }
+
+  /// Appends an event's line to `metrics.jsonl`.
+  package func record(_ event: TrainingEvent) throws {
+    switch event {
+    case .step(let report):
+      let workers = report.computeSeconds.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",")
+      let skipped = report.isSkipped ? ",\"skipped\":true" : ""
+      try metrics.append(
+        "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
+          + "\"loss\":\(json(report.loss))\(skipped),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
+          + "\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),\"send_seconds\":\(json(report.sendSeconds))}")
+    case .evaluation(let report):
+      let score =
+        report.accuracy.map { ",\"test_accuracy\":\(json($0))" } ?? report.r2.map { ",\"test_r2\":\(json($0))" } ?? ""
+      try metrics.append(
+        "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
+          + "\"test_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
+      try metrics.flush()
+    case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: break
+    }
+  }
+
+  /// Writes the metrics so far, so that a checkpoint never knows of a step that they lack.
+  package func flush() throws { try metrics.flush() }
+
+  /// Appends the line of an epoch's end.
+  package func record(epoch: Int, step: Int, parametersSHA256: String) throws {
+    try metrics.append(
+      "{\"event\":\"epoch\",\"step\":\(step),\"epoch\":\(epoch),\"parameters_sha256\":\"\(parametersSHA256)\"}")
+  }
+
+  /// Appends the line of a checkpoint: for how many seconds the run was held to take it.
+  package func record(checkpointAfter step: Int, epoch: Int, pause: Double) throws {
+    try metrics.append(
+      "{\"event\":\"checkpoint\",\"step\":\(step),\"epoch\":\(epoch),\"pause_seconds\":\(json(pause))}")
+  }
+
+  private func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
+
+  /// Writes what a run leaves: the model where it succeeded, and the summary last.
+  package func finish(_ summary: RunSummary, model: (parameters: Floats, of: PreparedJob)?) throws {
+    try metrics.flush()
+    if let model {
+      try ModelFile.write(model.parameters, of: model.of, to: "\(path)/model.safetensors")
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try AtomicFile.write(
+      String(decoding: try encoder.encode(summary), as: UTF8.self) + "\n", to: "\(path)/summary.json")
+  }
+}

@@ -1,0 +1,1 @@
+../ProtocolTests/Answering.swift

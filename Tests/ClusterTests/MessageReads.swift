@@ -1,0 +1,263 @@
+import Kernels
+import Models
+import TestSupport
+import ZeroMQ
+
+@testable import Cluster
+@testable import Files
+@testable import Protocol
+@testable import Reduction
+@testable import Runs
+@testable import Schema
+
+/// A message as it goes over a socket: a header, and what follows it.
+struct RawMessage {
+  var header: [UInt8]
+  var payload: [UInt8]
+
+  /// The messages in `bytes`, one after the other; each payload is as long as its header says, or as there are bytes.
+  static func all(in bytes: [UInt8]) -> [RawMessage] {
+    var messages: [RawMessage] = []
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let header = rest.prefix(Header.size)
+      rest = rest.dropFirst(Header.size)
+      let length = header.dropFirst(48).prefix(8).reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+      let payload = rest.prefix(Int(clamping: length))
+      rest = rest.dropFirst(payload.count)
+      messages.append(RawMessage(header: Array(header), payload: Array(payload)))
+    }
+    return messages
+  }
+
+  /// The same message of another session and step.
+  func sent(in session: UInt64, at step: Int) -> RawMessage {
+    var message = self
+    withUnsafeBytes(of: session.littleEndian) { message.header.replaceSubrange(16..<24, with: $0) }
+    withUnsafeBytes(of: UInt64(step).littleEndian) { message.header.replaceSubrange(24..<32, with: $0) }
+    return message
+  }
+
+  /// Reads the message, as far as it can be read.
+  ///
+  /// - Throws: ``Excess`` where that takes more memory than it may.
+  fileprivate func read<Content>(
+    _ content: (Frames) throws(WireError) -> Content
+  ) throws -> Result<(Header, Content), WireError> {
+    let messages = [Message(header)] + (payload.isEmpty ? [] : [Message(payload)])
+    var result: Result<(Header, Content), WireError> = .failure(.frameCount(0))
+    let allocation = Allocation {
+      do throws(WireError) {
+        let frames = try Frames(messages[...], total: messages.count)
+        result = .success((frames.header, try content(frames)))
+      } catch {
+        result = .failure(error)
+      }
+    }
+    let kind = header.count > 6 ? MessageKind(rawValue: UInt16(header[6])) : nil
+    if [.hello, .welcome, .ready, .refuse, .goodbye].contains(kind) {
+      // Foundation's JSON takes 24 bytes a token before any value, in an array that grows by half.
+      try allocation.check(honest: payload.count, peak: 40, block: 25, constant: 1 << 15)
+    } else {
+      // The first read of a kind has the runtime make its types.
+      try allocation.check(honest: payload.count, peak: 2, block: 2, constant: 1 << 16)
+    }
+    return result
+  }
+}
+
+/// Reads bytes as what comes past the socket, which is of one size.
+///
+/// - Returns: whether they could be read.
+func readRecord(_ bytes: [UInt8]) -> Bool {
+  let record = (bytes + [UInt8](repeating: 0, count: RecordPipe.recordSize))[..<RecordPipe.recordSize]
+  return record.withUnsafeBytes { (try? Frames(record: $0)) != nil }
+}
+
+/// What both machines are at: a small run, whose next step never is the last.
+enum SmallRun {
+  static let run: UInt64 = 7
+  static let plan = StepPlan(trainCount: 8, testCount: 8, batchSize: 8, microBatches: 4, length: .steps(1_000_000))
+  static let chunks = ChunkLayout(parameterCount: 3, size: 2)
+  static let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+
+  /// The size of a chunk of vector `index` of memory that holds two vectors.
+  static func byteCount(shared index: Int, _ chunk: UInt32) -> Int {
+    index < 2 && chunk < chunks.count ? chunks.byteCount(Int(chunk)) : 0
+  }
+}
+
+/// A coordinator's decisions, and a worker that has joined and sends it whatever bytes.
+struct BesiegedCoordinator {
+  private(set) var machine = CoordinatorMachine(
+    CoordinatorMachine.Configuration(
+      run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data,
+      layout: SmallRun.ready.layout, awaitedWorkers: 0,
+      isClassification: true))
+  private var peer = CoordinatorMachine.Peer(id: 0)
+  /// Honest workers beside it, which compute at once what they are given.
+  private let others: ClosedRange<UInt64>?
+  /// What they have sent and is not read yet.
+  private var answers: [CoordinatorMachine.Event] = []
+  private var now = Instant(nanoseconds: 0)
+
+  /// The worker's session; nil where it has been sent away.
+  var session: UInt64? { machine.members[peer]?.session }
+
+  /// A run of the worker and of `others` besides.
+  init(others: Int = 0) {
+    self.others = others == 0 ? nil : UInt64.max - UInt64(others - 1)...UInt64.max
+    handle(.started)
+    for id in self.others.map(Array.init) ?? [] { join(CoordinatorMachine.Peer(id: id)) }
+    join()
+  }
+
+  /// Another worker joins, which sends the bytes from now on.
+  mutating func join() {
+    peer.id += 1
+    join(peer)
+  }
+
+  private mutating func join(_ peer: CoordinatorMachine.Peer) {
+    handle(.received(Header(.hello), .hello(Hello(name: "w\(peer.id)", threads: 1)), from: peer))
+    let header = Header(.ready, run: SmallRun.run, session: machine.members[peer]?.session ?? 0)
+    handle(.received(header, .ready(SmallRun.ready), from: peer))
+  }
+
+  /// Handles an event, and what honest workers answer to it.
+  private mutating func handle(_ event: CoordinatorMachine.Event) {
+    decide(event)
+    // A few, as they could else finish the run among themselves.
+    for _ in 0..<min(answers.count, 8) { decide(answers.removeFirst()) }
+  }
+
+  private mutating func decide(_ event: CoordinatorMachine.Event) {
+    for action in machine.handleAnswering(event, at: now) {
+      guard case .send(let header, _, let peer) = action, others?.contains(peer.id) == true else { continue }
+      var answer = header
+      switch header.kind {
+      case .ping:
+        answer.kind = .pong
+        answers.append(.received(answer, .none, from: peer))
+      case .assign: answers += computed(header, by: peer)
+      default: break
+      }
+    }
+  }
+
+  /// What an honest worker sends for its leaves, in order.
+  private func computed(_ assignment: Header, by peer: CoordinatorMachine.Peer) -> [CoordinatorMachine.Event] {
+    let step = Int(assignment.step)
+    let task = assignment.task == .train ? StepTask.train(step: step) : .evaluate(step: step)
+    return SmallRun.plan.tree(task).maximalNodes(in: assignment.leafRange).flatMap { node in
+      var header = assignment
+      header.leaves = UInt32(node.start)..<UInt32(node.end)
+      var events: [CoordinatorMachine.Event] = []
+      header.kind = .push
+      for chunk in 0..<(task.isTraining ? SmallRun.chunks.count : 0) {
+        header.chunk = UInt32(chunk)
+        events.append(.received(header, .gradient(byteCount: SmallRun.chunks.byteCount(chunk)), from: peer))
+      }
+      (header.kind, header.chunk) = (.metrics, 0)
+      let examples = SmallRun.plan.positions(of: node.leaves, in: task).count
+      return events + [.received(header, .metrics(NodeMetrics(examples: Int64(examples), loss: 1)), from: peer)]
+    }
+  }
+
+  /// Reads a message and handles it.
+  ///
+  /// - Returns: whether it could be read.
+  /// - Throws: ``Excess`` where that takes more memory than it may.
+  mutating func receive(_ message: RawMessage) throws -> Bool {
+    let result = try message.read { (frames) throws(WireError) in
+      let gradient = frames.header.kind == .push ? BesiegedCoordinator.gradient(of: frames) : nil
+      if let gradient, !gradient.values.areFinite { throw .notFinite }
+      return try CoordinatorMachine.Content(frames, gradient)
+    }
+    let event: CoordinatorMachine.Event
+    let isRead: Bool
+    switch result {
+    case .success((let header, let content)): (event, isRead) = (.received(header, content, from: peer), true)
+    case .failure(let error): (event, isRead) = (.malformed(error, from: peer), false)
+    }
+    let allocation = Allocation { handle(event) }
+    // Whatever numbers a header has, the machine does not grow by them.
+    try allocation.check(honest: message.payload.count, peak: 2, block: 2, constant: 1 << 16)
+    return isRead
+  }
+
+  private static func gradient(of frames: Frames) -> FloatBuffer? {
+    switch Payload(frames) {
+    case .frame(let message): return message.alignedFloats
+    case .shared(let index):
+      let byteCount = SmallRun.byteCount(shared: index, frames.header.chunk)
+      return byteCount == 0 ? nil : FloatBuffer(count: byteCount / MemoryLayout<Float>.size)
+    case nil: return nil
+    }
+  }
+
+  /// Lets time pass.
+  mutating func wait(_ seconds: Double) {
+    now = now.advanced(by: seconds)
+    handle(.tick)
+  }
+}
+
+/// A worker's decisions, and a coordinator that sends it whatever bytes.
+struct BesiegedWorker {
+  private var machine = WorkerMachine(address: "a")
+  private var now = Instant(nanoseconds: 0)
+  private(set) var isOver = false
+  /// Nodes that were to be computed.
+  private(set) var computed = 0
+
+  init(_ welcome: Welcome) {
+    handle(.started)
+    handle(.received(Header(.welcome, run: SmallRun.run, session: 1), .welcome(welcome)))
+  }
+
+  /// Reads a message and handles it.
+  ///
+  /// - Returns: whether it could be read.
+  /// - Throws: ``Excess`` where that takes more memory than it may.
+  mutating func receive(_ message: RawMessage) throws -> Bool {
+    let result = try message.read { (frames) throws(WireError) in
+      try WorkerMachine.Content(frames, byteCount: SmallRun.byteCount)
+    }
+    let event: WorkerMachine.Event
+    let isRead: Bool
+    switch result {
+    case .success((let header, let content)): (event, isRead) = (.received(header, content), true)
+    case .failure(let error): (event, isRead) = (.malformed(error), false)
+    }
+    let allocation = Allocation { handle(event) }
+    try allocation.check(honest: message.payload.count, peak: 2, block: 2, constant: 1 << 16)
+    return isRead
+  }
+
+  /// Handles an event as a driver does that computes at once.
+  private mutating func handle(_ event: WorkerMachine.Event) {
+    var events = [event]
+    while let event = events.popLast() {
+      for action in machine.handle(event, at: now) {
+        switch action {
+        case .load: events.append(.loaded(SmallRun.ready, SmallRun.plan, SmallRun.chunks))
+        case .compute(let node, let task):
+          precondition(node.start >= 0 && node.end <= SmallRun.plan.tree(task).leafCount, "\(node) of \(task)")
+          computed += 1
+          events.append(.computed(node, NodeMetrics(examples: 1)))
+        case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
+        case .store(let chunk): precondition(chunk < SmallRun.chunks.count, "chunk \(chunk)")
+        case .end: isOver = true
+        case .send, .release, .cancel: break
+        }
+      }
+    }
+  }
+
+  /// Lets time pass.
+  mutating func wait(_ seconds: Double) {
+    now = now.advanced(by: seconds)
+    handle(.tick)
+  }
+}

@@ -1,0 +1,1 @@
+../ProtocolTests/Welcome+Simulated.swift

@@ -1,0 +1,341 @@
+import Testing
+
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
+
+/// What the coordinator does with messages that no honest worker sends.
+@Suite struct CoordinatorMachineTests {
+  private typealias Peer = CoordinatorMachine.Peer
+  private let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
+  private let start = Instant(nanoseconds: 0)
+
+  private func machine(awaiting workers: Int = 0) -> CoordinatorMachine {
+    var machine = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 3, size: 2),
+        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers, isClassification: true))
+    _ = machine.handle(.started, at: start)
+    return machine
+  }
+
+  /// A worker that has joined; its session.
+  private func join(_ machine: inout CoordinatorMachine, _ peer: Peer, name: String = "w") -> UInt64 {
+    _ = machine.handle(.received(Header(.hello), .hello(Hello(name: name, threads: 1)), from: peer), at: start)
+    let session = machine.members[peer]!.session
+    let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+    _ = machine.handle(.received(Header(.ready, run: 7, session: session), .ready(ready), from: peer), at: start)
+    return session
+  }
+
+  private func refusal(_ actions: [CoordinatorMachine.Action]) -> String? {
+    for case .send(let header, .reason(let reason), _) in actions where header.kind == .refuse { return reason }
+    return nil
+  }
+
+  private func outcome(_ actions: [CoordinatorMachine.Action]) -> String?? {
+    for case .end(let failure) in actions { return .some(failure?.description) }
+    return nil
+  }
+
+  @Test(
+    "a worker that breaks the protocol is expelled with the reason",
+    arguments: [
+      (
+        Header(.push, step: 5, leaves: 0..<4, task: .train), CoordinatorMachine.Content.gradient(byteCount: 8),
+        "step 5, which has not begun"
+      ),
+      (Header(.push, leaves: 1..<3, task: .train), .gradient(byteCount: 8), "which are no node"),
+      (Header(.push, leaves: 0..<5, task: .train), .gradient(byteCount: 8), "which are no node"),
+      (Header(.push, leaves: 0..<4, chunk: 2, task: .train), .gradient(byteCount: 8), "as chunk 2"),
+      (Header(.push, leaves: 0..<4, chunk: 1, task: .train), .gradient(byteCount: 8), "8 bytes as chunk 1"),
+      (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 8)), "before it had pushed"),
+      (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 9)), "9 examples"),
+      (Header(.assign), .none, "which workers do not send"),
+      (Header(.ready), .ready(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)), "ready twice"),
+    ])
+  func expelsViolators(_ header: Header, _ content: CoordinatorMachine.Content, _ reason: String) {
+    var machine = machine()
+    let peer = Peer(id: 1)
+    var header = header
+    header.session = join(&machine, peer)
+    header.run = 7
+    let actions = machine.handle(.received(header, content, from: peer), at: start)
+    #expect(refusal(actions)?.contains(reason) == true, "\(String(describing: refusal(actions)))")
+    #expect(machine.members[peer] == nil)
+    #expect(outcome(actions) == nil, "the run goes on")
+    #expect(machine.work?.unassigned == [0..<4], "its leaves are free again")
+  }
+
+  @Test func hellosThatQueuedUpWhileTheCoordinatorWasGoneAreAnsweredOnce() {
+    var machine = machine()
+    let hello = CoordinatorMachine.Event.received(
+      Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 1))
+    let answers = (0..<3).flatMap { _ in machine.handle(hello, at: start) }
+    #expect(answers.count { if case .send(let header, _, _) = $0 { header.kind == .welcome } else { false } } == 1)
+    #expect(machine.members[Peer(id: 1)]?.session == 1 && machine.banned.isEmpty)
+    // The answer to an earlier one may have been lost.
+    _ = machine.handle(hello, at: start.advanced(by: 2))
+    #expect(machine.members[Peer(id: 1)]?.session == 2 && machine.banned.isEmpty)
+  }
+
+  @Test func otherDataAndOtherModelsAreRefused() {
+    var layout = ParameterLayout()
+    layout.append("w", shape: [3])
+    for (ready, reason) in [
+      (Ready(data: "other", layout: ParameterLayout(), numerics: .simulated), "its data is not the coordinator's"),
+      (Ready(data: "d", layout: layout, numerics: .simulated), "its model has other parameters"),
+    ] {
+      var machine = machine()
+      let peer = Peer(id: 1)
+      _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: peer), at: start)
+      let session = machine.members[peer]!.session
+      let actions = machine.handle(
+        .received(Header(.ready, run: 7, session: session), .ready(ready), from: peer), at: start)
+      #expect(refusal(actions)?.contains(reason) == true)
+    }
+  }
+
+  @Test func anOldSessionIsRefusedOnceAndChangesNothing() {
+    var machine = machine()
+    let session = join(&machine, Peer(id: 1))
+    for (index, (run, old)) in [(7 as UInt64, session + 1), (8, session), (0, 0)].enumerated() {
+      let push = Header(.push, run: run, session: old, leaves: 0..<4, task: .train)
+      let actions = machine.handle(.received(push, .gradient(byteCount: 8), from: Peer(id: 1)), at: start)
+      #expect(receivers(of: .lost, actions) == (index == 0 ? [Peer(id: 1)] : []))
+      #expect(actions.count == (index == 0 ? 1 : 0))
+    }
+    #expect(machine.members[Peer(id: 1)] != nil)
+  }
+
+  @Test func sumsOfAWorkerThatIsNotReadyAreNotTaken() {
+    for (kind, content) in [
+      (MessageKind.push, CoordinatorMachine.Content.gradient(byteCount: 8)),
+      (.metrics, .metrics(NodeMetrics(examples: 8))),
+    ] {
+      var machine = machine()
+      let peer = Peer(id: 1)
+      _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: peer), at: start)
+      let header = Header(kind, run: 7, session: machine.members[peer]!.session, leaves: 0..<4, task: .train)
+      let actions = machine.handle(.received(header, content, from: peer), at: start)
+      #expect(refusal(actions)?.contains("before it was ready") == true)
+      #expect(machine.work == nil && machine.activeCount == 0)
+    }
+  }
+
+  /// Pushes and reports a node as an honest worker does.
+  private func finish(
+    _ machine: inout CoordinatorMachine, _ peer: Peer, _ session: UInt64, _ leaves: Range<UInt32>, step: UInt64 = 0,
+    at now: Instant
+  ) -> [CoordinatorMachine.Action] {
+    var actions: [CoordinatorMachine.Action] = []
+    for chunk in 0..<2 as Range<UInt32> {
+      let push = Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train)
+      actions += machine.handleAnswering(
+        .received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: now)
+    }
+    let metrics = Header(.metrics, run: 7, session: session, step: step, leaves: leaves, task: .train)
+    let sums = NodeMetrics(examples: Int64(leaves.count) * 2, loss: 1)
+    return actions + machine.handle(.received(metrics, .metrics(sums), from: peer), at: now)
+  }
+
+  private func receivers(of kind: MessageKind, _ actions: [CoordinatorMachine.Action]) -> Set<Peer> {
+    Set(actions.compactMap { if case .send(let header, _, let peer) = $0, header.kind == kind { peer } else { nil } })
+  }
+
+  @Test func aWorkerWithoutLeavesIsSentNoParameters() {
+    // Nothing that it does would bound what waits to be sent to it.
+    var machine = machine(awaiting: 5)
+    let sessions = (1...5).map { join(&machine, Peer(id: $0), name: "\($0)") }
+    let spare = machine.members.first { $0.value.state == .idle }!.key
+    var sent: Set<Peer> = []
+    for (index, session) in sessions.enumerated() where Peer(id: UInt64(index) + 1) != spare {
+      let peer = Peer(id: UInt64(index) + 1)
+      let leaves = machine.members[peer]!.leaves
+      sent.formUnion(
+        receivers(
+          of: .parameters,
+          finish(&machine, peer, session, UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), at: start)))
+    }
+    #expect(machine.step == 1)
+    #expect(sent.count == 4 && !sent.contains(spare))
+  }
+
+  @Test func leavesThatASlowWorkerHasFinishedAfterAllAreNotComputedAgain() {
+    var machine = machine(awaiting: 2)
+    let (a, b) = (Peer(id: 1), Peer(id: 2))
+    let session = join(&machine, a, name: "a")
+    _ = join(&machine, b, name: "b")
+    func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+    // Both live, and both are slower than the limit.
+    for time in stride(from: 1.0, through: 11, by: 1) {
+      for peer in [a, b] {
+        let pong = Header(.pong, run: 7, session: machine.members[peer]!.session)
+        _ = machine.handle(.received(pong, .none, from: peer), at: seconds(time))
+      }
+      _ = machine.handle(.tick, at: seconds(time))
+    }
+    #expect(machine.members[a]!.isLagging && machine.members[b]!.isLagging)
+    _ = finish(&machine, a, session, 0..<2, at: seconds(12))
+    #expect(machine.members[a]!.leaves == 2..<4, "the other's leaves, not its own again")
+    _ = finish(&machine, a, session, 2..<4, at: seconds(13))
+    #expect(machine.step == 1)
+  }
+
+  @Test func aSilentWorkerIsGoneAfterTheLimitAndNotBefore() {
+    var machine = machine()
+    _ = join(&machine, Peer(id: 1))
+    let early = machine.handle(.tick, at: Instant(nanoseconds: 4_900_000_000))
+    #expect(refusal(early) == nil && machine.members.count == 1)
+    let late = machine.handle(.tick, at: Instant(nanoseconds: 5_100_000_000))
+    #expect(receivers(of: .lost, late) == [Peer(id: 1)] && machine.members.isEmpty)
+  }
+
+  @Test func aPeerOfAnotherVersionIsToldSo() {
+    var machine = machine()
+    let actions = machine.handle(.malformed(.version(9), from: Peer(id: 3)), at: start)
+    #expect(refusal(actions)?.contains("protocol version 9") == true)
+  }
+
+  @Test func aWorkerThatEndedBeforeItsHelloArrivedIsNoReasonToGiveUpOnTheOthers() {
+    var machine = machine(awaiting: 2)
+    _ = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
+    let late = machine.handle(
+      .received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
+    #expect(late.isEmpty && machine.members.isEmpty && machine.awaited == 1 && !machine.isOver)
+    _ = join(&machine, Peer(id: 2), name: "b")
+    #expect(machine.work != nil)
+  }
+
+  @Test func aRunOfLocalWorkersFailsWhenTheLastEnds() {
+    var machine = machine(awaiting: 2)
+    _ = join(&machine, Peer(id: 1), name: "a")
+    #expect(machine.work == nil, "it waits for the second")
+    var actions = machine.handle(.processEnded(name: "b", "exit code 1", isReplaced: false), at: start)
+    #expect(outcome(actions) == nil && machine.work != nil, "it goes on with the first")
+    actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
+    #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
+  }
+
+  @Test("the only local worker may come back", arguments: [false, true])
+  func theOnlyLocalWorkerMayComeBack(_ isSilent: Bool) {
+    var machine = machine(awaiting: 1)
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer, name: "a")
+    // Either side may have been stopped for a while.
+    let later = Instant(nanoseconds: 6_000_000_000)
+    if isSilent {
+      for seconds in [3, 6] as [Int64] {
+        _ = machine.handle(.tick, at: Instant(nanoseconds: seconds * 1_000_000_000))
+      }
+      #expect(machine.members.isEmpty && !machine.isOver)
+    }
+    _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: peer), at: later)
+    #expect(machine.members[peer].map { $0.session > session } == true && !machine.isOver)
+    let actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: later)
+    #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
+  }
+
+  @Test func aLocalWorkerThatConnectsTwiceIsCountedOnce() {
+    var machine = machine(awaiting: 2)
+    _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
+    _ = join(&machine, Peer(id: 2), name: "a")
+    let actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
+    #expect(outcome(actions) == nil && machine.awaited == 1, "b may still join")
+  }
+
+  @Test func aLocalWorkerThatFellSilentAndEndedIsNotWaitedFor() {
+    var machine = machine(awaiting: 1)
+    _ = join(&machine, Peer(id: 1), name: "a")
+    for seconds in [3, 6] as [Int64] { _ = machine.handle(.tick, at: Instant(nanoseconds: seconds * 1_000_000_000)) }
+    let actions = machine.handle(
+      .processEnded(name: "a", "signal 9", isReplaced: false), at: Instant(nanoseconds: 7_000_000_000))
+    #expect(outcome(actions)?.flatMap { $0 }?.contains("none is left: signal 9") == true)
+  }
+
+  @Test func theTimeInWhichTheCoordinatorWasStoppedIsNobodysSilence() {
+    var machine = machine()
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer)
+    func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+    _ = machine.handle(.tick, at: seconds(1))
+    _ = machine.handle(.tick, at: seconds(1000))
+    #expect(machine.members.count == 1 && !machine.isOver)
+    // What was said meanwhile may be read before the clock's tick.
+    _ = machine.handle(.received(Header(.pong, run: 7, session: session), .none, from: peer), at: seconds(2000))
+    _ = machine.handle(.tick, at: seconds(2000))
+    #expect(machine.members.count == 1 && !machine.isOver)
+    _ = machine.handle(.tick, at: seconds(2004))
+    let late = machine.handle(.tick, at: seconds(2006))
+    #expect(receivers(of: .lost, late) == [peer])
+  }
+
+  @Test func aLocalWorkersBrokenConnectionGivesItsLeavesBackAtOnceAndItsEndIsToldLater() {
+    var machine = machine(awaiting: 2)
+    for id in 1...2 as ClosedRange<UInt64> { _ = join(&machine, Peer(id: id), name: "\(id)") }
+    #expect(machine.members.values.allSatisfy { $0.state == .busy })
+    let lost = machine.members[Peer(id: 1)]!.leaves
+    _ = machine.handle(.unreachable(Peer(id: 1)), at: start)
+    #expect(machine.members.keys.map(\.id) == [2] && machine.work?.unassigned == [lost] && !machine.isOver)
+    let reports = machine.handle(.processEnded(name: "1", "killed by signal 9", isReplaced: false), at: start)
+      .compactMap { if case .report(.warning(let text)) = $0 { text } else { nil } }
+    #expect(reports == ["worker 1: killed by signal 9"])
+    // The last one's connection may break before its end is known.
+    _ = machine.handle(.unreachable(Peer(id: 2)), at: start)
+    #expect(!machine.isOver)
+    let end = machine.handle(.processEnded(name: "2", "killed by signal 11", isReplaced: false), at: start)
+    #expect(outcome(end) == .some("worker 2 has left, and none is left: killed by signal 11"))
+  }
+
+  @Test func afterTheRunThoseAreWaitedForWhoHaveNotAnsweredTheGoodbye() {
+    var machine = machine()
+    func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
+    let sessions = (1...4).map { join(&machine, Peer(id: $0), name: "\($0)") }
+    let end = machine.handle(.failed("over"), at: seconds(0))
+    #expect(receivers(of: .goodbye, end).count == 4 && !machine.isAlone)
+    _ = machine.handle(
+      .received(Header(.goodbye, run: 7, session: sessions[0]), .reason("over"), from: Peer(id: 1)), at: seconds(0))
+    _ = machine.handle(.unreachable(Peer(id: 2)), at: seconds(0))
+    _ = machine.handle(.processEnded(name: "3", "signal 9", isReplaced: false), at: seconds(0))
+    #expect(machine.members.keys.map(\.id) == [4])
+    // What it still pushes shows that it lives.
+    for second in [0.1, 3, 6, 9] {
+      #expect(receivers(of: .ping, machine.handle(.tick, at: seconds(second))) == [Peer(id: 4)])
+      let push = Header(.push, run: 7, session: sessions[3])
+      _ = machine.handle(.received(push, .none, from: Peer(id: 4)), at: seconds(second))
+    }
+    _ = machine.handle(.tick, at: seconds(13.9))
+    #expect(!machine.isAlone)
+    _ = machine.handle(.tick, at: seconds(14.1))
+    #expect(machine.isAlone, "silent for five seconds")
+  }
+
+  @Test func aWorkerThatNeverAnswersTheGoodbyeIsNotWaitedForForEver() {
+    var machine = machine()
+    let session = join(&machine, Peer(id: 1))
+    _ = machine.handle(.failed("over"), at: start)
+    var seconds = 0
+    while !machine.isAlone {
+      seconds += 1
+      let now = Instant(nanoseconds: Int64(seconds) * 1_000_000_000)
+      _ = machine.handle(.received(Header(.pong, run: 7, session: session), .none, from: Peer(id: 1)), at: now)
+      _ = machine.handle(.tick, at: now)
+      guard seconds < 100 else { break }
+    }
+    #expect((61...62).contains(seconds), "a minute from the first tick on")
+  }
+
+  @Test func aLossThatIsNotFiniteEndsTheRun() {
+    var machine = machine()
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer)
+    for chunk in 0..<2 as Range<UInt32> {
+      let push = Header(.push, run: 7, session: session, leaves: 0..<4, chunk: chunk, task: .train)
+      _ = machine.handleAnswering(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: start)
+    }
+    let metrics = Header(.metrics, run: 7, session: session, leaves: 0..<4, task: .train)
+    let actions = machine.handle(
+      .received(metrics, .metrics(NodeMetrics(examples: 8, loss: .nan)), from: peer), at: start)
+    #expect(outcome(actions)?.flatMap { $0 }?.contains("the loss of step 1 is nan") == true)
+  }
+}

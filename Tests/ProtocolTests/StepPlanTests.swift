@@ -1,0 +1,44 @@
+import Testing
+
+@testable import Protocol
+@testable import Reduction
+@testable import Schema
+
+@Suite struct StepPlanTests {
+  @Test(
+    "every example is in exactly one micro-batch of each epoch, sizes differing by at most one",
+    arguments: [
+      (10, 4, 3), (10, 4, 8), (7, 7, 2), (1, 1, 5), (1000, 33, 8), (64, 64, 64), (5, 2, 2),
+    ])
+  func coversEachExampleOnce(_ count: Int, _ batch: Int, _ microBatches: Int) {
+    let plan = StepPlan(
+      trainCount: count, testCount: 0, batchSize: batch, microBatches: microBatches, length: .epochs(2))
+    #expect(plan.totalSteps == 2 * plan.stepsPerEpoch)
+    for epoch in 0..<2 {
+      var positions: [Int] = []
+      for step in epoch * plan.stepsPerEpoch..<(epoch + 1) * plan.stepsPerEpoch {
+        #expect(plan.epoch(ofStep: step) == epoch)
+        let task = StepTask.train(step: step)
+        let leaves = (0..<plan.tree(task).leafCount).map { plan.positions(of: $0..<$0 + 1, in: task) }
+        let sizes = leaves.map(\.count)
+        #expect(sizes.min()! >= 1 && sizes.max()! - sizes.min()! <= 1 && sizes == sizes.sorted(by: >))
+        #expect(plan.positions(of: 0..<leaves.count, in: task) == plan.positions(ofStep: step))
+        positions += leaves.flatMap { Array($0) }
+      }
+      #expect(positions == Array(0..<count))
+    }
+  }
+
+  @Test func evaluationIsDueAfterEachEpochAndAtTheEnd() {
+    let plan = StepPlan(trainCount: 10, testCount: 5, batchSize: 4, microBatches: 2, length: .steps(7))
+    #expect((0..<7).filter { plan.isEvaluationDue(afterStep: $0) } == [2, 5, 6])
+    #expect(plan.totalEpochs == 3)
+  }
+
+  @Test func theTestPartIsCutIntoLeavesOfAtMost256() {
+    let plan = StepPlan(trainCount: 1, testCount: 1000, batchSize: 1, microBatches: 1, length: .steps(0))
+    let task = StepTask.evaluate(step: 0)
+    let sizes = (0..<plan.tree(task).leafCount).map { plan.positions(of: $0..<$0 + 1, in: task).count }
+    #expect(sizes == [250, 250, 250, 250])
+  }
+}

@@ -1,0 +1,22 @@
+import Schema
+
+@testable import Protocol
+
+extension Welcome {
+  /// A job that nobody reads.
+  static let simulated = Welcome(
+    job: ["steps": .whole(1)], onNonFinite: .stop, scaling: FeatureScaling(offset: [], factor: []), chunkSize: 2)
+
+  /// The same in skip mode.
+  static let skipping: Welcome = {
+    var welcome = simulated
+    welcome.onNonFinite = .skip
+    return welcome
+  }()
+}
+
+extension Numerics {
+  /// What all workers of a test compute.
+  static let simulated = Numerics(
+    digest: "d", processor: "p", instructionSet: "AVX2", library: "oneDNN 2", build: "release")
+}

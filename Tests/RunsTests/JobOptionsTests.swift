@@ -1,0 +1,115 @@
+import Datasets
+import Foundation
+import Optimizers
+import Testing
+
+@testable import Cluster
+@testable import Files
+@testable import Protocol
+@testable import Runs
+@testable import Schema
+
+@Suite struct JobOptionsTests {
+  private func merged(_ yaml: String, flags: [(String, String)] = []) throws -> JobOptions {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).yaml").path
+    try Data(yaml.utf8).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var options = JobOptions()
+    for (name, value) in flags { try options.set(name, to: value) }
+    do {
+      try options.merge(file: path)
+    } catch let error as JobError {
+      throw JobError(error.description.replacingOccurrences(of: path, with: "FILE"))
+    }
+    return options
+  }
+
+  private func resolved(_ options: JobOptions) throws -> Job {
+    try options.resolve(LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed))
+  }
+
+  @Test func defaultsTrainOnTheDigits() throws {
+    let job = try resolved(JobOptions())
+    #expect(job.source.data == "digits")
+    #expect(job.model == "mlp:256,128")
+    #expect(job.length == .epochs(10))
+    #expect(job.optimizer.name == "adam")
+    #expect(job.onNonFinite == .stop)
+  }
+
+  @Test func aFlagBeatsTheFile() throws {
+    let yaml = "batch-size: 64\nlearning-rate: 1e-2\nepochs: 3\nseed: 5\noutput: here\n"
+    let options = try merged(yaml, flags: [("batch-size", "32"), ("steps", "7"), ("beta1", "0.5")])
+    let job = try resolved(options)
+    #expect(job.batchSize == 32)
+    #expect(job.length == .steps(7))
+    #expect(job.seed == 5)
+    #expect(job.optimizer.values["beta1"] == 0.5)
+    #expect(job.optimizer.learningRate == 0.01)
+    #expect(options.output == "here")
+  }
+
+  @Test(
+    "a job's own YAML gives the same job",
+    arguments: [
+      [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
+      [("model", "linear"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
+      [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip")],
+    ] as [[(String, String)]])
+  func yamlRoundTrip(_ given: [(String, String)]) throws {
+    var options = JobOptions()
+    for (name, value) in given { try options.set(name, to: value) }
+    let job = try resolved(options)
+    #expect(try resolved(merged(job.yaml())) == job)
+    #expect(try JSONDecoder().decode(Job.self, from: JSONEncoder().encode(job)) == job)
+  }
+
+  @Test(
+    "what is wrong in a file is named with its line",
+    arguments: [
+      ("epochs: 1\nbatchsize: 3\n", "FILE, line 2: unknown option 'batchsize'"),
+      ("batch-size: 0\n", "FILE, line 1: --batch-size 0: a whole number from 1"),
+      ("seed: -1\n", "FILE, line 1: --seed -1"),
+      ("epochs: 1\nsteps: 1\n", "FILE, line 2: epochs and steps exclude each other"),
+      ("model: [1, 2]\n", "FILE, line 1: model needs one value"),
+      ("- a\n- b\n", "options are needed, one a line"), ("a: [\n", "FILE is not YAML"),
+      ("activation: swish\n", "known are relu, tanh, sigmoid, gelu"), ("test-fraction: 1\n", "below 1"),
+      ("learning-rate: fast\n", "--learning-rate fast: it must be above 0"),
+    ])
+  func fileErrors(_ yaml: String, _ message: String) {
+    let error = #expect(throws: JobError.self) { try merged(yaml) }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test func aMissingFileIsNamed() {
+    var options = JobOptions()
+    #expect(throws: JobError("--job /nowhere/x.yaml: no such file")) { try options.merge(file: "/nowhere/x.yaml") }
+  }
+
+  @Test func withoutDataAMicroBatchIsAnExampleAndAnEpochAStep() throws {
+    for (given, microBatches) in [([], 1), ([("micro-batches", "5")], 5)] as [([(String, String)], Int)] {
+      let options = try merged("data: none\nepochs: 7\n", flags: given)
+      let data = try LoadedData(options.source, classify: nil, seed: 0)
+      let job = try options.resolve(data)
+      #expect(job.batchSize == microBatches && job.microBatches == microBatches)
+      let plan = job.plan(data)
+      #expect(plan.trainCount == microBatches && plan.stepsPerEpoch == 1 && plan.totalSteps == 7 && plan.testCount == 0)
+    }
+  }
+
+  @Test(
+    "options about data do not go with none",
+    arguments: [("scale", "none"), ("loss", "mean-squared-error"), ("batch-size", "1")])
+  func noData(_ name: String, _ value: String) throws {
+    let options = try merged("data: none\n", flags: [(name, value)])
+    let error = #expect(throws: JobError.self) { try resolved(options) }
+    #expect(error?.description.hasPrefix("--\(name) does not go with --data none: ") == true)
+  }
+
+  @Test func aBatchLargerThanTheTrainingPartIsRefused() throws {
+    var options = JobOptions()
+    try options.set("batch-size", to: "1439")
+    let error = #expect(throws: JobError.self) { try resolved(options) }
+    #expect(error?.description == "--batch-size 1439: the training part has 1438 examples; give at most 1438")
+  }
+}

@@ -1,0 +1,146 @@
+import Datasets
+import Foundation
+import Kernels
+import Models
+import Synchronization
+import Testing
+
+@testable import Cluster
+@testable import Files
+@testable import Protocol
+@testable import Runs
+@testable import Schema
+
+@Suite struct ModelCheckTests {
+  private func problems(_ options: [String: String], models: [ModelFactory] = ModelFactory.builtIn) throws -> [String] {
+    var job = JobOptions()
+    for (name, value) in options { try job.set(name, to: value) }
+    let data = try LoadedData(job.source, classify: job.classifies, seed: job.chosenSeed)
+    let prepared = try PreparedJob(job, data, models: models)
+    return try ModelCheck(prepared, data, models: models).findings.compactMap { finding in
+      finding.problem.map { "\(finding.claim): \($0)" }
+    }
+  }
+
+  @Test(
+    "every built-in model keeps its contract",
+    arguments: [
+      ["model": "mlp:32,16"], ["model": "mlp:32,16", "activation": "tanh"],
+      ["model": "mlp:32,16", "activation": "sigmoid"], ["model": "mlp:32,16", "activation": "gelu"],
+      ["model": "mlp:32,16", "dropout": "0.3"], ["model": "mlp:24", "activation": "gelu", "dropout": "0.5"],
+      ["model": "mlp:12,9,7", "seed": "3"], ["model": "linear"],
+      ["model": "quadratic:7,5", "data": "none"], ["model": "quadratic:3", "data": "none", "micro-batches": "4"],
+    ])
+  func builtIn(_ options: [String: String]) throws {
+    #expect(try problems(options) == [])
+  }
+
+  @Test("so they do for a regression", arguments: ["linear", "mlp:8,5"])
+  func regression(_ model: String) throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("check-\(UUID()).csv")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let rows = (0..<40).map { "\($0 % 7),\($0 % 5),\(Double($0 % 11) * 0.7 + Double($0 % 7))" }
+    try rows.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
+    #expect(try problems(["model": model, "data": file.path]) == [])
+  }
+
+  @Test("each way to break the contract is found and named", arguments: Broken.Fault.allCases)
+  func broken(_ fault: Broken.Fault) throws {
+    let factory = ModelFactory("broken") { try Broken($0, fault) }
+    let found = try problems(["model": "broken"], models: [factory])
+    #expect(found.contains { $0.hasPrefix(fault.claim) }, "\(found)")
+  }
+
+  @Test func theModelThatTheFaultsArePlantedInIsGood() throws {
+    #expect(try problems(["model": "good"], models: [ModelFactory("good") { try Broken($0, nil) }]) == [])
+  }
+}
+
+/// Softmax regression with a fault.
+struct Broken: Model {
+  enum Fault: String, CaseIterable, Sendable {
+    case missing, skipsUnwritten, adds, mixes, counts, halfTheGradient, readyTwice, neverReady, changesAfter, remembers
+
+    /// How the claim begins that it makes untrue.
+    var claim: String {
+      switch self {
+      case .skipsUnwritten: "every value of the gradient is written"
+      case .adds: "the same micro-batches"
+      case .mixes: "micro-batches together"
+      case .counts, .remembers: "the same micro-batches"
+      case .halfTheGradient, .missing: "the gradient is that of the loss"
+      case .readyTwice, .neverReady, .changesAfter: "the ranges that are ready"
+      }
+    }
+  }
+
+  private let perceptron: MultilayerPerceptron
+  private let fault: Fault?
+  private let calls = Counter()
+  var layout: ParameterLayout { perceptron.layout }
+
+  final class Counter: Sendable {
+    let count = Atomic<Int>(0)
+  }
+
+  init(_ request: ModelRequest, _ fault: Fault?) throws {
+    self.fault = fault
+    perceptron = MultilayerPerceptron(
+      inputs: request.inputs, hidden: [], outputs: request.target.outputs, activation: .relu, loss: request.loss)
+  }
+
+  func initialize(_ parameters: MutableFloats, seed: UInt64) { perceptron.initialize(parameters, seed: seed) }
+
+  func makeWorkspace() -> (MultilayerPerceptron.Workspace, last: Float) { (perceptron.makeWorkspace(), 0) }
+
+  func gradient(
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout (MultilayerPerceptron.Workspace, last: Float), ready: (Range<Int>) -> Void
+  ) -> Metrics {
+    var none = ScratchVectors()
+    return self.gradient(
+      of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none,
+      ready: ready)[0]
+  }
+
+  func gradient(
+    of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout (MultilayerPerceptron.Workspace, last: Float), scratch: inout ScratchVectors,
+    ready: (Range<Int>) -> Void
+  ) -> [Metrics] {
+    let before = gradient[3]
+    let metrics = perceptron.gradient(
+      of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace.0, scratch: &scratch,
+      ready: { _ in })
+    let whole = gradient.indices
+    switch fault {
+    case .skipsUnwritten: gradient[3] = before
+    case .adds: gradient[3] += before == before ? before : 0
+    case .mixes:
+      gradient[3] += batch.features.values[batch.features.values.count / 2] + Float(batch.count * batch.count)
+    case .counts: gradient[3] += Float(calls.count.add(1, ordering: .relaxed).newValue)
+    case .remembers:
+      gradient[3] += workspace.last
+      workspace.last += 1
+    case .halfTheGradient: for index in whole { gradient[index] *= 0.5 }
+    case .missing: for index in 0..<10 { gradient[whole.upperBound - 1 - index] = 0 }
+    case .readyTwice: ready(0..<5)
+    case .neverReady:
+      ready(1..<whole.upperBound)
+      return metrics
+    case .changesAfter:
+      ready(whole)
+      gradient[3] += 1
+      return metrics
+    case nil: break
+    }
+    ready(whole)
+    return metrics
+  }
+
+  func evaluate(
+    _ batch: Batch, at parameters: Floats, using workspace: inout (MultilayerPerceptron.Workspace, last: Float)
+  ) -> Metrics {
+    perceptron.evaluate(batch, at: parameters, using: &workspace.0)
+  }
+}
