@@ -130,6 +130,20 @@ void lk_softmax_cross_entropy(float *logits, const int32_t *labels, size_t rows,
 void lk_mean_squared_error(float *predictions, const float *targets, size_t rows, size_t columns, double *loss,
                            double *squared_error);
 
+// SHA-256 (FIPS 180-4) of bytes that come in pieces of any length, fewer than 2^61 in all. The processor's instructions
+// for it are used where it has them, unless `is_portable` is not 0.
+typedef struct {
+  uint32_t hash[8];
+  uint8_t block[64]; // the bytes behind the last whole block
+  uint64_t length;   // bytes so far
+  int is_portable;
+} lk_sha256;
+void lk_sha256_init(lk_sha256 *state, int is_portable);
+// `bytes` may be null where `count` is 0.
+void lk_sha256_update(lk_sha256 *state, const void *bytes, size_t count);
+// The digest of the bytes so far. `state` stays as it is: more bytes may follow.
+void lk_sha256_finish(const lk_sha256 *state, uint8_t digest[32]);
+
 // Asks for memory that will be read soon.
 void lk_prefetch(const void *memory, size_t bytes);
 
