@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// The jobs under Examples, run as the README has them.
+/// The jobs under Examples, run as the guide has them.
 @Suite(.serialized) struct ExamplesTests {
   private let scratch: Scratch
 

@@ -153,7 +153,7 @@ import Testing
   }
 
   @Test(
-    "the README's walk-through of two machines, as written", .tags(.heavy),
+    "the guide's walk-through of two machines, as written", .tags(.heavy),
     .enabled(if: runsHeavyCases))
   func twoMachines() throws {
     guard let (run, code) = try runOnHosts("Tests/EndToEndTests/two_machines.py", seconds: 200) else { return }

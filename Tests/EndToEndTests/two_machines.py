@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The README's walk-through of two machines, as written, on two hosts of a network (Linux, as root).
+"""The guide's walk-through of two machines, as written, on two hosts of a network (Linux, as root).
 
     python3 Tests/EndToEndTests/two_machines.py --program .build/release/lockstep
 
@@ -22,11 +22,11 @@ ADDRESSES = {"a": "192.168.1.10", "b": "192.168.1.11"}
 
 
 def commands():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "Sources/Lockstep/Lockstep.docc/Clusters.md").read_text()
     section = text[text.index("## Two machines by hand"):].split("\n## ")[0]
     found = re.findall(r"^([ab])\$ (.*?)(?:\s+#.*)?$", section, re.MULTILINE)
     if len(found) != 4:
-        raise network.Failure(f"README.md, Two machines: four commands were expected, not {found}")
+        raise network.Failure(f"Clusters.md, Two machines: four commands were expected, not {found}")
     return found
 
 
