@@ -61,6 +61,26 @@ import Testing
     #expect(!other.description.contains("dashoffset"))
   }
 
+  @Test func pointsWithinAQuarterOfAPixelAreLeftOut() {
+    let points = (0..<100_000).map { Point(Double($0), Double($0 / 50_000)) }
+    let svg = chart([Series("", points, color: 0)], y: .linear).svg().description
+    let path = svg.components(separatedBy: "class=\"curve\"").last?.components(separatedBy: "</path>").first ?? ""
+    // 560 pixels at most, and the step up in the middle.
+    #expect(path.count { $0 == "L" } <= 4 * 560 + 1)
+    #expect(path.count { $0 == "L" } > 4 * 400, "\(path.count { $0 == "L" })")
+  }
+
+  @Test func aFarPointKeepsItsDirection() throws {
+    let axis = Axis("", covering: [0, 1])
+    let frame = Frame(left: 10, top: 10, right: 110, bottom: 110, x: axis, y: axis)
+    #expect(frame.place(Point(0.5, 2)) == Point(60, -90) && frame.place(Point(-100, 100)) == Point(-9990, -9890))
+    for (x, y) in [(1e9, 5e8), (-2e300, 1e300), (400, -200)] {
+      let place = try #require(frame.place(Point(x, y)))
+      #expect(abs(place.x) < 10_200 && abs(place.y) < 10_200)
+      #expect(abs((place.y - 110) / (place.x - 10) + y / x) < 1e-9)
+    }
+  }
+
   @Test func coincidingCurvesAreFoundInOrder() {
     let (one, other) = ([Point(0, 0)], [Point(0, 1)])
     let series = [one, other, one, [], []].map { Series("", $0, color: 0) }

@@ -2,14 +2,12 @@ import Foundation
 import Optimizers
 import Testing
 
-@testable import Cluster
-@testable import Protocol
 @testable import Reports
 @testable import Runs
 @testable import Schema
 
 @Suite struct TraceTests {
-  private func settings(_ name: String, _ given: [String: Double] = [:]) throws -> OptimizerSettings {
+  private func settings(_ name: String, _ given: [String: OptionValue] = [:]) throws -> OptimizerSettings {
     try OptimizerSettings(name, given: given)
   }
 
@@ -44,7 +42,7 @@ import Testing
     let adam = try Trace(settings("adam", ["learning-rate": 0.25]), on: function, from: (-4, 1.2), steps: 1)
     #expect(abs(adam.points[1].x - -3.75) < 1e-5 && abs(adam.points[1].y - 0.95) < 1e-5)
     // The norm of the whole gradient, and the schedule.
-    let given = ["learning-rate": 1.0, "clip-norm": 2, "schedule": 1]
+    let given: [String: OptionValue] = ["learning-rate": 1, "clip-norm": 2, "schedule": "linear"]
     let clipped = try Trace(settings("sgd", given), on: function, from: (-4, 1.2), steps: 2)
     let lengths = zip(clipped.points, clipped.points.dropFirst()).map { hypot($0.x - $1.x, $0.y - $1.y) }
     #expect(abs(lengths[0] - 2) < 1e-5 && abs(lengths[1] - 1) < 1e-5, "\(lengths)")
@@ -63,7 +61,7 @@ import Testing
 
   @Test("every rule gets somewhere by its own rate, which never takes it above the start", arguments: TestFunction.all)
   func tuned(_ function: TestFunction) throws {
-    for rule in builtInRules {
+    for rule in UpdateRules.builtIn {
       let trace = try Trace.tuned(rule.name, given: [:], on: function, from: function.start, steps: 500)
       #expect(trace.staysBelowStart && trace.finalValue < trace.values[0] / 20, "\(rule.name)")
       let rate = trace.settings.learningRate
@@ -89,9 +87,10 @@ import Testing
   }
 
   @Test func theViewGrowsToTheStart() {
-    let view = TraceFigure.view(of: .quadratic, from: (20, 0))
-    #expect(view.x.lowerBound == TestFunction.quadratic.x.lowerBound && view.x.upperBound > 20)
-    #expect(view.y == TestFunction.quadratic.y)
+    let function = TestFunction.quadratic
+    let figure = TraceFigure(function, from: (20, 0), steps: 1, isTuned: false, [])
+    #expect(figure.x.domain.lowerBound == function.x.lowerBound && figure.x.domain.upperBound > 20)
+    #expect(figure.y.domain == function.y)
   }
 }
 

@@ -137,7 +137,8 @@ package struct Axis: Equatable, Sendable {
     return (value < 0 ? "−" : "") + grouped + text.dropFirst(whole.count)
   }
 
-  private static func superscript(_ value: Int) -> String {
+  /// An exponent's digits.
+  package static func superscript(_ value: Int) -> String {
     let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
     return String("\(value)".map { $0 == "-" ? "⁻" : digits[$0.wholeNumberValue!] })
   }

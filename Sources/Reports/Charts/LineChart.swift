@@ -27,7 +27,7 @@ package struct LineChart: Sendable {
     let frame = Frame(
       left: labels + 34, top: legend.height + 14, right: width - 18, bottom: height - 44, x: xAxis, y: yAxis)
     let parts =
-      [legend.drawing(x: 10, y: 4)] + frame.grid(width: width, height: height)
+      [legend.drawing(x: 10, y: 4)] + frame.grid()
       + guides.map { .element("path", ["class": "guide", "d": path($0.points, frame)]) } + curves(frame)
       + frame.axes()
     return drawing(title, width: width, height: height, parts)
@@ -39,14 +39,18 @@ package struct LineChart: Sendable {
     return series.map { .curve($0) } + guides.map { .guide($0.label) }
   }
 
-  private func curves(_ frame: Frame) -> [Markup] {
+  /// The curves alone; equal ones share their line in turns.
+  package func curves(_ frame: Frame) -> [Markup] {
     Series.coinciding(series).flatMap { group -> [Markup] in
       group.enumerated().flatMap { position, index in
         let one = series[index]
         let style = "stroke:\(ChartStyle.variable(one.color))" + one.line.style(position, of: group.count)
         var parts: [Markup] = [
           .element(
-            "path", ["class": "curve", "style": style, "d": path(one.points, frame)],
+            "path",
+            [
+              "class": "curve", "stroke": ChartStyle.light(one.color), "style": style, "d": path(one.points, frame),
+            ],
             [.element("title", [:], one.label)])
         ]
         let dots = one.points.compactMap(frame.place)
@@ -58,7 +62,7 @@ package struct LineChart: Sendable {
               "circle",
               [
                 "class": group.count > 1 ? "shared" : nil, "cx": coordinate(dot.x), "cy": coordinate(dot.y), "r": "3.5",
-                "style": style,
+                "fill": ChartStyle.light(one.color), "style": style,
               ])
           }
         }
@@ -69,35 +73,34 @@ package struct LineChart: Sendable {
 
   private func path(_ points: [Point], _ frame: Frame) -> String {
     var path = ""
-    var isOpen = false
+    var last: Point?
     for point in points {
       guard let place = frame.place(point) else {
-        isOpen = false
+        last = nil
         continue
       }
-      path += "\(isOpen ? "L" : "M")\(coordinate(place.x)) \(coordinate(place.y))"
-      isOpen = true
+      // Nobody sees a quarter of a pixel.
+      if let last, abs(place.x - last.x) + abs(place.y - last.y) < 0.25 { continue }
+      path += "\(last == nil ? "M" : "L")\(coordinate(place.x)) \(coordinate(place.y))"
+      last = place
     }
     return path.isEmpty ? "M0 0" : path
   }
 }
 
-/// An SVG element with its accessible name; one that is a document of its own says how large it is.
-func drawing(
-  _ title: String, width: Double, height: Double, isDocument: Bool = false, _ parts: [Markup]
-) -> Markup {
+/// An SVG element with its accessible name.
+package func drawing(_ title: String, width: Double, height: Double, _ parts: [Markup]) -> Markup {
   .element(
     "svg",
     [
       "xmlns": "http://www.w3.org/2000/svg", "class": "chart", "role": "img", "aria-label": title,
       "viewBox": "0 0 \(coordinate(width)) \(coordinate(height))",
-      "width": isDocument ? coordinate(width) : nil, "height": isDocument ? coordinate(height) : nil,
     ],
     parts)
 }
 
 /// Where a chart's values are drawn.
-struct Frame {
+package struct Frame {
   var left: Double
   var top: Double
   var right: Double
@@ -105,23 +108,30 @@ struct Frame {
   var x: Axis
   var y: Axis
 
-  /// The place of a point; nil where it has none.
-  func place(_ point: Point) -> Point? {
+  package init(left: Double, top: Double, right: Double, bottom: Double, x: Axis, y: Axis) {
+    (self.left, self.top, self.right, self.bottom) = (left, top, right, bottom)
+    (self.x, self.y) = (x, y)
+  }
+
+  /// The place of a point; nil where it has none. One that is farther than a hundred frames is moved nearer, in the same
+  /// direction: viewers take long to draw the dashes of a very long line.
+  package func place(_ point: Point) -> Point? {
     guard let across = x.position(point.x), let up = y.position(point.y) else { return nil }
-    return Point(left + across * (right - left), bottom - up * (bottom - top))
+    let far = max(1, abs(across) / 100, abs(up) / 100)
+    return Point(left + across / far * (right - left), bottom - up / far * (bottom - top))
   }
 
   /// Grid lines, tick labels and axis titles.
-  func grid(width: Double, height: Double, hasLines: Bool = true) -> [Markup] {
+  package func grid() -> [Markup] {
     var parts: [Markup] = []
     for tick in y.ticks {
       let up = bottom - (y.position(tick.value) ?? 0) * (bottom - top)
-      if hasLines { parts.append(line("grid", left, up, right, up)) }
+      parts.append(line("grid", left, up, right, up))
       parts.append(text(tick.label, left - 7, up + 4, anchor: "end"))
     }
     for tick in x.ticks {
       let across = left + (x.position(tick.value) ?? 0) * (right - left)
-      if hasLines { parts.append(line("grid", across, top, across, bottom)) }
+      parts.append(line("grid", across, top, across, bottom))
       parts.append(text(tick.label, across, bottom + 17, anchor: "middle"))
     }
     parts.append(text(x.title, (left + right) / 2, bottom + 36, anchor: "middle", class: "dim"))
@@ -133,7 +143,7 @@ struct Frame {
   }
 
   /// The two axes themselves.
-  func axes() -> [Markup] {
+  package func axes() -> [Markup] {
     [line("axis", left, bottom, right, bottom), line("axis", left, top, left, bottom)]
   }
 }
@@ -144,13 +154,15 @@ func line(_ style: String, _ x1: Double, _ y1: Double, _ x2: Double, _ y2: Doubl
     ["class": style, "x1": coordinate(x1), "y1": coordinate(y1), "x2": coordinate(x2), "y2": coordinate(y2)])
 }
 
-func text(_ text: String, _ x: Double, _ y: Double, anchor: String = "start", class style: String? = nil) -> Markup {
+package func text(
+  _ text: String, _ x: Double, _ y: Double, anchor: String = "start", class style: String? = nil
+) -> Markup {
   .element("text", ["class": style, "x": coordinate(x), "y": coordinate(y), "text-anchor": anchor], text)
 }
 
 /// Names and samples above a chart, in as many rows as they need.
-struct Legend {
-  enum Entry {
+package struct Legend {
+  package enum Entry {
     case curve(Series)
     case guide(String)
     case area(String, color: Int)
@@ -163,13 +175,13 @@ struct Legend {
     }
   }
 
-  static let rowHeight = 18.0
+  package static let rowHeight = 18.0
 
   private let placed: [(entry: Entry, label: String, x: Double, row: Int)]
   /// With the room below it.
-  let height: Double
+  package let height: Double
 
-  init(_ entries: [Entry], width: Double) {
+  package init(_ entries: [Entry], width: Double) {
     let labels = entries.map { shortened($0.label, to: 48) }
     let lengths = labels.map { 30 + ChartStyle.width($0) + 12 }
     let longest = lengths.max() ?? 1
@@ -183,7 +195,7 @@ struct Legend {
     height = Double((entries.count + columns - 1) / columns) * Legend.rowHeight
   }
 
-  func drawing(x: Double, y: Double) -> Markup {
+  package func drawing(x: Double, y: Double) -> Markup {
     .element(
       "g", ["transform": "translate(\(coordinate(x)) \(coordinate(y)))"],
       placed.flatMap { item -> [Markup] in

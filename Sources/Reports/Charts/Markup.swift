@@ -47,13 +47,13 @@ package struct Markup: Equatable, Sendable, CustomStringConvertible {
 }
 
 /// A coordinate, to a hundredth.
-func coordinate(_ value: Double) -> String {
+package func coordinate(_ value: Double) -> String {
   guard value.isFinite else { return "0" }
   let hundredths = (min(max(value, -1e6), 1e6) * 100).rounded() / 100
   return hundredths == hundredths.rounded() ? "\(Int(hundredths))" : "\(hundredths)"
 }
 
 /// `text` in at most `limit` characters.
-func shortened(_ text: String, to limit: Int) -> String {
+package func shortened(_ text: String, to limit: Int) -> String {
   text.count <= limit ? text : text.prefix(max(limit - 1, 1)) + "…"
 }

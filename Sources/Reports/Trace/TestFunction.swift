@@ -1,26 +1,16 @@
-/// A function of two variables that optimizers are looked at on.
+/// A function of two variables on which update rules are shown.
 package struct TestFunction: Sendable {
-  /// What `--function` calls it.
-  package let name: String
-  /// Its name for readers, and its formula.
-  package let title: String
-  package let formula: String
-  /// Where it is from.
-  package let source: String
-  /// Where it is 0, its least value.
-  package let minimum: (x: Double, y: Double)
-  /// Where paths usually begin.
-  package let start: (x: Double, y: Double)
-  /// The part that is looked at.
-  package let x: ClosedRange<Double>
-  package let y: ClosedRange<Double>
+  /// What `--function` calls it, what readers call it, its formula, and where it is from.
+  package let name, title, formula, source: String
+  /// Where it is 0, its least value; and where paths usually begin.
+  package let minimum, start: (x: Double, y: Double)
+  /// The part that is shown.
+  package let x, y: ClosedRange<Double>
   package let value: @Sendable (_ x: Double, _ y: Double) -> Double
   package let gradient: @Sendable (_ x: Double, _ y: Double) -> (x: Double, y: Double)
 
   package static let all = [rosenbrock, beale, quadratic]
-}
 
-extension TestFunction {
   /// A bent, narrow valley.
   package static let rosenbrock = TestFunction(
     name: "rosenbrock", title: "Rosenbrock’s function", formula: "f(x, y) = (1 − x)² + 100 (y − x²)²",
@@ -40,10 +30,8 @@ extension TestFunction {
     },
     gradient: { x, y in
       let (a, b, c) = (1.5 - x + x * y, 2.25 - x + x * y * y, 2.625 - x + x * y * y * y)
-      return (
-        2 * a * (y - 1) + 2 * b * (y * y - 1) + 2 * c * (y * y * y - 1),
-        2 * a * x + 4 * b * x * y + 6 * c * x * y * y
-      )
+      let across = 2 * a * (y - 1) + 2 * b * (y * y - 1) + 2 * c * (y * y * y - 1)
+      return (across, 2 * a * x + 4 * b * x * y + 6 * c * x * y * y)
     })
 
   /// Eighty times as steep one way as the other: the textbook's ill-conditioned bowl.

@@ -5,125 +5,110 @@ internal import Optimizers
 package struct TraceFigure {
   private let function: TestFunction
   private let start: (x: Double, y: Double)
-  private let steps: Int
-  private let isTuned: Bool
-  /// With the place of each among the rules named, which is its colour.
-  private let traces: [(place: Int, trace: Trace)]
-  /// What is looked at: the function's view, and the start.
-  private let view: (x: ClosedRange<Double>, y: ClosedRange<Double>)
+  private let titles = ["optimizer", "learning rate", "f in the end", "distance to minimum", "steps to f < 0.001"]
+  /// What the table says of each rule.
+  private let rows: [[String]]
+  /// The paths; each has the colour of its place among the rules named.
+  private let series: [Series]
+  private let notes: [String]
+  /// What is shown of the function, wider where the start would not be well within it.
+  package let x, y: Axis
 
   package init(
     _ function: TestFunction, from start: (x: Double, y: Double), steps: Int, isTuned: Bool, _ traces: [Trace]
   ) {
-    self.function = function
-    self.start = start
-    self.steps = steps
-    self.isTuned = isTuned
-    self.traces = traces.enumerated().map { ($0, $1) }
-      .sorted { ($0.trace.finalValue, $0.place) < ($1.trace.finalValue, $1.place) }
-    view = TraceFigure.view(of: function, from: start)
-  }
-
-  /// The function's view, wider where the start would not be well within it.
-  package static func view(
-    of function: TestFunction, from start: (x: Double, y: Double)
-  ) -> (x: ClosedRange<Double>, y: ClosedRange<Double>) {
-    func covering(_ range: ClosedRange<Double>, _ value: Double) -> ClosedRange<Double> {
-      guard !range.contains(value) else { return range }
-      let (low, high) = (min(range.lowerBound, value), max(range.upperBound, value))
-      let room = (high - low) / 20
-      return (value < range.lowerBound ? low - room : low)...(value > range.upperBound ? high + room : high)
+    (self.function, self.start) = (function, start)
+    x = Axis("x", covering: [function.x.lowerBound, function.x.upperBound, 1.05 * start.x], isTight: true)
+    y = Axis("y", covering: [function.y.lowerBound, function.y.upperBound, 1.05 * start.y], isTight: true)
+    let sorted = traces.enumerated().sorted { ($0.element.finalValue, $0.offset) < ($1.element.finalValue, $1.offset) }
+    rows = sorted.map { _, trace in
+      let end = trace.lostAt.map { "∞ at step \(grouped($0))" } ?? scientific(trace.finalValue)
+      let distance = trace.lostAt == nil ? scientific(trace.distance) : "–"
+      let steps = trace.values.firstIndex { $0 < 1e-3 }.map(grouped) ?? "–"
+      return [trace.settings.name, number(trace.settings.learningRate), end, distance, steps]
     }
-    return (covering(function.x, start.x), covering(function.y, start.y))
-  }
-
-  /// The picture.
-  package var svg: String {
-    let field = LevelField(x: view.x, y: view.y, columns: 301, rows: 301) { function.value($0.x, $0.y) }
-    let paths = traces.map { place, trace in
-      let kinds = Series.Line.allCases
-      let series = Series(
-        trace.settings.name, trace.points.map { Point($0.x, $0.y) }, color: place,
-        line: kinds[place / Series.colorCount % kinds.count])
-      return ContourPlot.Path(
-        series, cells: [rate(trace), end(trace), trace.lostAt == nil ? scientific(trace.distance) : "–"],
-        diverges: trace.lostAt != nil)
+    let kinds = Series.Line.allCases
+    series = sorted.map { place, trace in
+      let label = shortened(trace.settings.name, to: 18) + (trace.lostAt == nil ? "" : " → ∞")
+      return Series(label, trace.points, color: place, line: kinds[place / Series.colorCount % kinds.count])
     }
-    let start = Trace.rounded(start)
-    var notes = [
-      "start (\(number(start.x)), \(number(start.y))), f = \(scientific(function.value(start.x, start.y)))",
-      "minimum f(\(number(function.minimum.x)), \(number(function.minimum.y))) = 0",
-      "dots: after \(count(steps, "step")); arrows: where a path leaves the plot",
-      "contours: 1 and 3 times powers of ten",
+    notes = [
+      "□ start (\(number(start.x)), \(number(start.y))), f = \(scientific(function.value(start.x, start.y)))",
+      "☆ minimum, f = 0", "● after \(count(steps, "step"))", "shades: f on a logarithmic scale, two per power of ten",
+      "learning rates: " + (isTuned ? "the best of 1, 2 and 5 times 10⁻⁵ … 10²" : "as given"),
     ]
-    if isTuned {
-      notes += [
-        "η: of 1, 2, 5 × 10⁻⁵ … 10², the one by which", "the second half of the path is lowest on",
-        "average, without rising above the start",
-      ]
-    }
-    for group in Series.coinciding(paths.map(\.series)) where group.count > 1 {
-      notes.append(group.map { paths[$0].series.label }.joined(separator: " = ") + ": one path, dashed in turns")
-    }
-    return ContourPlot(
-      function.title, subtitle: function.formula,
-      x: Axis("x", covering: [view.x.lowerBound, view.x.upperBound], isTight: true),
-      y: Axis("y", covering: [view.y.lowerBound, view.y.upperBound], isTight: true), field,
-      levels: field.logarithmicLevels(9), start: Point(start.x, start.y),
-      minimum: Point(function.minimum.x, function.minimum.y),
-      columns: ["rule", "η", "f in the end", "distance"], notes: notes, paths
-    ).svg()
   }
 
   /// The table, a row a rule.
   package var lines: [String] {
-    let titles = ["optimizer", "learning rate", "f in the end", "distance to minimum", "steps to f < 0.001"]
-    let rows = traces.map { _, trace in
-      [
-        trace.settings.name, rate(trace), end(trace), trace.lostAt == nil ? scientific(trace.distance) : "–",
-        trace.steps(below: 1e-3).map(grouped) ?? "–",
-      ]
-    }
-    let widths = titles.indices.map { column in ([titles] + rows).map { $0[column].count }.max() ?? 0 }
-    func line(_ cells: [String]) -> String {
-      zip(cells, widths).enumerated().map { column, cell in
-        let space = String(repeating: " ", count: cell.1 - cell.0.count)
-        return column == 0 ? cell.0 + space : space + cell.0
-      }.joined(separator: "  ")
-    }
-    let rule = String(repeating: "─", count: widths.reduce(2 * (widths.count - 1), +))
-    return [line(titles), rule] + rows.map(line)
+    let lines = table([titles] + rows, numbers: [1, 2, 3, 4]).split(separator: "\n").map(String.init)
+    return [lines[0], String(repeating: "─", count: lines[0].count)] + lines[1...]
   }
 
-  private func rate(_ trace: Trace) -> String { number(trace.settings.learningRate) }
-
-  private func end(_ trace: Trace) -> String {
-    trace.lostAt.map { "∞ at step \(grouped($0))" } ?? scientific(trace.finalValue)
+  /// The picture: the paths over the function, and a legend, as an SVG document in the reader's light or dark scheme.
+  package var svg: String {
+    let (legend, height) = legend
+    let page: [Markup] = [
+      .element("style", [:], [Markup(source: ChartStyle.styleSheet + ".title{font-size:17px}svg{max-width:1124px}")]),
+      .element("rect", ["width": "100%", "height": "100%", "fill": "#fff", "style": "fill:var(--chart-paper)"]),
+      text(function.title, 64, 28, class: "title"), text(function.formula, 64, 50, class: "dim"),
+    ]
+    let document = drawing(function.title, width: 1124, height: max(654, height), page + plot + legend)
+    return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\(document)\n"
   }
-}
 
-extension Trace {
-  /// A start as float32 has it.
-  package static func rounded(_ start: (x: Double, y: Double)) -> (x: Double, y: Double) {
-    (Double(Float(start.x)), Double(Float(start.y)))
+  private var plot: [Markup] {
+    let frame = Frame(left: 64, top: 64, right: 604, bottom: 604, x: x, y: y)
+    func mark(_ outline: String, _ point: (x: Double, y: Double)) -> Markup {
+      let place = frame.place(Point(point.x, point.y)) ?? Point(0, 0)
+      let shift = "translate(\(coordinate(place.x)) \(coordinate(place.y)))"
+      return .element("path", ["class": "shared", "transform": shift, "d": outline])
+    }
+    let ends = series.map { Series($0.label, Array($0.points.suffix(1)), color: $0.color) }
+    // What is drawn last is on top.
+    let curves = LineChart(function.title, x: x, y: y, (ends + series).reversed()).curves(frame)
+    let marks = [mark("m-4.5-4.5h9v9h-9z", start), mark("m0-9 2 6h7l-5 4 2 7-6-4-6 4 2-7-5-4h7z", function.minimum)]
+    let inside = Markup.element(
+      "svg", ["x": "64", "y": "64", "width": "540", "height": "540", "viewBox": "64 64 540 540"], curves)
+    return [shading] + frame.grid() + [inside] + frame.axes() + marks
+  }
+
+  /// A row a path, lines that explain the plot, and where they end.
+  private var legend: ([Markup], height: Double) {
+    let names = Legend(series.map { .curve($0) }, width: 0)
+    let cells = ([titles] + rows).enumerated().flatMap { row, cells in
+      zip(cells[1..<4], [850.0, 950, 1100]).map { text($0, $1, 77 + Legend.rowHeight * Double(row), anchor: "end") }
+    }
+    let groups = Series.coinciding(series).filter { $0.count > 1 }
+    let equal = groups.map { shortened($0.map { rows[$0][0] }.joined(separator: " = "), to: 50) + ": one path" }
+    let lines = (notes + equal).enumerated().map { text($1, 632, 110 + names.height + 20 * Double($0), class: "dim") }
+    return ([names.drawing(x: 632, y: 82)] + cells + lines, 110 + names.height + 20 * Double(lines.count))
+  }
+
+  /// The function in 90 × 90 cells and at most ten shades, of which each is half a power of ten.
+  private var shading: Markup {
+    func middle(_ cell: Int, _ axis: Axis) -> Double {
+      axis.domain.lowerBound + (Double(cell) + 0.5) / 90 * (axis.domain.upperBound - axis.domain.lowerBound)
+    }
+    let levels = (0..<8100).map { (2 * log10(function.value(middle($0 % 90, x), middle($0 / 90, y)))).rounded(.down) }
+    let highest = levels.max() ?? 0
+    let shades = Dictionary(grouping: levels.indices) { Int(max(0, 9 + levels[$0] - highest)) }
+    let paths = shades.sorted { $0.key < $1.key }.map { shade, cells in
+      let outline = cells.map { "M\(64 + $0 % 90 * 6) \(601 - $0 / 90 * 6)h6" }.joined()
+      return Markup.element("path", ["stroke-opacity": "\(Double(shade) / 40)", "d": outline])
+    }
+    let style = "stroke:var(--chart-ink);stroke-width:6;shape-rendering:crispEdges"
+    return .element("g", ["stroke": "#000", "style": style], paths)
   }
 }
 
 /// A number without a needless fraction.
-private func number(_ value: Double) -> String {
-  String(format: "%.6g", value).replacing("-", with: "−")
-}
+private func number(_ value: Double) -> String { String(format: "%.6g", value).replacing("-", with: "−") }
 
 /// Two significant digits, with a power of ten where there would be many zeros.
 private func scientific(_ value: Double) -> String {
-  guard value != 0 else { return "0" }
-  let text = String(format: "%.1e", value)
-  let parts = text.split(separator: "e")
-  guard parts.count == 2, let exponent = Int(parts[1]) else { return text }
-  if (-3..<4).contains(exponent) {
-    return String(format: "%.\(max(0, 1 - exponent))f", value)
-  }
-  let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
-  let power = String("\(exponent)".map { $0 == "-" ? "⁻" : digits[$0.wholeNumberValue ?? 0] })
-  return "\(parts[0])×10\(power)"
+  let parts = String(format: "%.1e", value).split(separator: "e")
+  guard value != 0, let exponent = Int(parts[1]) else { return "0" }
+  if (-3..<4).contains(exponent) { return String(format: "%.\(max(0, 1 - exponent))f", value) }
+  return "\(parts[0])×10\(Axis.superscript(exponent))"
 }
