@@ -2,7 +2,6 @@
 import PackageDescription
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
 // Homebrew keeps its headers where only pkg-config finds them. On Linux they are on the default path, and Debian's
 // libzmq.pc names flags that the package manager refuses with a warning.
@@ -17,7 +16,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let isRoot = !Context.packageDirectory.split(separator: "/").contains("checkouts")
 let kernelSettings: [CSetting] = isRoot ? [.unsafeFlags(["-O2"], .when(configuration: .debug))] : []
 let optimizedTargets: Set =
-  isRoot ? ["Reduction", "Kernels", "Protocol", "Datasets", "Models", "Optimizers"] : []
+  isRoot ? ["Files", "Reduction", "Kernels", "Protocol", "Datasets", "Models", "Optimizers"] : []
 
 let package = Package(
   name: "lockstep",
@@ -25,14 +24,16 @@ let package = Package(
   products: [
     .executable(name: "lockstep", targets: ["LockstepTool"]),
     .library(name: "Lockstep", targets: ["Lockstep"]),
+    .library(name: "LockstepCore", targets: ["LockstepCore"]),
     .executable(name: "custom-model", targets: ["CustomModel"]),
     .executable(name: "custom-optimizer", targets: ["CustomOptimizer"]),
+    .executable(name: "custom-data", targets: ["CustomData"]),
+    .executable(name: "library-example", targets: ["LibraryExample"]),
     .executable(name: "kernel-benchmark", targets: ["KernelBenchmark"]),
     .executable(name: "transport-benchmark", targets: ["TransportBenchmark"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-    .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
@@ -46,9 +47,9 @@ let package = Package(
     .target(name: "Files"),
     .target(name: "Reduction"),
     .target(name: "Kernels", dependencies: ["Reduction", "CKernels", "COneDNN"]),
-    .target(name: "Optimizers", dependencies: ["Kernels"]),
+    .target(name: "Optimizers", dependencies: ["Schema", "Kernels"]),
     .target(
-      name: "Datasets", dependencies: ["Kernels", "CZlib", crypto],
+      name: "Datasets", dependencies: ["Schema", "Kernels", "CZlib"],
       resources: [.embedInCode("Resources/digits.csv.gz")]),
     .target(name: "Models", dependencies: ["Schema", "Reduction", "Kernels", "Datasets"]),
     .target(name: "Protocol", dependencies: ["Schema", "Reduction"]),
@@ -57,14 +58,17 @@ let package = Package(
       name: "Cluster",
       dependencies: [
         "Schema", "Files", "Reduction", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "ZeroMQ", "CKernels",
-        crypto,
       ]),
     .target(
       name: "Runs",
       dependencies: [
         "Schema", "Files", "Reduction", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "CZlib",
-        crypto,
         "Yams",
+      ]),
+    .target(
+      name: "LockstepCore",
+      dependencies: [
+        "Schema", "Files", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "Runs",
       ]),
     .target(
       name: "Reports",
@@ -78,15 +82,11 @@ let package = Package(
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),
-    .executableTarget(
-      name: "TransportBenchmark",
-      dependencies: ["Lockstep", "Runs", "Cluster", "Protocol", "Models", "Datasets", "Schema", "Kernels"],
-      path: "Benchmarks/transport"),
-    .executableTarget(
-      name: "CustomModel", dependencies: ["Lockstep", "Models", "Datasets", "Schema", "Kernels"],
-      path: "Examples/custom-model"),
-    .executableTarget(
-      name: "CustomOptimizer", dependencies: ["Lockstep", "Optimizers", "Kernels"], path: "Examples/custom-optimizer"),
+    .executableTarget(name: "TransportBenchmark", dependencies: ["Lockstep"], path: "Benchmarks/transport"),
+    .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
+    .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
+    .executableTarget(name: "CustomData", dependencies: ["Lockstep"], path: "Examples/custom-data"),
+    .executableTarget(name: "LibraryExample", dependencies: ["LockstepCore"], path: "Examples/library"),
 
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
     .target(name: "TestSupport", dependencies: ["AllocationCount"], path: "Tests/TestSupport"),
@@ -117,7 +117,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "LockstepTool", "CustomModel", "CustomOptimizer", "Runs", "Files", "Protocol", "ZeroMQ", "TestSupport",
+        "LockstepTool", "CustomModel", "CustomOptimizer", "CustomData", "LibraryExample", "Runs", "Files", "Protocol",
+        "ZeroMQ", "TestSupport",
       ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]

@@ -9,7 +9,7 @@ func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
   print("| rule | bytes a parameter | ms | GB/s | time over memcpy's for the same bytes |")
   print("| --- | ---: | ---: | ---: | ---: |")
   let count = vectors.count
-  for rule in builtInRules {
+  for rule in UpdateRules.builtIn {
     let settings = try OptimizerSettings(rule.name, given: [:])
     var optimizer = try Optimizer(
       settings, tensors: [Optimizer.Tensor("weight", 0..<count)], total: 100, stepsPerEpoch: 100)
@@ -19,7 +19,7 @@ func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
       updated: vectors.three.all)
     let time = withExtendedLifetime(slots) {
       seconds {
-        optimizer.begin(examples: 128, optimizer.needsWholeGradient ? [part] : [])
+        optimizer.begin(weight: 128, optimizer.needsWholeGradient ? [part] : [])
         optimizer.update(part)
       }
     }

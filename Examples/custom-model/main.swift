@@ -2,20 +2,18 @@
 // It gets the whole command line:
 //
 //     swift run -c release custom-model train --model prototypes --workers 2
-import Datasets
-import Kernels
 import Lockstep
-import Models
-import Schema
 
 /// The score of class k is −‖x − pₖ‖²; the loss is softmax cross-entropy over the scores.
 struct Prototypes: Model {
   let layout: ParameterLayout
   let classes: Int
   let features: Int
+  let loss = CrossEntropy()
+  var metrics: MetricSchema { loss.metrics }
 
   init(_ request: ModelRequest) throws {
-    guard case .classification(let classes) = request.target, request.loss == .crossEntropy else {
+    guard case .classification(let classes) = request.target else {
       throw ModelError("--model prototypes classifies: it needs labels that are classes")
     }
     self.classes = classes
@@ -32,8 +30,7 @@ struct Prototypes: Model {
   func makeWorkspace() {}
 
   func gradient(
-    of batch: Batch, at prototypes: Floats, into gradient: MutableFloats, using _: inout Void,
-    ready: (Range<Int>) -> Void
+    of batch: Batch, at prototypes: Floats, into gradient: MutableFloats, using _: inout Void
   ) -> Metrics {
     let scores = FloatBuffer(count: batch.count * classes)
     let metrics = score(batch, at: prototypes, scores.all)
@@ -46,7 +43,6 @@ struct Prototypes: Model {
         }
       }
     }
-    ready(gradient.indices)
     return metrics
   }
 
@@ -68,7 +64,7 @@ struct Prototypes: Model {
         scores[example * classes + k] = -squaredDistance
       }
     }
-    return Loss.crossEntropy.gradient(scores, columns: classes, targets: batch.targets)
+    return loss.gradient(scores, columns: classes, targets: batch.targets)
   }
 }
 

@@ -1,29 +1,29 @@
-package import Kernels
+public import Kernels
 
 /// Some examples as a model reads them. Valid for the call that it was passed to.
-package struct Batch {
+public struct Batch {
   /// One example a row, scaled.
-  package let features: Matrix
+  public let features: Matrix
   /// What they should be predicted as.
-  package let targets: Targets
+  public let targets: Targets
 
   /// Where it stands in the run, for what is random in a model.
-  package let place: Place
+  public let place: Place
 
   /// How many examples there are.
-  package var count: Int { features.rows }
+  public var count: Int { features.rows }
 
   /// The key of whatever is random in a model: the same on every worker.
-  package struct Place: Equatable, Sendable {
+  public struct Place: Equatable, Sendable {
     /// The job's seed.
-    package var seed: UInt64
+    public var seed: UInt64
     /// Updates that the parameters have had.
-    package var step: Int
+    public var step: Int
     /// The first example's position in its epoch; the others follow it.
-    package var position: Int
+    public var position: Int
 
     /// A place.
-    package init(seed: UInt64, step: Int, position: Int) {
+    public init(seed: UInt64, step: Int, position: Int) {
       self.seed = seed
       self.step = step
       self.position = position
@@ -31,31 +31,32 @@ package struct Batch {
   }
 
   /// What examples should be predicted as.
-  package enum Targets {
-    /// A class each.
+  public enum Targets {
+    /// A class each, or a class for each of an example's positions, one after the other.
     case classes(Labels)
     /// A row of numbers each.
     case values(Matrix)
-    /// There is no data: the examples are all alike, and have no features either.
-    case nothing
   }
 
   /// A batch over borrowed features and targets.
-  package init(features: Matrix, targets: Targets, place: Place = Place(seed: 0, step: 0, position: 0)) {
+  public init(features: Matrix, targets: Targets, place: Place = Place(seed: 0, step: 0, position: 0)) {
     self.features = features
     self.targets = targets
     self.place = place
   }
 
+  /// How many labels an example has.
+  private func positions(_ labels: Labels) -> Int { labels.count / max(count, 1) }
+
   /// The examples that `range` names.
-  package subscript(range: Range<Int>) -> Batch {
+  public subscript(range: Range<Int>) -> Batch {
     var place = place
     place.position += range.lowerBound
     let targets: Targets =
       switch targets {
-      case .classes(let labels): .classes(labels[range])
+      case .classes(let labels):
+        .classes(labels[range.lowerBound * positions(labels)..<range.upperBound * positions(labels)])
       case .values(let matrix): .values(matrix.rows(range))
-      case .nothing: .nothing
       }
     return Batch(features: features.rows(range), targets: targets, place: place)
   }
@@ -86,10 +87,6 @@ package final class BatchBuffer {
     _ positions: Range<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0),
     index: (Int) -> Int = { $0 }
   ) -> Batch {
-    if case .nothing = examples.dataset.targets {
-      return Batch(
-        features: Matrix(features.values, rows: positions.count, columns: 0), targets: .nothing, place: place)
-    }
     reserve(positions.count)
     let columns = examples.featureCount
     // Rows lie anywhere in memory: the next ones are fetched while one is scaled.
@@ -99,32 +96,30 @@ package final class BatchBuffer {
       let row = rows[place]
       if place + 4 < rows.count { examples.dataset.prefetchRow(rows[place + 4]) }
       examples.dataset.scaleRow(row, scaling, into: features.all[place * columns..<(place + 1) * columns])
+      let targets = examples.dataset.targetCount
       switch examples.dataset.targets {
-      case .classes(let classes): labels[place] = classes[row]
+      case .classes(let classes):
+        for target in 0..<targets { labels[place * targets + target] = classes[row * targets + target] }
       case .values(let all):
-        let outputs = examples.dataset.outputs
-        for output in 0..<outputs { values.all[place * outputs + output] = all[row * outputs + output] }
-      case .nothing: break
+        for target in 0..<targets { values.all[place * targets + target] = all[row * targets + target] }
       }
     }
-    let matrix = Matrix(features.values[0..<rows.count * columns], rows: rows.count, columns: columns)
+    let (targets, count) = (examples.dataset.targetCount, rows.count)
+    let matrix = Matrix(features.values[0..<count * columns], rows: count, columns: columns)
     switch examples.dataset.targets {
-    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(rows.count)), place: place)
+    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(count * targets)), place: place)
     case .values:
-      let outputs = examples.dataset.outputs
-      let targets = Matrix(values.values[0..<rows.count * outputs], rows: rows.count, columns: outputs)
-      return Batch(features: matrix, targets: .values(targets), place: place)
-    case .nothing: return Batch(features: matrix, targets: .nothing, place: place)
+      let values = Matrix(values.values[0..<count * targets], rows: count, columns: targets)
+      return Batch(features: matrix, targets: .values(values), place: place)
     }
   }
 
   private func reserve(_ rows: Int) {
     if features.count < rows * examples.featureCount { features = FloatBuffer(count: rows * examples.featureCount) }
+    let targets = rows * examples.dataset.targetCount
     switch examples.dataset.targets {
-    case .classes: if labels.count < rows { labels = LabelBuffer(count: rows) }
-    case .values:
-      if values.count < rows * examples.dataset.outputs { values = FloatBuffer(count: rows * examples.dataset.outputs) }
-    case .nothing: break
+    case .classes: if labels.count < targets { labels = LabelBuffer(count: targets) }
+    case .values: if values.count < targets { values = FloatBuffer(count: targets) }
     }
   }
 }

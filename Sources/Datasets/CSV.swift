@@ -18,19 +18,19 @@ struct CSVTable {
   private var header: [UInt8]?
   private var separator = UInt8(ascii: ",")
   var rows = 0
-  /// The label column's values.
+  /// The label columns' values, a record after the other, in the order in which the columns were named.
   var labels: [Float] = []
   /// All other columns, row after row.
   var features: [Float] = []
-  /// Which column the labels were, from 0.
-  var labelColumn = 0
+  /// Which columns the labels were, from 0.
+  var labelColumns: [Int] = []
   var columns = 0
   /// The line on which the first record stands, from 1.
   private var firstLine = 1
 
   /// Reads from `open()`, a new reader each time.
   ///
-  /// - Parameter label: a column's name, or its position from 1; nil for the last.
+  /// - Parameter label: columns' names, or positions from 1, separated by commas; nil for the last column.
   init(label: String?, _ open: () throws -> ByteReader) throws {
     var bytes = 0
     let name = try Self.forEachLine(try open()) { line, number in
@@ -52,10 +52,13 @@ struct CSVTable {
     if header != nil { rows -= 1 }
     guard rows > 0 else { throw DatasetError("\(name) has no records") }
     guard columns > 1 else { throw DatasetError("\(name) has one column; a label and at least one feature are needed") }
-    labelColumn = try column(label, in: name)
-    labels.reserveCapacity(rows)
+    labelColumns = try columns(label, in: name)
+    guard labelColumns.count < columns else {
+      throw DatasetError("\(name): all its \(columns) columns are labels; at least one feature is needed")
+    }
+    labels.reserveCapacity(min(rows * labelColumns.count, bytes / 2 + rows))
     // A cell takes two bytes or more: a file with one long line and many short ones must not ask for more memory.
-    features.reserveCapacity(min(rows * (columns - 1), bytes / 2 - rows))
+    features.reserveCapacity(min(rows * (columns - labelColumns.count), bytes / 2 - rows))
     try Self.forEachLine(try open()) { line, number in
       if header != nil && number == firstLine { return }
       try parse(line, file: name, line: number)
@@ -63,12 +66,18 @@ struct CSVTable {
   }
 
   private mutating func parse(_ line: UnsafeBufferPointer<UInt8>, file: String, line number: Int) throws {
+    let firstLabel = labels.count
+    labels.append(contentsOf: repeatElement(0, count: labelColumns.count))
     let count = try Self.forEachCell(line, separator) { column, cell in
       guard column < columns else { return }
       let value = try Self.number(cell) { text, problem in
         DatasetError("\(file), line \(number), column \(columnName(column)): '\(text)' \(problem)")
       }
-      if column == labelColumn { labels.append(value) } else { features.append(value) }
+      if let label = labelColumns.firstIndex(of: column) {
+        labels[firstLabel + label] = value
+      } else {
+        features.append(value)
+      }
     }
     guard count == columns else {
       throw DatasetError("\(file), line \(number): \(count) columns, where the first line has \(columns)")
@@ -85,8 +94,20 @@ struct CSVTable {
     return "\(column + 1) (\(name))"
   }
 
-  private func column(_ label: String?, in file: String) throws -> Int {
-    guard let label else { return columns - 1 }
+  private func columns(_ label: String?, in file: String) throws -> [Int] {
+    guard let label else { return [columns - 1] }
+    // A name may have a comma.
+    if let index = names?.firstIndex(of: label) { return [index] }
+    let found = try label.split(separator: ",", omittingEmptySubsequences: false).map {
+      try column($0.trimmingCharacters(in: .whitespaces), in: file)
+    }
+    if let twice = found.enumerated().first(where: { found[..<$0.offset].contains($0.element) }) {
+      throw DatasetError("--label \(label): column \(columnName(twice.element)) stands there twice")
+    }
+    return found
+  }
+
+  private func column(_ label: String, in file: String) throws -> Int {
     let names = names
     if let index = names?.firstIndex(of: label) { return index }
     if let position = Int(label), position >= 1, position <= columns { return position - 1 }

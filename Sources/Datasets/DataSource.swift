@@ -1,132 +1,72 @@
-internal import Crypto
-internal import Foundation
+public import Schema
 
-/// Where data comes from and how it is split: what the data options of a job say.
-package struct DataSource: Codable, Equatable, Sendable {
-  /// `digits`, `fashion-mnist`, `none` for a model without data, or the path of a CSV file or of a folder of IDX files.
-  package var data: String
-  /// The label's column in a CSV file: a name, or a position from 1; nil for the last.
-  package var label: String?
-  /// A second CSV file that is the test part.
-  package var test: String?
-  /// The share of the examples that becomes the test part, where the data does not bring one.
-  package var testFraction: Double?
+/// What examples are read from: a file format, or data of a program's own.
+public protocol DataSource: Sendable {
+  /// What `--data NAME` or `--data NAME:PATH` calls it.
+  static var name: String { get }
+  /// What the help says it is, such as `a CSV file`.
+  static var summary: String { get }
+  /// Its options, such as ``OptionDeclaration/testFraction`` and ``OptionDeclaration/scale``.
+  static var options: [OptionDeclaration] { get }
+  /// Whether it reads what is at `path`, so that its name need not be given. The default is no.
+  static func reads(_ path: String) -> Bool
+  /// Whether every step takes all examples. The default is no.
+  static var stepIsWhole: Bool { get }
 
-  /// Whether there is no data. Each micro-batch then counts as one example.
-  package var isNone: Bool { data == "none" }
-
-  /// The names that stand for data rather than for a path.
-  package static let builtIn = ["digits", "fashion-mnist"]
-
-  /// A source; see the properties.
-  package init(data: String, label: String? = nil, test: String? = nil, testFraction: Double? = nil) {
-    self.data = data
-    self.label = label
-    self.test = test
-    self.testFraction = testFraction
-  }
-}
-
-/// Loaded data: its two parts, and what they have in common.
-package struct LoadedData: Sendable {
-  /// What is learned from; empty without data.
-  package let train: Examples
-  /// What is only tested on; nil for none.
-  package let test: Examples?
-  /// Where it came from, with absolute paths and the test fraction that was used.
-  package let source: DataSource
-  /// What is to be predicted.
-  package let target: Target
-  /// SHA-256 of everything that was loaded, in hex: equal where the data is.
-  package let fingerprint: String
-
-  /// How many numbers describe an example.
-  package var featureCount: Int { train.featureCount }
-
-  /// Loads `source`.
+  /// Reads the examples: always the same for the same request and files.
   ///
-  /// - Parameters:
-  ///   - classify: true for classes, false for numbers, nil to tell by the labels: classes where they are exactly
-  ///     the whole numbers from 0 to some k − 1, each at least once.
-  ///   - seed: cuts the test part where `testFraction` asks for one.
-  ///   - evaluatesAll: data that brings no test part becomes one as a whole.
   /// - Throws: ``DatasetError`` where something is missing, damaged or not a number.
-  package init(_ source: DataSource, classify: Bool?, seed: UInt64, evaluatesAll: Bool = false) throws {
-    var source = source
-    guard !source.isNone else {
-      try source.refuseCSVOptions("--data none, which has no examples")
-      (train, test, target) = (Examples(.none), nil, .nothing)
-      self.source = source
-      fingerprint = Self.fingerprint([.none])
-      return
-    }
-    let parts: (train: RawPart, test: RawPart?)
-    switch source.data {
-    case "digits":
-      try source.refuseCSVOptions("digits, which are classes with a test part of their own")
-      parts = try RawPart.digits()
-    case "fashion-mnist":
-      try source.refuseCSVOptions("fashion-mnist, which has labels and a test part of its own")
-      parts = try RawPart.fashionMNIST()
-    default:
-      parts = try RawPart.load(source)
-      source.data = URL(fileURLWithPath: source.data).path
-      source.test = source.test.map { URL(fileURLWithPath: $0).path }
-    }
-    let classes = try parts.train.decideClasses(classify, with: parts.test)
-    target = classes.map { .classification(classes: $0) } ?? .regression(outputs: 1)
-    let train = try parts.train.dataset(classes: classes)
-    let test = try parts.test.map { try $0.dataset(classes: classes) }
-    fingerprint = Self.fingerprint([train] + (test.map { [$0] } ?? []))
-
-    if let test {
-      self.train = Examples(train)
-      self.test = Examples(test)
-    } else if evaluatesAll {
-      self.train = Examples(train)
-      self.test = Examples(train)
-    } else {
-      let fraction = source.testFraction ?? 0.2
-      source.testFraction = fraction
-      guard fraction >= 0 && fraction < 1 else {
-        throw DatasetError("a test fraction of \(fraction); it is at least 0 and below 1")
-      }
-      let testCount = Int((Double(train.count) * fraction).rounded())
-      guard testCount < train.count else {
-        throw DatasetError(
-          "\(source.data): a test fraction of \(fraction) leaves none of its \(train.count) examples to train on")
-      }
-      let permutation = IndexPermutation(count: train.count, seed: seed, stream: Streams.split)
-      self.train = Examples(train, permutation: permutation, range: testCount..<train.count)
-      self.test = testCount > 0 ? Examples(train, permutation: permutation, range: 0..<testCount) : nil
-    }
-    self.source = source
-  }
-
-  private static func fingerprint(_ datasets: [Dataset]) -> String {
-    var hash = SHA256()
-    for dataset in datasets {
-      hash.update(data: Data("\(dataset.count) \(dataset.featureCount) \(dataset.outputs) ".utf8))
-      switch dataset.features {
-      case .bytes(let bytes): bytes.withUnsafeBytes { hash.update(bufferPointer: $0) }
-      case .floats(let floats): floats.withUnsafeBytes { hash.update(bufferPointer: $0) }
-      }
-      switch dataset.targets {
-      case .classes(let classes): classes.withUnsafeBytes { hash.update(bufferPointer: $0) }
-      case .values(let values): values.withUnsafeBytes { hash.update(bufferPointer: $0) }
-      case .nothing: break
-      }
-    }
-    return hash.finalize().map { String(format: "%02x", $0) }.joined()
-  }
+  static func read(_ request: DataRequest) throws -> DataParts
 }
 
 extension DataSource {
-  func refuseCSVOptions(_ what: String) throws {
-    for (option, isGiven) in [
-      ("label", label != nil), ("test", test != nil), ("test-fraction", testFraction != nil),
-    ] where isGiven {
-      throw DatasetError("--\(option) does not go with \(what)")
-    }
+  /// No.
+  public static func reads(_ path: String) -> Bool { false }
+  /// No.
+  public static var stepIsWhole: Bool { false }
+}
+
+/// What a source is to read.
+public struct DataRequest: Sendable {
+  /// The path, or what else stood behind the source's name; empty where nothing did.
+  public var location: String
+  /// The values of the source's options.
+  public var options: OptionValues
+  /// The job's micro-batches a step.
+  public var microBatches: Int
+}
+
+/// What a source has read.
+public struct DataParts: Sendable {
+  /// What is learned from.
+  public var train: DataTable
+  /// What is only tested on; nil where the source has no such part.
+  public var test: DataTable?
+
+  /// Parts of a dataset.
+  public init(train: DataTable, test: DataTable? = nil) { (self.train, self.test) = (train, test) }
+}
+
+/// The sources that this program knows.
+package enum DataSources {
+  /// Those that come with the trainer, and those that a program has added.
+  package static let registry = Registry<any DataSource.Type>(
+    [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, NoData.self]) { $0.name }
+
+  /// What `--data` can name.
+  package static var selector: OptionSelector {
+    OptionSelector("data", registry.all.map { Alternative($0.name, options: $0.options) })
   }
+}
+
+extension OptionDeclaration {
+  /// `--test-fraction`, for data that bring no test part.
+  public static let testFraction = OptionDeclaration.real(
+    "test-fraction", .fraction, valueName: "share", defaultText: "0.2, where the data brings no test part",
+    "The share of the examples that becomes the test part, cut by the seed; 0 for none.")
+
+  /// `--scale`, for data with features.
+  public static let scale = OptionDeclaration.choice(
+    "scale", default: ScalingKind.standard.rawValue, ScalingKind.allCases.map(\.rawValue), valueName: "kind",
+    "How features are scaled: none, unit or standard.")
 }

@@ -1,58 +1,23 @@
 internal import Kernels
 
-/// What a model has to predict.
-package enum Target: Equatable, Sendable, Codable {
-  /// One of `classes` classes, numbered from 0.
-  case classification(classes: Int)
-  /// `outputs` real numbers.
-  case regression(outputs: Int)
-  /// There is no data: the loss is a function of the parameters alone.
-  case nothing
-
-  /// Whether classes are to be predicted.
-  package var isClassification: Bool { if case .classification = self { true } else { false } }
-
-  /// How many numbers a model puts out.
-  package var outputs: Int {
-    switch self {
-    case .classification(let classes): classes
-    case .regression(let outputs): outputs
-    case .nothing: 0
-    }
-  }
-}
-
-/// Features as their file had them, row after row.
-enum FeatureStorage: Sendable {
-  case bytes([UInt8])
-  case floats([Float])
-
-  var count: Int {
-    switch self {
-    case .bytes(let bytes): bytes.count
-    case .floats(let floats): floats.count
-    }
-  }
-}
-
-/// What the examples should be predicted as.
+/// What the examples should be predicted as, one example after the other.
 enum TargetStorage: Sendable {
   case classes([Int32])
   case values([Float])
-  case nothing
 }
 
 /// Examples in memory, in the order and the element type of their file.
 struct Dataset: Sendable {
-  let features: FeatureStorage
+  let count: Int
+  let features: DataTable.Values
+  /// The shape of an example.
+  let shape: [Int]
   let targets: TargetStorage
-  let featureCount: Int
-  let outputs: Int
+  /// Targets an example.
+  let targetCount: Int
 
-  /// What a model without data learns from.
-  static let none = Dataset(features: .floats([]), targets: .nothing, featureCount: 0, outputs: 0)
-
-  var count: Int { featureCount == 0 ? 0 : features.count / featureCount }
+  /// How many numbers describe an example.
+  var featureCount: Int { features.count / max(count, 1) }
 
   /// Writes row `row`'s features, scaled, to `output`.
   func scaleRow(_ row: Int, _ scaling: ScalingVectors, into output: MutableFloats) {
@@ -107,17 +72,19 @@ package struct Examples: Sendable {
   init(_ dataset: Dataset) {
     self.dataset = dataset
     selection = nil
+    featureCount = dataset.featureCount
     count = dataset.count
   }
 
   init(_ dataset: Dataset, permutation: IndexPermutation, range: Range<Int>) {
     self.dataset = dataset
     selection = (permutation, range.lowerBound)
+    featureCount = dataset.featureCount
     count = range.count
   }
 
   /// How many numbers describe an example.
-  package var featureCount: Int { dataset.featureCount }
+  package let featureCount: Int
 
   /// Example `index`'s row in the dataset.
   func row(_ index: Int) -> Int {
@@ -132,23 +99,23 @@ package struct Examples: Sendable {
     return (0..<featureCount).map { dataset.feature(row, $0) }
   }
 
-  /// Example `index`'s class; nil for regression.
+  /// Example `index`'s class, or the first of its positions'; nil for regression.
   package func label(_ index: Int) -> Int? {
     guard case .classes(let classes) = dataset.targets else { return nil }
-    return Int(classes[row(index)])
+    return Int(classes[row(index) * dataset.targetCount])
   }
 
   /// Example `index`'s target values; nil for classification.
   package func values(_ index: Int) -> [Float]? {
     guard case .values(let values) = dataset.targets else { return nil }
-    let start = row(index) * dataset.outputs
-    return Array(values[start..<start + dataset.outputs])
+    let start = row(index) * dataset.targetCount
+    return Array(values[start..<start + dataset.targetCount])
   }
 
   /// Σ (target − its output's mean)² over examples and outputs, which R² measures against; nil for classification.
   package var targetVariation: Double? {
     guard case .values(let values) = dataset.targets else { return nil }
-    let outputs = dataset.outputs
+    let outputs = dataset.targetCount
     var variation = 0.0
     for output in 0..<outputs {
       var sum = 0.0

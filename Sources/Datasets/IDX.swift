@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Kernels
 
 /// An array in the IDX format (Y. LeCun, the MNIST database).
 ///
@@ -12,7 +13,7 @@ internal import Foundation
 struct IDXArray {
   /// The sizes, the number of examples first.
   var dimensions: [Int]
-  var elements: FeatureStorage
+  var elements: DataTable.Values
 
   /// Elements an example has.
   var width: Int { dimensions.dropFirst().reduce(1, *) }
@@ -29,7 +30,7 @@ struct IDXArray {
     let start = try reader.bytes(4)
     guard start.count == 4, start[0] == 0, start[1] == 0, let element = Element(rawValue: start[2]), start[3] > 0 else {
       throw DatasetError(
-        "\(path) is not an IDX file: it starts with \(start.map { String(format: "%02x", $0) }.joined(separator: " "))")
+        "\(path) is not an IDX file: it starts with \(start.map { [$0].hex }.joined(separator: " "))")
     }
     let sizes = try reader.bytes(4 * Int(start[3]))
     guard sizes.count == 4 * Int(start[3]) else { throw DatasetError("\(path) is truncated in its header") }
@@ -67,7 +68,7 @@ struct IDXArray {
       }
     }
 
-    func read(_ count: Int, from reader: ByteReader) throws -> FeatureStorage {
+    func read(_ count: Int, from reader: ByteReader) throws -> DataTable.Values {
       switch self {
       case .byte: .bytes(try convert(count, reader) { (bits: UInt8) in bits })
       case .signedByte: .floats(try convert(count, reader) { (bits: UInt8) in Float(Int8(bitPattern: bits)) })

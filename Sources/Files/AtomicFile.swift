@@ -163,3 +163,29 @@ package final class LineFile {
     try buffer.withUnsafeBytes { try writeAll($0, to: descriptor, path: path, counting: &written) }
   }
 }
+
+/// Calls `body` with each line of the file at `path` that has an end, without it. Takes the memory of the longest line.
+///
+/// - Throws: ``FileError`` where the file cannot be read, and what `body` throws.
+package func forEachLine(of path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw FileError.system("\(path) cannot be read") }
+  defer { close(descriptor) }
+  var unread: [UInt8] = []
+  var block = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = block.withUnsafeMutableBytes { read(descriptor, $0.baseAddress, $0.count) }
+    if count < 0 {
+      if errno == EINTR { continue }
+      throw FileError.system("\(path) cannot be read")
+    }
+    guard count > 0 else { return }
+    unread += block[..<count]
+    var start = 0
+    while let end = unread[start...].firstIndex(of: 0x0A) {
+      if end > start { try body(unread[start..<end]) }
+      start = end + 1
+    }
+    unread.removeFirst(start)
+  }
+}

@@ -4,16 +4,16 @@ internal import CKernels
 ///
 /// A reference: whoever holds it may take views. Two threads must not use it at once while one writes; the code that
 /// hands a buffer from thread to thread says what orders them.
-package final class FloatBuffer: @unchecked Sendable {
+public final class FloatBuffer: @unchecked Sendable {
   // Sendable: the storage never moves, and access is ordered by the holder (see above).
   private let storage: UnsafeMutableRawPointer
   /// What the storage is part of; nil where it is the buffer's own.
   private let owner: AnyObject?
   /// How many values the buffer holds.
-  package let count: Int
+  public let count: Int
 
   /// A buffer of `count` zeros.
-  package init(count: Int) {
+  public init(count: Int) {
     precondition(count >= 0, "a buffer of \(count) values")
     self.count = count
     owner = nil
@@ -23,13 +23,13 @@ package final class FloatBuffer: @unchecked Sendable {
   }
 
   /// A buffer with a copy of `values`.
-  package convenience init(_ values: [Float]) {
+  public convenience init(_ values: [Float]) {
     self.init(count: values.count)
     values.withUnsafeBytes { all.copy(bytes: $0) }
   }
 
   /// A buffer of the `count` values at `storage`, which `owner` keeps.
-  package init(_ storage: UnsafeMutableRawPointer, count: Int, of owner: AnyObject) {
+  public init(_ storage: UnsafeMutableRawPointer, count: Int, of owner: AnyObject) {
     self.storage = storage
     self.count = count
     self.owner = owner
@@ -40,19 +40,19 @@ package final class FloatBuffer: @unchecked Sendable {
   }
 
   /// A buffer of the values in `range`, in place.
-  package func part(_ range: Range<Int>) -> FloatBuffer {
+  public func part(_ range: Range<Int>) -> FloatBuffer {
     let part = all[range]
     return FloatBuffer(part.base, count: part.count, of: self)
   }
 
   /// All values, to write.
-  package var all: MutableFloats {
+  public var all: MutableFloats {
     MutableFloats(base: storage.assumingMemoryBound(to: Float.self), count: count)
   }
 
   /// All values, to read.
-  package var values: Floats { all.readOnly }
+  public var values: Floats { all.readOnly }
 
   /// A copy of the values.
-  package var array: [Float] { withExtendedLifetime(self) { values.array } }
+  public var array: [Float] { withExtendedLifetime(self) { values.array } }
 }

@@ -4,29 +4,29 @@ internal import CKernels
 ///
 /// A view does not keep its storage alive: it is valid for the call that it was passed to, or for as long as the
 /// ``FloatBuffer`` it was taken from, which must be held by a variable meanwhile. Indices are checked.
-package struct Floats: @unchecked Sendable {
+public struct Floats: @unchecked Sendable {
   // Sendable: reading is safe from any thread, and whoever writes the storage is ordered before by its owner.
   @usableFromInline let base: UnsafePointer<Float>
   /// How many values the view spans.
-  package let count: Int
+  public let count: Int
 
   /// A view of `count` values from `base`, which must stay valid and unchanged while the view is used.
-  @inlinable package init(base: UnsafePointer<Float>, count: Int) {
+  @inlinable public init(base: UnsafePointer<Float>, count: Int) {
     self.base = base
     self.count = count
   }
 
   /// The values' valid indices, from zero.
-  @inlinable package var indices: Range<Int> { 0..<count }
+  @inlinable public var indices: Range<Int> { 0..<count }
 
   /// The value at `index`.
-  @inlinable package subscript(index: Int) -> Float {
+  @inlinable public subscript(index: Int) -> Float {
     precondition(index >= 0 && index < count, "index outside the view")
     return base[index]
   }
 
   /// The part of the view that `range` names; its first value has index 0.
-  @inlinable package subscript(range: Range<Int>) -> Floats {
+  @inlinable public subscript(range: Range<Int>) -> Floats {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the view")
     return Floats(base: base + range.lowerBound, count: range.count)
   }
@@ -35,35 +35,35 @@ package struct Floats: @unchecked Sendable {
   package func displaced(by distance: Int) -> Floats { Floats(base: base + distance, count: count) }
 
   /// The view's bytes, in this machine's order.
-  @inlinable package var bytes: UnsafeRawBufferPointer {
+  @inlinable public var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Float>.stride)
   }
 
   /// Whether no value is infinite or a NaN.
-  package var areFinite: Bool { lk_all_finite(base, count) != 0 }
+  public var areFinite: Bool { lk_all_finite(base, count) != 0 }
 
   /// A copy of the values.
-  package var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
+  public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
 }
 
 /// A borrowed run of float32 values that its holder may write. See ``Floats`` for how long it is valid.
-package struct MutableFloats: @unchecked Sendable {
+public struct MutableFloats: @unchecked Sendable {
   // Sendable: handed to one thread at a time; its owner orders the hand-over.
   @usableFromInline let base: UnsafeMutablePointer<Float>
   /// How many values the view spans.
-  package let count: Int
+  public let count: Int
 
   /// A view of `count` values from `base`, which must stay valid and unshared while the view is used.
-  @inlinable package init(base: UnsafeMutablePointer<Float>, count: Int) {
+  @inlinable public init(base: UnsafeMutablePointer<Float>, count: Int) {
     self.base = base
     self.count = count
   }
 
   /// The values' valid indices, from zero.
-  @inlinable package var indices: Range<Int> { 0..<count }
+  @inlinable public var indices: Range<Int> { 0..<count }
 
   /// The value at `index`.
-  @inlinable package subscript(index: Int) -> Float {
+  @inlinable public subscript(index: Int) -> Float {
     get {
       precondition(index >= 0 && index < count, "index outside the view")
       return base[index]
@@ -75,27 +75,27 @@ package struct MutableFloats: @unchecked Sendable {
   }
 
   /// The part of the view that `range` names; its first value has index 0.
-  @inlinable package subscript(range: Range<Int>) -> MutableFloats {
+  @inlinable public subscript(range: Range<Int>) -> MutableFloats {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the view")
     return MutableFloats(base: base + range.lowerBound, count: range.count)
   }
 
   /// The same values, read-only.
-  @inlinable package var readOnly: Floats { Floats(base: base, count: count) }
+  @inlinable public var readOnly: Floats { Floats(base: base, count: count) }
 
   /// Sets every value.
-  package func fill(_ value: Float) {
+  public func fill(_ value: Float) {
     base.update(repeating: value, count: count)
   }
 
   /// Copies values of the same count.
-  package func copy(_ source: Floats) {
+  public func copy(_ source: Floats) {
     precondition(source.count == count, "copying \(source.count) values into \(count)")
     base.update(from: source.base, count: count)
   }
 
   /// Copies values given as bytes in this machine's order; their count must fit exactly.
-  package func copy(bytes: UnsafeRawBufferPointer) {
+  public func copy(bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count == count * MemoryLayout<Float>.stride, "copying \(bytes.count) bytes into \(count) floats")
     UnsafeMutableRawBufferPointer(start: base, count: bytes.count).copyMemory(from: bytes)
   }

@@ -1,19 +1,19 @@
 internal import CKernels
 
 /// A borrowed run of class labels, one an example. See ``Floats`` for how long it is valid.
-package struct Labels {
+public struct Labels {
   let base: UnsafePointer<Int32>
   /// How many labels there are.
-  package let count: Int
+  public let count: Int
 
   /// The label at `index`.
-  package subscript(index: Int) -> Int {
+  public subscript(index: Int) -> Int {
     precondition(index >= 0 && index < count, "index outside the labels")
     return Int(base[index])
   }
 
   /// The part that `range` names; its first label has index 0.
-  package subscript(range: Range<Int>) -> Labels {
+  public subscript(range: Range<Int>) -> Labels {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the labels")
     return Labels(base: base + range.lowerBound, count: range.count)
   }

@@ -2,16 +2,16 @@ internal import CKernels
 internal import COneDNN
 
 /// A row-major matrix of float32 values, borrowed. See ``Floats`` for how long it is valid.
-package struct Matrix {
+public struct Matrix {
   /// The values, row after row.
-  package let values: Floats
+  public let values: Floats
   /// How many rows there are.
-  package let rows: Int
+  public let rows: Int
   /// How many values a row has.
-  package let columns: Int
+  public let columns: Int
 
   /// A view of `values` as `rows` × `columns`.
-  package init(_ values: Floats, rows: Int, columns: Int) {
+  public init(_ values: Floats, rows: Int, columns: Int) {
     precondition(values.count == rows * columns, "\(values.count) values are not \(rows) × \(columns)")
     self.values = values
     self.rows = rows
@@ -19,15 +19,15 @@ package struct Matrix {
   }
 
   /// The rows that `range` names.
-  package func rows(_ range: Range<Int>) -> Matrix {
+  public func rows(_ range: Range<Int>) -> Matrix {
     Matrix(values[range.lowerBound * columns..<range.upperBound * columns], rows: range.count, columns: columns)
   }
 
   /// The matrix read as its transpose; nothing is copied.
-  package var transposed: Transposed { Transposed(matrix: self) }
+  public var transposed: Transposed { Transposed(matrix: self) }
 
   /// A matrix to be read as its transpose.
-  package struct Transposed {
+  public struct Transposed {
     let matrix: Matrix
   }
 }

@@ -4,18 +4,18 @@ internal import Foundation
 /// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 ///
 /// A value is a pure function of (key, counter), so any thread of any worker draws the same one without shared state.
-package struct Philox: Sendable {
+public struct Philox: Sendable {
   private let key: (UInt32, UInt32)
   private let stream: UInt64
 
   /// The generator for `seed`; `stream` separates its uses (initialization, splitting, ordering).
-  package init(seed: UInt64, stream: UInt64) {
+  public init(seed: UInt64, stream: UInt64) {
     key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
     self.stream = stream
   }
 
   /// The four 32-bit numbers at `counter`.
-  package func block(_ counter: UInt64) -> SIMD4<UInt32> {
+  public func block(_ counter: UInt64) -> SIMD4<UInt32> {
     var c = SIMD4<UInt32>(
       UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32),
       UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32))
@@ -33,7 +33,7 @@ package struct Philox: Sendable {
   }
 
   /// Fills `values` with uniform numbers in (−bound, bound): value i takes word i mod 4 of block `first` + i / 4.
-  package func fillUniform(_ values: MutableFloats, bound: Float, first: UInt64 = 0) {
+  public func fillUniform(_ values: MutableFloats, bound: Float, first: UInt64 = 0) {
     var index = 0
     var counter = first
     while index < values.count {
@@ -51,7 +51,7 @@ package struct Philox: Sendable {
   /// Fills `values` with standard normal numbers, by pairs (G. E. P. Box & M. E. Muller, "A Note on the Generation of
   /// Random Normal Deviates", 1958): values 2i and 2i + 1 are √(−2 ln u)·cos 2πv and √(−2 ln u)·sin 2πv, with u and v in
   /// (0, 1) from words 2i mod 4 and the next of block 2i / 4. Computed in double and rounded; |values| < 6.8.
-  package func fillNormal(_ values: MutableFloats) {
+  public func fillNormal(_ values: MutableFloats) {
     for index in stride(from: 0, to: values.count, by: 2) {
       let words = block(UInt64(index) / 4)
       let u = (Double(words[index % 4]) + 0.5) * 0x1p-32

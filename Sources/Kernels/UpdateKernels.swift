@@ -2,27 +2,27 @@ internal import CKernels
 
 /// What every update kernel reads and writes besides a rule's slots: one range of the parameters. All views have the same
 /// count.
-package struct UpdateVectors: Sendable {
+public struct UpdateVectors: Sendable {
   /// θ before the step.
-  package var parameters: Floats
+  public var parameters: Floats
   /// The gradient summed over the step's examples.
-  package var gradientSum: Floats
+  public var gradientSum: Floats
   /// θ after the step; another vector than `parameters`.
-  package var updated: MutableFloats
+  public var updated: MutableFloats
   /// What the gradient sum is multiplied by: 1 / examples, times a clipped norm's factor.
-  package var scale: Double
+  public var scale: Double
   /// The averaged gradient stays within ± this; infinity for no limit.
-  package var clip: Double
+  public var clip: Double
   /// λ of coupled decay, which adds λθ to the gradient.
-  package var decay: Double
+  public var decay: Double
   /// ηλ of decoupled decay, the share of the parameters that is taken off.
-  package var shrink: Double
+  public var shrink: Double
   /// Where the slots' values before the step are: so many values from the slots, in the same buffer. 0 updates slots in
   /// place.
-  package var before = 0
+  public var before = 0
 
   /// Views of one range, without clipping and decay.
-  package init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
+  public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
     precondition(parameters.count == gradientSum.count && parameters.count == updated.count)
     self.parameters = parameters
     self.gradientSum = gradientSum
@@ -34,12 +34,12 @@ package struct UpdateVectors: Sendable {
   }
 
   /// The averaged gradient of element `index`, clipped, with the coupled decay: what enters a rule.
-  package func gradient(_ index: Int) -> Double {
+  public func gradient(_ index: Int) -> Double {
     min(max(Double(gradientSum[index]) * scale, -clip), clip) + decay * Double(parameters[index])
   }
 
   /// θ ← θ − (shrink · θ + `difference`), of element `index`.
-  package func move(_ index: Int, by difference: Double) {
+  public func move(_ index: Int, by difference: Double) {
     updated[index] = Float(Double(parameters[index]) - (shrink * Double(parameters[index]) + difference))
   }
 
@@ -217,12 +217,12 @@ extension UpdateVectors {
 }
 
 /// A sum over a long vector in double that has the same bits however the vector is cut: ranges are added in order.
-package struct OrderedSum: Sendable {
+public struct OrderedSum: Sendable {
   private var lanes = [Double](repeating: 0, count: Int(LK_LANES))
   private var count = 0
 
   /// Zero.
-  package init() {}
+  public init() {}
 
   fileprivate mutating func add(_ more: Int, _ kernel: (UnsafeMutablePointer<Double>, Int) -> Void) {
     let first = count
@@ -231,22 +231,22 @@ package struct OrderedSum: Sendable {
   }
 
   /// The sum so far.
-  package var value: Double { lanes.reduce(0, +) }
+  public var value: Double { lanes.reduce(0, +) }
 
   /// Adds the squares of `values`.
-  package mutating func addSquares(_ values: Floats) {
+  public mutating func addSquares(_ values: Floats) {
     add(values.count) { lk_sum_squares(values.base, values.count, $0, $1) }
   }
 
   /// Adds the squares of the gradient as it enters a rule.
-  package mutating func addGradientSquares(_ vectors: UpdateVectors) {
+  public mutating func addGradientSquares(_ vectors: UpdateVectors) {
     add(vectors.parameters.count) { lanes, first in
       vectors.call([]) { lk_sum_gradient_squares($0, lanes, first) }
     }
   }
 
   /// Adds the products of the gradient as it enters a rule with `values`.
-  package mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
+  public mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
     precondition(values.count == vectors.parameters.count)
     add(values.count) { lanes, first in
       vectors.call([]) { lk_sum_gradient_products($0, values.base, lanes, first) }
@@ -254,7 +254,7 @@ package struct OrderedSum: Sendable {
   }
 
   /// Adds the products of the gradient with `momentScale` m / (√v `rootScale` + ε).
-  package mutating func addAdamProducts(
+  public mutating func addAdamProducts(
     _ vectors: UpdateVectors, _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, momentScale: Double,
     rootScale: Double, epsilon: Double
   ) {

@@ -1,9 +1,11 @@
 internal import ArgumentParser
 internal import Cluster
+public import Datasets
 internal import Foundation
-package import Models
-package import Optimizers
+public import Models
+public import Optimizers
 internal import Runs
+internal import Schema
 internal import Synchronization
 
 /// The `lockstep` commands, for a program's `main`.
@@ -22,19 +24,27 @@ public enum LockstepCommands {
   ///
   /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
   /// standard error.
-  package static func main(models: [ModelFactory] = [], rules: [any UpdateRule.Type] = []) -> Never {
+  public static func main(
+    models: [ModelFactory] = [], rules: [any UpdateRule.Type] = [], sources: [any DataSource.Type] = [],
+    losses: [any Loss.Type] = []
+  ) -> Never {
     openStandardStreams()
     // Both are errors that write() reports.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
-    Registry.models.withLock { $0 = ModelFactory.builtIn + models }
-    for rule in rules { RuleRegistry.add(rule) }
-    var variables: [String] = []
+    for loss in losses { Losses.registry.add(loss) }
+    for model in models { ModelKinds.registry.add(model) }
+    for rule in rules { UpdateRules.registry.add(rule) }
+    for source in sources { DataSources.registry.add(source) }
+    var variables: [(variable: String, option: String)] = []
     do {
       let options = try EnvironmentOptions(
         Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
       variables = options.variables
       var command = try RootCommand.parseAsRoot(options.arguments)
+      if !variables.isEmpty {
+        say("from the environment: " + variables.map { "--\($0.option) (\($0.variable))" }.joined(separator: ", "))
+      }
       try command.run()
       exit(0)
     } catch {
@@ -46,9 +56,9 @@ public enum LockstepCommands {
     }
   }
 
-  private static func description(of error: any Error, _ variables: [String]) -> String {
+  private static func description(of error: any Error, _ variables: [(variable: String, option: String)]) -> String {
     guard isUsage(error) else { return "\(error)" }
-    let origin = variables.isEmpty ? "" : "; the environment gives \(variables.joined(separator: ", "))"
+    let origin = variables.isEmpty ? "" : "; the environment gives \(variables.map(\.variable).joined(separator: ", "))"
     return RootCommand.message(for: error) + " (see --help\(origin))"
   }
 
@@ -59,19 +69,12 @@ public enum LockstepCommands {
 
   private static func exitCode(of error: any Error) -> Int32 {
     switch error {
-    case is JobError, is OptimizerError, is ModelError: 64
+    case is OptionError, is ModelError: 64
     case _ where isUsage(error): 64
     case let interruption as Interruption: 128 + interruption.signal
     default: 1
     }
   }
-}
-
-/// The models that this program knows.
-enum Registry {
-  static let models = Mutex(ModelFactory.builtIn)
-
-  static var all: [ModelFactory] { models.withLock { $0 } }
 }
 
 struct RootCommand: ParsableCommand {

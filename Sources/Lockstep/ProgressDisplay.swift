@@ -1,14 +1,18 @@
 internal import Cluster
 internal import Foundation
+internal import Models
 internal import Protocol
 internal import Reports
 internal import Runs
+internal import Schema
 
 /// What a run shows while it goes: a bar on a terminal, plain lines elsewhere, and a line an epoch on both. Without data,
 /// where an epoch is a step, only the last.
 final class ProgressDisplay {
   private let plan: StepPlan
+  /// Whether each epoch has a line: not where it is a step without data.
   private let showsEpochs: Bool
+  private let figures: [Figure]
   private let isTerminal = isatty(STDOUT_FILENO) == 1
   private let start = Instant.now
   private var lastShown = Instant.now
@@ -21,10 +25,16 @@ final class ProgressDisplay {
   private var step: Int
 
   /// - Parameter step: the steps that are done.
-  init(_ plan: StepPlan, step: Int, showsEpochs: Bool) {
-    self.plan = plan
+  init(_ prepared: PreparedJob, step: Int) {
+    plan = prepared.plan
     self.step = step
-    self.showsEpochs = showsEpochs
+    showsEpochs = prepared.featureCount > 0
+    figures = prepared.model.metrics.figures
+  }
+
+  /// Such as `  accuracy 0.8833`.
+  private func text(_ values: [String: Double]) -> String {
+    figures.compactMap { figure in values[figure.name].map { "  \(figure.title) \(format($0))" } }.joined()
   }
 
   func show(_ event: TrainingEvent, _ statistics: RunStatistics) {
@@ -65,9 +75,7 @@ final class ProgressDisplay {
   private func show(_ report: EvaluationReport, _ statistics: RunStatistics) {
     var text = report.step == 0 ? "initial model" : epochText(statistics.summary)
     text += "  test loss \(format(report.loss))"
-    if let accuracy = report.accuracy { text += "  accuracy \(format(accuracy))" }
-    if let r2 = report.r2 { text += "  R² \(format(r2))" }
-    say(text)
+    say(text + self.text(report.figures))
   }
 
   private func epochText(_ summary: RunSummary) -> String {
@@ -75,8 +83,7 @@ final class ProgressDisplay {
     let epoch = String(repeating: " ", count: max(0, width - String(summary.epochs).count)) + "\(summary.epochs)"
     var text = "epoch \(epoch)/\(plan.totalEpochs)  step \(grouped(summary.steps))"
     if let loss = summary.trainLoss { text += "  train loss \(format(loss))" }
-    if let accuracy = summary.trainAccuracy { text += "  accuracy \(format(accuracy))" }
-    return text
+    return text + self.text(summary.train)
   }
 
   private func text(_ report: StepReport) -> String {

@@ -62,15 +62,16 @@ final class TrainingRun {
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)
     let parts = "\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test"
-    let data =
+    let target =
       switch prepared.target {
-      case .classification(let classes): "\(job.source.data) (\(parts), \(classes) classes)"
-      case .regression: "\(job.source.data) (\(parts), regression)"
-      case .nothing: "no data"
+      case .classification(let classes): "\(classes) classes"
+      case .regression(let outputs): outputs > 1 ? "regression of \(outputs) outputs" : "regression"
+      case .positions(let count, let classes): "\(classes) classes at \(count) positions"
       }
-    let batch = job.source.isNone ? "" : "batch \(plan.batchSize) in "
+    let data = prepared.featureCount > 0 ? "\(prepared.dataName) (\(parts), \(target))" : prepared.dataName
+    let batch = job.data.stepIsWhole ? "" : "batch \(plan.batchSize) in "
     return
-      "\(data), \(job.model) (\(grouped(prepared.model.layout.count)) parameters), "
+      "\(data), \(job.modelText) (\(grouped(prepared.model.layout.count)) parameters), "
       + "\(job.optimizer.name) \(job.optimizer.learningRate), "
       + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
@@ -87,7 +88,7 @@ final class TrainingRun {
   func run(_ coordinator: Coordinator, command: String) throws {
     var start: Instant?
     let progress = ProgressDisplay(
-      prepared.plan, step: checkpoint?.state.step ?? 0, showsEpochs: !prepared.job.source.isNone)
+      prepared, step: checkpoint?.state.step ?? 0)
     let earlier = statistics.summary.seconds
     func secondsSinceStart() -> Double { earlier + (start.map { Instant.now.seconds(since: $0) } ?? 0) }
     func end(_ failure: TrainingError?) -> RunSummary {
@@ -100,7 +101,7 @@ final class TrainingRun {
       try obsolete?.removeAll()
       try coordinator.run { event in
         if start == nil, case .workerJoined = event { start = Instant.now }
-        statistics.add(event)
+        statistics.add(event, prepared.model.metrics)
         history?.add(event, at: secondsSinceStart())
         try folder.record(event)
         if case .step(let report) = event, prepared.plan.isEvaluationDue(afterStep: report.step - 1) {
@@ -130,7 +131,8 @@ final class TrainingRun {
     }
     StatusLine.clear()
     guard coordinator.parameters.values.areFinite else {
-      let failure = TrainingError("the initial parameters are not finite: --model \(prepared.job.model) makes them so")
+      let failure = TrainingError(
+        "the initial parameters are not finite: --model \(prepared.job.modelText) makes them so")
       try? folder.finish(end(failure), model: nil)
       throw failure
     }
@@ -182,8 +184,9 @@ final class TrainingRun {
       lines[0] += ", \(String(format: rate < 99.95 ? "%.1f" : "%.0f", rate)) steps/s"
     }
     if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
-    if let accuracy = summary.testAccuracy { lines[0] += ", test accuracy \(format(accuracy))" }
-    if let r2 = summary.testR2 { lines[0] += ", test R² \(format(r2))" }
+    for figure in prepared.model.metrics.figures {
+      if let value = summary.test[figure.name] { lines[0] += ", test \(figure.title) \(format(value))" }
+    }
     if summary.stepTime.total > 0 {
       lines.append("time: " + text(summary.stepTime))
       if let advice = advice(summary.stepTime, workers: summary.workers) { lines.append(advice) }
@@ -222,4 +225,9 @@ struct Interruption: Error, CustomStringConvertible {
   let name: String
 
   var description: String { "interrupted by \(name)" }
+}
+
+extension PreparedJob {
+  /// Which data, for readers.
+  var dataName: String { featureCount == 0 ? "no data" : job.data.data }
 }

@@ -1,18 +1,21 @@
-package import Datasets
-package import Kernels
+public import Datasets
+public import Kernels
 internal import Reduction
-package import Schema
+public import Schema
 
 /// What is trained: a function of a flat parameter vector, with its gradient.
 ///
 /// A model is a value that describes the function; threads bring the memory. The same description must give the same
 /// layout and the same bits on every worker: no state, no clock, no randomness but from the seed.
-package protocol Model<Workspace>: Sendable {
+public protocol Model<Workspace>: Sendable {
   /// Memory that one thread computes in: activations and the like.
   associatedtype Workspace
 
   /// Which tensors there are.
   var layout: ParameterLayout { get }
+
+  /// What it measures beside the gradient. The default is the loss alone.
+  var metrics: MetricSchema { get }
 
   /// Writes the initial parameters: a pure function of `seed`. `parameters` starts as zeros.
   func initialize(_ parameters: MutableFloats, seed: UInt64)
@@ -24,11 +27,9 @@ package protocol Model<Workspace>: Sendable {
   ///
   /// - Parameters:
   ///   - gradient: as long as the layout; every value must be written.
-  ///   - ready: to be called with each range of `gradient` once it is final, in any order; together they cover it all.
   /// - Returns: the loss and its companions, summed over the batch's examples.
   func gradient(
-    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace,
-    ready: (Range<Int>) -> Void
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace
   ) -> Metrics
 
   /// The gradient of the loss summed over several micro-batches, along the reduction tree (``sumAlongTree(_:depth:leaf:add:)``).
@@ -42,7 +43,7 @@ package protocol Model<Workspace>: Sendable {
   /// - Returns: the loss and its companions of each micro-batch.
   func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
+    using workspace: inout Workspace, scratch: inout ScratchVectors
   ) -> [Metrics]
 
   /// The loss and its companions, summed over the batch's examples.
@@ -50,10 +51,13 @@ package protocol Model<Workspace>: Sendable {
 }
 
 extension Model {
+  /// The loss alone.
+  public var metrics: MetricSchema { .loss }
+
   /// One micro-batch after the other.
-  package func gradient(
+  public func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
+    using workspace: inout Workspace, scratch: inout ScratchVectors
   ) -> [Metrics] {
     let partial = scratch.reserve(treeDepth(microBatches.count) - 1, of: gradient.count)
     func vector(_ depth: Int) -> MutableFloats { depth == 0 ? gradient : partial[depth - 1].all }
@@ -61,41 +65,23 @@ extension Model {
     sumAlongTree(0..<microBatches.count) { index, depth in
       metrics.append(
         self.gradient(
-          of: batch[microBatches[index]], at: parameters, into: vector(depth), using: &workspace, ready: { _ in }))
+          of: batch[microBatches[index]], at: parameters, into: vector(depth), using: &workspace))
     } add: { depth in
       accumulate(vector(depth + 1).readOnly, into: vector(depth))
     }
-    ready(gradient.indices)
     return metrics
   }
 }
 
 /// Vectors as long as the parameters, one thread's; made as needed.
-package struct ScratchVectors {
+public struct ScratchVectors {
   private var vectors: [FloatBuffer] = []
 
   /// None yet.
-  package init() {}
+  public init() {}
 
   mutating func reserve(_ count: Int, of length: Int) -> [FloatBuffer] {
     while vectors.count < count { vectors.append(FloatBuffer(count: length)) }
     return vectors
-  }
-}
-
-/// Sums over examples.
-package struct Metrics: Equatable, Sendable {
-  /// The loss.
-  package var loss: Double
-  /// How many examples were classified right; 0 for regression.
-  package var correct: Int
-  /// The squared error over all outputs; 0 for classification.
-  package var squaredError: Double
-
-  /// Sums over examples.
-  package init(loss: Double, correct: Int = 0, squaredError: Double = 0) {
-    self.loss = loss
-    self.correct = correct
-    self.squaredError = squaredError
   }
 }

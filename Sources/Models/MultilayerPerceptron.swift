@@ -11,7 +11,9 @@ package struct MultilayerPerceptron: Model {
   package let layout: ParameterLayout
   private let layers: [Layer]
   private let activation: Activation
-  private let loss: Loss
+  private let loss: any Loss
+  /// How many of an example's positions have a target of their own, each with a part of the outputs.
+  private let positions: Int
   private let dropout: Double
 
   private struct Layer {
@@ -27,7 +29,10 @@ package struct MultilayerPerceptron: Model {
 
   /// A perceptron from `inputs` over the `hidden` sizes to `outputs`, all positive. Training drops the share `dropout` of
   /// each hidden layer's activations.
-  package init(inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: Loss, dropout: Double = 0) {
+  package init(
+    inputs: Int, hidden: [Int], outputs: Int, positions: Int = 1, activation: Activation, loss: some Loss,
+    dropout: Double = 0
+  ) {
     var layout = ParameterLayout()
     let sizes = [inputs] + hidden + [outputs]
     layers = zip(sizes, sizes.dropFirst()).enumerated().map { index, size in
@@ -39,8 +44,12 @@ package struct MultilayerPerceptron: Model {
     self.layout = layout
     self.activation = activation
     self.loss = loss
+    self.positions = positions
     self.dropout = dropout
   }
+
+  /// Its loss'.
+  package var metrics: MetricSchema { loss.metrics }
 
   /// Weights uniform by the activation's rule (the last layer by Glorot's), biases zero. Layer l draws from its own
   /// stream, so that a layer's weights depend on its place and sizes alone.
@@ -128,24 +137,23 @@ package struct MultilayerPerceptron: Model {
 
   /// The gradient of one micro-batch.
   package func gradient(
-    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace,
-    ready: (Range<Int>) -> Void
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace
   ) -> Metrics {
     var none = ScratchVectors()
     return self.gradient(
-      of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none,
-      ready: ready)[0]
+      of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none)[0]
   }
 
   /// Backpropagation, the last layer first, of all micro-batches layer by layer.
   package func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout Workspace, scratch: inout ScratchVectors, ready: (Range<Int>) -> Void
+    using workspace: inout Workspace, scratch: inout ScratchVectors
   ) -> [Metrics] {
     var outputGradient = forward(batch, microBatches: microBatches, at: parameters, in: &workspace, isTraining: true)
     let outputs = layers[layers.count - 1].outputs
     let metrics = microBatches.map { rows in
-      loss.gradient(outputGradient[rows, columns: outputs], columns: outputs, targets: batch[rows].targets)
+      loss.gradient(
+        outputGradient[rows, columns: outputs], columns: outputs / positions, targets: batch[rows].targets)
     }
     for (index, layer) in layers.enumerated().reversed() {
       let columns = Matrix(outputGradient.readOnly, rows: batch.count, columns: layer.outputs)
@@ -154,7 +162,6 @@ package struct MultilayerPerceptron: Model {
         into: gradient[layer.weight], scratch: &workspace.scratch)
       biasGradient(
         outputGradients: columns, microBatches: microBatches, into: gradient[layer.bias], scratch: &workspace.scratch)
-      ready(layer.parameters)
       // Nothing needs the gradient with respect to the data.
       guard index > 0 else { break }
       let inputGradient = workspace.gradients.0.all[0..<batch.count * layer.inputs]
@@ -179,7 +186,8 @@ package struct MultilayerPerceptron: Model {
   package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
     let output = forward(
       batch, microBatches: [0..<batch.count], at: parameters, in: &workspace, isTraining: false)
-    return loss.gradient(output, columns: layers[layers.count - 1].outputs, targets: batch.targets)
+    return loss.gradient(
+      output, columns: layers[layers.count - 1].outputs / positions, targets: batch.targets)
   }
 }
 

@@ -27,12 +27,10 @@ package struct Quadratic: Model {
 
   /// 2θ / n for each example.
   package func gradient(
-    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Void,
-    ready: (Range<Int>) -> Void
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Void
   ) -> Metrics {
     let slope = Float(2 * Double(batch.count) / Double(parameters.count))
     for i in parameters.indices { gradient[i] = slope * parameters[i] }
-    ready(gradient.indices)
     return evaluate(batch, at: parameters, using: &workspace)
   }
 
@@ -40,29 +38,30 @@ package struct Quadratic: Model {
   package func evaluate(_ batch: Batch, at parameters: Floats, using _: inout Void) -> Metrics {
     var squares = 0.0
     for i in parameters.indices { squares += Double(parameters[i]) * Double(parameters[i]) }
-    return Metrics(loss: Double(batch.count) * (squares / Double(parameters.count)))
+    return Metrics(
+      weight: Double(batch.count), loss: Double(batch.count) * (squares / Double(parameters.count)))
   }
 }
 
 extension Quadratic {
-  /// The tensor whose shape a request names, as in `quadratic:10,10`.
-  ///
-  /// - Throws: ``ModelError`` where that is no shape, or there is data.
-  init(_ request: ModelRequest) throws {
-    let name = "--model quadratic" + (request.arguments.isEmpty ? "" : ":\(request.arguments)")
-    guard request.target == .nothing else {
+  /// `quadratic:10,10`.
+  static let factory = ModelFactory(
+    "quadratic", options: [.sizes("shape", 1...1 << 34, "The tensor's shape, as in quadratic:10,10.")],
+    argument: "shape"
+  ) { request in
+    let text = request.options.values["shape"]?.description ?? ""
+    let name = "--model quadratic" + (text.isEmpty ? "" : ":\(text)")
+    guard request.target.outputs == 0 else {
       throw ModelError("\(name) learns from no data: say --data none, or choose another --model")
     }
     let most = 1 << 34
     var count = 1
-    let shape = try request.arguments.split(separator: ",", omittingEmptySubsequences: false).map { text in
-      guard let size = Int(text), size >= 1, size <= most / count else {
-        throw ModelError(
-          "\(name): a shape of 1 to \(most) values in whole numbers from 1 is needed, as in quadratic:10,10")
-      }
-      count *= size
-      return size
+    let shape = text.split(separator: ",").compactMap { Int($0) }
+    for size in shape where count > 0 { count = size <= most / count ? count * size : 0 }
+    guard count > 0, !shape.isEmpty else {
+      throw ModelError(
+        "\(name): a shape of 1 to \(most) values in whole numbers from 1 is needed, as in quadratic:10,10")
     }
-    self.init(shape: shape)
+    return Quadratic(shape: shape)
   }
 }

@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// AdaDelta: M. D. Zeiler, "ADADELTA: An Adaptive Learning Rate Method", arXiv 1212.5701, 2012, Algorithm 1, with both
 /// accumulators, the mean square of the gradients and that of the updates:
@@ -19,9 +20,9 @@ package struct AdaDelta: UpdateRule {
   /// Where from.
   package static let paper = "Zeiler 2012"
   /// η, ρ, ε.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 1, .positive), Hyperparameter("rho", default: 0.95, .fraction),
-    Hyperparameter("epsilon", default: 1e-6, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(1), .rho(0.95),
+    .epsilon(1e-6),
   ]
   /// E[g²] and E[Δx²].
   package let slots = ["mean-square", "mean-square-update"]
@@ -32,7 +33,7 @@ package struct AdaDelta: UpdateRule {
   private let rho, epsilon: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     rho = values["rho"]
     epsilon = values["epsilon"]
   }

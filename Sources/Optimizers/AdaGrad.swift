@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// AdaGrad: J. Duchi, E. Hazan & Y. Singer, "Adaptive Subgradient Methods for Online Learning and Stochastic
 /// Optimization", JMLR 12, 2011, with the diagonal of the outer products and ε outside the root:
@@ -15,8 +16,8 @@ package struct AdaGrad: UpdateRule {
   /// Where from.
   package static let paper = "Duchi, Hazan & Singer 2011"
   /// η, ε.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("epsilon", default: 1e-10, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.01), .epsilon(1e-10),
   ]
   /// s.
   package let slots = ["square-sum"]
@@ -27,7 +28,7 @@ package struct AdaGrad: UpdateRule {
   private let epsilon: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     epsilon = values["epsilon"]
   }
 

@@ -1,4 +1,5 @@
 package import Kernels
+package import Schema
 
 /// Adam: D. P. Kingma & J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, Algorithm 1, with bias
 /// correction and ε outside the root:
@@ -20,11 +21,12 @@ package struct Adam: UpdateRule {
   /// Where from.
   package static let paper = "Kingma & Ba 2015"
   /// η, β₁, β₂, ε and the variants.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
-    Hyperparameter("bias-correction", default: true), Hyperparameter("epsilon-hat", default: false),
-    Hyperparameter("amsgrad", default: false),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.001), .beta1(),
+    .beta2(), .epsilon(),
+    .flag("bias-correction", default: true, "Correct the moments for their start at zero."),
+    .flag("epsilon-hat", default: false, "Add epsilon before the bias correction."),
+    .flag("amsgrad", default: false, "Take the largest second moment so far."),
   ]
   /// Baydin et al.'s Adam-HD.
   package static let hasHypergradient = true
@@ -37,7 +39,7 @@ package struct Adam: UpdateRule {
   private let hypergradientRate: Double?
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]
@@ -57,7 +59,7 @@ package struct Adam: UpdateRule {
   /// ε̂ is about where the bias correction stands.
   package func check() throws {
     guard !hasEpsilonHat || correctsBias else {
-      throw OptimizerError(description: "--epsilon-hat yes needs --bias-correction yes")
+      throw OptionError("--epsilon-hat yes needs --bias-correction yes")
     }
   }
 

@@ -1,3 +1,5 @@
+package import Schema
+
 /// AdamW: I. Loshchilov & F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019, Algorithm 2: ``Adam`` with the
 /// decay of the weights beside the gradient's moments, scaled by the learning rate (as PyTorch has it):
 ///
@@ -12,9 +14,9 @@ package struct AdamW: UpdateRule {
   /// Where from.
   package static let paper = "Loshchilov & Hutter 2019"
   /// η, β₁, β₂, ε.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.001), .beta1(),
+    .beta2(), .epsilon(),
   ]
   /// λ.
   package static let weightDecay = WeightDecay.decoupled(0.01)
@@ -25,7 +27,7 @@ package struct AdamW: UpdateRule {
   private let adam: Adam
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     adam = Adam(beta1: values["beta1"], beta2: values["beta2"], epsilon: values["epsilon"])
   }
 

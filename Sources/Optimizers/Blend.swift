@@ -1,4 +1,5 @@
 package import Kernels
+package import Schema
 
 /// Adam and RMSprop mixed, both over one pass:
 ///
@@ -20,16 +21,21 @@ package struct Blend: UpdateRule {
   /// Where from.
   package static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012; auto after Baydin et al. 2018"
   /// η, β₁, β₂, ρ, ε, λ and how it moves, κ.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("rho", default: 0.9, .fraction),
-    Hyperparameter("epsilon", default: 1e-8, .positive), Hyperparameter("lambda", default: 0.5, .share),
-    Hyperparameter("blend", default: 0, .choice(["constant", "to-rmsprop", "to-adam", "auto"])),
-    Hyperparameter("lambda-rate", default: 1, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.001), .beta1(),
+    .beta2(), .rho(),
+    .epsilon(), .real("lambda", default: 0.5, .share, "Adam's share of a blend; for auto, at the start."),
+    .choice(
+      "blend", default: "constant", Course.allCases.map(\.rawValue),
+      "How lambda goes: constant, to-rmsprop, to-adam, or auto by its own gradient."),
+    .real("lambda-rate", default: 1, .positive, "The step size of an auto blend's lambda."),
   ]
 
-  private enum Course: Int {
-    case constant, toRMSprop, toAdam, auto
+  private enum Course: String, CaseIterable {
+    case constant
+    case toRMSprop = "to-rmsprop"
+    case toAdam = "to-adam"
+    case auto
   }
 
   /// As its kernels do.
@@ -39,14 +45,14 @@ package struct Blend: UpdateRule {
   private let course: Course
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     rho = values["rho"]
     epsilon = values["epsilon"]
     lambda = values["lambda"]
     lambdaRate = values["lambda-rate"]
-    course = Course(rawValue: Int(values["blend"]))!
+    course = Course(rawValue: values.text("blend"))!
   }
 
   /// m, v, s, and for `auto` the last Δ_rmsprop − Δ_adam.

@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// Gradient descent: A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847. The
 /// whole training part is one step:
@@ -14,10 +15,13 @@ package struct GradientDescent: UpdateRule {
   /// Where from.
   package static let paper = "Cauchy 1847"
   /// η.
-  package static let hyperparameters = [Hyperparameter("learning-rate", default: 0.1, .positive)]
+  package static let options: [OptionDeclaration] = [.learningRate(0.1)]
+
+  /// The job sees to it.
+  package static let stepIsWhole = true
 
   /// A rule with these values.
-  package init(_: HyperparameterValues) {}
+  package init(_: OptionValues) {}
 
   /// None.
   package let slots: [String] = []

@@ -1,4 +1,5 @@
 package import Kernels
+package import Schema
 
 /// LAMB: Y. You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", ICLR 2020, Algorithm 2,
 /// with the identity as φ and bias correction. For each tensor:
@@ -15,9 +16,9 @@ package struct LAMB: UpdateRule {
   /// Where from.
   package static let paper = "You et al. 2020"
   /// η, β₁, β₂, ε.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-6, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.001), .beta1(),
+    .beta2(), .epsilon(1e-6),
   ]
   /// λ.
   package static let weightDecay = WeightDecay.own(0.01)
@@ -30,7 +31,7 @@ package struct LAMB: UpdateRule {
   private let beta1, beta2, epsilon: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]

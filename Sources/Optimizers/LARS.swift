@@ -1,4 +1,5 @@
 package import Kernels
+package import Schema
 
 /// LARS: Y. You, I. Gitman & B. Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017,
 /// Algorithm 1. For each tensor, with the trust coefficient τ:
@@ -16,9 +17,9 @@ package struct LARS: UpdateRule {
   /// Where from.
   package static let paper = "You, Gitman & Ginsburg 2017"
   /// η, μ, τ.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.1, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
-    Hyperparameter("trust", default: 0.001, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.1), .momentum(0.9),
+    .real("trust", default: 0.001, .positive, "LARS' trust coefficient."),
   ]
   /// λ.
   package static let weightDecay = WeightDecay.own(0.0005)
@@ -31,7 +32,7 @@ package struct LARS: UpdateRule {
   private let momentum, trust: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     momentum = values["momentum"]
     trust = values["trust"]
   }

@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// Lion: X. Chen et al., "Symbolic Discovery of Optimization Algorithms", NeurIPS 2023, Algorithm 2:
 ///
@@ -14,9 +15,9 @@ package struct Lion: UpdateRule {
   /// Where from.
   package static let paper = "Chen et al. 2023"
   /// η, β₁, β₂.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.0001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("beta2", default: 0.99, .fraction),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.0001), .beta1(),
+    .beta2(0.99),
   ]
   /// λ.
   package static let weightDecay = WeightDecay.decoupled(0)
@@ -29,7 +30,7 @@ package struct Lion: UpdateRule {
   private let beta1, beta2: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
   }

@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// Momentum, the heavy ball: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Comp.
 /// Math. 4, 1964; written with a velocity of gradients as in I. Sutskever et al., ICML 2013:
@@ -15,9 +16,9 @@ package struct Momentum: UpdateRule {
   /// Where from.
   package static let paper = "Polyak 1964"
   /// η, μ, τ.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
-    Hyperparameter("dampening", default: 0, .fraction),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.01), .momentum(0.9),
+    .real("dampening", default: 0, .fraction, "The share of the gradient that the velocity leaves out."),
   ]
   /// u.
   package let slots = ["velocity"]
@@ -28,7 +29,7 @@ package struct Momentum: UpdateRule {
   private let momentum, dampening: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     momentum = values["momentum"]
     dampening = values["dampening"]
   }

@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Kernels
+package import Schema
 
 /// NAdam: T. Dozat, "Incorporating Nesterov Momentum into Adam", ICLR 2016 workshop, with a constant μ = β₁ (PyTorch and
 /// Keras let it grow over the steps):
@@ -15,9 +16,9 @@ package struct NAdam: UpdateRule {
   /// Where from.
   package static let paper = "Dozat 2016"
   /// η, β₁, β₂, ε.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.002, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("beta2", default: 0.999, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.002), .beta1(),
+    .beta2(), .epsilon(),
   ]
   /// m and v.
   package let slots = ["first-moment", "second-moment"]
@@ -28,7 +29,7 @@ package struct NAdam: UpdateRule {
   private let beta1, beta2, epsilon: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]

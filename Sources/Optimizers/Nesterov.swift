@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// Nesterov's accelerated gradient: Y. Nesterov, "A method of solving a convex programming problem with convergence rate
 /// O(1/k²)", 1983; with a velocity as in I. Sutskever et al., ICML 2013, and θ for the looked-ahead parameters, at which
@@ -14,8 +15,8 @@ package struct Nesterov: UpdateRule {
   /// Where from.
   package static let paper = "Nesterov 1983; Sutskever et al. 2013"
   /// η, μ.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.01, .positive), Hyperparameter("momentum", default: 0.9, .fraction),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.01), .momentum(0.9),
   ]
   /// u.
   package let slots = ["velocity"]
@@ -26,7 +27,7 @@ package struct Nesterov: UpdateRule {
   private let momentum: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     momentum = values["momentum"]
   }
 

@@ -1,8 +1,9 @@
 package import Kernels
+internal import Schema
 
 /// A rule at work on one parameter vector: its schedule, clipping and decay, the sums it needs, and its state.
 ///
-/// Holds no vectors. A step is ``begin(examples:_:)``, then ``update(_:)`` for ranges that together are all parameters.
+/// Holds no vectors. A step is ``begin(weight:_:)``, then ``update(_:)`` for ranges that together are all parameters.
 package struct Optimizer: Sendable {
   /// A tensor of the parameter vector.
   package struct Tensor: Sendable {
@@ -24,7 +25,7 @@ package struct Optimizer: Sendable {
     package var start: Int
     /// θ before the step.
     package var parameters: Floats
-    /// The gradient summed over the step's examples.
+    /// The gradient summed over the step's weight.
     package var gradientSum: Floats
     /// The rule's slots, to be written.
     package var slots: [MutableFloats]
@@ -73,14 +74,14 @@ package struct Optimizer: Sendable {
     rule = try settings.rule()
     schedule = Schedule(settings, total: total, stepsPerEpoch: stepsPerEpoch)
     self.tensors = tensors
-    let values = HyperparameterValues(settings.values)
+    let values = settings.values
     clipValue = values["clip-value"] > 0 ? values["clip-value"] : .infinity
     clipNorm = values["clip-norm"]
     decay = values["weight-decay"]
     decaysBiases = values.isOn("decay-biases")
     decayKind =
       switch type(of: rule).weightDecay {
-      case .either: values["weight-decay-kind"] == 0 ? .coupled : .decoupled
+      case .either: values.text("weight-decay-kind") == "coupled" ? .coupled : .decoupled
       case .decoupled: .decoupled
       case .own: .own
       }
@@ -95,11 +96,13 @@ package struct Optimizer: Sendable {
 
   /// Begins the next step.
   ///
-  /// - Parameter parts: all ranges in order, where ``needsWholeGradient``; else nothing.
-  package mutating func begin(examples: Int, _ parts: [Part] = []) {
+  /// - Parameters:
+  ///   - weight: what the gradient is summed over, above 0: the mean divides by it.
+  ///   - parts: all ranges in order, where ``needsWholeGradient``; else nothing.
+  package mutating func begin(weight: Double, _ parts: [Part] = []) {
     let number = state.updates + 1
     step = UpdateStep(number: number, total: step.total, learningRate: schedule.learningRate(number, state))
-    scale = 1 / Double(examples)
+    scale = 1 / weight
     state.updates = number
     if clipNorm > 0 {
       var squares = OrderedSum()

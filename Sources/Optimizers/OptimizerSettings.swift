@@ -1,91 +1,98 @@
-/// Why a rule cannot be made.
-package struct OptimizerError: Error, Equatable, CustomStringConvertible {
-  /// A sentence that a user can act on.
-  package let description: String
-}
+package import Schema
 
-/// A rule by name, its schedule, and a value for each of their hyperparameters; what a job holds.
+/// A rule by name, its schedule, and a value for each of their options; what a job holds.
 package struct OptimizerSettings: Equatable, Sendable {
   /// The rule's name.
   package let name: String
-  /// A value for each of its hyperparameters, of the common ones, and of its schedule's.
-  package let values: [String: Double]
+  /// A value for each of its options, those that all rules have, the schedule's name, and the schedule's options.
+  package let values: OptionValues
+
+  /// How the learning rate goes.
+  package var schedule: ScheduleKind { ScheduleKind(rawValue: values.text("schedule")) ?? .constant }
+
+  /// η, before the schedule.
+  package var learningRate: Double { values.ifGiven("learning-rate") ?? 0 }
 
   /// Checks `given` and fills in the defaults.
   ///
-  /// - Throws: ``OptimizerError`` for an unknown rule, a hyperparameter that it does not have, or a value outside its
-  ///   range.
-  package init(_ name: String, given: [String: Double]) throws {
-    let rules = RuleRegistry.all
-    guard let rule = rules.first(where: { $0.name == name }) else {
-      throw OptimizerError(
-        description:
-          "--optimizer \(name): unknown optimizer; known are \(rules.map { $0.name }.joined(separator: ", "))")
-    }
-    let schedule = ScheduleKind.chosen(in: given)
-    let own = OptimizerSettings.hyperparameters(of: rule) + schedule.hyperparameters
-    var values: [String: Double] = [:]
-    for hyperparameter in own {
-      let value = given[hyperparameter.name] ?? hyperparameter.defaultValue
-      guard hyperparameter.allowed.contains(value) else {
-        throw OptimizerError(
-          description:
-            "--\(hyperparameter.name) \(value): for \(name) it must be \(hyperparameter.allowed.description)")
-      }
-      values[hyperparameter.name] = value
-    }
+  /// - Throws: ``OptionError`` for an unknown rule, an option that neither the rule nor the schedule has, or a value
+  ///   outside its range.
+  package init(_ name: String, given: [String: OptionValue]) throws {
+    let rule = try OptimizerSettings.rule(name)
+    let shown = Alternative(name, options: rule.alternative.options + [ScheduleKind.option])
+    var values = try shown.values(given)
+    let schedule = OptionValues(values).text("schedule")
+    let scheduled = ScheduleKind.selector.alternative(schedule)?.options ?? []
+    values.merge(try Alternative(name, options: scheduled).values(given)) { $1 }
     for option in given.keys.sorted() where values[option] == nil {
-      throw OptimizerError(description: OptimizerSettings.misplaced(option, name, schedule, rules))
-    }
-    if values["clip-value"]! > 0 && values["clip-norm"]! > 0 {
-      throw OptimizerError(description: "--clip-value and --clip-norm exclude each other")
-    }
-    if schedule == .hypergradient && !rule.hasHypergradient {
-      let names = rules.filter { $0.hasHypergradient }.map { $0.name }
-      throw OptimizerError(
-        description: "--schedule hypergradient goes with \(names.joined(separator: " and ")), not with \(name)")
+      throw ScheduleKind.selector.owners(of: option).isEmpty
+        ? OptimizerSettings.selector.misplaced(option, with: name)
+        : ScheduleKind.selector.misplaced(option, with: schedule)
     }
     self.name = name
-    self.values = values
-    try rule.init(HyperparameterValues(values)).check()
-  }
-
-  /// Says which rule or schedule has an option that this one does not have.
-  private static func misplaced(
-    _ option: String, _ name: String, _ schedule: ScheduleKind, _ rules: [any UpdateRule.Type]
-  ) -> String {
-    let schedules = ScheduleKind.allCases.filter { $0.hyperparameters.contains { $0.name == option } }
-    if !schedules.isEmpty {
-      return "--\(option) does not go with --schedule \(schedule.rawValue); it belongs to "
-        + schedules.map(\.rawValue).joined(separator: ", ")
+    self.values = OptionValues(values)
+    if self.values["clip-value"] > 0 && self.values["clip-norm"] > 0 {
+      throw OptionError("--clip-value and --clip-norm exclude each other")
     }
-    let owners = rules.filter { hyperparameters(of: $0).contains { $0.name == option } }.map { $0.name }
-    return "--\(option) does not go with --optimizer \(name)"
-      + (owners.isEmpty ? "" : "; it belongs to \(owners.joined(separator: ", "))")
-  }
-
-  /// A rule's own hyperparameters, then those that all rules have.
-  package static func hyperparameters(of rule: any UpdateRule.Type) -> [Hyperparameter] {
-    rule.hyperparameters + rule.weightDecay.hyperparameters + [
-      Hyperparameter("decay-biases", default: true), Hyperparameter("clip-value", default: 0, .notNegative),
-      Hyperparameter("clip-norm", default: 0, .notNegative),
-    ]
-  }
-
-  /// All hyperparameters there are, in the order of help texts and job files; one of each name.
-  package static var allHyperparameters: [Hyperparameter] {
-    (RuleRegistry.all.flatMap { hyperparameters(of: $0) } + ScheduleKind.allCases.flatMap(\.hyperparameters))
-      .reduce(into: []) { all, next in if !all.contains(where: { $0.name == next.name }) { all.append(next) } }
+    if self.schedule == .hypergradient && !rule.hasHypergradient {
+      let names = UpdateRules.registry.all.filter { $0.hasHypergradient }.map { $0.name }
+      throw OptionError("--schedule hypergradient goes with \(names.joined(separator: " and ")), not with \(name)")
+    }
+    try rule.init(self.values).check()
   }
 
   /// The rule itself.
-  package func rule() throws -> any UpdateRule {
-    guard let rule = RuleRegistry.all.first(where: { $0.name == name }) else {
-      throw OptimizerError(description: "unknown optimizer \(name)")
+  package func rule() throws -> any UpdateRule { try OptimizerSettings.rule(name).init(values) }
+
+  /// Whether the step of the rule called `name` is the whole training part.
+  package static func stepIsWhole(_ name: String) -> Bool { (try? rule(name))?.stepIsWhole == true }
+
+  private static func rule(_ name: String) throws -> any UpdateRule.Type {
+    let rules = UpdateRules.registry.all
+    guard let rule = rules.first(where: { $0.name == name }) else {
+      let known = rules.map { $0.name }
+      throw OptionError(
+        "--optimizer \(name): unknown optimizer; known are \(known.joined(separator: ", "))\(suggestion(name, known))")
     }
-    return rule.init(HyperparameterValues(values))
+    return rule
   }
 
-  /// η, before the schedule.
-  package var learningRate: Double { values["learning-rate"] ?? 0 }
+  /// What `--optimizer` can name.
+  package static var selector: OptionSelector {
+    OptionSelector("optimizer", UpdateRules.registry.all.map { $0.alternative })
+  }
+
+  /// All options of rules and schedules, in the order of help texts and job files; one of each name.
+  package static var options: [OptionDeclaration] {
+    selector.options + [ScheduleKind.option] + ScheduleKind.selector.options
+  }
+}
+
+/// Options that are meant for several rules.
+extension OptimizerSettings {
+  /// What of `given` goes to the rule `name`: of the options that some rules lack, those that it has.
+  ///
+  /// - Parameter names: the rules. What none of them has goes to each, to be refused.
+  package static func part(
+    of given: [String: OptionValue], for name: String, among names: [String]
+  ) -> [String: OptionValue] {
+    let selector = selector
+    return given.filter { option, _ in
+      let owners = selector.owners(of: option)
+      return owners.contains(name) || !owners.contains { names.contains($0) }
+    }
+  }
+
+  /// Which rules lack an option that others have, a sentence an option, without a full stop.
+  package static func notes(on given: [String: OptionValue], among names: [String]) -> [String] {
+    let parts = names.map { part(of: given, for: $0, among: names) }
+    return given.keys.sorted().compactMap { option in
+      let lacking = zip(names, parts).filter { $1[option] == nil }.map(\.0)
+      let having = names.filter { !lacking.contains($0) }
+      guard !lacking.isEmpty else { return nil }
+      return having.count <= lacking.count
+        ? "--\(option) goes only to \(having.joined(separator: ", ")): the others have no such option"
+        : "--\(option) goes to all but \(lacking.joined(separator: ", ")), which have no such option"
+    }
+  }
 }

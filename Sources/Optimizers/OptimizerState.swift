@@ -1,25 +1,25 @@
 /// What a run has to remember besides parameters and slots; checkpoints carry it.
-package struct OptimizerState: Codable, Equatable, Sendable {
+public struct OptimizerState: Codable, Equatable, Sendable {
   /// Updates done.
-  package var updates = 0
+  public var updates = 0
   /// η, where it follows its hypergradient.
-  package var learningRate: Double?
+  public var learningRate: Double?
   /// λ, where a blend's follows its own gradient.
-  package var lambda: Double?
+  public var lambda: Double?
   /// The plateau schedule's course.
-  package var plateau = Plateau()
+  public var plateau = Plateau()
 
   /// Before the first update.
-  package init() {}
+  public init() {}
 
   /// What the plateau schedule remembers of the evaluations so far.
-  package struct Plateau: Codable, Equatable, Sendable {
+  public struct Plateau: Codable, Equatable, Sendable {
     /// The smallest test loss; nil before the first evaluation.
-    package var best: Double?
+    public var best: Double?
     /// Evaluations since then, or since the last reduction.
-    package var bad = 0
+    public var bad = 0
     /// The product of the reductions.
-    package var factor = 1.0
+    public var factor = 1.0
   }
 
   /// Moves η by `rate` times gₜ · the last direction, `product` (Baydin et al. 2018, equation 4).

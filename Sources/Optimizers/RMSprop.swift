@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// RMSprop: T. Tieleman & G. Hinton, "Lecture 6.5: RMSprop", COURSERA 2012, with ε outside the root (as PyTorch has it):
 ///
@@ -16,10 +17,11 @@ package struct RMSprop: UpdateRule {
   /// Where from.
   package static let paper = "Tieleman & Hinton 2012"
   /// η, ρ, ε, μ and the variants.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("rho", default: 0.9, .fraction),
-    Hyperparameter("epsilon", default: 1e-8, .positive), Hyperparameter("momentum", default: 0, .fraction),
-    Hyperparameter("centered", default: false), Hyperparameter("epsilon-inside", default: false),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.001), .rho(),
+    .epsilon(), .momentum(0),
+    .flag("centered", default: false, "Take the variance in place of the mean square."),
+    .flag("epsilon-inside", default: false, "Add epsilon inside the root."),
   ]
 
   /// As its kernels do.
@@ -29,7 +31,7 @@ package struct RMSprop: UpdateRule {
   private let isCentered: Bool
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     rho = values["rho"]
     momentum = values["momentum"]
     isCentered = values.isOn("centered")

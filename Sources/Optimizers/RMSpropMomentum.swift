@@ -1,4 +1,5 @@
 internal import Kernels
+package import Schema
 
 /// The mixture that takes Adam's first moment over RMSprop's root, without bias correction:
 ///
@@ -16,9 +17,9 @@ package struct RMSpropMomentum: UpdateRule {
   /// Where from.
   package static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012"
   /// η, β₁, ρ, ε.
-  package static let hyperparameters = [
-    Hyperparameter("learning-rate", default: 0.001, .positive), Hyperparameter("beta1", default: 0.9, .fraction),
-    Hyperparameter("rho", default: 0.9, .fraction), Hyperparameter("epsilon", default: 1e-8, .positive),
+  package static let options: [OptionDeclaration] = [
+    .learningRate(0.001), .beta1(),
+    .rho(), .epsilon(),
   ]
   /// m and v.
   package let slots = ["first-moment", "mean-square"]
@@ -29,7 +30,7 @@ package struct RMSpropMomentum: UpdateRule {
   private let beta1, rho, epsilon: Double
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     rho = values["rho"]
     epsilon = values["epsilon"]

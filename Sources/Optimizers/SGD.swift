@@ -1,4 +1,5 @@
 package import Kernels
+package import Schema
 
 /// Stochastic gradient descent: H. Robbins & S. Monro, "A Stochastic Approximation Method", Ann. Math. Statist. 22, 1951.
 ///
@@ -16,14 +17,14 @@ package struct SGD: UpdateRule {
   /// Where from.
   package static let paper = "Robbins & Monro 1951"
   /// η.
-  package static let hyperparameters = [Hyperparameter("learning-rate", default: 0.01, .positive)]
+  package static let options: [OptionDeclaration] = [.learningRate(0.01)]
   /// Baydin et al.'s SGD-HD.
   package static let hasHypergradient = true
 
   private let hypergradientRate: Double?
 
   /// A rule with these values.
-  package init(_ values: HyperparameterValues) {
+  package init(_ values: OptionValues) {
     hypergradientRate = values.ifGiven("hypergradient-rate")
   }
 

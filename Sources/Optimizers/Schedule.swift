@@ -1,4 +1,5 @@
 internal import Foundation
+package import Schema
 
 /// How the learning rate goes over the run. What `--schedule` names.
 package enum ScheduleKind: String, CaseIterable, Sendable {
@@ -22,38 +23,55 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
   /// Follows its own gradient; the rule measures it (A. G. Baydin et al., ICLR 2018).
   case hypergradient
 
-  /// The schedule itself, the warm-up, and what this one is tuned by. Steps of 0 stand for the usual.
-  package var hyperparameters: [Hyperparameter] {
-    let end = Hyperparameter("schedule-end", default: 0, .share)
-    let steps = Hyperparameter("schedule-steps", default: 0, .whole)
-    let own: [Hyperparameter] =
-      switch self {
-      case .constant, .inverseSquareRoot: []
-      case .linear: [end]
-      case .exponential: [Hyperparameter("schedule-factor", default: 0.9, .share), steps]
-      case .step: [Hyperparameter("schedule-factor", default: 0.1, .share), steps]
-      case .cosine: [end, steps, Hyperparameter("schedule-growth", default: 1, .atLeastOne)]
-      case .polynomial: [end, Hyperparameter("schedule-power", default: 2, .positive)]
-      case .plateau:
-        [
-          Hyperparameter("schedule-factor", default: 0.1, .share),
-          Hyperparameter("plateau-patience", default: 2, .whole),
-          Hyperparameter("plateau-threshold", default: 1e-4, .fraction),
-        ]
-      case .hypergradient: [Hyperparameter("hypergradient-rate", default: 1e-4, .positive)]
-      }
-    let kinds = Hyperparameter(
-      "schedule", default: Double(ScheduleKind.allCases.firstIndex(of: self)!),
-      .choice(ScheduleKind.allCases.map(\.rawValue)))
-    let warmup = self == .hypergradient ? [] : [Hyperparameter("warmup", default: 0, .whole)]
-    return [kinds] + warmup + own
+  /// The warm-up, and what this one is tuned by. Steps of 0 stand for the usual.
+  package var options: [OptionDeclaration] {
+    let end = OptionDeclaration.real(
+      "schedule-end", default: 0, .share, valueName: "share", "The share of the learning rate at the end.")
+    let steps = OptionDeclaration.whole(
+      "schedule-steps", default: 0, ScheduleKind.steps,
+      "Steps of a stair (step: a third of the run), of a decay (exponential: an epoch) or of a wave (cosine: the run).")
+    func factor(_ value: Double) -> OptionDeclaration {
+      .real("schedule-factor", default: value, .share, valueName: "share", "What the learning rate is multiplied by.")
+    }
+    let warmup = OptionDeclaration.whole(
+      "warmup", default: 0, ScheduleKind.steps, "Steps in which the learning rate rises to its value.")
+    switch self {
+    case .constant, .inverseSquareRoot: return [warmup]
+    case .linear: return [warmup, end]
+    case .exponential: return [warmup, factor(0.9), steps]
+    case .step: return [warmup, factor(0.1), steps]
+    case .cosine:
+      return [
+        warmup, end, steps,
+        .real(
+          "schedule-growth", default: 1, .within(1...1e6), "How much longer each wave is than the one before."),
+      ]
+    case .polynomial: return [warmup, end, .real("schedule-power", default: 2, .positive, "The exponent.")]
+    case .plateau:
+      return [
+        warmup, factor(0.1),
+        .whole(
+          "plateau-patience", default: 2, ScheduleKind.steps,
+          "Evaluations without a smaller test loss that are borne."),
+        .real(
+          "plateau-threshold", default: 1e-4, .fraction, valueName: "share",
+          "By what share the test loss must become smaller."),
+      ]
+    case .hypergradient:
+      return [.real("hypergradient-rate", default: 1e-4, .positive, "The step size of the learning rate.")]
+    }
   }
 
-  /// The one that the values of a job's hyperparameters name.
-  package static func chosen(in given: [String: Double]) -> ScheduleKind {
-    given["schedule"].flatMap { value in allCases.indices.first { Double($0) == value } }.map { allCases[$0] }
-      ?? .constant
-  }
+  private static let steps: ClosedRange<UInt64> = 0...1 << 48
+
+  /// What `--schedule` can name.
+  package static let selector = OptionSelector(
+    "schedule", allCases.map { Alternative($0.rawValue, options: $0.options) })
+
+  /// `--schedule` itself.
+  package static let option = OptionDeclaration.choice(
+    "schedule", default: constant.rawValue, allCases.map(\.rawValue),
+    "How the learning rate goes: \(allCases.map(\.rawValue).joined(separator: ", ")).")
 }
 
 /// The learning rate as a pure function of the update's number, and where it has to remember something, of that.
@@ -63,18 +81,18 @@ package struct Schedule: Sendable {
   private let base: Double
   private let total: Int
   private let stepsPerEpoch: Int
-  private let values: HyperparameterValues
+  private let values: OptionValues
 
   /// The schedule of a run of `total` updates.
   package init(_ settings: OptimizerSettings, total: Int, stepsPerEpoch: Int) {
-    kind = ScheduleKind.chosen(in: settings.values)
+    kind = settings.schedule
     base = settings.learningRate
     self.total = total
     self.stepsPerEpoch = stepsPerEpoch
-    values = HyperparameterValues(settings.values)
+    values = settings.values
   }
 
-  private var warmup: Int { Int(values.ifGiven("warmup") ?? 0) }
+  private var warmup: Int { kind == .hypergradient ? 0 : values.whole("warmup") }
 
   /// η of update `number`, from 1.
   package func learningRate(_ number: Int, _ state: OptimizerState) -> Double {
@@ -88,7 +106,7 @@ package struct Schedule: Sendable {
     let left = Double(max(total - warmup, 1))
     let course = Double(k) / left
     func mix(_ share: Double) -> Double { values["schedule-end"] + (1 - values["schedule-end"]) * share }
-    func steps(_ usual: Int) -> Int { values["schedule-steps"] > 0 ? Int(values["schedule-steps"]) : max(usual, 1) }
+    func steps(_ usual: Int) -> Int { values["schedule-steps"] > 0 ? values.whole("schedule-steps") : max(usual, 1) }
     switch kind {
     case .constant, .hypergradient: return 1
     case .linear: return mix(1 - course)
@@ -101,7 +119,8 @@ package struct Schedule: Sendable {
       } else {
         while position >= period {
           position -= period
-          period = Int((Double(period) * values["schedule-growth"]).rounded())
+          // Longer than any run; what does not fit into an Int would trap.
+          period = Int(min((Double(period) * values["schedule-growth"]).rounded(), 0x1p60))
         }
       }
       return mix((1 + cos(.pi * Double(position) / Double(period))) / 2)
@@ -121,7 +140,7 @@ package struct Schedule: Sendable {
       state.plateau.bad = 0
     } else {
       state.plateau.bad += 1
-      if state.plateau.bad > Int(values["plateau-patience"]) {
+      if state.plateau.bad > values.whole("plateau-patience") {
         state.plateau.factor *= values["schedule-factor"]
         state.plateau.bad = 0
       }

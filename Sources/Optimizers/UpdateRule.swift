@@ -1,31 +1,34 @@
-package import Kernels
+public import Kernels
+public import Schema
 
 /// How a step changes the parameters: a small value of hyperparameters.
 ///
 /// The rule's state, its moments, is not in it: the slots are vectors as long as the parameters, zero at first.
-package protocol UpdateRule: Sendable {
+public protocol UpdateRule: Sendable {
   /// What `--optimizer` calls it.
   static var name: String { get }
   /// Its equations in short, with g for the averaged gradient.
   static var equations: String { get }
   /// Where it was published.
   static var paper: String { get }
-  /// Its own hyperparameters, with defaults; `learning-rate` among them.
-  static var hyperparameters: [Hyperparameter] { get }
+  /// Its own options, with defaults; `learning-rate` among them.
+  static var options: [OptionDeclaration] { get }
   /// What weight decay means for it. The default is ``WeightDecay/either``.
   static var weightDecay: WeightDecay { get }
   /// Whether `--schedule hypergradient` goes with it: it then measures the hypergradient. The default is no.
   static var hasHypergradient: Bool { get }
+  /// Whether its step is the whole training part. The default is no.
+  static var stepIsWhole: Bool { get }
   /// Whether ``update(_:_:)`` and ``measure(_:_:into:)`` read the slots by ``UpdateRange/slotBefore(_:)`` and only write
   /// ``UpdateRange/slots``. The default is no: the slots are then copied first and updated in place.
   static var writesSlotsBeside: Bool { get }
 
   /// A rule with these values; each has been checked against its range.
-  init(_ values: HyperparameterValues)
+  init(_ values: OptionValues)
 
   /// Refuses values that do not go together. The default refuses none.
   ///
-  /// - Throws: ``OptimizerError``.
+  /// - Throws: ``OptionError``.
   func check() throws
 
   /// The names of its slots.
@@ -50,25 +53,27 @@ package protocol UpdateRule: Sendable {
 
 extension UpdateRule {
   /// Coupled unless said otherwise.
-  package static var weightDecay: WeightDecay { .either }
+  public static var weightDecay: WeightDecay { .either }
   /// No.
-  package static var hasHypergradient: Bool { false }
+  public static var hasHypergradient: Bool { false }
   /// No.
-  package static var writesSlotsBeside: Bool { false }
+  public static var stepIsWhole: Bool { false }
+  /// No.
+  public static var writesSlotsBeside: Bool { false }
   /// None.
-  package var sums: RuleSums { .none }
+  public var sums: RuleSums { .none }
   /// As the equations read.
-  package func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
+  public func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
   /// Nothing to refuse.
-  package func check() throws {}
+  public func check() throws {}
   /// Nothing to add.
-  package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
+  public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
   /// Nothing to draw.
-  package func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
+  public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
 }
 
 /// Sums over parameters that a rule needs before it can update any.
-package enum RuleSums: Equatable, Sendable {
+public enum RuleSums: Equatable, Sendable {
   /// None: a range can be updated as soon as its gradient is there.
   case none
   /// So many over all parameters.
@@ -78,18 +83,18 @@ package enum RuleSums: Equatable, Sendable {
 }
 
 /// What all ranges of one step have in common.
-package struct UpdateStep: Equatable, Sendable {
+public struct UpdateStep: Equatable, Sendable {
   /// t, counted from 1.
-  package var number: Int
+  public var number: Int
   /// T, the updates of the whole run.
-  package var total: Int
+  public var total: Int
   /// η, after the schedule.
-  package var learningRate: Double
+  public var learningRate: Double
   /// A blend's λ.
-  package var lambda = 1.0
+  public var lambda = 1.0
 
   /// A step.
-  package init(number: Int, total: Int, learningRate: Double) {
+  public init(number: Int, total: Int, learningRate: Double) {
     self.number = number
     self.total = total
     self.learningRate = learningRate
@@ -97,24 +102,24 @@ package struct UpdateStep: Equatable, Sendable {
 }
 
 /// One range of all that an update reads and writes. All views have the same count.
-package struct UpdateRange: Sendable {
+public struct UpdateRange: Sendable {
   /// θ, the gradient, the new θ.
-  package var vectors: UpdateVectors
+  public var vectors: UpdateVectors
   /// The rule's slots, in the order of its names; to be updated in place, unless the rule writes them beside.
-  package var slots: [MutableFloats]
+  public var slots: [MutableFloats]
   /// λ where the rule has a place of its own for weight decay.
-  package var ownDecay = 0.0
+  public var ownDecay = 0.0
   /// The sums over the range's tensor, where the rule has asked for them.
-  package var tensorSums: [Double] = []
+  public var tensorSums: [Double] = []
 
   /// Views of one range.
-  package init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
+  public init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
     self.vectors = vectors
     self.slots = slots
   }
 
   /// Slot `index` as it was before the step.
-  package func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
+  public func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
 
   /// Element by element: the reference's loop.
   func each(_ body: (_ index: Int, _ gradient: Double) -> Void) {
@@ -123,7 +128,7 @@ package struct UpdateRange: Sendable {
 }
 
 /// What `--weight-decay` λ means for a rule.
-package enum WeightDecay: Equatable, Sendable {
+public enum WeightDecay: Equatable, Sendable {
   /// Coupled, g + λθ, or decoupled, (1 − ηλ)θ, as the user says.
   case either
   /// Decoupled (Loshchilov & Hutter, ICLR 2019), λ being this unless said.
@@ -131,14 +136,27 @@ package enum WeightDecay: Equatable, Sendable {
   /// The rule's equations have a place for it, λ being this unless said.
   case own(Double)
 
-  var hyperparameters: [Hyperparameter] {
+  var options: [OptionDeclaration] {
+    func decay(_ value: Double) -> OptionDeclaration {
+      .real("weight-decay", default: value, .notNegative, "λ, how strongly parameters are drawn to zero.")
+    }
     switch self {
     case .either:
-      [
-        Hyperparameter("weight-decay", default: 0, .notNegative),
-        Hyperparameter("weight-decay-kind", default: 0, .choice(["coupled", "decoupled"])),
+      return [
+        decay(0),
+        .choice(
+          "weight-decay-kind", default: "coupled", ["coupled", "decoupled"], valueName: "kind",
+          "coupled adds λθ to the gradient, decoupled takes ηλθ off the parameters (adamw and lion: always decoupled; lamb and lars: a place of their own)."
+        ),
       ]
-    case .decoupled(let usual), .own(let usual): [Hyperparameter("weight-decay", default: usual, .notNegative)]
+    case .decoupled(let value), .own(let value): return [decay(value)]
     }
+  }
+}
+
+extension UpdateRule {
+  /// The rule with its options, and those that all rules have.
+  static var alternative: Alternative {
+    Alternative(name, options: options + weightDecay.options + OptionDeclaration.ofEveryRule)
   }
 }

@@ -24,12 +24,12 @@ package struct StepReport: Sendable {
   package var epoch: Int
   /// Examples in it.
   package var examples: Int
-  /// The mean loss over them, before the update.
-  package var loss: Double
-  /// The share of them classified right; nil for regression.
-  package var accuracy: Double?
-  /// Whether it had no update, because something was not finite.
-  package var isSkipped = false
+  /// What means over them divide by.
+  package var weight: Double
+  /// Sums over them, before the update, in the order of the model's ``MetricSchema``.
+  package var sums: [Double]
+  /// Whether it had no update, because something was not finite or nothing had a weight.
+  package var isSkipped: Bool
   /// From its start to the last chunk's update.
   package var seconds: Double
   /// Each worker's seconds of compute threads, by worker number.
@@ -41,22 +41,17 @@ package struct StepReport: Sendable {
   /// The learning rate of its update.
   package var learningRate = 0.0
 
+  /// The mean loss, before the update; not a number where nothing has a weight.
+  package var loss: Double { sums[0] / weight }
+
   package init(
-    step: Int, epoch: Int, examples: Int, loss: Double, accuracy: Double? = nil, isSkipped: Bool = false,
-    seconds: Double, computeSeconds: [(worker: Int, seconds: Double)], sumUpdateSeconds: Double = 0.0,
-    sendSeconds: Double = 0.0, learningRate: Double = 0.0
+    step: Int, epoch: Int, examples: Int, weight: Double, sums: [Double], isSkipped: Bool = false, seconds: Double,
+    computeSeconds: [(worker: Int, seconds: Double)], sumUpdateSeconds: Double = 0, sendSeconds: Double = 0
   ) {
-    self.step = step
-    self.epoch = epoch
-    self.examples = examples
-    self.loss = loss
-    self.accuracy = accuracy
-    self.isSkipped = isSkipped
-    self.seconds = seconds
-    self.computeSeconds = computeSeconds
-    self.sumUpdateSeconds = sumUpdateSeconds
-    self.sendSeconds = sendSeconds
-    self.learningRate = learningRate
+    (self.step, self.epoch, self.examples) = (step, epoch, examples)
+    (self.weight, self.sums, self.isSkipped) = (weight, sums, isSkipped)
+    (self.seconds, self.computeSeconds) = (seconds, computeSeconds)
+    (self.sumUpdateSeconds, self.sendSeconds) = (sumUpdateSeconds, sendSeconds)
   }
 }
 
@@ -70,22 +65,13 @@ package struct EvaluationReport: Sendable {
   package var examples: Int
   /// The mean loss over them.
   package var loss: Double
-  /// The share of them classified right; nil for regression.
-  package var accuracy: Double?
-  /// 1 − squared error / variation of the targets; nil for classification.
-  package var r2: Double?
+  /// Figures by name, such as the accuracy.
+  package var figures: [String: Double]
   /// How long it took.
   package var seconds: Double
 
-  package init(
-    step: Int, epoch: Int, examples: Int, loss: Double, accuracy: Double? = nil, r2: Double? = nil, seconds: Double
-  ) {
-    self.step = step
-    self.epoch = epoch
-    self.examples = examples
-    self.loss = loss
-    self.accuracy = accuracy
-    self.r2 = r2
-    self.seconds = seconds
+  package init(step: Int, epoch: Int, examples: Int, loss: Double, figures: [String: Double], seconds: Double) {
+    (self.step, self.epoch, self.examples) = (step, epoch, examples)
+    (self.loss, self.figures, self.seconds) = (loss, figures, seconds)
   }
 }

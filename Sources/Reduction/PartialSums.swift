@@ -43,3 +43,46 @@ package struct PartialSums: Sendable {
     return .kept(replacing: replacing)
   }
 }
+
+/// Values of nodes that are summed along a tree as they come in, small enough to be kept here.
+package struct NodeSums<Value: Sendable>: Sendable {
+  /// Which nodes' sums are at hand.
+  package private(set) var sums: PartialSums
+  private var values: [Node: Value] = [:]
+  private let add: @Sendable (Value, Value) -> Value
+
+  /// Sums of `tree`, by `add` of a left and a right value.
+  package init(_ tree: ReductionTree, add: @escaping @Sendable (Value, Value) -> Value) {
+    sums = PartialSums(tree)
+    self.add = add
+  }
+
+  /// How many values are kept.
+  package var count: Int { values.count }
+
+  /// The sum over all leaves; nil before it is complete.
+  package var root: Value? { values[sums.tree.root] }
+
+  /// Adds a node of the tree.
+  ///
+  /// - Returns: whether its sum was not at hand yet.
+  @discardableResult package mutating func insert(_ node: Node, _ value: Value) -> Bool {
+    var (node, value) = (node, value)
+    var isNew = false
+    while true {
+      switch sums.insert(node) {
+      case .covered: return isNew
+      case .kept(let replaced):
+        for old in replaced { values[old] = nil }
+        values[node] = value
+        return true
+      case .paired(let left, let right, let parent, let replaced):
+        for old in replaced { values[old] = nil }
+        value =
+          node == left ? add(value, values.removeValue(forKey: right)!) : add(values.removeValue(forKey: left)!, value)
+        node = parent
+        isNew = true
+      }
+    }
+  }
+}

@@ -3,6 +3,7 @@ internal import Kernels
 internal import Models
 internal import Protocol
 internal import Reduction
+internal import Schema
 
 /// A model's figures on some examples.
 package struct Evaluation: Equatable, Sendable {
@@ -10,25 +11,17 @@ package struct Evaluation: Equatable, Sendable {
   package let examples: Int
   /// The mean loss.
   package let loss: Double
-  /// The share classified right; nil for regression.
-  package let accuracy: Double?
-  /// 1 − squared error / variation of the targets; nil for classification.
-  package let r2: Double?
+  /// The figures that the model measures, by name.
+  package let figures: [String: Double]
 
   /// Computes `file`'s model on `examples` in the calling thread, summed as a run's evaluation is: the same bits.
   package init(_ file: ModelFile, on examples: Examples) {
     useOneThreadForMatrices()
     let sum = Evaluation.sum(file.model, file, examples)
     self.examples = examples.count
-    loss = sum.loss / Double(examples.count)
-    switch file.description.target {
-    case .classification:
-      accuracy = Double(sum.correct) / Double(examples.count)
-      r2 = nil
-    case .regression, .nothing:
-      accuracy = nil
-      r2 = examples.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
-    }
+    loss = sum.meanLoss
+    figures = file.model.metrics.values(
+      weight: sum.weight, sum.sums, targetVariation: examples.targetVariation)
   }
 
   private static func sum<M: Model>(_ model: M, _ file: ModelFile, _ examples: Examples) -> NodeMetrics {
@@ -41,9 +34,7 @@ package struct Evaluation: Equatable, Sendable {
       if let (left, right) = node.children { return sum(left) + sum(right) }
       let positions = plan.positions(of: node.leaves, in: task)
       let metrics = model.evaluate(buffer.gather(positions), at: file.parameters.values, using: &workspace)
-      return NodeMetrics(
-        examples: Int64(positions.count), loss: metrics.loss, correct: Int64(metrics.correct),
-        squaredError: metrics.squaredError)
+      return NodeMetrics(examples: positions.count, metrics)
     }
     return sum(plan.tree(task).root)
   }

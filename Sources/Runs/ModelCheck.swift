@@ -25,7 +25,7 @@ package struct ModelCheck {
   ///
   /// - Throws: what making the model a second time throws.
   package init(_ prepared: PreparedJob, _ data: LoadedData, models: [ModelFactory]) throws {
-    let second = try models.make(prepared.job.model, prepared.job.modelRequest(data))
+    let second = try prepared.job.makeModel(models, shape: data.shape, target: data.target)
     func findings<M: Model>(_ model: M) -> [Finding] { Trial(model, prepared, data).findings(second) }
     self.findings = findings(prepared.model)
   }
@@ -65,9 +65,7 @@ private struct Trial<M: Model> {
 
     init(_ gradient: FloatBuffer, _ metrics: [Metrics]) {
       self.gradient = gradient.array.map(\.bitPattern)
-      self.metrics = metrics.map {
-        [$0.loss.bitPattern, UInt64(bitPattern: Int64($0.correct)), $0.squaredError.bitPattern]
-      }
+      self.metrics = metrics.map { ([$0.weight] + $0.sums).map(\.bitPattern) }
     }
   }
 
@@ -84,8 +82,7 @@ private struct Trial<M: Model> {
   }
 
   private func compute(
-    _ microBatches: [Range<Int>], filledWith value: Float, in memory: Memory, at parameters: FloatBuffer,
-    ready: (Range<Int>, MutableFloats) -> Void = { _, _ in }
+    _ microBatches: [Range<Int>], filledWith value: Float, in memory: Memory, at parameters: FloatBuffer
   ) -> (gradient: FloatBuffer, metrics: [Metrics]) {
     let gradient = FloatBuffer(count: model.layout.count)
     gradient.all.fill(value)
@@ -96,8 +93,7 @@ private struct Trial<M: Model> {
     let metrics = withExtendedLifetime(parameters) {
       model.gradient(
         of: batch, microBatches: microBatches.map { $0.lowerBound - first..<$0.upperBound - first },
-        at: parameters.values, into: gradient.all, using: &memory.workspace, scratch: &memory.scratch
-      ) { ready($0, gradient.all) }
+        at: parameters.values, into: gradient.all, using: &memory.workspace, scratch: &memory.scratch)
     }
     return (gradient, metrics)
   }
@@ -112,13 +108,12 @@ private struct Trial<M: Model> {
       Finding(claim: "made twice, it has the same tensors and initial parameters", problem: checkMaking(second)),
       Finding(claim: "every value of the gradient is written", problem: written),
       Finding(claim: "the loss and the gradient are finite", problem: checkFinite(gradient, metrics)),
+      Finding(claim: "a weight and the sums of its schema come with each micro-batch", problem: checkSums(metrics)),
       Finding(claim: "the same micro-batches give the same bits again", problem: checkRepetition(expected, memory)),
       Finding(claim: "two threads at once give the same bits", problem: checkThreads(expected)),
       Finding(
         claim: "micro-batches together give the bits of each alone, summed along the tree",
         problem: checkAlone(expected, memory)),
-      Finding(
-        claim: "the ranges that are ready cover the gradient once, and are final", problem: checkReady(memory)),
       Finding(claim: "evaluations give the same bits again", problem: checkEvaluation(memory)),
     ]
     // Differences of a gradient that is not there mean nothing.
@@ -151,6 +146,20 @@ private struct Trial<M: Model> {
       return "the loss of micro-batch \(index + 1) is \(metrics[index].loss)"
     }
     return gradient.array.firstIndex { !$0.isFinite }.map { "\(name(of: $0)) is \(gradient.array[$0])" }
+  }
+
+  private func checkSums(_ metrics: [Metrics]) -> String? {
+    let expected = model.metrics.sums
+    for (index, metrics) in metrics.enumerated() {
+      if metrics.sums.count != expected.count {
+        return
+          "micro-batch \(index + 1) has \(metrics.sums.count) sums, and the schema names \(expected.joined(separator: ", "))"
+      }
+      if !(0...Double.greatestFiniteMagnitude).contains(metrics.weight) {
+        return "micro-batch \(index + 1) has the weight \(metrics.weight), which must be finite and not negative"
+      }
+    }
+    return nil
   }
 
   private func checkRepetition(_ expected: Result, _ memory: Memory) -> String? {
@@ -201,29 +210,6 @@ private struct Trial<M: Model> {
     return difference(Result(sums[0], metrics), expected).map {
       "together, \($0): does something of one micro-batch enter another, or are they not summed along the tree?"
     }
-  }
-
-  private func checkReady(_ memory: Memory) -> String? {
-    var ranges: [(range: Range<Int>, values: [UInt32])] = []
-    var outside: Range<Int>?
-    let (gradient, _) = compute(microBatches, filledWith: unwritten, in: memory, at: parameters) { range, gradient in
-      guard range.lowerBound >= 0, range.upperBound <= gradient.count else {
-        outside = range
-        return
-      }
-      ranges.append((range, gradient[range].readOnly.array.map(\.bitPattern)))
-    }
-    if let outside { return "\(outside) is outside of the \(gradient.count) parameters" }
-    var end = 0
-    for (range, values) in ranges.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) where !range.isEmpty {
-      if range.lowerBound < end { return "\(name(of: range.lowerBound)) is ready twice" }
-      if range.lowerBound > end { return "\(name(of: end)) is never ready" }
-      if let index = firstDifference(values, gradient.values[range].array.map(\.bitPattern)) {
-        return "\(name(of: range.lowerBound + index)) is changed after it was ready"
-      }
-      end = range.upperBound
-    }
-    return end < gradient.count ? "\(name(of: end)) is never ready" : nil
   }
 
   private func checkEvaluation(_ memory: Memory) -> String? {
@@ -300,8 +286,8 @@ private struct Trial<M: Model> {
       return "\(name(of: index)) is \(value(found)) in place of \(value(expected))"
     }
     for (index, (left, right)) in zip(expected.metrics, found.metrics).enumerated() where left != right {
-      return "the loss of micro-batch \(index + 1) is \(Double(bitPattern: right[0])) in place of "
-        + "\(Double(bitPattern: left[0])), or its counts differ"
+      return "the loss of micro-batch \(index + 1) is \(Double(bitPattern: right[1])) in place of "
+        + "\(Double(bitPattern: left[1])), or its weight or other sums differ"
     }
     return expected.metrics.count == found.metrics.count
       ? nil : "there are the metrics of \(found.metrics.count) micro-batches in place of \(expected.metrics.count)"

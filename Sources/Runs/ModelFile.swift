@@ -15,6 +15,8 @@ package struct ModelDescription: Codable, Equatable, Sendable {
   package var target: Target
   /// How many numbers describe an example; 0 without data.
   package var inputs: Int
+  /// The shape of an example; nil in files of former versions.
+  package var shape: [Int]?
   /// What was done to the features.
   package var scaling: Scaling
 }
@@ -33,7 +35,8 @@ package struct ModelFile {
   /// Writes `parameters` of a run's model to `path`, whole or not at all.
   package static func write(_ parameters: Floats, of prepared: PreparedJob, to path: String) throws {
     let description = ModelDescription(
-      job: prepared.job, target: prepared.target, inputs: prepared.featureCount, scaling: prepared.scaling)
+      job: prepared.job, target: prepared.target, inputs: prepared.featureCount, shape: prepared.shape,
+      scaling: prepared.scaling)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let json = String(decoding: try encoder.encode(description), as: UTF8.self)
@@ -60,16 +63,13 @@ package struct ModelFile {
       throw FileError("\(path): its `\(ModelFile.key)` metadata cannot be read; was it written by another version?")
     }
     let job = description.job
-    guard description.target == .nothing || (1...ModelRequest.mostOutputs).contains(description.target.outputs),
-      (description.target == .nothing) == job.source.isNone,
-      description.target.isClassification == (job.loss == .crossEntropy),
+    let (target, shape) = (description.target, description.shape ?? [description.inputs])
+    guard (0...ModelRequest.mostOutputs).contains(target.outputs), shape.allSatisfy((0...1 << 40).contains),
+      job.classifies.map({ $0 == target.isClassification }) ?? true,
+      shape.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) == description.inputs,
       description.scaling.offset.count == description.inputs, description.scaling.factor.count == description.inputs
     else { throw FileError("\(path): its `\(ModelFile.key)` metadata contradicts itself; the file is damaged") }
-    model = try models.make(
-      job.model,
-      ModelRequest(
-        arguments: "", inputs: description.inputs, target: description.target, activation: job.activation,
-        loss: job.loss, dropout: job.dropout))
+    model = try job.makeModel(models, shape: shape, target: target)
     try file.check(model.layout)
     parameters = FloatBuffer(count: model.layout.count)
     try file.read(into: parameters.all, layout: model.layout)

@@ -1,5 +1,5 @@
-/// The value of an option, as JSON has it.
-package enum OptionValue: Hashable, Sendable {
+/// The value of an option, as JSON has it: a choice by its name, a list as its text.
+public enum OptionValue: Hashable, Sendable {
   /// yes or no.
   case flag(Bool)
   /// A whole number from 0 on.
@@ -8,10 +8,30 @@ package enum OptionValue: Hashable, Sendable {
   case real(Double)
   /// A name, a path, a list.
   case text(String)
+
+  /// The number; nil for what is none.
+  public var number: Double? {
+    switch self {
+    case .whole(let value): Double(value)
+    case .real(let value): value
+    case .flag, .text: nil
+    }
+  }
+
+  /// The value as a user would write it.
+  public var description: String {
+    switch self {
+    case .flag(let value): value ? "yes" : "no"
+    case .whole(let value): "\(value)"
+    case .real(let value): value.rounded() == value && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+    case .text(let value): value
+    }
+  }
 }
 
 extension OptionValue: Codable {
-  package init(from decoder: any Decoder) throws {
+  /// Reads a JSON boolean, number or string.
+  public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if let flag = try? container.decode(Bool.self) {
       self = .flag(flag)
@@ -24,7 +44,8 @@ extension OptionValue: Codable {
     }
   }
 
-  package func encode(to encoder: any Encoder) throws {
+  /// Writes a JSON boolean, number or string.
+  public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .flag(let value): try container.encode(value)
@@ -33,4 +54,17 @@ extension OptionValue: Codable {
     case .text(let value): try container.encode(value)
     }
   }
+}
+
+extension OptionValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByStringLiteral
+{
+  /// yes or no.
+  public init(booleanLiteral value: Bool) { self = .flag(value) }
+  /// A whole number where it is not negative.
+  public init(integerLiteral value: Int) { self = value < 0 ? .real(Double(value)) : .whole(UInt64(value)) }
+  /// A number.
+  public init(floatLiteral value: Double) { self = .real(value) }
+  /// A name, a path, a list.
+  public init(stringLiteral value: String) { self = .text(value) }
 }

@@ -1,37 +1,37 @@
 /// Where each tensor lies in the one flat vector that holds all parameters.
 ///
 /// Tensors follow each other without gaps, in the order of their list.
-package struct ParameterLayout: Codable, Equatable, Sendable {
+public struct ParameterLayout: Codable, Equatable, Sendable {
   /// One tensor: a name, a shape and a range of the vector.
-  package struct Tensor: Codable, Equatable, Sendable {
+  public struct Tensor: Codable, Equatable, Sendable {
     /// What checkpoints call it, such as `0.weight`.
-    package let name: String
+    public let name: String
     /// Its sizes as stored, row-major: a linear layer's weight is [in, out].
-    package let shape: [Int]
+    public let shape: [Int]
     /// Whether checkpoints hold the transpose: PyTorch's linear layers are [out, in].
-    package let isSavedTransposed: Bool
+    public let isSavedTransposed: Bool
     /// Where it lies.
-    package let range: Range<Int>
+    public let range: Range<Int>
 
     /// The sizes that checkpoints give.
-    package var savedShape: [Int] { isSavedTransposed ? shape.reversed() : shape }
+    public var savedShape: [Int] { isSavedTransposed ? shape.reversed() : shape }
   }
 
   /// All tensors, in the order of the vector.
-  package private(set) var tensors: [Tensor] = []
+  public private(set) var tensors: [Tensor] = []
 
   /// A layout without tensors.
-  package init() {}
+  public init() {}
 
   /// How many parameters there are.
-  package var count: Int { tensors.last?.range.upperBound ?? 0 }
+  public var count: Int { tensors.last?.range.upperBound ?? 0 }
 
   /// Adds a tensor at the end.
   ///
   /// - Parameter savedTransposed: for a matrix whose transpose checkpoints should hold.
   /// - Returns: its range.
   @discardableResult
-  package mutating func append(_ name: String, shape: [Int], savedTransposed: Bool = false) -> Range<Int> {
+  public mutating func append(_ name: String, shape: [Int], savedTransposed: Bool = false) -> Range<Int> {
     precondition(!tensors.contains { $0.name == name }, "two tensors are called \(name)")
     precondition(!savedTransposed || shape.count == 2, "\(name) is no matrix, so it has no transpose")
     let range = count..<count + shape.reduce(1, *)

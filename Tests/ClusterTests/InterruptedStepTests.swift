@@ -70,7 +70,7 @@ import ZeroMQ
     let saved = try #require(failed.last, "the run can be saved")
     #expect(saved.state.step == 2)
     #expect(saved.state.optimizer == whole.state.optimizer)
-    #expect(saved.state.numerics == whole.state.numerics && saved.state.numerics?.count == 64)
+    #expect(saved.state.numerics == whole.state.numerics && saved.state.numerics?.count == 66)
     #expect(saved.parameters.array.map(\.bitPattern) == whole.parameters.array.map(\.bitPattern))
     #expect(saved.slots.array.map(\.bitPattern) == whole.slots.array.map(\.bitPattern))
   }
@@ -81,7 +81,7 @@ import ZeroMQ
     let count = prepared.model.layout.count
     let gradient = FloatBuffer((0..<count).map { Float($0 % 7) - 3 })
     func step(_ store: inout ParameterStore, _ number: Int, isInterrupted: Bool = false) {
-      store.begin(number, examples: 4, [])
+      store.begin(number, weight: 4, [])
       store.update(0..<count / 2, gradientSum: gradient.values[0..<count / 2])
       if isInterrupted { return }
       store.update(count / 2..<count, gradientSum: gradient.values[count / 2..<count])

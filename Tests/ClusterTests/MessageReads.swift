@@ -93,7 +93,7 @@ struct BesiegedCoordinator {
     CoordinatorMachine.Configuration(
       run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data,
       layout: SmallRun.ready.layout, awaitedWorkers: 0,
-      isClassification: true))
+      metrics: .loss))
   private var peer = CoordinatorMachine.Peer(id: 0)
   /// Honest workers beside it, which compute at once what they are given.
   private let others: ClosedRange<UInt64>?
@@ -153,13 +153,13 @@ struct BesiegedCoordinator {
       var header = assignment
       header.leaves = UInt32(node.start)..<UInt32(node.end)
       var events: [CoordinatorMachine.Event] = []
-      header.kind = .push
+      let examples = SmallRun.plan.positions(of: node.leaves, in: task).count
+      (header.kind, header.weight) = (.push, Double(examples))
       for chunk in 0..<(task.isTraining ? SmallRun.chunks.count : 0) {
         header.chunk = UInt32(chunk)
         events.append(.received(header, .gradient(byteCount: SmallRun.chunks.byteCount(chunk)), from: peer))
       }
-      (header.kind, header.chunk) = (.metrics, 0)
-      let examples = SmallRun.plan.positions(of: node.leaves, in: task).count
+      (header.kind, header.chunk, header.weight) = (.metrics, 0, 0)
       return events + [.received(header, .metrics(NodeMetrics(examples: Int64(examples), loss: 1)), from: peer)]
     }
   }

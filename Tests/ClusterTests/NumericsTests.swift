@@ -19,7 +19,7 @@ import Testing
         run: 7, start: step,
         plan: StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(9)),
         chunks: ChunkLayout(parameterCount: 3, size: 2), fingerprint: "d", layout: ParameterLayout(),
-        numericsDigest: digest, acceptsOtherNumerics: accepts, awaitedWorkers: 0, isClassification: true))
+        numericsDigest: digest, acceptsOtherNumerics: accepts, awaitedWorkers: 0, metrics: .loss))
     _ = machine.handle(.started, at: start)
     return machine
   }
@@ -79,7 +79,7 @@ import Testing
     let (refusal, reports) = join(&machine, 2, numerics("b", instructionSet: "SSE41"))
     #expect(refusal == nil && machine.members.count == 2)
     var statistics = RunStatistics()
-    for report in reports { statistics.add(report) }
+    for report in reports { statistics.add(report, .loss) }
     #expect(
       statistics.summary.otherNumerics
         == ["worker 2 (w2) computes other bits than the run's first worker (SSE41, oneDNN 2, release build, p)"])
@@ -108,7 +108,7 @@ import Testing
   @Test func aDigestIsOfTheBitsAndNoNaNsOwn() {
     func digest(_ values: [Float], loss: Double = 1) -> String {
       let gradient = FloatBuffer(values)
-      return withExtendedLifetime(gradient) { Numerics.digest(of: Metrics(loss: loss), gradient.all) }
+      return withExtendedLifetime(gradient) { Numerics.digest(of: Metrics(weight: 1, loss: loss), gradient.all) }
     }
     let other = Float(bitPattern: 0xFFC1_2345)
     #expect(digest([1, .nan]) == digest([1, other]))
@@ -116,7 +116,7 @@ import Testing
     #expect(digest([1, 2]) != digest([1, 2.0000002]))
     #expect(digest([0]) != digest([-0.0]))
     #expect(digest([1], loss: 1) != digest([1], loss: 1.0000000000000002))
-    // python3: sha256(struct.pack('<ddqff', 1.0, 0.0, 0, 1.0, 2.0))
-    #expect(digest([1, 2]) == "2486e996ced6e454888d0fa0b664c953f937bd2eb3444b7cc01a9f8ccb022e14")
+    // python3: sha256(struct.pack('<ddff', 1.0, 1.0, 1.0, 2.0))
+    #expect(digest([1, 2]) == "2:e9380ec6e777cdb3d9b7a6a0b89a6dab7382d679ce34193f8b94009a75bfcd1a")
   }
 }

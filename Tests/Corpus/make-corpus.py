@@ -14,21 +14,22 @@ def write(name, content):
     path.write_bytes(content)
 
 
-# Messages: Sources/Wire/Header.swift has the layout. A file holds one or more, as one worker sends or gets them.
+# Messages: Sources/Protocol/Messages/Header.swift has the layout. A file holds one or more, as one worker sends or gets them.
 KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", "metrics", "ping", "pong", "goodbye", "lost"]
 RUN, TRAIN, EVALUATE = 7, 1, 2
 
 
-def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0):
+def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0, weight=0):
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIIQQ", b"LKST", 5, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, len(payload), place
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 6, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
+        len(payload), place, weight
     ) + payload
 
 
 def metrics(examples, loss, leaf=-1, tensor=-1):
-    return struct.pack("<qdqddii", examples, loss, examples // 2, 1.5, 0.25, leaf, tensor)
+    return struct.pack("<qddiiIId", examples, examples, 0.25, leaf, tensor, 1, 0, loss)
 
 
 vectors = {"process": 1, "descriptor": 3, "token": 5, "vectors": 16, "count": 3}
@@ -42,9 +43,9 @@ job = {
     "dropout": 0, "optimizer": "adam", "learning-rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
     "batch-size": 128, "micro-batches": 8, "steps": 1, "seed": 0, "on-nonfinite": "stop",
 }
-welcome = {"job": job, "scaling": {"offset": [0.5, -1], "factor": [2, 1]}, "chunkSize": 2, "host": host}
-blend = {**job, "optimizer": "blend", "blend": 1, "schedule": 2, "clip-norm": 1, "dropout": 0.5, "test-fraction": 0.25}
-other = {"job": blend, "scaling": {"offset": [], "factor": []}, "chunkSize": 1}
+welcome = {"job": job, "onNonFinite": "stop", "scaling": {"offset": [0.5, -1], "factor": [2, 1]}, "chunkSize": 2, "host": host}
+blend = {**job, "optimizer": "blend", "blend": "to-rmsprop", "schedule": "exponential", "clip-norm": 1, "dropout": 0.5, "test-fraction": 0.25}
+other = {"job": blend, "onNonFinite": "skip", "scaling": {"offset": [], "factor": []}, "chunkSize": 1}
 goodbye = {"reason": "tired"}
 numerics = {"digest": "d", "processor": "p", "instructionSet": "AVX2", "library": "oneDNN 2", "build": "release"}
 ready = {"data": "d", "layout": {"tensors": []}, "numerics": numerics}
@@ -52,15 +53,15 @@ floats = struct.pack("<2f", 1, -2)
 
 whole = dict(leaves=(0, 4), task=TRAIN)
 step = [
-    message("push", floats, **whole), message("push", floats[:4], chunk=1, **whole),
+    message("push", floats, weight=8, **whole), message("push", floats[:4], chunk=1, weight=8, **whole),
     message("metrics", metrics(8, 2.5), **whole),
 ]
 for name, content in {
     "hello": message("hello", {"name": "host/1", "threads": 4}, session=0),
     "ready": message("ready", ready),
     "ready-with-layout": message("ready", {**ready, "layout": {"tensors": tensors}, "host": host}),
-    "push": message("push", floats, leaves=(0, 2), task=TRAIN),
-    "push-of-memory": message("push", leaves=(0, 4), task=TRAIN, place=2),
+    "push": message("push", floats, leaves=(0, 2), task=TRAIN, weight=4),
+    "push-of-memory": message("push", leaves=(0, 4), task=TRAIN, place=2, weight=8),
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=EVALUATE),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
     "ping": message("ping"), "pong": message("pong"),

@@ -32,7 +32,7 @@ import Testing
     #expect(table.columns == 3)
     #expect(table.features == [1, 2.5, 4, -5])
     #expect(table.labels == [3, 6])
-    #expect(table.labelColumn == 2)
+    #expect(table.labelColumns == [2])
   }
 
   @Test("names are told from numbers: at least half numbers make a record")
@@ -57,7 +57,7 @@ import Testing
     ] as [(String?, Int)])
   func label(_ label: String?, _ column: Int) throws {
     let table = try parse("a,b,c\n1,2,3\n4,5,6\n", label: label)
-    #expect(table.labelColumn == column)
+    #expect(table.labelColumns == [column])
     #expect(table.labels == [Float(column + 1), Float(column + 4)])
     #expect(table.features == ([1, 2, 3, 4, 5, 6] as [Float]).filter { !table.labels.contains($0) })
   }

@@ -6,7 +6,7 @@ import Testing
 @Suite struct DigitsTests {
   private let data: LoadedData
 
-  init() throws { data = try LoadedData(DataSource(data: "digits"), classify: nil, seed: 0) }
+  init() throws { data = try LoadedData(DataSelection(data: "digits"), classify: nil, seed: 0) }
 
   @Test("the digits are 1,438 and 359 examples of 64 numbers in 10 classes")
   func sizes() throws {
@@ -14,7 +14,7 @@ import Testing
     #expect(try #require(data.test).count == 359)
     #expect(data.featureCount == 64)
     #expect(data.target == .classification(classes: 10))
-    #expect(data.source == DataSource(data: "digits"))
+    #expect(data.selection == DataSelection("digits") && data.shape == [8, 8, 1])
   }
 
   private func digit(_ text: String) -> [Float] { text.split(separator: ",").map { Float($0)! } }
@@ -59,12 +59,12 @@ import Testing
   func fingerprint() throws {
     #expect(data.fingerprint.count == 64)
     #expect(data.fingerprint.allSatisfy { "0123456789abcdef".contains($0) })
-    #expect(try LoadedData(DataSource(data: "digits"), classify: true, seed: 99).fingerprint == data.fingerprint)
+    #expect(try LoadedData(DataSelection(data: "digits"), classify: true, seed: 99).fingerprint == data.fingerprint)
   }
 
   @Test("the digits' values can be predicted as numbers when asked to")
   func regression() throws {
-    let data = try LoadedData(DataSource(data: "digits"), classify: false, seed: 0)
+    let data = try LoadedData(DataSelection(data: "digits"), classify: false, seed: 0)
     #expect(data.target == .regression(outputs: 1))
     #expect(data.train.values(4) == [5])
     #expect(data.train.label(4) == nil)
@@ -73,21 +73,21 @@ import Testing
   @Test(
     "options of a CSV file are refused",
     arguments: [
-      (DataSource(data: "digits", label: "x"), "--label"), (DataSource(data: "digits", test: "x"), "--test"),
-      (DataSource(data: "fashion-mnist", testFraction: 0.5), "--test-fraction"),
+      (DataSelection(data: "digits", label: "x"), "--label"), (DataSelection(data: "digits", test: "x"), "--test"),
+      (DataSelection(data: "fashion-mnist", testFraction: 0.5), "--test-fraction"),
     ])
-  func otherOptions(_ source: DataSource, _ option: String) {
+  func otherOptions(_ source: DataSelection, _ option: String) {
     expectError("\(option) ", source.data) { _ = try LoadedData(source, classify: nil, seed: 0) }
   }
 
   @Test(
     "fashion-mnist is 60,000 and 10,000 examples of 784 bytes in 10 classes",
-    .enabled(if: FileManager.default.fileExists(atPath: RawPart.fashionMNISTFolder)))
+    .enabled(if: FileManager.default.fileExists(atPath: "/usr/share/datasets/fashion-mnist")))
   func fashionMNIST() throws {
-    let data = try LoadedData(DataSource(data: "fashion-mnist"), classify: nil, seed: 0)
+    let data = try LoadedData(DataSelection(data: "fashion-mnist"), classify: nil, seed: 0)
     #expect(data.train.count == 60_000)
     #expect(data.test?.count == 10_000)
-    #expect(data.featureCount == 784)
+    #expect(data.featureCount == 784 && data.shape == [28, 28, 1])
     #expect(data.target == .classification(classes: 10))
     #expect((0..<10).map { data.train.label($0) } == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])
     #expect((0..<5).map { data.test?.label($0) } == [9, 2, 1, 1, 6])

@@ -126,7 +126,7 @@ import Testing
   }
 
   private func load(classify: Bool? = nil, testFraction: Double? = 0) throws -> LoadedData {
-    try LoadedData(DataSource(data: folder.path, testFraction: testFraction), classify: classify, seed: 0)
+    try LoadedData(DataSelection(data: folder.path, testFraction: testFraction), classify: classify, seed: 0)
   }
 
   private func remove(_ name: String) throws {
@@ -137,7 +137,7 @@ import Testing
   func trainOnly() throws {
     let data = try load()
     #expect(data.train.count == 3)
-    #expect(data.featureCount == 4)
+    #expect(data.featureCount == 4 && data.shape == [2, 2, 1])
     #expect(data.target == .classification(classes: 3))
     #expect(data.test == nil)
     let byLabel = Dictionary(uniqueKeysWithValues: (0..<3).map { (data.train.label($0), data.train.features($0)) })
@@ -161,7 +161,7 @@ import Testing
     #expect((0..<2).map { test.label($0) } == [2, 1])
     // With a part of its own, the training part stays whole and in order.
     #expect((0..<3).map { data.train.label($0) } == [1, 0, 2])
-    #expect(data.source.testFraction == nil)
+    #expect(data.selection.testFraction == nil)
   }
 
   @Test("a packed training part is read")
@@ -181,10 +181,11 @@ import Testing
     expectError("\(folder.path)/train-labels-idx1-ubyte", "2 labels", "3 examples") { _ = try load() }
   }
 
-  @Test("several labels an example are refused, and a width of one is not")
+  @Test("several labels an example are outputs or positions, and one is a class")
   func labelWidth() throws {
-    try folder.write(idx(8, [3, 2], .init(repeating: 0, count: 6)), to: "train-labels-idx1-ubyte")
-    expectError("\(folder.path)/train-labels-idx1-ubyte", "2 labels an example") { _ = try load() }
+    try folder.write(idx(8, [3, 2], [0, 1, 2, 0, 1, 1]), to: "train-labels-idx1-ubyte")
+    #expect(try load().target == .regression(outputs: 2))
+    #expect(try load(classify: true).target == .positions(count: 2, classes: 3))
     try folder.write(idx(8, [3, 1], [0, 1, 2]), to: "train-labels-idx1-ubyte")
     #expect(try load().target == .classification(classes: 3))
   }
@@ -254,10 +255,10 @@ import Testing
   @Test("options that go with a CSV file or with cutting are refused")
   func otherOptions() throws {
     expectError("--label", folder.path) {
-      _ = try LoadedData(DataSource(data: folder.path, label: "x"), classify: nil, seed: 0)
+      _ = try LoadedData(DataSelection(data: folder.path, label: "x"), classify: nil, seed: 0)
     }
     expectError("--test ", folder.path) {
-      _ = try LoadedData(DataSource(data: folder.path, test: "x"), classify: nil, seed: 0)
+      _ = try LoadedData(DataSelection(data: folder.path, test: "x"), classify: nil, seed: 0)
     }
     try folder.write(idx(8, [1, 4], Array(20..<24)), to: "t10k-images-idx3-ubyte")
     try folder.write(idx(8, [1], [0]), to: "t10k-labels-idx1-ubyte")

@@ -14,7 +14,7 @@ import Testing
     classify: Bool? = nil, seed: UInt64 = 0, evaluatesAll: Bool = false
   ) throws -> LoadedData {
     if let text { try folder.write(text, to: "data.csv") }
-    let source = DataSource(data: path, label: label, test: test, testFraction: testFraction)
+    let source = DataSelection(data: path, label: label, test: test, testFraction: testFraction)
     return try LoadedData(source, classify: classify, seed: seed, evaluatesAll: evaluatesAll)
   }
 
@@ -38,7 +38,7 @@ import Testing
     #expect((data.test?.count ?? 0) == testCount)
     #expect((data.test == nil) == (testCount == 0))
     #expect(data.train.count == count - testCount)
-    #expect(data.source.testFraction == fraction ?? 0.2)
+    #expect(data.selection.testFraction == fraction ?? 0.2)
   }
 
   @Test("the parts have nothing in common and together everything, each row with its label")
@@ -68,7 +68,9 @@ import Testing
 
   @Test("a share that is none is refused", arguments: [-0.1, 1, 1.5, 1e300, .infinity, -.infinity, .nan])
   func noShare(_ fraction: Double) {
-    expectError("test fraction", "\(fraction)") { _ = try load(numbered(10), testFraction: fraction) }
+    expectError("--test-fraction", "for csv it must be at least 0 and below 1") {
+      _ = try load(numbered(10), testFraction: fraction)
+    }
   }
 
   @Test("to evaluate, the whole file is the test part")
@@ -76,7 +78,7 @@ import Testing
     let data = try load(numbered(10), evaluatesAll: true)
     #expect(rows(data.test) == Array(0..<10))
     #expect(rows(data.train) == Array(0..<10))
-    #expect(data.source.testFraction == nil)
+    #expect(data.selection.testFraction == nil)
   }
 
   // MARK: A test file
@@ -88,7 +90,7 @@ import Testing
     #expect(rows(data.train) == [1, 2, 3])
     #expect(rows(data.test) == [7, 8])
     #expect(data.test?.values(1) == [2.5])
-    #expect(data.source == DataSource(data: path, test: test))
+    #expect(data.selection == DataSelection(data: path, test: test))
     #expect(try load("a,b\n1,0.5\n2,0.25\n3,9\n", test: test, evaluatesAll: true).test?.count == 2)
   }
 
@@ -210,7 +212,7 @@ import Testing
     let first = try load("1,2,0.5\n3,4,1.5\n").fingerprint
     #expect(try load("a;b;c\r\n1.0;2;0.5\r\n3;4;1.5").fingerprint == first)
     let copy = try folder.write(folder.gzip(Array("1,2,0.5\n3,4,1.5\n".utf8)), to: "copy.csv.gz")
-    #expect(try LoadedData(DataSource(data: copy), classify: nil, seed: 5).fingerprint == first)
+    #expect(try LoadedData(DataSelection(data: copy), classify: nil, seed: 5).fingerprint == first)
     for other in [
       "1,2,0.5\n3,4,1.25\n", "1,2,0.5\n3,5,1.5\n", "3,4,1.5\n1,2,0.5\n", "1,2,0.5\n3,4,1.5\n3,4,1.5\n", "1,2,0.5\n",
       "1,2,3,0.5\n4,5,6,1.5\n",
@@ -229,14 +231,42 @@ import Testing
     let data = try load("y,a,b\n0.5,1,2\n1.5,3,4\n", label: "y", testFraction: 0)
     let rows = (0..<2).map { data.train.values($0)! + data.train.features($0) }
     #expect(Set(rows) == [[0.5, 1, 2], [1.5, 3, 4]])
-    #expect(data.source.label == "y")
+    #expect(data.selection.label == "y")
+  }
+
+  @Test("several label columns are several outputs, in the order in which they are named")
+  func severalLabels() throws {
+    let text = "y,a,z,b\n0.5,1,10,2\n1.5,3,20,4\n"
+    let data = try load(text, label: "z, y", testFraction: 0)
+    #expect(data.target == .regression(outputs: 2) && data.shape == [2])
+    let rows = (0..<2).map { data.train.values($0)! + data.train.features($0) }
+    #expect(Set(rows) == [[10, 0.5, 1, 2], [20, 1.5, 3, 4]])
+    #expect(try load(text, label: "3,1", testFraction: 0).fingerprint == data.fingerprint)
+    #expect(try load("\"a,b\",c\n1,2\n3,4\n", label: "a,b", testFraction: 0).shape == [1])
+    expectError("'y'", "its columns are a, b") { _ = try load("a,b\n1,2\n", label: "a,y") }
+    expectError("column 1 (a) stands there twice") { _ = try load("a,b\n1,2\n", label: "a,1") }
+    expectError("all its 2 columns are labels") { _ = try load("a,b\n1,2\n", label: "a,b") }
+  }
+
+  @Test("several label columns of classes are a class at each of several positions")
+  func severalClasses() throws {
+    let data = try load("1,0,2\n2,1,0\n3,2,1\n", label: "2,3", testFraction: 0, classify: true)
+    #expect(data.target == .positions(count: 2, classes: 3))
+    #expect(Set((0..<3).map { data.train.label($0) }) == [0, 1, 2])
+  }
+
+  @Test("the nearest name of a source is suggested")
+  func suggestion() {
+    expectError("did you mean 'digits'?") {
+      _ = try LoadedData(DataSelection(data: "digit"), classify: nil, seed: 0)
+    }
   }
 
   @Test("a missing file is refused, and a word gets the names that need no file")
   func missing() {
     expectError(path, "no such file") { _ = try load() }
     expectError("--data digit:", "digits and fashion-mnist") {
-      _ = try LoadedData(DataSource(data: "digit"), classify: nil, seed: 0)
+      _ = try LoadedData(DataSelection(data: "digit"), classify: nil, seed: 0)
     }
   }
 
@@ -245,19 +275,20 @@ import Testing
     let name = "datasets-\(UUID().uuidString).csv"
     try numbered(3).write(toFile: name, atomically: false, encoding: .utf8)
     defer { try? FileManager.default.removeItem(atPath: name) }
-    let data = try LoadedData(DataSource(data: name), classify: nil, seed: 0)
-    #expect(data.source.data == "\(FileManager.default.currentDirectoryPath)/\(name)")
+    let data = try LoadedData(DataSelection(data: name), classify: nil, seed: 0)
+    #expect(data.selection.data == "\(FileManager.default.currentDirectoryPath)/\(name)")
   }
 
   @Test("no data have no examples, one fingerprint, and no options")
   func noData() throws {
-    let none = try LoadedData(DataSource(data: "none"), classify: nil, seed: 1)
-    #expect(none.target == .nothing && none.train.count == 0 && none.test == nil && none.featureCount == 0)
-    #expect(try LoadedData(DataSource(data: "none"), classify: false, seed: 2).fingerprint == none.fingerprint)
-    let batch = BatchBuffer(none.train, scaling: Scaling(.none, of: none.train)).gather(3..<8)
+    let none = try LoadedData(DataSelection(data: "none"), classify: nil, seed: 1)
+    #expect(
+      none.target == .regression(outputs: 0) && none.train.count == 8 && none.test == nil && none.featureCount == 0)
+    #expect(try LoadedData(DataSelection(data: "none"), classify: false, seed: 2).fingerprint == none.fingerprint)
+    let batch = BatchBuffer(none.train, scaling: Scaling(.none, of: none.train)).gather(3..<8) { $0 % 8 }
     #expect(batch.count == 5 && batch[1..<3].count == 2)
     expectError("--label does not go with --data none") {
-      _ = try LoadedData(DataSource(data: "none", label: "y"), classify: nil, seed: 0)
+      _ = try LoadedData(DataSelection(data: "none", label: "y"), classify: nil, seed: 0)
     }
   }
 

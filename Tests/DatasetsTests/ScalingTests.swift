@@ -50,7 +50,7 @@ import Testing
   @Test("bytes take 1/255 in unit, whatever values occur, and their own statistics in standard")
   func bytes() {
     let pixels = Examples(
-      Dataset(features: .bytes([10, 0, 30, 0]), targets: .classes([0, 1]), featureCount: 2, outputs: 1))
+      Dataset(count: 2, features: .bytes([10, 0, 30, 0]), shape: [2], targets: .classes([0, 1]), targetCount: 1))
     #expect(Scaling(.unit, of: pixels) == Scaling(offset: [0, 0], factor: [1 / 255, 1 / 255]))
     #expect(Scaling(.standard, of: pixels) == Scaling(offset: [20, 0], factor: [0.1, 0]))
     #expect(Scaling(.none, of: pixels) == Scaling(offset: [0, 0], factor: [1, 1]))
@@ -59,8 +59,8 @@ import Testing
   @Test("statistics are the training part's alone", arguments: [ScalingKind.unit, .standard])
   func trainingPartAlone(_ kind: ScalingKind) {
     let all = Dataset(
-      features: .floats((0..<50).map { Float($0 * $0) }), targets: .values(.init(repeating: 0, count: 50)),
-      featureCount: 1, outputs: 1)
+      count: 50, features: .floats((0..<50).map { Float($0 * $0) }), shape: [1],
+      targets: .values(.init(repeating: 0, count: 50)), targetCount: 1)
     let permutation = IndexPermutation(count: 50, seed: 1, stream: Streams.split)
     let train = Examples(all, permutation: permutation, range: 10..<50)
     let copy = examples((0..<40).map { train.features($0) })

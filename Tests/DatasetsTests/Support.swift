@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Schema
 import Testing
 
 @testable import Datasets
@@ -42,14 +43,16 @@ final class TemporaryFolder {
   }
 }
 
-/// Expects `body` to throw a ``DatasetError`` whose sentence has each of `parts`.
+/// Expects `body` to throw a ``DatasetError`` or an ``OptionError`` whose sentence has each of `parts`.
 func expectError(
   _ parts: String..., sourceLocation: SourceLocation = #_sourceLocation, by body: () throws -> Void
 ) {
-  let error = #expect(throws: DatasetError.self, sourceLocation: sourceLocation) { try body() }
-  guard let error else { return }
-  for part in parts {
-    #expect(error.description.contains(part), sourceLocation: sourceLocation)
+  do {
+    try body()
+    Issue.record("nothing was thrown", sourceLocation: sourceLocation)
+  } catch {
+    #expect(error is DatasetError || error is OptionError, sourceLocation: sourceLocation)
+    for part in parts { #expect("\(error)".contains(part), sourceLocation: sourceLocation) }
   }
 }
 
@@ -66,8 +69,8 @@ func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
 func examples(_ rows: [[Float]], values: [Float]? = nil) -> Examples {
   Examples(
     Dataset(
-      features: .floats(rows.flatMap { $0 }),
-      targets: .values(values ?? [Float](repeating: 0, count: rows.count)), featureCount: rows[0].count, outputs: 1))
+      count: rows.count, features: .floats(rows.flatMap { $0 }), shape: [rows[0].count],
+      targets: .values(values ?? [Float](repeating: 0, count: rows.count)), targetCount: 1))
 }
 
 /// What a batch has, copied out of the buffer's memory, which a view does not keep.
@@ -86,8 +89,27 @@ struct GatheredRows {
     switch batch.targets {
     case .classes(let labels): classes = (0..<labels.count).map { labels[$0] }
     case .values(let matrix): (values, valueColumns) = (matrix.values.array, matrix.columns)
-    case .nothing: break
     }
     withExtendedLifetime(buffer) {}
+  }
+}
+
+extension DataSelection {
+  /// A selection by the options that sources have.
+  init(data: String, label: String? = nil, test: String? = nil, testFraction: Double? = nil) {
+    self.init(data)
+    options["label"] = label.map { .text($0) }
+    options["test"] = test.map { .text($0) }
+    options["test-fraction"] = testFraction.map { .real($0) }
+  }
+
+  var testFraction: Double? { options["test-fraction"]?.number }
+  var label: String? { options["label"]?.description }
+}
+
+extension LoadedData {
+  /// Without options, from `data`.
+  init(data: String, classify: Bool?, seed: UInt64) throws {
+    try self.init(DataSelection(data), classify: classify, seed: seed)
   }
 }

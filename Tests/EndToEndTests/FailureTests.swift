@@ -227,7 +227,8 @@ import ZeroMQ
       (#""inputs":64"#, #""inputs":9223372036854775807"#), (#""classes":10"#, #""classes":9223372036854775807"#),
       (#""classification":{"classes":10}"#, #""regression":{"outputs":10}"#),
       (#""micro-batches":8"#, #""micro-batches":0"#),
-      (#""mlp:256,128""#, #""mlp:256,129""#), (#""mlp:256,128""#, #""mlp:65536,65536""#),
+      (#""256,128""#, #""256,129""#), (#""256,128""#, #""65536,65536""#), (#""256,128""#, #""256;128""#),
+      (#""model":"mlp""#, #""model":"mpl""#), (#""shape":[8,8,1]"#, #""shape":[8,8,2]"#),
     ])
   func metadata(_ old: String, _ new: String) throws {
     let scratch = try Scratch()

@@ -152,8 +152,8 @@ import Testing
   }
 
   @Test func badOptionsAreNamed() throws {
-    try fail(["--silence-limit", "0.5"], "--silence-limit 0.5: a number of seconds from 1 on", 64)
-    try fail(["--keep", "0"], "--keep 0: a number from 1", 64)
+    try fail(["--silence-limit", "0.5"], "--silence-limit 0.5: it must be from 1 to", 64)
+    try fail(["--keep", "0"], "--keep 0: a whole number from 1", 64)
     for value in ["0", "-5", "ten", "0m", "5d", "inf", ""] {
       try fail(["--checkpoint-every", value], "checkpoint-every", 64)
     }

@@ -35,7 +35,7 @@ def main(model_path, data_path):
 
     scaling = description["scaling"]
     x = (features - np.array(scaling["offset"])) * np.array(scaling["factor"])
-    activation = ACTIVATIONS[description["job"]["activation"]]
+    activation = ACTIVATIONS[description["job"].get("activation", "relu")]
     layers = sorted({int(name.split(".")[0]) for name in tensors})
     digest = hashlib.sha256()
     for layer in layers:

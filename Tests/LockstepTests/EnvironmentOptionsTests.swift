@@ -33,8 +33,8 @@ import Testing
 
   /// So that a change of the parser's description is noticed.
   @Test func eachOptionOfBothCommandsHasAVariable() throws {
-    let coordinator = try EnvironmentOptions.options(of: CoordinatorCommand.self).map(\.name)
-    let worker = try EnvironmentOptions.options(of: WorkerCommand.self).map(\.name)
+    let coordinator = CoordinatorCommand.declared.map(\.name)
+    let worker = WorkerCommand.declared.map(\.name)
     for name in ["bind", "advertise", "key", "authorized-keys", "insecure", "resume", "epochs", "model", "transport"] {
       #expect(coordinator.contains(name))
     }

@@ -11,7 +11,7 @@ import Testing
 private struct DoublePerceptron {
   let sizes: [Int]
   let activation: Activation
-  let loss: Loss
+  let loss: any Loss
   /// What hidden value (layer, example, column) is multiplied by.
   let factor: (Int, Int, Int) -> Double
 
@@ -31,8 +31,8 @@ private struct DoublePerceptron {
         x = layer == sizes.count - 2 ? y : y.enumerated().map { activate($1) * factor(layer, example, $0) }
       }
       switch loss {
-      case .crossEntropy: total += log(x.reduce(0) { $0 + exp($1) }) - x[classes[example]]
-      case .meanSquaredError:
+      case is CrossEntropy: total += log(x.reduce(0) { $0 + exp($1) }) - x[classes[example]]
+      default:
         total += zip(x, values[example]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Double(x.count)
       }
     }
@@ -53,11 +53,11 @@ private struct DoublePerceptron {
   struct Setup: CustomTestStringConvertible, Sendable {
     let hidden: [Int]
     let activation: Activation
-    let loss: Loss
+    let loss: any Loss
     var dropout = 0.0
     var testDescription: String { "\(hidden) \(activation) \(loss) \(dropout)" }
   }
-  static let setups: [Setup] = Loss.allCases.flatMap { loss in
+  static let setups: [Setup] = Losses.registry.all.map { $0.init() }.flatMap { loss in
     [Setup(hidden: [], activation: .relu, loss: loss)]
       + Activation.allCases.flatMap { activation in
         [
@@ -84,7 +84,7 @@ private struct DoublePerceptron {
     let labels = LabelBuffer(count: examples)
     for index in 0..<examples { labels[index] = Int32(index % outputs) }
     let targets: Batch.Targets =
-      setup.loss == .crossEntropy
+      setup.loss is CrossEntropy
       ? .classes(labels.prefix(examples)) : .values(Matrix(values.values, rows: examples, columns: outputs))
     let place = Batch.Place(seed: seed, step: 11, position: 29)
     let batch = Batch(
@@ -93,11 +93,7 @@ private struct DoublePerceptron {
     let gradient = FloatBuffer(count: model.layout.count)
     gradient.all.fill(.nan)
     var workspace = model.makeWorkspace()
-    var covered = [Int](repeating: 0, count: model.layout.count)
-    let metrics = model.gradient(
-      of: batch, at: parameters.values, into: gradient.all, using: &workspace,
-      ready: { range in for index in range { covered[index] += 1 } })
-    #expect(covered.allSatisfy { $0 == 1 }, "ready must cover each parameter once")
+    let metrics = model.gradient(of: batch, at: parameters.values, into: gradient.all, using: &workspace)
     let evaluated = model.evaluate(batch, at: parameters.values, using: &workspace)
     #expect((evaluated == metrics) == (setup.dropout == 0), "evaluating drops nothing")
 
@@ -144,9 +140,9 @@ private struct OneByOne: Model {
 
   func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout MultilayerPerceptron.Workspace, ready: (Range<Int>) -> Void
+    using workspace: inout MultilayerPerceptron.Workspace
   ) -> Metrics {
-    perceptron.gradient(of: batch, at: parameters, into: gradient, using: &workspace, ready: ready)
+    perceptron.gradient(of: batch, at: parameters, into: gradient, using: &workspace)
   }
 
   func evaluate(
@@ -185,11 +181,9 @@ private struct OneByOne: Model {
       gradient.all.fill(.nan)
       var workspace = model.makeWorkspace()
       var scratch = ScratchVectors()
-      var covered = [Int](repeating: 0, count: model.layout.count)
       let metrics = model.gradient(
         of: batch, microBatches: microBatches, at: parameters.values, into: gradient.all, using: &workspace,
-        scratch: &scratch, ready: { range in for index in range { covered[index] += 1 } })
-      #expect(covered.allSatisfy { $0 == 1 })
+        scratch: &scratch)
       return (gradient.values.array.map(\.bitPattern), metrics)
     }
     let (together, oneByOne) = (sum(perceptron), sum(OneByOne(perceptron: perceptron)))
@@ -236,16 +230,16 @@ private struct OneByOne: Model {
   }
 
   @Test(
-    "model specifications that make no sense are refused by name",
+    "models that make no sense are refused by name",
     arguments: [
-      ("mlp:0", "'0' is no hidden size"), ("mlp:-3", "'-3' is no hidden size"), ("mlp:12,x", "'x' is no hidden size"),
-      ("mlp:", "'' is no hidden size"), ("linear:5", "say --model mlp:5"), ("cnn:3", "known are mlp, linear"),
-      ("mlp:1048576,1048576", "is no perceptron of 1 to"),
+      ("mlp", "1048576,1048576", "is no perceptron of 1 to"), ("cnn", "3", "known are mlp, linear"),
+      ("mpl", "3", "did you mean 'mlp'?"),
     ])
-  func refuses(_ specification: String, _ message: String) {
+  func refuses(_ name: String, _ hidden: String, _ message: String) {
     let request = ModelRequest(
-      arguments: "", inputs: 4, target: .classification(classes: 3), activation: .relu, loss: .crossEntropy)
-    let error = #expect(throws: ModelError.self) { try ModelFactory.builtIn.make(specification, request) }
+      shape: [4], target: .classification(classes: 3), loss: .crossEntropy,
+      options: OptionValues(["hidden": .text(hidden), "activation": "relu", "dropout": 0.0]))
+    let error = #expect(throws: ModelError.self) { try ModelFactory.builtIn.make(name, request) }
     #expect(error?.description.contains(message) == true, "\(String(describing: error))")
   }
 }

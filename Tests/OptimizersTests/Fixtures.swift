@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Schema
 
 @testable import Optimizers
 
@@ -7,7 +8,7 @@ import Kernels
 struct RuleFixtures: Decodable, Sendable {
   struct Case: Decodable, Sendable, CustomStringConvertible {
     let rule: String
-    let options: [String: OptionValue]
+    let options: [String: ScriptValue]
     let gradients: String
     let totalSteps: Int
     let parameters: [String: [Double]]
@@ -40,7 +41,7 @@ struct RuleFixtures: Decodable, Sendable {
 struct ScheduleFixtures: Decodable, Sendable {
   struct Case: Decodable, Sendable, CustomStringConvertible {
     let schedule: String
-    let options: [String: OptionValue]
+    let options: [String: ScriptValue]
     let baseRate: Double
     let totalSteps: Int
     let stepsPerEpoch: Int
@@ -56,21 +57,22 @@ struct ScheduleFixtures: Decodable, Sendable {
 }
 
 /// An option as the script has it: a number or a word.
-struct OptionValue: Decodable, Sendable {
+struct ScriptValue: Decodable, Sendable {
   let text: String
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
-    text = try (try? container.decode(Double.self)).map { "\($0)" } ?? container.decode(String.self)
+    text =
+      try (try? container.decode(Double.self)).map { OptionValue.real($0).description } ?? container.decode(String.self)
   }
 }
 
 /// Options as ``OptimizerSettings`` takes them.
-func given(_ options: [String: OptionValue]) -> [String: Double] {
-  var values: [String: Double] = [:]
+func given(_ options: [String: ScriptValue]) -> [String: OptionValue] {
+  var values: [String: OptionValue] = [:]
   for (name, option) in options {
-    let hyperparameter = OptimizerSettings.allHyperparameters.first { $0.name == name }
-    guard let value = hyperparameter?.value(of: option.text) else { preconditionFailure("\(name)=\(option.text)") }
+    let declared = OptimizerSettings.options.first { $0.name == name }
+    guard let value = try? declared?.value(of: option.text) else { preconditionFailure("\(name)=\(option.text)") }
     values[name] = value
   }
   return values
@@ -114,7 +116,7 @@ struct Trajectory {
         start: range.lowerBound, parameters: parameters.values[range], gradientSum: gradient.values[range],
         slots: slots.map { $0.all[range] }, updated: updated.all[range])
     }
-    optimizer.begin(examples: examples, optimizer.needsWholeGradient ? parts : [])
+    optimizer.begin(weight: Double(examples), optimizer.needsWholeGradient ? parts : [])
     if isParallel {
       DispatchQueue.concurrentPerform(iterations: parts.count) { [optimizer] in optimizer.update(parts[$0]) }
     } else {

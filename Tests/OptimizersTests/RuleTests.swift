@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Schema
 import TestSupport
 import Testing
 
@@ -37,7 +38,7 @@ import Testing
   @Test func everyRuleHasCases() {
     let covered = Set(Self.settings.map(\.name))
     #expect(Self.settings.count == Self.fixtures.cases.count)
-    #expect(covered == Set(builtInRules.map { $0.name }))
+    #expect(covered == Set(UpdateRules.builtIn.map { $0.name }))
   }
 
   @Test("ragged ranges, in any order and on four threads, give the same bits as one range", arguments: settings)
@@ -94,7 +95,9 @@ import Testing
     func gradient(_ parameters: [Float]) -> [Float] { zip(curvatures, parameters).map { Float($0 * Double($1)) } }
     /// θ after two updates, λ of the second being `lambda`.
     func after(_ lambda: Double) throws -> Trajectory {
-      let auto = ["blend": 3.0, "learning-rate": 0.05, "lambda-rate": 1e-30, "lambda": lambda]
+      let auto: [String: OptionValue] = [
+        "blend": "auto", "learning-rate": 0.05, "lambda-rate": 1e-30, "lambda": .real(lambda),
+      ]
       var run = try Trajectory(
         OptimizerSettings("blend", given: auto), start: start, tensors: [.init("w", 0..<count)], total: 10)
       run.step(gradient(start), examples: 1, ranges: [0..<count])
@@ -104,7 +107,7 @@ import Testing
     let expected =
       try (loss(after(0.5 + h).parameters.array) - loss(after(0.5 - h).parameters.array)) / (2 * h)
     // What λ moves by in the next update is its gradient times the rate.
-    let auto = ["blend": 3.0, "learning-rate": 0.05, "lambda-rate": 1e-3, "lambda": 0.5]
+    let auto: [String: OptionValue] = ["blend": "auto", "learning-rate": 0.05, "lambda-rate": 1e-3, "lambda": 0.5]
     var run = try Trajectory(
       OptimizerSettings("blend", given: auto), start: start, tensors: [.init("w", 0..<count)], total: 10)
     run.step(gradient(start), examples: 1, ranges: [0..<count])
@@ -118,8 +121,8 @@ import Testing
   @Test("the learning rate is the float64 script's", arguments: ScheduleFixtures.shared.cases)
   func agreesWithScript(_ expected: ScheduleFixtures.Case) throws {
     var options = given(expected.options)
-    options["schedule"] = Double(ScheduleKind.allCases.firstIndex { $0.rawValue == expected.schedule }!)
-    options["learning-rate"] = expected.baseRate
+    options["schedule"] = .text(expected.schedule)
+    options["learning-rate"] = .real(expected.baseRate)
     let schedule = Schedule(
       try OptimizerSettings("sgd", given: options), total: expected.totalSteps, stepsPerEpoch: expected.stepsPerEpoch)
     var state = OptimizerState()
@@ -148,7 +151,7 @@ import Testing
     let adam = try OptimizerSettings("adam", given: ["beta1": 0.5])
     #expect(adam.values["learning-rate"] == 0.001 && adam.values["beta1"] == 0.5)
     #expect(adam.values["beta2"] == 0.999 && adam.values["epsilon"] == 1e-8)
-    #expect(adam.values["bias-correction"] == 1 && adam.values["weight-decay"] == 0 && adam.values["warmup"] == 0)
+    #expect(adam.values.isOn("bias-correction") && adam.values["weight-decay"] == 0 && adam.values["warmup"] == 0)
     #expect(adam.learningRate == 0.001)
   }
 
@@ -162,43 +165,70 @@ import Testing
       ("sgdd", [:], "--optimizer sgdd: unknown optimizer; known are " + known),
       ("sgd", ["beta1": 0.9], "--beta1 does not go with --optimizer sgd; it belongs to rmsprop-momentum, adam, adamw"),
       ("adam", ["rho": 0.9], "--rho does not go with --optimizer adam; it belongs to rmsprop, rmsprop-momentum"),
-      ("adam", ["beta2": 1], "--beta2 1.0: for adam it must be at least 0 and below 1"),
+      ("adam", ["beta2": 1.0], "--beta2 1.0: for adam it must be at least 0 and below 1"),
       (
-        "adam", ["learning-rate": -1], "--learning-rate -1.0: for adam it must be above 0, and representable in float32"
+        "adam", ["learning-rate": -1.0],
+        "--learning-rate -1.0: for adam it must be above 0, and representable in float32"
       ),
       (
-        "adam", ["learning-rate": .infinity],
+        "adam", ["learning-rate": .real(.infinity)],
         "--learning-rate inf: for adam it must be above 0, and representable in float32"
       ),
       ("adam", ["epsilon": 1e-50], "--epsilon 1e-50: for adam it must be above 0, and representable in float32"),
-      ("rmsprop", ["epsilon": 0], "--epsilon 0.0: for rmsprop it must be above 0, and representable in float32"),
-      ("rmsprop", ["rho": .nan], "--rho nan: for rmsprop it must be at least 0 and below 1"),
+      ("rmsprop", ["epsilon": 0.0], "--epsilon 0.0: for rmsprop it must be above 0, and representable in float32"),
+      ("rmsprop", ["rho": .real(.nan)], "--rho nan: for rmsprop it must be at least 0 and below 1"),
       ("blend", ["lambda": 1.5], "--lambda 1.5: for blend it must be from 0 to 1"),
-      ("adam", ["epsilon-hat": 1, "bias-correction": 0], "--epsilon-hat yes needs --bias-correction yes"),
-      ("adamw", ["weight-decay-kind": 0], "--weight-decay-kind does not go with --optimizer adamw; it belongs to"),
-      ("sgd", ["weight-decay": -1], "--weight-decay -1.0: for sgd it must be at least 0"),
+      ("adam", ["epsilon-hat": true, "bias-correction": false], "--epsilon-hat yes needs --bias-correction yes"),
+      (
+        "adamw", ["weight-decay-kind": "coupled"],
+        "--weight-decay-kind does not go with --optimizer adamw; it belongs to"
+      ),
+      ("sgd", ["weight-decay": -1.0], "--weight-decay -1.0: for sgd it must be at least 0"),
       ("sgd", ["clip-value": 1, "clip-norm": 1], "--clip-value and --clip-norm exclude each other"),
       ("sgd", ["schedule-power": 2], "--schedule-power does not go with --schedule constant; it belongs to polynomial"),
-      ("rmsprop", ["schedule": 8], "--schedule hypergradient goes with sgd and adam, not with rmsprop"),
-      ("sgd", ["schedule": 8, "warmup": 5], "--warmup does not go with --schedule hypergradient"),
+      ("rmsprop", ["schedule": "hypergradient"], "--schedule hypergradient goes with sgd and adam, not with rmsprop"),
+      ("sgd", ["schedule": "hypergradient", "warmup": 5], "--warmup does not go with --schedule hypergradient"),
       ("sgd", ["warmup": 1.5], "--warmup 1.5: for sgd it must be a whole number from 0 on"),
+      (
+        "sgd", ["schedule": "cosine", "schedule-growth": 1e17], "--schedule-growth 1e+17: for sgd it must be from 1 to"
+      ),
       // No option can say these, but a message can.
-      ("sgd", ["schedule": 9], "--schedule 9.0: for sgd it must be one of constant"),
-      ("adam", ["weight-decay-kind": -1], "--weight-decay-kind -1.0: for adam it must be one of coupled, decoupled"),
-      ("blend", ["blend": .infinity], "--blend inf: for blend it must be one of constant"),
-      ("adam", ["bias-correction": .nan], "--bias-correction nan: for adam it must be yes or no"),
-    ] as [(String, [String: Double], String)])
-  func refuses(_ name: String, _ given: [String: Double], _ message: String) {
-    let error = #expect(throws: OptimizerError.self) { try OptimizerSettings(name, given: given) }
+      ("sgd", ["schedule": 9.0], "--schedule 9.0: for sgd it must be one of constant"),
+      ("adam", ["weight-decay-kind": -1.0], "--weight-decay-kind -1.0: for adam it must be one of coupled, decoupled"),
+      ("blend", ["blend": .real(.infinity)], "--blend inf: for blend it must be one of constant"),
+      ("adam", ["bias-correction": .real(.nan)], "--bias-correction nan: for adam it must be yes or no"),
+    ] as [(String, [String: OptionValue], String)])
+  func refuses(_ name: String, _ given: [String: OptionValue], _ message: String) {
+    let error = #expect(throws: OptionError.self) { try OptimizerSettings(name, given: given) }
     #expect(error?.description.hasPrefix(message) == true, "\(String(describing: error))")
   }
 
-  @Test("a value is written as it is read", arguments: OptimizerSettings.allHyperparameters.map(\.name))
-  func texts(_ name: String) {
-    let hyperparameter = OptimizerSettings.allHyperparameters.first { $0.name == name }!
-    for value in [hyperparameter.defaultValue, 0, 1] where hyperparameter.allowed.contains(value) {
-      #expect(hyperparameter.value(of: hyperparameter.text(value)) == value)
+  @Test("a value is written as it is read", arguments: OptimizerSettings.options.map(\.name))
+  func texts(_ name: String) throws {
+    let option = OptimizerSettings.options.first { $0.name == name }!
+    for value in [option.defaultValue, 0, 1].compactMap(\.self) {
+      guard let checked = option.check(value) else { continue }
+      #expect(try option.value(of: checked.description) == checked)
     }
-    for text in ["", "x", "nan", "inf"] { #expect(hyperparameter.value(of: text) == nil) }
+    for text in ["", "x", "nan", "inf"] { #expect(throws: OptionError.self) { try option.value(of: text) } }
+  }
+
+  @Test("choices and flags of former files are read by position")
+  func formerFiles() throws {
+    let blend = try OptimizerSettings("blend", given: ["blend": 2, "schedule": 4, "decay-biases": 0])
+    #expect(blend.values.text("blend") == "to-adam" && blend.schedule == .cosine && !blend.values.isOn("decay-biases"))
+  }
+
+  @Test("waves that grow fast do not outgrow the numbers that count them")
+  func growth() throws {
+    let settings = try OptimizerSettings(
+      "sgd", given: ["schedule": "cosine", "schedule-growth": 1e6, "schedule-steps": .whole(1 << 48)])
+    let schedule = Schedule(settings, total: 1 << 48, stepsPerEpoch: 1)
+    for number in [1, 1 << 47, 1 << 48] {
+      #expect((0...0.01).contains(schedule.learningRate(number, OptimizerState())))
+    }
+    let short = try OptimizerSettings(
+      "sgd", given: ["schedule": "cosine", "schedule-growth": 1e6, "schedule-steps": 1])
+    #expect(Schedule(short, total: 1 << 48, stepsPerEpoch: 1).learningRate(1 << 48, OptimizerState()).isFinite)
   }
 }

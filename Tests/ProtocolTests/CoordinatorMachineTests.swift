@@ -14,7 +14,7 @@ import Testing
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 3, size: 2),
-        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers, isClassification: true))
+        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers, metrics: .loss))
     _ = machine.handle(.started, at: start)
     return machine
   }
@@ -49,6 +49,12 @@ import Testing
       (Header(.push, leaves: 0..<5, task: .train), .gradient(byteCount: 8), "which are no node"),
       (Header(.push, leaves: 0..<4, chunk: 2, task: .train), .gradient(byteCount: 8), "as chunk 2"),
       (Header(.push, leaves: 0..<4, chunk: 1, task: .train), .gradient(byteCount: 8), "8 bytes as chunk 1"),
+      (Header(.push, leaves: 0..<4, task: .train, vector: .moments), .gradient(byteCount: 8), "a chunk of moments"),
+      (Header(.push, leaves: 0..<4, task: .train, element: .bf16), .gradient(byteCount: 8), "in bf16"),
+      (
+        Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 8, weight: 8, sums: [0, 0])),
+        "2 sums"
+      ),
       (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 8)), "before it had pushed"),
       (Header(.metrics, leaves: 0..<4, task: .train), .metrics(NodeMetrics(examples: 9)), "9 examples"),
       (Header(.assign), .none, "which workers do not send"),
@@ -130,7 +136,9 @@ import Testing
   ) -> [CoordinatorMachine.Action] {
     var actions: [CoordinatorMachine.Action] = []
     for chunk in 0..<2 as Range<UInt32> {
-      let push = Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train)
+      let push = Header(
+        .push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train,
+        weight: Double(leaves.count) * 2)
       actions += machine.handleAnswering(
         .received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: now)
     }
@@ -325,12 +333,36 @@ import Testing
     #expect((61...62).contains(seconds), "a minute from the first tick on")
   }
 
+  @Test func aStepWithoutWeightHasNoUpdate() {
+    var machine = machine()
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer)
+    var actions: [CoordinatorMachine.Action] = []
+    for chunk in 0..<2 as Range<UInt32> {
+      let push = Header(.push, run: 7, session: session, leaves: 0..<4, chunk: chunk, task: .train, weight: 0)
+      actions += machine.handleAnswering(
+        .received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: start)
+    }
+    let metrics = Header(.metrics, run: 7, session: session, leaves: 0..<4, task: .train)
+    actions += machine.handle(
+      .received(metrics, .metrics(NodeMetrics(examples: 8, weight: 0, sums: [0])), from: peer), at: start)
+    #expect(!actions.contains { if case .update = $0 { true } else { false } })
+    #expect(actions.contains { if case .skip = $0 { true } else { false } })
+    let reports = actions.compactMap { if case .report(.step(let report)) = $0 { report } else { nil } }
+    #expect(reports.map(\.isSkipped) == [true] && reports.map(\.examples) == [8])
+    #expect(machine.step == 1 && machine.skippedSteps == 1)
+    // The next step has a weight again, and is the first update.
+    let next = finish(&machine, peer, session, 0..<4, step: 1, at: start)
+    let updates = next.compactMap { if case .update(_, let number, let weight) = $0 { (number, weight) } else { nil } }
+    #expect(updates.map(\.0) == [1, 1] && updates.map(\.1) == [8, 8])
+  }
+
   @Test func aLossThatIsNotFiniteEndsTheRun() {
     var machine = machine()
     let peer = Peer(id: 1)
     let session = join(&machine, peer)
     for chunk in 0..<2 as Range<UInt32> {
-      let push = Header(.push, run: 7, session: session, leaves: 0..<4, chunk: chunk, task: .train)
+      let push = Header(.push, run: 7, session: session, leaves: 0..<4, chunk: chunk, task: .train, weight: 8)
       _ = machine.handleAnswering(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: start)
     }
     let metrics = Header(.metrics, run: 7, session: session, leaves: 0..<4, task: .train)

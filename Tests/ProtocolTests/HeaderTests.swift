@@ -6,13 +6,13 @@ import Testing
 @Suite struct HeaderTests {
   private let example = Header(
     .metrics, run: 0x1112_1314_1516_1718, session: 0x2122_2324_2526_2728, step: 0x3334_3536_3738,
-    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, payloadLength: 0x74_7576_7778,
-    place: 0x8788)
+    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, vector: .moments, element: .bf16,
+    payloadLength: 0x74_7576_7778, place: 0x8788, weight: 1.5)
 
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x05, 0x00,  // version 5
+    0x06, 0x00,  // version 6
     0x08, 0x00,  // kind: metrics
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -20,9 +20,13 @@ import Testing
     0x44, 0x43, 0x42, 0x41,  // node start
     0x54, 0x53, 0x52, 0x51,  // node end
     0x64, 0x63, 0x62, 0x61,  // chunk
-    0x02, 0x00, 0x00, 0x00,  // task: evaluate
+    0x02,  // task: evaluate
+    0x02,  // vector: moments
+    0x01,  // element: bf16
+    0x00,  // reserved
     0x78, 0x77, 0x76, 0x75, 0x74, 0x00, 0x00, 0x00,  // payload length
     0x88, 0x87, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // place
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF8, 0x3F,  // weight: 1.5
   ]
 
   private func decode(_ bytes: [UInt8]) throws(WireError) -> Header {
@@ -41,15 +45,15 @@ import Testing
 
   @Test("the layout is the documented one, byte by byte")
   func layout() throws {
-    #expect(Header.size == 64)
-    #expect(golden.count == 64)
+    #expect(Header.size == 72)
+    #expect(golden.count == 72)
     #expect(example.encoded == golden)
     #expect(try decode(golden) == example)
   }
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 5, 0, 9, 0] + [UInt8](repeating: 0, count: 56)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 6, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
     #expect(Header(.ping).encoded == expected)
   }
 
@@ -70,7 +74,8 @@ import Testing
         Header(kind, leaves: 0..<1, task: task),
         Header(
           kind, run: .max, session: .max, step: 1 << 48, leaves: .max - 1 ..< .max, chunk: .max, task: task,
-          payloadLength: 1 << 40, place: 1 << 16),
+          vector: .statistics, element: .bf16, payloadLength: 1 << 40, place: 1 << 16,
+          weight: .greatestFiniteMagnitude),
         Header(kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5, place: 6),
       ] {
         let isPossible = !kind.isAboutLeaves || task == .train || task == .evaluate && kind != .push
@@ -99,6 +104,30 @@ import Testing
     }
   }
 
+  @Test("a weight that is negative or not finite is refused", arguments: [-1e-300, -1, .infinity, -.infinity, .nan])
+  func weights(_ weight: Double) {
+    let bytes = changing(64, withUnsafeBytes(of: weight.bitPattern.littleEndian) { Array($0) })
+    #expect {
+      try decode(bytes)
+    } throws: {
+      guard case .outOfRange("weight", _, _)? = $0 as? WireError else { return false }
+      return true
+    }
+  }
+
+  @Test("vectors, elements and reserved bits that there are not are refused")
+  func vectors() {
+    for (vector, element, reserved) in [(3, 0, 0), (255, 0, 0), (0, 2, 0), (0, 255, 0), (0, 0, 1)]
+      as [(UInt8, UInt8, UInt8)]
+    {
+      #expect(throws: WireError.unknownVector(vector, element)) {
+        try decode(changing(45, [vector, element, reserved]))
+      }
+    }
+    #expect([VectorKind.parameters, .statistics, .moments].map(\.rawValue) == [0, 1, 2])
+    #expect([ElementKind.float32, .bf16].map(\.rawValue) == [0, 1])
+  }
+
   @Test("a message about leaves names some", arguments: [MessageKind.assign, .push, .metrics])
   func noLeaves(_ kind: MessageKind) {
     #expect(throws: WireError.noLeaves(kind)) { try decode(Header(kind, leaves: 3..<3, task: .train).encoded) }
@@ -113,15 +142,15 @@ import Testing
     }
   }
 
-  @Test("another length than 64 bytes is refused", arguments: Array(0..<64) + [65, 72, 128])
+  @Test("another length than 72 bytes is refused", arguments: Array(0..<72) + [73, 80, 128])
   func otherLength(_ count: Int) {
-    let bytes = count < 64 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 64)
+    let bytes = count < 72 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 72)
     #expect(throws: count < 8 ? WireError.notLockstep(bytes: count) : .headerLength(count)) { try decode(bytes) }
   }
 
   @Test("a wrong byte in the magic is refused", arguments: 0..<4)
   func magic(_ offset: Int) {
-    #expect(throws: WireError.notLockstep(bytes: 64)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
+    #expect(throws: WireError.notLockstep(bytes: 72)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
   }
 
   @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 4, 256, .max] as [UInt16])
@@ -138,9 +167,9 @@ import Testing
     #expect(throws: WireError.unknownKind(kind)) { try decode(bytes) }
   }
 
-  @Test("tasks that there are not are refused", arguments: [3, 256, 0x0100_0000, .max] as [UInt32])
-  func task(_ task: UInt32) {
-    let bytes = changing(44, (0..<4).map { UInt8(truncatingIfNeeded: task >> ($0 * 8)) })
+  @Test("tasks that there are not are refused", arguments: [3, 128, .max] as [UInt8])
+  func task(_ task: UInt8) {
+    let bytes = changing(44, [task])
     #expect(throws: WireError.unknownTask(task)) { try decode(bytes) }
   }
 
@@ -157,7 +186,7 @@ import Testing
     let seed = UInt64.random(in: 0 ... .max)
     print("seed of the mutations: \(seed)")
     var generator = SeededGenerator(seed: seed)
-    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 72, alignment: 1)
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 80, alignment: 1)
     defer { bytes.deallocate() }
     var (accepted, refused, drifted) = (0, 0, 0)
     for _ in 0..<200_000 {
@@ -165,8 +194,8 @@ import Testing
       var count = golden.count
       for _ in 0...Int(generator.next() % 4) {
         let random = generator.next()
-        bytes[Int(random >> 8) % 64] = UInt8(truncatingIfNeeded: random)
-        if random >> 58 == 0 { count = Int(random >> 16) % 73 }
+        bytes[Int(random >> 8) % 72] = UInt8(truncatingIfNeeded: random)
+        if random >> 58 == 0 { count = Int(random >> 16) % 81 }
       }
       let message = UnsafeRawBufferPointer(rebasing: bytes[..<count])
       do {

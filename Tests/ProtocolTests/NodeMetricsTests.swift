@@ -4,17 +4,19 @@ import Testing
 
 @Suite struct NodeMetricsTests {
   private let example = NodeMetrics(
-    examples: 0x04_0506_0708, loss: 1.5, correct: 2, squaredError: -0.0, computeSeconds: 0.1,
+    examples: 0x04_0506_0708, weight: 2.5, sums: [1.5, -0.0], computeSeconds: 0.1,
     flaw: NodeMetrics.Flaw(leaf: 0x0102_0304, tensor: 5))
 
   private let golden: [UInt8] = [
     0x08, 0x07, 0x06, 0x05, 0x04, 0x00, 0x00, 0x00,  // examples
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF8, 0x3F,  // loss
-    0x02, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // correct
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x80,  // squared error
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x40,  // weight
     0x9A, 0x99, 0x99, 0x99, 0x99, 0x99, 0xB9, 0x3F,  // compute time
     0x04, 0x03, 0x02, 0x01,  // leaf
     0x05, 0x00, 0x00, 0x00,  // tensor
+    0x02, 0x00, 0x00, 0x00,  // sums
+    0x00, 0x00, 0x00, 0x00,  // reserved
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF8, 0x3F,  // the loss
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x80,  // another sum
   ]
 
   private func decode(_ bytes: [UInt8]) throws -> NodeMetrics {
@@ -23,21 +25,21 @@ import Testing
 
   @Test("the layout is the documented one, byte by byte")
   func layout() throws {
-    #expect(NodeMetrics.size == 48)
+    #expect(NodeMetrics.size(sums: 2) == golden.count)
     #expect(example.encoded == golden)
     #expect(try decode(golden) == example)
-    #expect(try decode(golden).squaredError.sign == .minus)
+    #expect(try decode(golden).sums[1].sign == .minus)
   }
 
   @Test("extreme values survive the way, bit by bit")
   func roundTrip() throws {
     for metrics in [
-      NodeMetrics(),
+      NodeMetrics(examples: 0, weight: 0, sums: [0]),
       NodeMetrics(
-        examples: 1 << 40, loss: .infinity, correct: 1 << 40, squaredError: .leastNonzeroMagnitude, computeSeconds: 1e9),
-      NodeMetrics(
-        examples: 1, loss: Double(nan: 0x1234, signaling: false), correct: 0, squaredError: .nan, computeSeconds: 0),
-      NodeMetrics(loss: -.infinity, squaredError: .infinity),
+        examples: 1 << 40, weight: .greatestFiniteMagnitude, sums: [.infinity, .leastNonzeroMagnitude],
+        computeSeconds: 1e9),
+      NodeMetrics(examples: 1, weight: 1, sums: [Double(nan: 0x1234, signaling: false), .nan]),
+      NodeMetrics(examples: 0, weight: .leastNonzeroMagnitude, sums: Array(repeating: -.infinity, count: 16)),
       NodeMetrics(flaw: NodeMetrics.Flaw(leaf: 0, tensor: nil)),
       NodeMetrics(flaw: NodeMetrics.Flaw(leaf: nil, tensor: 0)),
     ] {
@@ -47,10 +49,10 @@ import Testing
     }
   }
 
-  @Test("another length than 48 bytes is refused", arguments: Array(0..<48) + [49, 56, 96])
+  @Test("another length than its sums need is refused", arguments: Array(0..<56) + [57, 64, 96])
   func otherLength(_ count: Int) {
-    let bytes = count < 48 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 48)
-    #expect(throws: WireError.payloadLength(found: count, expected: 48)) { try decode(bytes) }
+    let bytes = count < 56 ? Array(golden[..<count]) : golden + [UInt8](repeating: 0, count: count - 56)
+    #expect(throws: WireError.payloadLength(found: count, expected: count < 48 ? 48 : 56)) { try decode(bytes) }
   }
 
   @Test("metrics that stand at any address are read")
@@ -66,12 +68,10 @@ import Testing
 
   @Test("a sum adds each field to itself")
   func sum() {
-    let left = NodeMetrics(examples: 1, loss: 10, correct: 100, squaredError: 1000, computeSeconds: 10_000)
-    let right = NodeMetrics(examples: 2, loss: 20, correct: 200, squaredError: 2000, computeSeconds: 20_000)
-    #expect(
-      left + right
-        == NodeMetrics(examples: 3, loss: 30, correct: 300, squaredError: 3000, computeSeconds: 30_000))
-    #expect(left + NodeMetrics() == left)
+    let left = NodeMetrics(examples: 1, weight: 7, sums: [10, 100], computeSeconds: 10_000)
+    let right = NodeMetrics(examples: 2, weight: 8, sums: [20, 200], computeSeconds: 20_000)
+    #expect(left + right == NodeMetrics(examples: 3, weight: 15, sums: [30, 300], computeSeconds: 30_000))
+    #expect(left + NodeMetrics(examples: 0, weight: 0, sums: [0, 0]) == left)
   }
 
   @Test("a sum's flaw is the left one, where there is one")
@@ -87,8 +87,11 @@ import Testing
     "a number outside of its range is refused by name",
     arguments: [
       (NodeMetrics(examples: -1), "count of examples"), (NodeMetrics(examples: (1 << 40) + 1), "count of examples"),
-      (NodeMetrics(examples: .max), "count of examples"), (NodeMetrics(examples: 2, correct: 3), "correct"),
-      (NodeMetrics(examples: 2, correct: -1), "correct"), (NodeMetrics(squaredError: -1e-300), "squared error"),
+      (NodeMetrics(examples: .max), "count of examples"),
+      (NodeMetrics(examples: 2, weight: -1e-300, sums: [0]), "weight"),
+      (NodeMetrics(examples: 2, weight: .infinity, sums: [0]), "weight"),
+      (NodeMetrics(examples: 2, weight: .nan, sums: [0]), "weight"),
+      (NodeMetrics(examples: 2, weight: 1, sums: Array(repeating: 0, count: 17)), "count of sums"),
       (NodeMetrics(computeSeconds: -1), "compute time"), (NodeMetrics(computeSeconds: .nan), "compute time"),
       (NodeMetrics(computeSeconds: .infinity), "compute time"),
       (NodeMetrics(flaw: NodeMetrics.Flaw(leaf: -2, tensor: nil)), "leaf"),

@@ -21,7 +21,7 @@ import Testing
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: chunks, fingerprint: ready.data, layout: ready.layout, awaitedWorkers: 0,
-        isClassification: false,
+        metrics: .loss,
         onNonFinite: policy))
     _ = machine.handle(.started, at: start)
     _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 1)), at: start)
@@ -32,7 +32,8 @@ import Testing
 
   private func header(_ kind: MessageKind, _ machine: CoordinatorMachine, chunk: UInt32 = 0) -> Header {
     Header(
-      kind, run: 7, session: machine.members[Peer(id: 1)]!.session, leaves: 0..<4, chunk: chunk, task: .train)
+      kind, run: 7, session: machine.members[Peer(id: 1)]!.session, leaves: 0..<4, chunk: chunk, task: .train,
+      weight: kind == .push ? 8 : 0)
   }
 
   private func outcome(_ actions: [CoordinatorMachine.Action]) -> String? {

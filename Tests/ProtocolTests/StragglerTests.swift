@@ -40,7 +40,7 @@ private struct TimedRun {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 2, size: 2),
-        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers.count, isClassification: false))
+        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers.count, metrics: .loss))
     handle(.started)
     for index in workers.indices {
       let peer = CoordinatorMachine.Peer(id: UInt64(index))
@@ -102,7 +102,7 @@ private struct TimedRun {
       func header(_ kind: MessageKind) -> Header {
         Header(
           kind, run: 7, session: sessions[Int(peer.id)], step: assignment.step,
-          leaves: UInt32(node.start)..<UInt32(node.end), task: .train)
+          leaves: UInt32(node.start)..<UInt32(node.end), task: .train, weight: kind == .push ? 1 : 0)
       }
       handle(.received(header(.push), .gradient(byteCount: 8), from: peer))
       let examples = plan.positions(of: node.leaves, in: .train(step: step)).count

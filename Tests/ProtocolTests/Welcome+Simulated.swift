@@ -20,3 +20,11 @@ extension Numerics {
   static let simulated = Numerics(
     digest: "d", processor: "p", instructionSet: "AVX2", library: "oneDNN 2", build: "release")
 }
+
+extension NodeMetrics {
+  /// Metrics of a model that sums its loss alone, each example of weight 1.
+  init(examples: Int64 = 0, loss: Double = 0, computeSeconds: Double = 0, flaw: Flaw? = nil) {
+    self.init(
+      examples: examples, weight: Double(examples), sums: [loss], computeSeconds: computeSeconds, flaw: flaw)
+  }
+}

@@ -21,9 +21,10 @@ import Testing
     outcome: Comparison.Outcome = .completed, folder: String? = nil
   ) throws -> Comparison.Run {
     let job = Job(
-      source: DataSource(data: "digits"), model: "linear", activation: .relu, loss: .crossEntropy, dropout: 0,
+      data: DataSelection("digits", ["scale": "standard"]), model: "linear",
+      modelOptions: OptionValues(["loss": "cross-entropy"]),
       optimizer: try OptimizerSettings(configuration.optimizer ?? "adam", given: [:]), batchSize: 128, microBatches: 8,
-      length: .epochs(2), seed: 0, scale: .standard)
+      length: .epochs(2), seed: 0)
     var run = Comparison.Run(
       configuration: configuration, job: job, folder: folder ?? "out/\(configuration.name)", outcome: outcome)
     guard outcome != .notRun else { return run }
@@ -32,21 +33,22 @@ import Testing
     history.add(.workerJoined(name: "w", number: 1, threads: 2, count: 1), at: 0)
     for (step, hash) in hashes.enumerated() {
       let report = StepReport(
-        step: step + 1, epoch: step + 1, examples: examples, loss: 2 / Double(step + 1), accuracy: 0.5, seconds: 1,
-        computeSeconds: [(1, 0.8)], sumUpdateSeconds: 0.1, sendSeconds: 0.2)
+        step: step + 1, epoch: step + 1, examples: examples, weight: Double(examples),
+        sums: [Double(examples) * 2 / Double(step + 1), Double(examples) * 0.5], seconds: 1, computeSeconds: [(1, 0.8)],
+        sumUpdateSeconds: 0.1, sendSeconds: 0.2)
       history.add(.step(report), at: Double(step))
       (summary.epochs, summary.steps) = (step + 1, step + 1)
       history.endEpoch(summary, parametersSHA256: hash)
     }
     summary.parametersSHA256 = hashes.last
-    (summary.testLoss, summary.testAccuracy, summary.seconds) = (0.25, 0.9, 2.5)
+    (summary.test, summary.seconds) = (["loss": 0.25, "accuracy": 0.9], 2.5)
     run.history = history
     run.summary = summary
     return run
   }
 
   static func comparison(_ runs: [Comparison.Run]) -> Comparison {
-    Comparison(runs: runs, isClassification: true, hasTestPart: true)
+    Comparison(runs: runs, figures: CrossEntropy().metrics.figures, hasTestPart: true)
   }
 
   private func workers(_ count: Int, threads: Int = 1, optimizer: String? = nil) -> RunConfiguration {
@@ -74,10 +76,10 @@ import Testing
     #expect(configurations.map(\.learningRateFactor) == [1, 1, 2, 2])
     #expect(configurations[2].hasSameJob(as: configurations[3]))
     #expect(!configurations[0].hasSameJob(as: configurations[2]))
-    let data = try LoadedData(DataSource(data: "digits"), classify: nil, seed: 0)
+    let data = try LoadedData(DataSelection("digits"), classify: nil, seed: 0)
     let job = try configurations[3].options(JobOptions(), data).resolve(data)
     #expect(job.batchSize == 512 && job.microBatches == 32 && job.optimizer.learningRate == 0.002)
-    #expect(throws: JobError.self) {
+    #expect(throws: OptionError.self) {
       try RunConfiguration(optimizer: nil, workers: 12, threads: 1, batchFactor: 12).options(JobOptions(), data)
     }
   }
@@ -160,7 +162,8 @@ import Testing
       var history = RunHistory()
       for (index, loss) in losses.enumerated() {
         let report = StepReport(
-          step: index + 1, epoch: 1, examples: 10, loss: loss, accuracy: nil, seconds: stepSeconds, computeSeconds: [],
+          step: index + 1, epoch: 1, examples: 10, weight: 10, sums: [10 * loss], seconds: stepSeconds,
+          computeSeconds: [],
           sumUpdateSeconds: 0, sendSeconds: 0)
         history.add(.step(report), at: Double(index + 1) * stepSeconds)
       }
@@ -189,7 +192,7 @@ import Testing
   }
 
   @Test func manyOptimizersAreToldApartByColourAndLine() throws {
-    let names = builtInRules.map { $0.name }
+    let names = UpdateRules.builtIn.map { $0.name }
     let runs = try names.map { name in
       try ComparisonTests.run(RunConfiguration(optimizer: name, workers: 1, threads: 1, optimizers: names))
     }
@@ -202,19 +205,20 @@ import Testing
     for (name, value) in [("beta1", "0.8"), ("batch-size", "64"), ("rho", "0.8"), ("learning-rate", "0.01")] {
       try options.set(name, to: value)
     }
-    let data = try LoadedData(DataSource(data: "digits"), classify: nil, seed: 0)
+    let data = try LoadedData(DataSelection("digits"), classify: nil, seed: 0)
     let names = ["adam", "rmsprop", "gradient-descent"]
     let jobs = try names.map { try options.selecting($0, among: names).resolve(data) }
     #expect(jobs.map(\.batchSize) == [64, 64, data.train.count])
-    #expect(jobs.map { $0.optimizer.values["beta1"] } == [0.8, nil, nil])
-    #expect(jobs.map { $0.optimizer.values["rho"] } == [nil, 0.8, nil] && jobs[2].optimizer.learningRate == 0.01)
+    #expect(jobs.map { $0.optimizer.values.ifGiven("beta1") } == [0.8, nil, nil])
+    #expect(
+      jobs.map { $0.optimizer.values.ifGiven("rho") } == [nil, 0.8, nil] && jobs[2].optimizer.learningRate == 0.01)
     #expect(
       options.notes(among: names) == [
         "--beta1 goes only to adam: the others have no such option",
         "--rho goes only to rmsprop: the others have no such option",
         "--batch-size goes to all but gradient-descent, whose step is the whole training part",
       ])
-    #expect(throws: OptimizerError.self) { try options.selecting("adam", among: ["adam", "sgd"]).resolve(data) }
+    #expect(throws: OptionError.self) { try options.selecting("adam", among: ["adam", "sgd"]).resolve(data) }
     #expect(throws: (any Error).self) { try options.selecting("gradient-descent", among: []).resolve(data) }
     #expect(options.notes(among: ["adam"]).isEmpty)
   }
@@ -242,7 +246,7 @@ import Testing
       for outcome in [Comparison.Outcome.completed, .failed(hostile), .notRun] {
         for hashes in [["a"], []] {
           var runs = try (1...count).map { try ComparisonTests.run(workers($0), hashes: hashes, outcome: outcome) }
-          runs[0].job.source.data = hostile
+          runs[0].job.data.data = hostile
           if count == 2 && outcome == .completed && !hashes.isEmpty { runs[1].summary?.parametersSHA256 = "x" }
           let comparison = ComparisonTests.comparison(runs)
           let html = ComparisonReport(comparison, provenance).html
@@ -268,7 +272,7 @@ import Testing
     step: Int, seconds: Double = 1, compute: [(Int, Double)] = [], sumUpdate: Double = 0, send: Double = 0
   ) -> StepReport {
     StepReport(
-      step: step, epoch: 1, examples: 10, loss: Double(step), accuracy: nil, seconds: seconds,
+      step: step, epoch: 1, examples: 10, weight: 10, sums: [10 * Double(step)], seconds: seconds,
       computeSeconds: compute.map { (worker: $0.0, seconds: $0.1) }, sumUpdateSeconds: sumUpdate, sendSeconds: send)
   }
 

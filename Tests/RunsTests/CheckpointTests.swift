@@ -53,9 +53,12 @@ import Testing
     optimizer.plateau.bad = 2
     optimizer.plateau.factor = 0.01
     var statistics = RunStatistics()
-    statistics.add(.step(StepReport(step: step, epoch: 2, examples: 7, loss: 0.1, seconds: 0.3, computeSeconds: [])))
+    statistics.add(
+      .step(
+        StepReport(step: step, epoch: 2, examples: 7, weight: 7, sums: [0.7], seconds: 0.3, computeSeconds: [])), .loss)
     if let loss {
-      statistics.add(.evaluation(EvaluationReport(step: step, epoch: 2, examples: 3, loss: loss, seconds: 0.1)))
+      statistics.add(
+        .evaluation(EvaluationReport(step: step, epoch: 2, examples: 3, loss: loss, figures: [:], seconds: 0.1)), .loss)
     }
     return Checkpoint(
       state: CheckpointState(
@@ -324,7 +327,7 @@ import Testing
     try saved.check(PreparedJob(options(pairs + [("steps", "36")]), models: ModelFactory.builtIn), "RUN")
     let longer = try PreparedJob(options(pairs + [("epochs", "4")]), models: ModelFactory.builtIn)
     if let culprit {
-      let error = try #require(throws: JobError.self) { try saved.check(longer, "RUN") }
+      let error = try #require(throws: OptionError.self) { try saved.check(longer, "RUN") }
       #expect(error.description.hasPrefix("--\(culprit) of the run in RUN follows its length, 36 steps"))
     } else {
       try saved.check(longer, "RUN")

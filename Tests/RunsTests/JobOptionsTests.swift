@@ -18,20 +18,20 @@ import Testing
     for (name, value) in flags { try options.set(name, to: value) }
     do {
       try options.merge(file: path)
-    } catch let error as JobError {
-      throw JobError(error.description.replacingOccurrences(of: path, with: "FILE"))
+    } catch let error as OptionError {
+      throw OptionError(error.description.replacingOccurrences(of: path, with: "FILE"))
     }
     return options
   }
 
   private func resolved(_ options: JobOptions) throws -> Job {
-    try options.resolve(LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed))
+    try options.resolve(options.load())
   }
 
   @Test func defaultsTrainOnTheDigits() throws {
     let job = try resolved(JobOptions())
-    #expect(job.source.data == "digits")
-    #expect(job.model == "mlp:256,128")
+    #expect(job.data.data == "digits")
+    #expect(job.modelText == "mlp:256,128")
     #expect(job.length == .epochs(10))
     #expect(job.optimizer.name == "adam")
     #expect(job.onNonFinite == .stop)
@@ -53,7 +53,7 @@ import Testing
     "a job's own YAML gives the same job",
     arguments: [
       [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
-      [("model", "linear"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
+      [("model", "mlp:7"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
       [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip")],
     ] as [[(String, String)]])
   func yamlRoundTrip(_ given: [(String, String)]) throws {
@@ -77,19 +77,19 @@ import Testing
       ("learning-rate: fast\n", "--learning-rate fast: it must be above 0"),
     ])
   func fileErrors(_ yaml: String, _ message: String) {
-    let error = #expect(throws: JobError.self) { try merged(yaml) }
+    let error = #expect(throws: OptionError.self) { try merged(yaml) }
     #expect(error?.description.contains(message) == true, "\(String(describing: error))")
   }
 
   @Test func aMissingFileIsNamed() {
     var options = JobOptions()
-    #expect(throws: JobError("--job /nowhere/x.yaml: no such file")) { try options.merge(file: "/nowhere/x.yaml") }
+    #expect(throws: OptionError("--job /nowhere/x.yaml: no such file")) { try options.merge(file: "/nowhere/x.yaml") }
   }
 
   @Test func withoutDataAMicroBatchIsAnExampleAndAnEpochAStep() throws {
     for (given, microBatches) in [([], 1), ([("micro-batches", "5")], 5)] as [([(String, String)], Int)] {
       let options = try merged("data: none\nepochs: 7\n", flags: given)
-      let data = try LoadedData(options.source, classify: nil, seed: 0)
+      let data = try options.load()
       let job = try options.resolve(data)
       #expect(job.batchSize == microBatches && job.microBatches == microBatches)
       let plan = job.plan(data)
@@ -101,15 +101,60 @@ import Testing
     "options about data do not go with none",
     arguments: [("scale", "none"), ("loss", "mean-squared-error"), ("batch-size", "1")])
   func noData(_ name: String, _ value: String) throws {
-    let options = try merged("data: none\n", flags: [(name, value)])
-    let error = #expect(throws: JobError.self) { try resolved(options) }
-    #expect(error?.description.hasPrefix("--\(name) does not go with --data none: ") == true)
+    let options = try merged("data: none\nmodel: quadratic:3\n", flags: [(name, value)])
+    let error = #expect(throws: OptionError.self) { try resolved(options) }
+    #expect(
+      error?.description.hasPrefix("--\(name) does not go with --\(name == "loss" ? "model quadratic" : "data none")")
+        == true)
+  }
+
+  @Test(
+    "old spellings and new ones are the same job",
+    arguments: [
+      ("model: mlp:7,5\n", "model: mlp\nhidden: 7,5\n"), ("loss: ce\n", "loss: cross-entropy\n"),
+      ("loss: mse\n", "loss: mean-squared-error\n"),
+      ("model: linear\nactivation: relu\ndropout: 0.0\n", "model: linear\n"),
+      (
+        "data: none\nmodel: quadratic:2,2\nactivation: relu\ndropout: 0\n", "data: none\nmodel: quadratic\nshape: 2,2\n"
+      ),
+    ])
+  func spellings(_ old: String, _ new: String) throws {
+    #expect(try resolved(merged(old)) == resolved(merged(new)))
+  }
+
+  @Test(
+    "what a model does not have is refused by name",
+    arguments: [
+      ("model: linear\ndropout: 0.5\n", "--dropout does not go with --model linear; it belongs to mlp"),
+      ("model: linear:5\n", "linear takes nothing behind a colon"), ("model: mlp:0\n", "'0' is no hidden size"),
+      ("model: mlp:-3\n", "'-3' is no hidden size"), ("model: mlp:12,x\n", "'x' is no hidden size"),
+      ("model: 'mlp:'\n", "'' is no hidden size"), ("hidden: 5\nmodel: mlp:4\n", "--hidden says the same"),
+      ("batchsize: 5\n", "did you mean 'batch-size'?"),
+    ])
+  func models(_ yaml: String, _ message: String) {
+    let error = #expect(throws: OptionError.self) { try resolved(merged(yaml)) }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test func anotherModelTakesThePlaceOfTheFilesWithItsOptions() throws {
+    let job = try resolved(merged("model: mlp:7\nactivation: tanh\nseed: 3\n", flags: [("model", "linear")]))
+    #expect(job.modelText == "linear" && job.seed == 3)
+  }
+
+  @Test func everyOptionIsDeclaredOnceAndReadsBackWhatItWrites() throws {
+    let names = JobOptions.declarations.map(\.name)
+    #expect(Set(names).count == names.count)
+    for option in JobOptions.declarations {
+      guard let value = option.defaultValue else { continue }
+      #expect(option.check(value) == value, "\(option.name)")
+      #expect(try option.value(of: value.description) == value, "\(option.name)")
+    }
   }
 
   @Test func aBatchLargerThanTheTrainingPartIsRefused() throws {
     var options = JobOptions()
     try options.set("batch-size", to: "1439")
-    let error = #expect(throws: JobError.self) { try resolved(options) }
+    let error = #expect(throws: OptionError.self) { try resolved(options) }
     #expect(error?.description == "--batch-size 1439: the training part has 1438 examples; give at most 1438")
   }
 }

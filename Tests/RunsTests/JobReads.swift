@@ -25,7 +25,7 @@ func readJob(_ bytes: [UInt8]) throws -> Bool {
   do {
     try result.get()
     return true
-  } catch is JobError {
+  } catch is OptionError {
     return false
   }
 }

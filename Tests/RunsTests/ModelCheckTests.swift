@@ -15,7 +15,7 @@ import Testing
   private func problems(_ options: [String: String], models: [ModelFactory] = ModelFactory.builtIn) throws -> [String] {
     var job = JobOptions()
     for (name, value) in options { try job.set(name, to: value) }
-    let data = try LoadedData(job.source, classify: job.classifies, seed: job.chosenSeed)
+    let data = try job.load()
     let prepared = try PreparedJob(job, data, models: models)
     return try ModelCheck(prepared, data, models: models).findings.compactMap { finding in
       finding.problem.map { "\(finding.claim): \($0)" }
@@ -59,7 +59,7 @@ import Testing
 /// Softmax regression with a fault.
 struct Broken: Model {
   enum Fault: String, CaseIterable, Sendable {
-    case missing, skipsUnwritten, adds, mixes, counts, halfTheGradient, readyTwice, neverReady, changesAfter, remembers
+    case missing, skipsUnwritten, adds, mixes, counts, halfTheGradient, fewSums, noWeight, remembers
 
     /// How the claim begins that it makes untrue.
     var claim: String {
@@ -69,7 +69,7 @@ struct Broken: Model {
       case .mixes: "micro-batches together"
       case .counts, .remembers: "the same micro-batches"
       case .halfTheGradient, .missing: "the gradient is that of the loss"
-      case .readyTwice, .neverReady, .changesAfter: "the ranges that are ready"
+      case .fewSums, .noWeight: "a weight and the sums of its schema"
       }
     }
   }
@@ -78,6 +78,7 @@ struct Broken: Model {
   private let fault: Fault?
   private let calls = Counter()
   var layout: ParameterLayout { perceptron.layout }
+  var metrics: MetricSchema { perceptron.metrics }
 
   final class Counter: Sendable {
     let count = Atomic<Int>(0)
@@ -95,23 +96,20 @@ struct Broken: Model {
 
   func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout (MultilayerPerceptron.Workspace, last: Float), ready: (Range<Int>) -> Void
+    using workspace: inout (MultilayerPerceptron.Workspace, last: Float)
   ) -> Metrics {
     var none = ScratchVectors()
     return self.gradient(
-      of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none,
-      ready: ready)[0]
+      of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none)[0]
   }
 
   func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout (MultilayerPerceptron.Workspace, last: Float), scratch: inout ScratchVectors,
-    ready: (Range<Int>) -> Void
+    using workspace: inout (MultilayerPerceptron.Workspace, last: Float), scratch: inout ScratchVectors
   ) -> [Metrics] {
     let before = gradient[3]
-    let metrics = perceptron.gradient(
-      of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace.0, scratch: &scratch,
-      ready: { _ in })
+    var metrics = perceptron.gradient(
+      of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace.0, scratch: &scratch)
     let whole = gradient.indices
     switch fault {
     case .skipsUnwritten: gradient[3] = before
@@ -124,17 +122,10 @@ struct Broken: Model {
       workspace.last += 1
     case .halfTheGradient: for index in whole { gradient[index] *= 0.5 }
     case .missing: for index in 0..<10 { gradient[whole.upperBound - 1 - index] = 0 }
-    case .readyTwice: ready(0..<5)
-    case .neverReady:
-      ready(1..<whole.upperBound)
-      return metrics
-    case .changesAfter:
-      ready(whole)
-      gradient[3] += 1
-      return metrics
+    case .fewSums: for index in metrics.indices { metrics[index].sums.removeLast() }
+    case .noWeight: metrics[metrics.count - 1].weight = .nan
     case nil: break
     }
-    ready(whole)
     return metrics
   }
 

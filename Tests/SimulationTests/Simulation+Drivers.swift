@@ -32,8 +32,8 @@ extension Simulation {
         guard let sum = root(chunk) else { return }
         answers.append(
           .checked(chunk: chunk, nonFinite: TinyModel.nonFinite(sum, from: TinyModel.chunks[chunk].lowerBound)))
-      case .update(let chunk, let number, let examples):
-        guard update(chunk, number, examples) else { return }
+      case .update(let chunk, let number, let weight):
+        guard update(chunk, number, weight) else { return }
         answers.append(.updated(chunk: chunk, nonFinite: nil))
       case .advance:
         if !sums.allSatisfy(\.isEmpty) { violate("it goes on with sums at hand") }
@@ -72,7 +72,7 @@ extension Simulation {
     return nil
   }
 
-  private mutating func update(_ chunk: Int, _ number: Int, _ examples: Int) -> Bool {
+  private mutating func update(_ chunk: Int, _ number: Int, _ weight: Double) -> Bool {
     guard number == updates + 1, let sum = root(chunk) else {
       violate("update \(number) comes after \(updates)")
       return false
@@ -86,7 +86,7 @@ extension Simulation {
     updated.values.replaceSubrange(
       range,
       with: TinyModel.updated(
-        Array(current.values[range]), by: sum, examples: examples, number: number, scale: scale.scale))
+        Array(current.values[range]), by: sum, weight: weight, number: number, scale: scale.scale))
     sums[chunk] = [:]
     if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
     if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }

@@ -220,7 +220,7 @@ extension Simulation {
         owesEvaluation: model.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
         fingerprint: "data", layout: TinyModel.layout,
-        awaitedWorkers: scenario.isLocal ? scenario.workers : 0, isClassification: false,
+        awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
     handle(.started)
     if scenario.isLocal { for _ in 0..<scenario.workers { startWorker() } }

@@ -377,8 +377,8 @@ struct Simulation {
     if work.unassigned.count > leafCount * (coordinator.members.count + 2) {
       violate("\(work.unassigned.count) ranges are unassigned")
     }
-    if work.metrics.count > leafCount || work.metrics.count != work.metricSums.nodes.count {
-      violate("\(work.metrics.count) metrics are kept of \(work.metricSums.nodes.count) nodes")
+    if work.metrics.count > leafCount || work.metrics.count != work.metrics.sums.nodes.count {
+      violate("\(work.metrics.count) metrics are kept of \(work.metrics.sums.nodes.count) nodes")
     }
     if work.finders.count > 4 * leafCount { violate("\(work.finders.count) findings are kept") }
     for (sums, names) in zip(self.sums, work.sums) where !sums.isEmpty {

@@ -78,7 +78,9 @@ extension CoordinatorMachine.Content {
     case .goodbye: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
     case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
     case .metrics:
-      guard let payload = frames.payload else { throw .payloadLength(found: 0, expected: NodeMetrics.size) }
+      guard let payload = frames.payload else {
+        throw .payloadLength(found: 0, expected: NodeMetrics.size(sums: 1))
+      }
       self = .metrics(try NodeMetrics(decoding: payload.bytes))
     default: self = .none
     }

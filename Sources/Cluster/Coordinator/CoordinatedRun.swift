@@ -24,13 +24,12 @@ package struct CoordinatedRun: Sendable {
   package var onNonFinite: NonFinitePolicy
   /// What may help where something is not finite.
   package var advice: String
-  package var isClassification: Bool
   /// What R² measures against; nil for classification or without a test part.
   package var targetVariation: Double?
 
   package init(
     job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling, model: any Model, seed: UInt64,
-    optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String, isClassification: Bool,
+    optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
     targetVariation: Double? = nil
   ) {
     self.job = job
@@ -42,7 +41,6 @@ package struct CoordinatedRun: Sendable {
     self.optimizer = optimizer
     self.onNonFinite = onNonFinite
     self.advice = advice
-    self.isClassification = isClassification
     self.targetVariation = targetVariation
   }
 }

@@ -129,7 +129,7 @@ package final class Coordinator {
         skippedSteps: step - store.optimizer.state.updates, plan: run.plan, chunks: chunks,
         fingerprint: run.fingerprint, layout: layout, numericsDigest: saved?.numerics,
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
-        isClassification: run.isClassification, targetVariation: run.targetVariation,
+        metrics: run.model.metrics, targetVariation: run.targetVariation,
         onNonFinite: run.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
         advice: run.advice, limits: limits))
   }
@@ -314,9 +314,9 @@ package final class Coordinator {
         let sum = rootSum(of: chunk)
         let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.values, chunk) }
         answers.append(.checked(chunk: chunk, nonFinite: tensor))
-      case .update(let chunk, let number, let examples):
+      case .update(let chunk, let number, let weight):
         store.begin(
-          number, examples: examples, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
+          number, weight: weight, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
         let sum = rootSum(of: chunk)
         withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.values) }
         sums[chunk] = [:]

@@ -65,13 +65,13 @@ struct ParameterStore {
   /// Begins update `number`, unless it has begun.
   ///
   /// - Parameter sums: each chunk's range and gradient sum, in order, where the optimizer needs the whole gradient.
-  mutating func begin(_ number: Int, examples: Int, _ sums: @autoclosure () -> [(Range<Int>, Floats)]) {
+  mutating func begin(_ number: Int, weight: Double, _ sums: @autoclosure () -> [(Range<Int>, Floats)]) {
     guard stateBefore == nil else { return }
     precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
     stateBefore = optimizer.state
     // A third set would take more memory than the copy of the slots that a checkpoint else needs.
     updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
-    optimizer.begin(examples: examples, optimizer.needsWholeGradient ? sums().map { part($0.0, $0.1) } : [])
+    optimizer.begin(weight: weight, optimizer.needsWholeGradient ? sums().map { part($0.0, $0.1) } : [])
   }
 
   /// Averages a chunk's gradient sum and updates the chunk.

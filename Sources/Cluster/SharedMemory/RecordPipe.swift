@@ -5,7 +5,7 @@ package import Protocol
 /// a pipe, others find it by its ``Name``. It is gone with the last process that holds it.
 package enum RecordPipe {
   /// How many bytes a record has. Few enough of them make up one write that the system never splits.
-  package static let recordSize = 128
+  package static let recordSize = 256
   fileprivate static let recordsAWrite = 4096 / recordSize
 }
 

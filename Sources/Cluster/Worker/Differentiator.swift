@@ -41,7 +41,7 @@ struct Differentiator<M: Model>: Sendable {
     let batch = scratch.train.gather(positions, place: place) { order[$0] }
     return model.gradient(
       of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters,
-      into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums, ready: { _ in })
+      into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums)
   }
 
   /// The proof of what this process computes: ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the

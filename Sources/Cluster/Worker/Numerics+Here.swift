@@ -1,8 +1,7 @@
-internal import Crypto
 internal import Foundation
 internal import Kernels
-internal import Models
 internal import Protocol
+internal import Schema
 
 extension Numerics {
   /// What this process computes with.
@@ -12,6 +11,9 @@ extension Numerics {
       instructionSet: MatrixLibrary.instructionSet, library: MatrixLibrary.name, build: build)
   }
 
+  /// What digests begin with; those of former versions, which hashed other sums, begin with none of it.
+  package static let digestKind = "2:"
+
   private static var build: String {
     #if DEBUG
       "debug"
@@ -20,17 +22,15 @@ extension Numerics {
     #endif
   }
 
-  /// SHA-256, in hex, of a micro-batch's loss, count of correct examples and squared error (float64 or int64,
-  /// little-endian) and of its gradient (float32). Every NaN counts as the same one: its bits mean nothing.
+  /// SHA-256, in hex, of a micro-batch's weight and sums (float64, little-endian) and of its gradient (float32). Every NaN counts as the same one: its bits mean nothing.
   static func digest(of metrics: Metrics, _ gradient: MutableFloats) -> String {
     if !gradient.readOnly.areFinite {
       for index in gradient.indices where gradient[index].isNaN { gradient[index] = .nan }
     }
     var hash = SHA256()
-    func add(_ bits: UInt64) { withUnsafeBytes(of: bits.littleEndian) { hash.update(bufferPointer: $0) } }
-    for value in [metrics.loss, metrics.squaredError] { add((value.isNaN ? .nan : value).bitPattern) }
-    add(UInt64(bitPattern: Int64(metrics.correct)))
-    hash.update(bufferPointer: gradient.readOnly.bytes)
-    return hash.finalize().map { String(format: "%02x", $0) }.joined()
+    func add(_ bits: UInt64) { withUnsafeBytes(of: bits.littleEndian) { hash.update($0) } }
+    for value in [metrics.weight] + metrics.sums { add((value.isNaN ? .nan : value).bitPattern) }
+    hash.update(gradient.readOnly.bytes)
+    return digestKind + hash.digest.hex
   }
 }

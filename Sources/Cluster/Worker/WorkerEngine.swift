@@ -64,7 +64,7 @@ func makeEngine(
 ) throws -> any WorkerEngine {
   guard welcome.chunkSize > 0, welcome.scaling.offset.count == task.data.featureCount,
     welcome.scaling.factor.count == task.data.featureCount
-  else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(task.data.source.data)") }
+  else { throw TrainingError("the coordinator's scaling or chunk size does not fit \(task.data.selection.data)") }
   func engine<M: Model>(_ model: M) -> any WorkerEngine {
     ModelEngine(model, task, welcome, threads: threads, mailbox: mailbox, timeline)
   }
@@ -156,7 +156,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     isShort = usual < shortNanoseconds / node.leaves.count
     pool.add(willHelp: isShort) { [self] scratch in
       guard asked == cancellations.load(ordering: .relaxed) else {
-        mailbox.post(.computed(node, NodeMetrics(), nil))
+        mailbox.post(.computed(node, NodeMetrics(examples: 0, weight: 0, sums: [0]), nil))
         return
       }
       let start = Instant.now
@@ -173,11 +173,10 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
         guard let test = scratch.test else { preconditionFailure("an evaluation without a test part") }
         metrics = leaves.map { model.evaluate(test.gather($0), at: parameters.values, using: &scratch.workspace) }
       }
-      var sums = Array(repeating: NodeMetrics(), count: treeDepth(leaves.count))
+      let first = NodeMetrics(examples: leaves[0].count, metrics[0])
+      var sums = Array(repeating: first, count: treeDepth(leaves.count))
       sumAlongTree(0..<leaves.count) { leaf, depth in
-        sums[depth] = NodeMetrics(
-          examples: Int64(leaves[leaf].count), loss: metrics[leaf].loss, correct: Int64(metrics[leaf].correct),
-          squaredError: metrics[leaf].squaredError)
+        sums[depth] = NodeMetrics(examples: leaves[leaf].count, metrics[leaf])
       } add: { depth in
         sums[depth] = sums[depth] + sums[depth + 1]
       }

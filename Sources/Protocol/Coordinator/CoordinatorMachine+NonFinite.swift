@@ -21,6 +21,7 @@ extension CoordinatorMachine {
         return
       }
       self.work!.finiteRoots.insert(chunk)
+      guard work.weights.root ?? 0 > 0 else { return }
       if !configuration.updatesTogether {
         update(chunk)
       } else if self.work!.finiteRoots.count == configuration.chunks.count {
@@ -40,17 +41,22 @@ extension CoordinatorMachine {
     }
     self.work!.openChunks -= 1
     sendUpdated(chunk)
-    if self.work!.openChunks == 0 && work.metricSums.isComplete { completeTask(at: now) }
+    if self.work!.openChunks == 0 && work.metrics.root != nil { completeTask(at: now) }
   }
 
   /// All metrics of the task are there, and with them all roots: ends the run, skips the step, or updates what is not
   /// updated yet.
   package mutating func conclude(at now: Instant) {
-    guard let work, let sum = work.metrics[work.tree.root] else { preconditionFailure("a task without its root") }
+    guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
+    // Without a weight there is no mean, so no gradient.
+    if work.task.isTraining, work.weights.root == 0, !work.isDoomed {
+      completeTask(isSkipped: true, at: now)
+      return
+    }
     switch configuration.onNonFinite {
     case .stop where work.isDoomed:
       end(
-        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.loss / Double(sum.examples)): \(configuration.advice), or --on-nonfinite skip",
+        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
         culprit: sum.flaw?.tensor.map(name(ofTensor:)) ?? "loss")
     case .skip where work.openChunks > 0:
       if work.flawedTensor != nil || !sum.loss.isFinite {
@@ -69,6 +75,13 @@ extension CoordinatorMachine {
     actions.append(.skip)
     skippedSteps += 1
     guard skippedSteps == 1 else { return }
+    guard sum.weight > 0 else {
+      report(
+        .warning(
+          "step \(work.task.step + 1): its examples have no weight, so it has no update; further ones are only counted")
+      )
+      return
+    }
     let flaw = sum.flaw ?? NodeMetrics.Flaw(leaf: nil, tensor: work.flawedTensor)
     report(.warning("\(flawText(flaw, in: work)): the step has no update; further ones are only counted"))
   }

@@ -127,7 +127,7 @@ extension CoordinatorMachine {
 
   /// The parts of `leaves` that are not summed yet.
   private func unsummed(_ leaves: Range<Int>, in work: Work) -> [Range<Int>] {
-    guard !work.metricSums.nodes.isEmpty else { return [leaves] }
+    guard !work.metrics.sums.nodes.isEmpty else { return [leaves] }
     var ranges: [Range<Int>] = []
     for leaf in leaves where !work.isSummed(leaf) {
       if let last = ranges.last, last.upperBound == leaf {

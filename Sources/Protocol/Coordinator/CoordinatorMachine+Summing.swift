@@ -1,4 +1,5 @@
 internal import Reduction
+internal import Schema
 
 /// Sums as they arrive: chunk by chunk up the tree, then a look whether they are finite and the update, then the next task.
 extension CoordinatorMachine {
@@ -20,6 +21,10 @@ extension CoordinatorMachine {
   package mutating func push(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
     guard let node = node(of: header, from: peer, at: now) else { return }
     let chunk = Int(header.chunk)
+    guard header.vector == .parameters, header.element == .float32 else {
+      expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)
+      return
+    }
     guard work!.task.isTraining, chunk < configuration.chunks.count,
       byteCount == configuration.chunks.byteCount(chunk)
     else {
@@ -27,6 +32,7 @@ extension CoordinatorMachine {
       return
     }
     members[peer]!.lastProgress = now
+    work!.weights.insert(node, header.weight)
     var inserted = node
     var isPayload = true
     while true {
@@ -51,9 +57,8 @@ extension CoordinatorMachine {
 
   /// Updates a chunk whose root is there.
   package mutating func update(_ chunk: Int) {
-    actions.append(
-      .update(
-        chunk: chunk, number: step + 1 - skippedSteps, examples: configuration.plan.positions(ofStep: step).count))
+    guard let weight = work?.weights.root else { preconditionFailure("a chunk's root without its weight") }
+    actions.append(.update(chunk: chunk, number: step + 1 - skippedSteps, weight: weight))
   }
 
   /// Sends an updated chunk on to those who wait for it.
@@ -73,7 +78,7 @@ extension CoordinatorMachine {
   package mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
     settle(header, metrics, by: peer, at: now)
     if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
-      if work!.metricSums.isComplete {
+      if work!.metrics.root != nil {
         conclude(at: now)
         return
       }
@@ -105,6 +110,11 @@ extension CoordinatorMachine {
 
   private mutating func addMetrics(_ node: Node, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) -> Bool {
     let examples = configuration.plan.positions(of: node.leaves, in: work!.task).count
+    guard metrics.sums.count == configuration.metrics.sums.count else {
+      expel(
+        peer, "it sent \(metrics.sums.count) sums, where the model has \(configuration.metrics.sums.count)", at: now)
+      return false
+    }
     guard metrics.examples == Int64(examples) else {
       expel(peer, "it summed \(metrics.examples) examples in the leaves \(node), which have \(examples)", at: now)
       return false
@@ -123,44 +133,24 @@ extension CoordinatorMachine {
       return false
     }
     members[peer]!.computeSeconds += metrics.computeSeconds
-    var (inserted, sum) = (node, metrics)
-    while true {
-      let insertion = work!.metricSums.insert(inserted)
-      if case .covered = insertion { return true }
-      work!.lastProgress = now
-      switch insertion {
-      case .covered: return true
-      case .kept(let replaced):
-        for old in replaced { work!.metrics[old] = nil }
-        work!.metrics[inserted] = sum
-        return true
-      case .paired(let left, let right, let parent, let replaced):
-        for old in replaced { work!.metrics[old] = nil }
-        sum =
-          inserted == left
-          ? sum + work!.metrics.removeValue(forKey: right)! : work!.metrics.removeValue(forKey: left)! + sum
-        inserted = parent
-      }
-    }
+    if work!.metrics.insert(node, metrics) { work!.lastProgress = now }
+    return true
   }
 
   private func stepReport(_ work: Work, _ sum: NodeMetrics, isSkipped: Bool = false, at now: Instant) -> StepReport {
     let computed = members.values.filter { $0.computeSeconds > 0 }.map {
       (worker: $0.number, seconds: $0.computeSeconds)
     }
-    let examples = Double(sum.examples)
     return StepReport(
       step: step, epoch: configuration.plan.epoch(ofStep: work.task.step) + 1, examples: Int(sum.examples),
-      loss: sum.loss / examples, accuracy: configuration.isClassification ? Double(sum.correct) / examples : nil,
-      isSkipped: isSkipped, seconds: now.seconds(since: work.start),
+      weight: sum.weight, sums: sum.sums, isSkipped: isSkipped, seconds: now.seconds(since: work.start),
       computeSeconds: computed.sorted { $0.worker < $1.worker })
   }
 
   package mutating func completeTask(isSkipped: Bool = false, at now: Instant) {
-    guard let work, let sum = work.metrics[work.tree.root] else { preconditionFailure("a task without its root") }
+    guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
     let plan = configuration.plan
-    let examples = Int(sum.examples)
-    let loss = sum.loss / Double(examples)
+    let loss = sum.meanLoss
     guard loss.isFinite || isSkipped else {
       let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
       end("the loss \(place) is \(loss): \(configuration.advice)", culprit: "loss")
@@ -175,12 +165,13 @@ extension CoordinatorMachine {
       transferPace.add(transfers: work.transfers, seconds: seconds - longest)
       report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
     case .evaluate:
-      let r2 = configuration.targetVariation.flatMap { $0 > 0 ? 1 - sum.squaredError / $0 : nil }
       report(
         .evaluation(
           EvaluationReport(
-            step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1, examples: examples, loss: loss,
-            accuracy: configuration.isClassification ? Double(sum.correct) / Double(examples) : nil, r2: r2,
+            step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1, examples: Int(sum.examples),
+            loss: loss,
+            figures: configuration.metrics.values(
+              weight: sum.weight, sum.sums, targetVariation: configuration.targetVariation),
             seconds: now.seconds(since: work.start))))
     }
     for peer in members.keys { members[peer]!.computeSeconds = 0 }

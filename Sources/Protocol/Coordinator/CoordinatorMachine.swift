@@ -30,7 +30,8 @@ package struct CoordinatorMachine {
     package var acceptsOtherNumerics = false
     /// Workers to wait for before the first step.
     package var awaitedWorkers: Int
-    package var isClassification: Bool
+    /// What workers measure.
+    package var metrics: MetricSchema
     /// What R² measures against.
     package var targetVariation: Double?
     package var onNonFinite = NonFinitePolicy.stop
@@ -44,7 +45,7 @@ package struct CoordinatorMachine {
       run: UInt64, session: @escaping @Sendable (UInt64) -> UInt64 = { $0 }, start: Int = 0,
       owesEvaluation: Bool = false, skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout, fingerprint: String,
       layout: ParameterLayout, numericsDigest: String? = nil, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
-      isClassification: Bool, targetVariation: Double? = nil, onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
+      metrics: MetricSchema, targetVariation: Double? = nil, onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
       updatesTogether: Bool = false, advice: String = "try a smaller --learning-rate, or --scale standard",
       limits: Limits = Limits()
     ) {
@@ -60,7 +61,7 @@ package struct CoordinatorMachine {
       self.numericsDigest = numericsDigest
       self.acceptsOtherNumerics = acceptsOtherNumerics
       self.awaitedWorkers = awaitedWorkers
-      self.isClassification = isClassification
+      self.metrics = metrics
       self.targetVariation = targetVariation
       self.onNonFinite = onNonFinite
       self.updatesTogether = updatesTogether
@@ -82,7 +83,7 @@ package struct CoordinatorMachine {
     case processEnded(name: String, String, isReplaced: Bool)
     /// The answer to ``Action/check(chunk:)``: the last tensor of which the chunk's root has a value that is not finite.
     case checked(chunk: Int, nonFinite: Int?)
-    /// The answer to ``Action/update(chunk:number:examples:)``: the same of the chunk's updated parameters.
+    /// The answer to ``Action/update(chunk:number:weight:)``: the same of the chunk's updated parameters.
     case updated(chunk: Int, nonFinite: Int?)
     /// Time has passed.
     case tick
@@ -113,9 +114,9 @@ package struct CoordinatorMachine {
     case discard(Node, chunk: Int)
     /// The chunk's root is there: to be answered at once by ``Event/checked(chunk:nonFinite:)``.
     case check(chunk: Int)
-    /// The chunk's root is summed over so many examples: update it, as update number `number`, from 1. To be answered at
-    /// once by ``Event/updated(chunk:nonFinite:)``.
-    case update(chunk: Int, number: Int, examples: Int)
+    /// The chunk's root is summed over the weight: update it, as update number `number`, from 1. To be answered at once by
+    /// ``Event/updated(chunk:nonFinite:)``.
+    case update(chunk: Int, number: Int, weight: Double)
     /// All chunks are updated; the updated parameters are the current ones.
     case advance
     /// The step has no update; the parameters of the next one are the same.
@@ -322,8 +323,9 @@ package struct Work {
   package var sums: [PartialSums]
   /// Chunks whose update is still to come.
   package var openChunks: Int
-  package var metricSums: PartialSums
-  package var metrics: [Node: NodeMetrics] = [:]
+  package var metrics: NodeSums<NodeMetrics>
+  /// The weights of what is pushed: complete no later than the first chunk's root.
+  package var weights: NodeSums<Double>
   /// Chunks whose root is known to be finite.
   package var finiteRoots: Set<Int> = []
   /// The last tensor of which a root is known not to be finite.
@@ -344,7 +346,8 @@ package struct Work {
     tree = plan.tree(task)
     sums = task.isTraining ? Array(repeating: PartialSums(tree), count: chunkCount) : []
     openChunks = sums.count
-    metricSums = PartialSums(tree)
+    metrics = NodeSums(tree, add: +)
+    weights = NodeSums(tree, add: +)
     unassigned = [0..<tree.leafCount]
     start = now
     lastProgress = now
@@ -353,7 +356,7 @@ package struct Work {
   /// Whether every sum that the task is about includes `leaf`.
   package func isSummed(_ leaf: Int) -> Bool {
     let node = Node(leaf..<leaf + 1)
-    return metricSums.covers(node) && (isDoomed || isPushed(node))
+    return metrics.sums.covers(node) && (isDoomed || isPushed(node))
   }
 
   /// Whether every chunk's sums include `node`.

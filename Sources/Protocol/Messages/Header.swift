@@ -1,6 +1,6 @@
 /// The fixed header that starts every message. At most one payload frame follows it.
 ///
-/// All fields are little-endian; the header is exactly 64 bytes.
+/// All fields are little-endian; the header is exactly 72 bytes.
 ///
 /// | offset | size | field          | range     | meaning                                                          |
 /// | -----: | ---: | -------------- | --------- | ---------------------------------------------------------------- |
@@ -13,22 +13,29 @@
 /// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
 /// |     36 |    4 | node end       | any       | one past its last leaf                                           |
 /// |     40 |    4 | chunk          | any       | which range of the parameter vector                              |
-/// |     44 |    4 | task           | 0…2       | ``TaskKind``: what the step's leaves are, training or evaluation |
+/// |     44 |    1 | task           | 0…2       | ``TaskKind``: what the step's leaves are, training or evaluation |
+/// |     45 |    1 | vector         | 0…2       | ``VectorKind``: what the chunk is a part of                      |
+/// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
+/// |     47 |    1 | reserved       | 0         |                                                                  |
 /// |     48 |    8 | payload length | 0…2⁴⁰     | bytes in the frame that follows; 0 for none                      |
 /// |     56 |    8 | place          | 0…2¹⁶     | 0, or in place of a payload 1 + the index of the vector in the   |
 /// |        |      |                |           | sender's shared memory; in ASSIGN 1: gradients may stay there    |
+/// |     64 |    8 | weight         | finite,   | in PUSH the node's weight, float64, which its gradient is summed |
+/// |        |      |                | ≥ 0       | over; else 0                                                     |
 ///
 /// ASSIGN, PUSH and METRICS name a task and at least one leaf, and PUSH's task is training. A header outside of these
 /// ranges is refused when it is decoded; that leaves, chunk, place and payload length fit the job, where it is handled.
 package struct Header: Equatable, Sendable {
   /// The protocol version that this code speaks.
-  package static let protocolVersion: UInt16 = 5
+  package static let protocolVersion: UInt16 = 6
   /// How many bytes an encoded header has.
-  package static let size = 64
+  package static let size = 72
   /// Steps that a message can be about.
   package static let steps: ClosedRange<UInt64> = 0...1 << 48
   package static let payloadLengths: ClosedRange<UInt64> = 0...1 << 40
-  package static let places: ClosedRange<UInt64> = 0...1 << 16
+  /// Weights that examples can have.
+  package static let weights = 0...Double.greatestFiniteMagnitude
+  static let places: ClosedRange<UInt64> = 0...1 << 16
   /// The bytes that every header begins with.
   package static let firstBytes = Array("LKST".utf8)
   package static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
@@ -47,15 +54,22 @@ package struct Header: Equatable, Sendable {
   package var chunk: UInt32
   /// What the leaves are.
   package var task: TaskKind
+  /// What the chunk is a part of.
+  package var vector: VectorKind
+  /// How the payload's numbers are written.
+  package var element: ElementKind
   /// Bytes in the payload frame.
   package var payloadLength: UInt64
   /// Where the payload is instead, in memory that both sides have mapped; 0 for no such place.
   package var place: UInt64
+  /// The weight of the node that is pushed.
+  package var weight: Double
 
   /// A header; what a kind has no use for stays zero.
   package init(
     _ kind: MessageKind, run: UInt64 = 0, session: UInt64 = 0, step: UInt64 = 0, leaves: Range<UInt32> = 0..<0,
-    chunk: UInt32 = 0, task: TaskKind = .none, payloadLength: UInt64 = 0, place: UInt64 = 0
+    chunk: UInt32 = 0, task: TaskKind = .none, vector: VectorKind = .parameters, element: ElementKind = .float32,
+    payloadLength: UInt64 = 0, place: UInt64 = 0, weight: Double = 0
   ) {
     self.kind = kind
     self.run = run
@@ -64,11 +78,14 @@ package struct Header: Equatable, Sendable {
     self.leaves = leaves
     self.chunk = chunk
     self.task = task
+    self.vector = vector
+    self.element = element
     self.payloadLength = payloadLength
     self.place = place
+    self.weight = weight
   }
 
-  /// Writes the header's 64 bytes.
+  /// Writes the header's bytes.
   package func encode(into bytes: UnsafeMutableRawBufferPointer) {
     precondition(bytes.count == Header.size)
     func put(_ value: some FixedWidthInteger, at offset: Int) {
@@ -84,11 +101,15 @@ package struct Header: Equatable, Sendable {
     put(leaves.upperBound, at: 36)
     put(chunk, at: 40)
     put(task.rawValue, at: 44)
+    put(vector.rawValue, at: 45)
+    put(element.rawValue, at: 46)
+    put(UInt8(0), at: 47)
     put(payloadLength, at: 48)
     put(place, at: 56)
+    put(weight.bitPattern, at: 64)
   }
 
-  /// The header's 64 bytes.
+  /// The header's bytes.
   package var encoded: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in
       encode(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Header.size]))
@@ -109,8 +130,11 @@ package struct Header: Equatable, Sendable {
     guard bytes.count == Header.size else { throw .headerLength(bytes.count) }
     let rawKind = get(UInt16.self, at: 6)
     guard let kind = MessageKind(rawValue: rawKind) else { throw .unknownKind(rawKind) }
-    let rawTask = get(UInt32.self, at: 44)
+    let rawTask = get(UInt8.self, at: 44)
     guard let task = TaskKind(rawValue: rawTask) else { throw .unknownTask(rawTask) }
+    guard let vector = VectorKind(rawValue: get(UInt8.self, at: 45)),
+      let element = ElementKind(rawValue: get(UInt8.self, at: 46)), get(UInt8.self, at: 47) == 0
+    else { throw .unknownVector(get(UInt8.self, at: 45), get(UInt8.self, at: 46)) }
     let (start, end) = (get(UInt32.self, at: 32), get(UInt32.self, at: 36))
     guard start <= end else { throw .reversedLeaves(start, end) }
     if kind.isAboutLeaves {
@@ -120,9 +144,10 @@ package struct Header: Equatable, Sendable {
     self.init(
       kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16),
       step: try Header.steps.checked(get(UInt64.self, at: 24), "step"), leaves: start..<end,
-      chunk: get(UInt32.self, at: 40), task: task,
+      chunk: get(UInt32.self, at: 40), task: task, vector: vector, element: element,
       payloadLength: try Header.payloadLengths.checked(get(UInt64.self, at: 48), "payload length"),
-      place: try Header.places.checked(get(UInt64.self, at: 56), "place"))
+      place: try Header.places.checked(get(UInt64.self, at: 56), "place"),
+      weight: try Header.weights.checked(Double(bitPattern: get(UInt64.self, at: 64)), "weight"))
   }
 }
 
@@ -177,11 +202,28 @@ extension ClosedRange {
 }
 
 /// What a step's leaves are.
-package enum TaskKind: UInt32, Sendable {
+package enum TaskKind: UInt8, Sendable {
   /// The message is not about leaves.
   case none = 0
   /// Micro-batches of the training part, whose gradients are summed.
   case train = 1
   /// Slices of the test part, of which only metrics are summed.
   case evaluate = 2
+}
+
+/// What a chunk is a part of.
+package enum VectorKind: UInt8, Sendable {
+  /// The parameters, or a gradient with respect to them.
+  case parameters = 0
+  /// What a model keeps of its batches, such as running means. No message carries it yet.
+  case statistics = 1
+  /// The optimizer's moments. No message carries them yet.
+  case moments = 2
+}
+
+/// How a payload's numbers are written.
+package enum ElementKind: UInt8, Sendable {
+  case float32 = 0
+  /// The upper half of a float32. No message carries it yet.
+  case bf16 = 1
 }

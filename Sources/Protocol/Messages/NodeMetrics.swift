@@ -1,30 +1,36 @@
-/// What a tree node sums besides the gradient. 48 bytes on the wire, little-endian:
+package import Schema
+
+/// What a tree node sums besides the gradient. 40 + 8·k bytes on the wire for k sums, little-endian:
 ///
-/// | offset | size | field         | range      | unit                                                           |
-/// | -----: | ---: | ------------- | ---------- | -------------------------------------------------------------- |
-/// |      0 |    8 | examples      | 0…2⁴⁰      | count                                                          |
-/// |      8 |    8 | loss          | any        | summed over the examples, float64                              |
-/// |     16 |    8 | correct       | ≤ examples | examples classified right                                      |
-/// |     24 |    8 | squared error | not below 0 | summed over examples and outputs, float64; NaN where a flaw is |
-/// |     32 |    8 | compute time  | 0…10⁹      | seconds of compute threads, float64; not part of the result    |
-/// |     40 |    4 | leaf          | from −1 on | of the first flaw (``Flaw``), else −1                          |
-/// |     44 |    4 | tensor        | from −1 on | of the first flaw, else −1                                     |
+/// | offset | size | field        | range         | unit                                                           |
+/// | -----: | ---: | ------------ | ------------- | -------------------------------------------------------------- |
+/// |      0 |    8 | examples     | 0…2⁴⁰         | count                                                          |
+/// |      8 |    8 | weight       | finite, ≥ 0   | what means divide by, summed, float64                          |
+/// |     16 |    8 | compute time | 0…10⁹         | seconds of compute threads, float64; not part of the result    |
+/// |     24 |    4 | leaf         | from −1 on    | of the first flaw (``Flaw``), else −1                          |
+/// |     28 |    4 | tensor       | from −1 on    | of the first flaw, else −1                                     |
+/// |     32 |    4 | sums         | 1…16          | k                                                              |
+/// |     36 |    4 | reserved     | 0             |                                                                |
+/// |     40 |   8k | the sums     | any           | of the model's ``MetricSchema``, the loss first, float64       |
 package struct NodeMetrics: Equatable, Sendable {
-  /// How many bytes encoded metrics have.
-  package static let size = 48
+  /// How many bytes encoded metrics of `sums` sums have.
+  package static func size(sums: Int) -> Int { 40 + 8 * sums }
 
   /// How many examples the node covers.
   package var examples: Int64
-  /// The loss summed over them.
-  package var loss: Double
-  /// How many of them were classified right.
-  package var correct: Int64
-  /// The squared error summed over them and the model's outputs.
-  package var squaredError: Double
+  /// What means over them divide by.
+  package var weight: Double
+  /// In the schema's order, the loss first.
+  package var sums: [Double]
   /// Seconds that compute threads spent on the node.
   package var computeSeconds: Double
   /// The first of its leaves whose loss or gradient is infinite or not a number; nil where all are finite.
   package var flaw: Flaw?
+
+  /// The loss summed over the examples.
+  package var loss: Double { sums[0] }
+  /// The mean loss; not a number where nothing has a weight.
+  package var meanLoss: Double { loss / weight }
 
   /// Where a loss or a gradient is infinite or not a number.
   package struct Flaw: Hashable, Sendable {
@@ -43,38 +49,41 @@ package struct NodeMetrics: Equatable, Sendable {
 
   /// Metrics of a node.
   package init(
-    examples: Int64 = 0, loss: Double = 0, correct: Int64 = 0, squaredError: Double = 0, computeSeconds: Double = 0,
-    flaw: Flaw? = nil
+    examples: Int64, weight: Double, sums: [Double], computeSeconds: Double = 0, flaw: Flaw? = nil
   ) {
-    self.examples = examples
-    self.loss = loss
-    self.correct = correct
-    self.squaredError = squaredError
-    self.computeSeconds = computeSeconds
-    self.flaw = flaw
+    (self.examples, self.weight, self.sums) = (examples, weight, sums)
+    (self.computeSeconds, self.flaw) = (computeSeconds, flaw)
+  }
+
+  /// Metrics of a leaf.
+  package init(examples: Int, _ metrics: Metrics) {
+    self.init(examples: Int64(examples), weight: metrics.weight, sums: metrics.sums)
   }
 
   /// The parent's metrics. Along the tree, so that the sums' bits never depend on who computed what. The left flaw is the
   /// first.
   package static func + (left: NodeMetrics, right: NodeMetrics) -> NodeMetrics {
     NodeMetrics(
-      examples: left.examples + right.examples, loss: left.loss + right.loss, correct: left.correct + right.correct,
-      squaredError: left.squaredError + right.squaredError, computeSeconds: left.computeSeconds + right.computeSeconds,
+      examples: left.examples + right.examples, weight: left.weight + right.weight,
+      sums: zip(left.sums, right.sums).map(+), computeSeconds: left.computeSeconds + right.computeSeconds,
       flaw: left.flaw ?? right.flaw)
   }
 
-  /// The metrics' 48 bytes.
+  /// The metrics' bytes.
   package var encoded: [UInt8] {
-    [UInt8](unsafeUninitializedCapacity: NodeMetrics.size) { buffer, count in
+    [UInt8](unsafeUninitializedCapacity: NodeMetrics.size(sums: sums.count)) { buffer, count in
       let bytes = UnsafeMutableRawBufferPointer(buffer)
       bytes.storeBytes(of: examples.littleEndian, toByteOffset: 0, as: Int64.self)
-      bytes.storeBytes(of: loss.bitPattern.littleEndian, toByteOffset: 8, as: UInt64.self)
-      bytes.storeBytes(of: correct.littleEndian, toByteOffset: 16, as: Int64.self)
-      bytes.storeBytes(of: squaredError.bitPattern.littleEndian, toByteOffset: 24, as: UInt64.self)
-      bytes.storeBytes(of: computeSeconds.bitPattern.littleEndian, toByteOffset: 32, as: UInt64.self)
-      bytes.storeBytes(of: Int32(flaw?.leaf ?? -1).littleEndian, toByteOffset: 40, as: Int32.self)
-      bytes.storeBytes(of: Int32(flaw?.tensor ?? -1).littleEndian, toByteOffset: 44, as: Int32.self)
-      count = NodeMetrics.size
+      bytes.storeBytes(of: weight.bitPattern.littleEndian, toByteOffset: 8, as: UInt64.self)
+      bytes.storeBytes(of: computeSeconds.bitPattern.littleEndian, toByteOffset: 16, as: UInt64.self)
+      bytes.storeBytes(of: Int32(flaw?.leaf ?? -1).littleEndian, toByteOffset: 24, as: Int32.self)
+      bytes.storeBytes(of: Int32(flaw?.tensor ?? -1).littleEndian, toByteOffset: 28, as: Int32.self)
+      bytes.storeBytes(of: UInt32(sums.count).littleEndian, toByteOffset: 32, as: UInt32.self)
+      bytes.storeBytes(of: 0, toByteOffset: 36, as: UInt32.self)
+      for (index, sum) in sums.enumerated() {
+        bytes.storeBytes(of: sum.bitPattern.littleEndian, toByteOffset: 40 + 8 * index, as: UInt64.self)
+      }
+      count = NodeMetrics.size(sums: sums.count)
     }
   }
 
@@ -83,10 +92,9 @@ package struct NodeMetrics: Equatable, Sendable {
 
   /// Reads metrics.
   ///
-  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not exactly 48, and
+  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not as many as their sums need, and
   ///   ``WireError/outOfRange(_:value:range:)``.
   package init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
-    guard bytes.count == NodeMetrics.size else { throw .payloadLength(found: bytes.count, expected: NodeMetrics.size) }
     func integer<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value {
       Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
     }
@@ -95,14 +103,18 @@ package struct NodeMetrics: Equatable, Sendable {
       let index = try (-1...Int32.max).checked(integer(Int32.self, at: offset), name)
       return index < 0 ? nil : Int(index)
     }
-    let examples = try NodeMetrics.exampleCounts.checked(integer(Int64.self, at: 0), "count of examples")
-    let squaredError = double(at: 24)
-    if !squaredError.isNaN { _ = try (0...Double.infinity).checked(squaredError, "squared error") }
-    let (leaf, tensor) = (try index("leaf", at: 40), try index("tensor", at: 44))
+    let least = NodeMetrics.size(sums: 1)
+    guard bytes.count >= least else { throw .payloadLength(found: bytes.count, expected: least) }
+    let count = Int(try (1...UInt32(MetricSchema.mostSums)).checked(integer(UInt32.self, at: 32), "count of sums"))
+    guard bytes.count == NodeMetrics.size(sums: count) else {
+      throw .payloadLength(found: bytes.count, expected: NodeMetrics.size(sums: count))
+    }
+    _ = try (0...UInt32(0)).checked(integer(UInt32.self, at: 36), "reserved field")
+    let (leaf, tensor) = (try index("leaf", at: 24), try index("tensor", at: 28))
     self.init(
-      examples: examples, loss: double(at: 8),
-      correct: try (0...examples).checked(integer(Int64.self, at: 16), "count of correct examples"),
-      squaredError: squaredError, computeSeconds: try (0...1e9).checked(double(at: 32), "compute time"),
+      examples: try NodeMetrics.exampleCounts.checked(integer(Int64.self, at: 0), "count of examples"),
+      weight: try Header.weights.checked(double(at: 8), "weight"), sums: (0..<count).map { double(at: 40 + 8 * $0) },
+      computeSeconds: try (0...1e9).checked(double(at: 16), "compute time"),
       flaw: leaf == nil && tensor == nil ? nil : Flaw(leaf: leaf, tensor: tensor))
   }
 }

@@ -9,7 +9,9 @@ package enum WireError: Error, Equatable, CustomStringConvertible {
   /// No kind has this number.
   case unknownKind(UInt16)
   /// No task has this number.
-  case unknownTask(UInt32)
+  case unknownTask(UInt8)
+  /// No vector or element has this number.
+  case unknownVector(UInt8, UInt8)
   /// A range of leaves ends before it starts.
   case reversedLeaves(UInt32, UInt32)
   /// A message about leaves names none.
@@ -35,6 +37,7 @@ package enum WireError: Error, Equatable, CustomStringConvertible {
     case .headerLength(let count): "a header of \(count) bytes instead of \(Header.size)"
     case .unknownKind(let kind): "unknown message kind \(kind)"
     case .unknownTask(let task): "unknown task \(task)"
+    case .unknownVector(let vector, let element): "unknown vector \(vector) or element \(element)"
     case .reversedLeaves(let start, let end): "leaves \(start)..<\(end), which end before they start"
     case .noLeaves(let kind): "a \(kind) message without leaves"
     case .wrongTask(let task, let kind): "a \(kind) message of the task \(task)"

@@ -313,7 +313,8 @@ package struct WorkerMachine {
     func header(_ kind: MessageKind, chunk: Int, payloadLength: Int) -> Header {
       Header(
         kind, run: run, session: session, step: UInt64(work.task.step), leaves: UInt32(node.start)..<UInt32(node.end),
-        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate, payloadLength: UInt64(payloadLength))
+        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate, payloadLength: UInt64(payloadLength),
+        weight: kind == .push ? metrics.weight : 0)
     }
     if work.task.isTraining {
       // A run that is to stop must not update anything with a gradient that is not finite.
@@ -324,7 +325,8 @@ package struct WorkerMachine {
       }
       actions.append(.release(node))
     }
-    actions.append(.send(header(.metrics, chunk: 0, payloadLength: NodeMetrics.size), .metrics(metrics)))
+    actions.append(
+      .send(header(.metrics, chunk: 0, payloadLength: NodeMetrics.size(sums: metrics.sums.count)), .metrics(metrics)))
   }
 
   private mutating func tick(at now: Instant) {

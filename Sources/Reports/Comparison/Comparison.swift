@@ -1,5 +1,6 @@
 internal import Cluster
 package import Runs
+package import Schema
 
 /// Runs beside each other: what each came to, and which are the same bits.
 package struct Comparison: Sendable {
@@ -45,7 +46,8 @@ package struct Comparison: Sendable {
   }
 
   package var runs: [Run]
-  package var isClassification: Bool
+  /// What the model measures.
+  package var figures: [Figure]
   package var hasTestPart: Bool
   /// What options the optimizers do not share, a sentence each, without a full stop.
   package var notes: [String] = []
@@ -172,10 +174,10 @@ package struct Comparison: Sendable {
   }
 
   package init(
-    runs: [Run], isClassification: Bool, hasTestPart: Bool, notes: [String] = []
+    runs: [Run], figures: [Figure], hasTestPart: Bool, notes: [String] = []
   ) {
     self.runs = runs
-    self.isClassification = isClassification
+    self.figures = figures
     self.hasTestPart = hasTestPart
     self.notes = notes
   }

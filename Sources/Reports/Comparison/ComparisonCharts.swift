@@ -2,6 +2,7 @@ internal import Foundation
 internal import Models
 internal import Protocol
 internal import Runs
+internal import Schema
 
 /// A comparison's charts, for the terminal and the page alike.
 package struct ComparisonCharts {
@@ -17,7 +18,7 @@ package struct ComparisonCharts {
   package var isEmpty: Bool { runs.isEmpty }
 
   /// How the loss is called on an axis.
-  private var lossTitle: String { "train loss (\(comparison.runs.first?.job.loss.rawValue ?? ""))" }
+  private var lossTitle: String { "train loss (\(comparison.runs.first?.job.loss ?? "the model's own"))" }
 
   private var lossAxis: Axis {
     Axis(lossTitle, covering: runs.flatMap { $0.history.map { curve($0).map(\.loss) } ?? [] }, kind: .automatic)
@@ -33,26 +34,27 @@ package struct ComparisonCharts {
     return LineChart("Loss by wall time", x: axis("seconds since the first worker joined", series), y: lossAxis, series)
   }
 
-  /// Whether accuracy is what is shown by epoch, rather than the loss.
-  private var showsAccuracy: Bool { comparison.isClassification }
+  /// What is shown by epoch rather than the loss: what is measured while training, too.
+  private var figure: Figure? {
+    comparison.figures.first { figure in
+      runs.contains { run in run.history?.epochs.contains { $0.train[figure.name] != nil } == true }
+    }
+  }
 
-  /// Accuracy for classes, loss for a regression; of the test part where there is one.
+  /// A figure such as the accuracy, else the loss; of the test part where there is one.
   package var resultByEpoch: LineChart {
-    let hasTest = comparison.hasTestPart
+    let (hasTest, figure) = (comparison.hasTestPart, figure)
     let series = series(hasDots: true) { history in
       history.epochs.compactMap { epoch in
-        let value =
-          showsAccuracy
-          ? hasTest ? epoch.testAccuracy : epoch.trainAccuracy : hasTest ? epoch.testLoss : epoch.trainLoss
-        return value.map { Point(Double(epoch.epoch), $0) }
+        (hasTest ? epoch.test : epoch.train)[figure?.name ?? "loss"].map { Point(Double(epoch.epoch), $0) }
       }
     }
     let part = hasTest ? "test" : "train"
-    let title = showsAccuracy ? "\(part) accuracy" : "\(part) loss (\(comparison.runs.first?.job.loss.rawValue ?? ""))"
-    let y = Axis(title, covering: series.flatMap { $0.points.map(\.y) }, kind: showsAccuracy ? .linear : .automatic)
+    let title = figure.map { "\(part) \($0.title)" } ?? lossTitle.replacing("train", with: part)
+    let y = Axis(title, covering: series.flatMap { $0.points.map(\.y) }, kind: figure == nil ? .automatic : .linear)
+    let name = figure.map { $0.title.prefix(1).uppercased() + $0.title.dropFirst() } ?? "Loss"
     return LineChart(
-      showsAccuracy ? "Accuracy by epoch" : "Loss by epoch", x: axis("epoch", series, isWhole: true, isFromZero: false),
-      y: y, series)
+      "\(name) by epoch", x: axis("epoch", series, isWhole: true, isFromZero: false), y: y, series)
   }
 
   /// Whether all runs have the same workers and threads, so that nothing can be shown over their numbers.

@@ -1,6 +1,7 @@
 package import Datasets
 internal import Optimizers
 package import Runs
+internal import Schema
 
 /// What a comparison runs: every optimizer with every number of workers with every number of threads.
 package struct ComparisonGrid: Equatable, Sendable {
@@ -90,8 +91,8 @@ package struct RunConfiguration: Equatable, Sendable {
         try options.set("learning-rate", to: "\(job.optimizer.learningRate * learningRateFactor)")
       }
       _ = try options.resolve(data)
-    } catch let error as JobError {
-      throw JobError("--scale-batch for \(count(workers, "worker")): \(error)")
+    } catch let error as OptionError {
+      throw OptionError("--scale-batch for \(count(workers, "worker")): \(error)")
     }
     return options
   }

@@ -31,7 +31,7 @@ package struct ComparisonReport {
   }
 
   private var title: String {
-    "\(count(comparison.runs.count, "run")) on \(comparison.runs.first?.job.source.data ?? "")"
+    "\(count(comparison.runs.count, "run")) on \(comparison.runs.first?.job.data.data ?? "")"
   }
 
   private var opening: [Markup] {

@@ -1,6 +1,7 @@
 internal import Foundation
 internal import Optimizers
 package import Runs
+internal import Schema
 
 /// A comparison as a table, a row a run: for readers, and as CSV for programs.
 package struct ComparisonTable: Equatable, Sendable {
@@ -99,24 +100,30 @@ package struct ComparisonTable: Equatable, Sendable {
 }
 
 extension Comparison {
-  /// What the score of a run is; nil where it has none.
-  package var scoreTitle: String? {
-    if hasTestPart { return isClassification ? "test accuracy" : "test R²" }
-    return isClassification ? "train accuracy" : nil
+  /// The figure that is shown beside the loss; nil where there is none. Of the training part there may be fewer.
+  private var scoreFigure: Figure? {
+    hasTestPart
+      ? figures.first : figures.first { figure in runs.contains { $0.summary?.train[figure.name] != nil } }
   }
 
+  /// What the score of a run is; nil where it has none.
+  package var scoreTitle: String? { scoreFigure.map { (hasTestPart ? "test " : "train ") + $0.title } }
+
   package func score(_ summary: RunSummary) -> Double? {
-    hasTestPart ? summary.testAccuracy ?? summary.testR2 : summary.trainAccuracy
+    scoreFigure.flatMap { (hasTestPart ? summary.test : summary.train)[$0.name] }
   }
 
   /// The table for programs: a row a run, numbers with a point and without units, empty where there is none.
   package var csv: String {
-    let titles = [
-      "name", "optimizer", "workers", "threads", "batch_size", "micro_batches", "learning_rate", "status", "train_loss",
-      "train_accuracy", "test_loss", "test_accuracy", "test_r2", "seconds", "examples_per_second", "speed_up",
-      "efficiency", "equal", "state_bytes_per_parameter", "loss_at_equal_steps", "rank_at_equal_steps",
-      "loss_at_equal_time", "rank_at_equal_time", "parameters_sha256", "folder", "error",
-    ]
+    let names = ["loss"] + figures.map(\.name)
+    let titles =
+      [
+        "name", "optimizer", "workers", "threads", "batch_size", "micro_batches", "learning_rate", "status",
+      ] + names.map { "train_" + $0 } + names.map { "test_" + $0 } + [
+        "seconds", "examples_per_second", "speed_up", "efficiency", "equal", "state_bytes_per_parameter",
+        "loss_at_equal_steps", "rank_at_equal_steps",
+        "loss_at_equal_time", "rank_at_equal_time", "parameters_sha256", "folder", "error",
+      ]
     let ranking = Ranking(self)
     func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
     let rows = runs.indices.map { index in
@@ -125,10 +132,10 @@ extension Comparison {
         run.configuration.name, run.job.optimizer.name, "\(run.configuration.workers)", "\(run.configuration.threads)",
         "\(run.job.batchSize)", "\(run.job.microBatches)", "\(run.job.optimizer.learningRate)", run.status,
       ]
-      let figures = [
-        summary?.trainLoss, summary?.trainAccuracy, summary?.testLoss, summary?.testAccuracy, summary?.testR2,
-        summary?.seconds, run.history?.examplesASecond, speedUp(index), efficiency(index),
-      ]
+      let values =
+        names.map { summary?.train[$0] } + names.map { summary?.test[$0] } + [
+          summary?.seconds, run.history?.examplesASecond, speedUp(index), efficiency(index),
+        ]
       let place = ranking?.rows.first { $0.optimizer == run.job.optimizer.name }
       let middle = [
         isEqual(index).map { $0 ? "yes" : "no" } ?? "", "\(run.stateBytesPerParameter)", text(place?.lossAtEqualSteps),
@@ -136,7 +143,7 @@ extension Comparison {
         place?.rankAtEqualTime.map { "\($0)" } ?? "",
       ]
       let end = [summary?.parametersSHA256 ?? "", run.folder, run.error ?? ""]
-      return start + figures.map(text) + middle + end
+      return start + values.map(text) + middle + end
     }
     return ([titles] + rows).map { $0.map(Comparison.csvField).joined(separator: ",") + "\n" }.joined()
   }

@@ -28,7 +28,7 @@ package struct Ranking: Equatable, Encodable, Sendable {
   package init?(_ comparison: Comparison) {
     let runs = comparison.runs.filter { $0.isCompleted && ($0.history?.steps ?? 0) > 0 }
     let names = runs.map(\.job.optimizer.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
-    let counting = runs.filter { $0.job.optimizer.name != GradientDescent.name }
+    let counting = runs.filter { !OptimizerSettings.stepIsWhole($0.job.optimizer.name) }
     guard names.count > 1, let steps = counting.compactMap({ $0.history?.steps }).min(),
       let seconds = runs.compactMap({ $0.summary?.seconds }).min()
     else { return nil }
@@ -97,9 +97,8 @@ extension ComparisonTable {
           + "most that all completed runs have. Of an optimizer's runs the lowest counts.",
         "State bytes: what the coordinator holds for each parameter beside the parameter itself.",
       ]
-        + (ranking.rows.contains { $0.optimizer == GradientDescent.name }
-          ? [
-            "A step of \(GradientDescent.name) is the whole training part: its steps do not count for how many all have."
-          ] : []))
+        + ranking.rows.filter { OptimizerSettings.stepIsWhole($0.optimizer) }.map {
+          "A step of \($0.optimizer) is the whole training part: its steps do not count for how many all have."
+        })
   }
 }

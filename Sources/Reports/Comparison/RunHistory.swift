@@ -12,15 +12,13 @@ package struct RunHistory: Equatable, Sendable {
   }
 
   /// An epoch's end, or the run's within an epoch.
-  package struct Epoch: Equatable, Codable, Sendable {
+  package struct Epoch: Equatable, Sendable {
     package var epoch: Int
     package var step: Int
     package var parametersSHA256: String
-    package var trainLoss: Double?
-    package var trainAccuracy: Double?
-    package var testLoss: Double?
-    package var testAccuracy: Double?
-    package var testR2: Double?
+    /// The figures by name, as in the summary: so far in the epoch, and of the test part.
+    package var train: [String: Double] = [:]
+    package var test: [String: Double] = [:]
   }
 
   /// Points of a curve, at most.
@@ -89,9 +87,8 @@ package struct RunHistory: Equatable, Sendable {
       if open.count == stepsAPoint { closePoint() }
     case .evaluation(let report):
       guard let last = epochs.indices.last, epochs[last].step == report.step else { return }
-      epochs[last].testLoss = report.loss
-      epochs[last].testAccuracy = report.accuracy
-      epochs[last].testR2 = report.r2.flatMap { $0.isFinite ? $0 : nil }
+      epochs[last].test = report.figures
+      epochs[last].test["loss"] = report.loss
     case .workerLeft, .waiting, .otherNumerics, .warning: break
     }
   }
@@ -99,9 +96,7 @@ package struct RunHistory: Equatable, Sendable {
   /// Takes in what the parameters are at an epoch's end, or the run's; its evaluation comes after it.
   package mutating func endEpoch(_ summary: RunSummary, parametersSHA256: String) {
     epochs.append(
-      Epoch(
-        epoch: summary.epochs, step: summary.steps, parametersSHA256: parametersSHA256, trainLoss: summary.trainLoss,
-        trainAccuracy: summary.trainAccuracy))
+      Epoch(epoch: summary.epochs, step: summary.steps, parametersSHA256: parametersSHA256, train: summary.train))
   }
 
   private mutating func closePoint() {
@@ -119,5 +114,21 @@ package struct RunHistory: Equatable, Sendable {
 
   private func mean(_ sum: CurvePoint, _ count: Double) -> CurvePoint {
     CurvePoint(step: sum.step / count, seconds: sum.seconds / count, loss: sum.loss / count)
+  }
+}
+
+extension RunHistory.Epoch: Encodable {
+  private enum CodingKeys: String, CodingKey {
+    case epoch, step, parametersSHA256
+  }
+
+  /// Writes the figures' names behind `train_` and `test_`.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(epoch, forKey: .epoch)
+    try container.encode(step, forKey: .step)
+    try container.encode(parametersSHA256, forKey: .parametersSHA256)
+    try PrefixedFigures.write(train, to: encoder, "train_")
+    try PrefixedFigures.write(test, to: encoder, "test_")
   }
 }

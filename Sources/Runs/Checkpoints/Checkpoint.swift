@@ -1,4 +1,3 @@
-internal import Crypto
 internal import Files
 internal import Foundation
 package import Kernels
@@ -169,8 +168,8 @@ package struct Checkpoint: Sendable {
     do {
       let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
       var hash = SHA256()
-      while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { hash.update(data: part) }
-      return hash.finalize().map { String(format: "%02x", $0) }.joined()
+      while let part = try file.read(upToCount: 1 << 20), !part.isEmpty { part.withUnsafeBytes { hash.update($0) } }
+      return hash.digest.hex
     } catch {
       throw FileError("\(path) cannot be read: \(error.localizedDescription)")
     }

@@ -15,15 +15,12 @@ extension JobOptions {
 
   /// Takes in what a user changes when resuming the run in `folder`.
   ///
-  /// - Throws: ``JobError`` that names the option, for a change that would not be the same run.
+  /// - Throws: ``OptionError`` that names the option, for a change that would not be the same run.
   package mutating func change(by changes: JobOptions, of folder: String) throws {
     let before = self
-    if let length = changes.length { self.length = length }
-    var wanted = changes
-    wanted.length = length
-    wanted.overlay(on: &self)
+    changes.overlay(on: &self)
     guard let name = firstDifference(from: before) else { return }
-    throw JobError(
+    throw OptionError(
       "--\(name): the run in \(folder) was started with another value; resuming can change --epochs, --steps and --output, the workers and their threads, but nothing that the parameters depend on"
     )
   }
@@ -32,26 +29,24 @@ extension JobOptions {
 extension OptimizerSettings {
   /// The option by which an update depends on how long the run is; nil where none does.
   var followsLength: String? {
-    let isCounted = (values["schedule-steps"] ?? 0) > 0
-    switch ScheduleKind.chosen(in: values) {
+    let isCounted = (values.ifGiven("schedule-steps") ?? 0) > 0
+    switch schedule {
     case .linear, .polynomial: return "schedule"
     case .cosine, .step: if !isCounted { return "schedule" }
     case .constant, .exponential, .inverseSquareRoot, .plateau, .hypergradient: break
     }
-    let blend = OptimizerSettings.allHyperparameters.first { $0.name == "blend" }
-    let course = values["blend"].flatMap { value in blend?.text(value) }
-    return course?.hasPrefix("to-") == true ? "blend" : nil
+    return values.values["blend"]?.description.hasPrefix("to-") == true ? "blend" : nil
   }
 }
 
 extension Checkpoint {
   /// Checks that a job, as it would go on, is this checkpoint's.
   ///
-  /// - Throws: ``JobError`` or ``TrainingError`` that says what does not fit.
+  /// - Throws: ``OptionError`` or ``TrainingError`` that says what does not fit.
   package func check(_ prepared: PreparedJob, _ folder: String) throws {
     guard prepared.fingerprint == state.fingerprint else {
       throw TrainingError(
-        "\(prepared.job.source.data) is not the data that the run in \(folder) was trained on (fingerprint "
+        "\(prepared.job.data.data) is not the data that the run in \(folder) was trained on (fingerprint "
           + "\(prepared.fingerprint.prefix(12))…, and \(state.fingerprint.prefix(12))… then)")
     }
     guard prepared.model.layout.count == parameters.count else {
@@ -63,12 +58,12 @@ extension Checkpoint {
       trainCount: plan.trainCount, testCount: plan.testCount, batchSize: plan.batchSize,
       microBatches: plan.microBatches, length: state.job.length)
     if before.totalSteps != plan.totalSteps, let name = prepared.job.optimizer.followsLength {
-      throw JobError(
+      throw OptionError(
         "--\(name) of the run in \(folder) follows its length, \(before.totalSteps) steps: resuming it with another "
           + "one would be another run; leave --epochs and --steps out")
     }
     guard prepared.plan.totalSteps >= state.step else {
-      throw JobError(
+      throw OptionError(
         "the run in \(folder) has done \(state.step) steps already, and would end after \(prepared.plan.totalSteps): "
           + "give more --epochs or --steps")
     }

@@ -1,22 +1,18 @@
 package import Datasets
-internal import Foundation
 package import Models
 package import Optimizers
 package import Protocol
+package import Schema
 
 /// Everything that the result depends on. Two runs of equal jobs on equal data end with the same bits.
-package struct Job: Equatable, Sendable {
-  /// Where the data comes from.
-  package var source: DataSource
-  /// The model, such as `mlp:256,128`.
+public struct Job: Equatable, Sendable {
+  /// Which data, and how they are read and scaled.
+  package var data: DataSelection
+  /// The kind of model.
   package var model: String
-  /// Between the model's layers.
-  package var activation: Activation
-  /// What training makes small.
-  package var loss: Loss
-  /// The share of hidden values that training drops.
-  package var dropout: Double
-  /// The update rule and its hyperparameters.
+  /// The values of its options.
+  package var modelOptions: OptionValues
+  /// The update rule, its schedule, and their options.
   package var optimizer: OptimizerSettings
   /// Examples a step, of all workers together.
   package var batchSize: Int
@@ -26,116 +22,115 @@ package struct Job: Equatable, Sendable {
   package var length: RunLength
   /// Fixes the initial parameters, the order of examples and the cut of the test part.
   package var seed: UInt64
-  /// How features are scaled.
-  package var scale: ScalingKind
   /// What becomes of a step whose loss or gradient is not finite.
   package var onNonFinite = NonFinitePolicy.stop
 
-  /// Every option with its value as a user would write it, in the order of the help.
-  package var options: [(name: String, value: String)] {
-    var options = [("data", source.data)]
-    if let label = source.label { options.append(("label", label)) }
-    if let test = source.test { options.append(("test", test)) }
-    if let fraction = source.testFraction { options.append(("test-fraction", "\(fraction)")) }
-    if !source.isNone { options.append(("scale", scale.rawValue)) }
-    options += [("model", model), ("activation", activation.rawValue)]
-    if !source.isNone { options.append(("loss", loss.rawValue)) }
-    options += [("dropout", "\(dropout)"), ("optimizer", optimizer.name)]
-    for hyperparameter in OptimizerSettings.allHyperparameters {
-      if let value = optimizer.values[hyperparameter.name] {
-        options.append((hyperparameter.name, hyperparameter.text(value)))
-      }
-    }
-    if !source.isNone { options.append(("batch-size", "\(batchSize)")) }
-    options.append(("micro-batches", "\(microBatches)"))
+  /// The loss' name; nil for a model with a loss of its own.
+  package var loss: String? { modelOptions.values[OptionDeclaration.loss.name]?.description }
+
+  /// Whether labels are classes, as the loss says; nil where the labels tell.
+  package var classifies: Bool? { loss.flatMap(Losses.named).map { $0.classifies } }
+
+  /// How features are scaled.
+  package var scale: ScalingKind {
+    data.options[OptionDeclaration.scale.name].flatMap { ScalingKind(rawValue: $0.description) } ?? .none
+  }
+
+  /// The model as a user writes it, such as `mlp:256,128`.
+  package var modelText: String {
+    let argument = ModelKinds.registry.all.first { $0.name == model }?.alternative.argument
+    return model + (argument.flatMap { modelOptions.values[$0] }.map { ":\($0.description)" } ?? "")
+  }
+
+  /// Every option with its value, in the order of the help.
+  package var values: [(name: String, value: OptionValue)] {
+    var values: [String: OptionValue] = ["data": .text(data.data), "model": .text(model)]
+    values.merge(data.options) { $1 }
+    values.merge(modelOptions.values) { $1 }
+    values.merge(optimizer.values.values) { $1 }
+    values["optimizer"] = .text(optimizer.name)
+    if !data.stepIsWhole { values["batch-size"] = .whole(UInt64(batchSize)) }
+    values["micro-batches"] = .whole(UInt64(microBatches))
     switch length {
-    case .epochs(let epochs): options.append(("epochs", "\(epochs)"))
-    case .steps(let steps): options.append(("steps", "\(steps)"))
+    case .epochs(let epochs): values["epochs"] = .whole(UInt64(epochs))
+    case .steps(let steps): values["steps"] = .whole(UInt64(steps))
     }
-    options += [("seed", "\(seed)"), ("on-nonfinite", onNonFinite.rawValue)]
-    return options
+    values["seed"] = .whole(seed)
+    values["on-nonfinite"] = .text(onNonFinite.rawValue)
+    // Of a model that another program has.
+    let known = JobOptions.declarations.map(\.name)
+    let others = values.keys.filter { !known.contains($0) }.sorted()
+    return (known + others).compactMap { name in values[name].map { (name, $0) } }
   }
 
-  /// The request that the job's model is made by.
-  package func modelRequest(_ data: LoadedData) -> ModelRequest {
-    ModelRequest(
-      arguments: "", inputs: data.featureCount, target: data.target, activation: activation, loss: loss,
-      dropout: dropout)
+  /// Every option with its value as a user would write it.
+  package var options: [(name: String, value: String)] { values.map { ($0.name, $0.value.description) } }
+
+  /// What the job's model is made for.
+  ///
+  /// - Throws: ``OptionError`` where the options are not those of `factory`.
+  package func modelRequest(_ factory: ModelFactory, shape: [Int], target: Target) throws -> ModelRequest {
+    let loss = loss.flatMap(Losses.named) ?? Losses.usual(for: target)
+    return ModelRequest(
+      shape: shape, target: target, loss: loss.init(),
+      options: OptionValues(try factory.alternative.values(modelOptions.values)))
   }
 
-  /// The job's plan over `data`; without data a step is an epoch.
+  /// The job's model.
+  ///
+  /// - Throws: ``ModelError`` where it is none of `models`, or cannot be made.
+  package func makeModel(_ models: [ModelFactory], shape: [Int], target: Target) throws -> any Model {
+    guard let factory = models.first(where: { $0.name == model }) else { throw models.unknown(model) }
+    return try factory.make(modelRequest(factory, shape: shape, target: target))
+  }
+
+  /// The job's plan over `data`.
   package func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
-      trainCount: source.isNone ? batchSize : data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize,
-      microBatches: microBatches,
+      trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
       length: length)
   }
 }
 
-/// Jobs are flat in JSON, under the names of the command line's options.
+/// Jobs are flat in JSON, under the options' names.
 extension Job: Codable {
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(_ name: String) { stringValue = name }
-    init?(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   /// Writes every option, so that nothing is left to defaults.
-  package func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    try container.encode(source.data, forKey: Key("data"))
-    try container.encodeIfPresent(source.label, forKey: Key("label"))
-    try container.encodeIfPresent(source.test, forKey: Key("test"))
-    try container.encodeIfPresent(source.testFraction, forKey: Key("test-fraction"))
-    try container.encode(scale, forKey: Key("scale"))
-    try container.encode(model, forKey: Key("model"))
-    try container.encode(activation, forKey: Key("activation"))
-    try container.encode(loss, forKey: Key("loss"))
-    try container.encode(dropout, forKey: Key("dropout"))
-    try container.encode(optimizer.name, forKey: Key("optimizer"))
-    for (name, value) in optimizer.values { try container.encode(value, forKey: Key(name)) }
-    try container.encode(batchSize, forKey: Key("batch-size"))
-    try container.encode(microBatches, forKey: Key("micro-batches"))
-    switch length {
-    case .epochs(let epochs): try container.encode(epochs, forKey: Key("epochs"))
-    case .steps(let steps): try container.encode(steps, forKey: Key("steps"))
-    }
-    try container.encode(seed, forKey: Key("seed"))
-    try container.encode(onNonFinite, forKey: Key("on-nonfinite"))
+  public func encode(to encoder: any Encoder) throws {
+    try Dictionary(values.map { ($0.name, $0.value) }) { first, _ in first }.encode(to: encoder)
   }
 
-  /// Reads a complete job, as ``encode(to:)`` writes it.
-  package init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
-    source = DataSource(
-      data: try container.decode(String.self, forKey: Key("data")),
-      label: try container.decodeIfPresent(String.self, forKey: Key("label")),
-      test: try container.decodeIfPresent(String.self, forKey: Key("test")),
-      testFraction: try container.decodeIfPresent(Double.self, forKey: Key("test-fraction")))
-    scale = try container.decode(ScalingKind.self, forKey: Key("scale"))
-    model = try container.decode(String.self, forKey: Key("model"))
-    activation = try container.decode(Activation.self, forKey: Key("activation"))
-    loss = try container.decode(Loss.self, forKey: Key("loss"))
-    dropout = try container.decode(Double.self, forKey: Key("dropout"))
-    guard dropout >= 0 && dropout < 1 else { throw JobError("dropout is \(dropout), which is not a share below 1") }
-    var given: [String: Double] = [:]
-    for name in OptimizerSettings.allHyperparameters.map(\.name) {
-      given[name] = try container.decodeIfPresent(Double.self, forKey: Key(name))
-    }
-    optimizer = try OptimizerSettings(try container.decode(String.self, forKey: Key("optimizer")), given: given)
-    func whole(_ name: String, _ allowed: ClosedRange<Int>) throws -> Int {
-      let value = try container.decode(Int.self, forKey: Key(name))
-      guard allowed.contains(value) else { throw JobError("\(name) is \(value), which is outside \(allowed)") }
+  /// Reads a complete job, as ``encode(to:)`` or a former version has written it.
+  public init(from decoder: any Decoder) throws {
+    try self.init([String: OptionValue](from: decoder))
+  }
+
+  /// A complete job by its options, each checked as a user's is.
+  ///
+  /// - Throws: ``OptionError`` where one is missing, unknown or out of range.
+  package init(_ values: [String: OptionValue]) throws {
+    var options = JobOptions()
+    for (name, value) in values.sorted(by: { $0.key < $1.key }) { try options.set(name, to: value) }
+    let given = options.given
+    func value(_ name: String) throws -> OptionValue {
+      guard let value = given[name] else { throw OptionError("the job has no \(name)") }
       return value
     }
-    batchSize = try whole("batch-size", JobOptions.batchSizes)
-    microBatches = try whole("micro-batches", JobOptions.microBatchCounts)
-    length =
-      container.contains(Key("steps"))
-      ? .steps(try whole("steps", JobOptions.stepCounts)) : .epochs(try whole("epochs", JobOptions.epochCounts))
-    seed = try container.decode(UInt64.self, forKey: Key("seed"))
-    onNonFinite = try container.decode(NonFinitePolicy.self, forKey: Key("on-nonfinite"))
+    func whole(_ name: String) throws -> Int { Int(try value(name).number ?? 0) }
+    // Former versions wrote all options of data and models, whether or not they meant anything.
+    func own(_ selector: OptionSelector, _ name: String) -> [String: OptionValue] {
+      options.part(selector.alternative(name)?.options ?? selector.options)
+    }
+    let data = try value("data").description
+    self.data = DataSelection(data, own(DataSources.selector, data))
+    model = try value("model").description
+    modelOptions = OptionValues(own(ModelKinds.registry.all.selector, model))
+    let optimizer = try value("optimizer").description
+    self.optimizer = try OptimizerSettings(optimizer, given: options.part(OptimizerSettings.options))
+    microBatches = try whole("micro-batches")
+    batchSize = given["batch-size"] == nil ? microBatches : try whole("batch-size")
+    length = given["steps"] != nil ? .steps(try whole("steps")) : .epochs(try whole("epochs"))
+    guard case .whole(let seed) = try value("seed") else { throw OptionError("the job's seed is no whole number") }
+    self.seed = seed
+    onNonFinite = NonFinitePolicy(rawValue: try value("on-nonfinite").description) ?? .stop
   }
 }

@@ -1,113 +1,168 @@
 package import Datasets
 internal import Foundation
-internal import Models
+package import Models
 internal import Optimizers
 internal import Protocol
+package import Schema
+internal import Synchronization
 internal import Yams
-
-/// Why a job cannot be run as it is written.
-package struct JobError: Error, Equatable, CustomStringConvertible {
-  /// A sentence that names the option, the value and the way out.
-  package let description: String
-
-  /// An error with its sentence.
-  package init(_ description: String) {
-    self.description = description
-  }
-}
 
 /// A job as a user writes it: some options given, the others left to their defaults.
 ///
 /// Command line and job files end here, so that both take the same names, the same values and the same errors.
-package struct JobOptions: Equatable, Sendable {
-  var data: String?
-  var label: String?
-  var test: String?
-  var testFraction: Double?
-  var scale: ScalingKind?
-  var model: String?
-  var activation: Activation?
-  var loss: Loss?
-  var dropout: Double?
-  var optimizer: String?
-  var hyperparameters: [String: Double] = [:]
-  var batchSize: Int?
-  var microBatches: Int?
-  var length: RunLength?
-  var seed: UInt64?
-  var onNonFinite: NonFinitePolicy?
-  /// The run's folder; nil for a new one under `runs`.
-  package private(set) var output: String?
-
-  // What makes sense, and keeps every product of them within an Int.
-  static let batchSizes = 1...1 << 31
-  static let microBatchCounts = 1...1 << 20
-  static let epochCounts = 0...1 << 31
-  static let stepCounts = 0...1 << 48
+public struct JobOptions: Equatable, Sendable {
+  /// The values that are given, by name.
+  package private(set) var given: [String: OptionValue] = [:]
 
   /// No option given.
-  package init() {}
+  public init() {}
+
+  // What makes sense, and keeps every product of them within an Int.
+  static let batchSizes: ClosedRange<UInt64> = 1...1 << 31
+  static let microBatchCounts: ClosedRange<UInt64> = 1...1 << 20
+  static let epochCounts: ClosedRange<UInt64> = 0...1 << 31
+  static let stepCounts: ClosedRange<UInt64> = 0...1 << 48
+
+  private static var data: OptionDeclaration {
+    let sources = DataSources.registry.all.map { $0.summary }
+    return .text(
+      "data", valueName: "data", defaultText: "digits; for a saved model what it was trained on",
+      "What is learned from: \(sources.joined(separator: ", ")).")
+  }
+
+  private static var model: OptionDeclaration {
+    let kinds = ModelKinds.registry.all.map { $0.name + ($0.alternative.argument.map { ":\($0.uppercased())" } ?? "") }
+    return .text(
+      "model", valueName: "model", defaultText: "mlp:256,128", "The model: \(kinds.joined(separator: ", ")).")
+  }
+
+  private static let optimizer = OptionDeclaration.text(
+    "optimizer", default: "adam", valueName: "name", "The update rule, one of `lockstep optimizers`.")
+
+  private static let common: [OptionDeclaration] = [
+    .whole("batch-size", batchSizes, defaultText: "128", "Examples a step, of all workers together."),
+    .whole(
+      "micro-batches", microBatchCounts, defaultText: "8; without data 1, and each is an example",
+      "Micro-batches a step. Fixes the order of summing, and how many threads can share a step."),
+    .whole("epochs", epochCounts, defaultText: "10", excludes: "steps", "Passes over the training part."),
+    .whole("steps", stepCounts, excludes: "epochs", "Steps, in place of epochs; 0 writes the initial model."),
+    .whole(
+      "seed", default: 0, 0...UInt64.max, valueName: "number",
+      "Fixes the initial parameters, the order of examples and the test part."),
+    .choice(
+      "on-nonfinite", default: NonFinitePolicy.stop.rawValue, NonFinitePolicy.allCases.map(\.rawValue),
+      valueName: "policy",
+      "What becomes of a step whose loss or gradient is infinite or not a number: stop ends the run, skip leaves the step's update out."
+    ),
+  ]
+
+  /// The run's folder; job files can name it too.
+  package static let outputOption = OptionDeclaration.path(
+    "output", valueName: "folder", defaultText: "runs/<time>", decides: false, "The run's folder.")
+
+  /// The options of data and models, and those of every job.
+  package static var ofJobs: [OptionDeclaration] {
+    [data] + DataSources.selector.options + [model] + ModelKinds.registry.all.selector.options + [optimizer] + common
+  }
 
   /// All options, in the order of help texts and job files.
-  package static var names: [String] {
-    ["data", "label", "test", "test-fraction", "scale", "model", "activation", "loss", "dropout", "optimizer"]
-      + OptimizerSettings.allHyperparameters.map(\.name)
-      + ["batch-size", "micro-batches", "epochs", "steps", "seed", "on-nonfinite", "output"]
+  package static var declarations: [OptionDeclaration] { Catalog.current.declarations }
+
+  /// The declarations, made again only where a program has added something: a job file takes many looks.
+  private struct Catalog: Sendable {
+    let size: Int
+    let declarations: [OptionDeclaration]
+    let byName: [String: OptionDeclaration]
+    private static let last = Mutex<Catalog?>(nil)
+
+    static var current: Catalog {
+      let size =
+        DataSources.registry.all.count + ModelKinds.registry.all.count + UpdateRules.registry.all.count
+        + Losses.registry.all.count
+      return last.withLock { last in
+        if let last, last.size == size { return last }
+        let jobs = ofJobs
+        let place = jobs.firstIndex { $0.name == optimizer.name }! + 1
+        let all = jobs[..<place] + OptimizerSettings.options + jobs[place...] + [outputOption]
+        let names = Set(all.map(\.name))
+        precondition(names.count == all.count, "two options of different kinds have one name: \(all.map(\.name))")
+        let catalog = Catalog(
+          size: size, declarations: Array(all), byName: Dictionary(all.map { ($0.name, $0) }) { first, _ in first })
+        last = catalog
+        return catalog
+      }
+    }
+  }
+
+  /// Sets one option as a user writes it.
+  ///
+  /// - Throws: ``OptionError`` where no option has that name, or the value is none of its.
+  package mutating func set(_ name: String, to text: String) throws {
+    try set(name, to: JobOptions.declaration(name).value(of: text))
   }
 
   /// Sets one option.
-  ///
-  /// - Throws: ``JobError`` where no option has that name, or the value is none of its.
-  package mutating func set(_ name: String, to text: String) throws {
-    switch name {
-    case "data": data = try nonEmpty(name, text)
-    case "label": label = try nonEmpty(name, text)
-    case "test": test = try nonEmpty(name, text)
-    case "test-fraction":
-      testFraction = try number(name, text, "at least 0 and below 1") { $0 >= 0 && $0 < 1 }
-    case "scale": scale = try choice(name, text)
-    case "model": model = try nonEmpty(name, text)
-    case "activation": activation = try choice(name, text)
-    case "loss": loss = try choice(name, text)
-    case "dropout": dropout = try number(name, text, "at least 0 and below 1") { $0 >= 0 && $0 < 1 }
-    case "optimizer": optimizer = try nonEmpty(name, text)
-    case "batch-size": batchSize = try whole(name, text, JobOptions.batchSizes)
-    case "micro-batches": microBatches = try whole(name, text, JobOptions.microBatchCounts)
-    case "epochs", "steps":
-      guard length == nil else { throw JobError("epochs and steps exclude each other") }
-      length =
-        name == "epochs"
-        ? .epochs(try whole(name, text, JobOptions.epochCounts)) : .steps(try whole(name, text, JobOptions.stepCounts))
-    case "seed":
-      guard let value = UInt64(text) else {
-        throw JobError("--seed \(text): a whole number from 0 to \(UInt64.max) is needed")
-      }
-      seed = value
-    case "on-nonfinite": onNonFinite = try choice(name, text)
-    case "output": output = try nonEmpty(name, text)
-    default:
-      do {
-        if let value = try OptimizerSettings.value(of: name, text) {
-          hyperparameters[name] = value
-          return
-        }
-      } catch let error as OptimizerError {
-        throw JobError(error.description)
-      }
-      throw JobError("unknown option '\(name)'; known are \(JobOptions.names.joined(separator: ", "))")
+  mutating func set(_ name: String, to value: OptionValue) throws {
+    let option = try JobOptions.declaration(name)
+    if let other = option.excludes, given[other] != nil { throw OptionError("\(other) and \(name) exclude each other") }
+    guard let checked = option.check(value) ?? JobOptions.unranged(option, value) else {
+      throw OptionError("--\(name) \(value.description): it must be \(option.allowed)")
+    }
+    given[name] = checked
+    if name == JobOptions.model.name { try splitModel(checked.description) }
+  }
+
+  /// Sets those of `options` that have a value.
+  package mutating func set(_ options: [(name: String, value: String?)]) throws {
+    for option in options {
+      if let value = option.value { try set(option.name, to: value) }
+    }
+  }
+
+  private static func declaration(_ name: String) throws -> OptionDeclaration {
+    let catalog = Catalog.current
+    guard let option = catalog.byName[name] else {
+      let names = catalog.declarations.map(\.name)
+      throw OptionError(
+        "unknown option '\(name)'; known are \(names.joined(separator: ", "))\(suggestion(name, names))")
+    }
+    return option
+  }
+
+  /// A number whose range depends on the rule that it is for, which is not known yet.
+  private static func unranged(_ option: OptionDeclaration, _ value: OptionValue) -> OptionValue? {
+    guard case .real = option.kind, OptimizerSettings.options.contains(where: { $0.name == option.name }) else {
+      return nil
+    }
+    return value.number.map { .real($0) }
+  }
+
+  /// Takes `mlp:256,128` apart.
+  private mutating func splitModel(_ text: String) throws {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2, let kind = ModelKinds.registry.all.first(where: { $0.name == parts[0] }) else { return }
+    guard let argument = kind.alternative.argument else {
+      throw OptionError("--model \(text): \(parts[0]) takes nothing behind a colon")
+    }
+    guard given[argument] == nil else { throw OptionError("--model \(text): --\(argument) says the same; give one") }
+    given[JobOptions.model.name] = .text(parts[0])
+    do {
+      try set(argument, to: parts[1])
+    } catch let error as OptionError {
+      throw OptionError("--model \(text): \(error.description)")
     }
   }
 
   /// Reads a YAML file of options. What is set already stays: a flag beats the file.
   ///
-  /// - Throws: ``JobError`` that names the file, the line and the key.
+  /// - Throws: ``OptionError`` that names the file, the line and the key.
   package mutating func merge(file path: String) throws {
     let text: String
     do {
       text = try String(contentsOfFile: path, encoding: .utf8)
     } catch {
       let exists = FileManager.default.fileExists(atPath: path)
-      throw JobError("--job \(path): \(exists ? "cannot be read as text" : "no such file")")
+      throw OptionError("--job \(path): \(exists ? "cannot be read as text" : "no such file")")
     }
     try merge(yaml: text, of: path)
   }
@@ -119,165 +174,166 @@ package struct JobOptions: Equatable, Sendable {
       // Given, as Yams would otherwise look for it in the environment.
       root = try Yams.compose(yaml: text, .default, .default, .utf8)
     } catch let error as YamlError {
-      throw JobError("\(path) is not YAML: \(String(describing: error).split(separator: "\n").joined(separator: " "))")
+      throw OptionError(
+        "\(path) is not YAML: \(String(describing: error).split(separator: "\n").joined(separator: " "))")
     }
     var fromFile = JobOptions()
     guard let root else { return }
     guard let mapping = root.mapping else {
-      throw JobError("\(path): options are needed, one a line, as in 'batch-size: 256'")
+      throw OptionError("\(path): options are needed, one a line, as in 'batch-size: 256'")
     }
     for (key, value) in mapping {
       let place = "\(path), line \(key.mark?.line ?? 0)"
-      guard let name = key.string else { throw JobError("\(place): an option's name is needed before the colon") }
-      guard let scalar = value.scalar else { throw JobError("\(place): \(name) needs one value") }
+      guard let name = key.string else { throw OptionError("\(place): an option's name is needed before the colon") }
+      guard let scalar = value.scalar else { throw OptionError("\(place): \(name) needs one value") }
       do {
         try fromFile.set(name, to: scalar.string)
-      } catch let error as JobError {
-        throw JobError("\(place): \(error.description)")
+      } catch let error as OptionError {
+        throw OptionError("\(place): \(error.description)")
       }
     }
     // The file stands below what was given before.
-    let mine = self
+    overlay(on: &fromFile)
     self = fromFile
-    mine.overlay(on: &self)
   }
 
-  /// Sets in `other` what is set here.
+  /// Sets in `other` what is set here. Another model or another length takes the former one's place as a whole.
   func overlay(on other: inout JobOptions) {
-    func give<Value>(_ property: WritableKeyPath<JobOptions, Value?>) {
-      if let value = self[keyPath: property] { other[keyPath: property] = value }
+    if let model = given[JobOptions.model.name], let kind = model.description as String?,
+      let alternative = ModelKinds.registry.all.selector.alternative(kind)
+    {
+      for name in other.modelOptions.keys where !alternative.options.contains(where: { $0.name == name }) {
+        other.given[name] = nil
+      }
     }
-    give(\.data)
-    give(\.label)
-    give(\.test)
-    give(\.testFraction)
-    give(\.scale)
-    give(\.model)
-    give(\.activation)
-    give(\.loss)
-    give(\.dropout)
-    give(\.optimizer)
-    give(\.batchSize)
-    give(\.microBatches)
-    give(\.length)
-    give(\.seed)
-    give(\.onNonFinite)
-    give(\.output)
-    other.hyperparameters.merge(hyperparameters) { $1 }
+    for (name, value) in given {
+      if let excluded = try? JobOptions.declaration(name).excludes { other.given[excluded] = nil }
+      other.given[name] = value
+    }
   }
 
-  /// The first option, besides the length, in which this differs from `other`.
+  /// The first option that decides, besides the length, in which this differs from `other`.
   func firstDifference(from other: JobOptions) -> String? {
-    func differs<Value: Equatable>(_ property: KeyPath<JobOptions, Value>) -> Bool {
-      self[keyPath: property] != other[keyPath: property]
-    }
-    let properties: [(String, Bool)] = [
-      ("data", differs(\.data)), ("label", differs(\.label)), ("test", differs(\.test)),
-      ("test-fraction", differs(\.testFraction)), ("scale", differs(\.scale)), ("model", differs(\.model)),
-      ("activation", differs(\.activation)), ("loss", differs(\.loss)), ("dropout", differs(\.dropout)),
-      ("optimizer", differs(\.optimizer)), ("batch-size", differs(\.batchSize)),
-      ("micro-batches", differs(\.microBatches)), ("seed", differs(\.seed)),
-      ("on-nonfinite", differs(\.onNonFinite)),
-    ]
-    if let name = properties.first(where: \.1)?.0 { return name }
-    return Set(hyperparameters.keys).union(other.hyperparameters.keys).sorted().first {
-      hyperparameters[$0] != other.hyperparameters[$0]
-    }
+    JobOptions.declarations.first { option in
+      option.decides && option.excludes == nil && given[option.name] != other.given[option.name]
+    }?.name
+  }
+}
+
+extension JobOptions {
+  /// What of the given values belongs to `options`.
+  func part(_ options: [OptionDeclaration]) -> [String: OptionValue] {
+    given.filter { name, _ in options.contains { $0.name == name } }
   }
 
-  /// Where the data comes from, as far as options say.
-  package var source: DataSource {
-    DataSource(data: data ?? "digits", label: label, test: test, testFraction: testFraction)
+  /// The model's options that are given: all that nothing else has.
+  var modelOptions: [String: OptionValue] { part(ModelKinds.registry.all.selector.options) }
+
+  /// The run's folder; nil for a new one under `runs`.
+  package var output: String? { given[JobOptions.outputOption.name]?.description }
+
+  /// Which data, as far as options say.
+  package var selection: DataSelection {
+    DataSelection(given[JobOptions.data.name]?.description ?? "digits", part(DataSources.selector.options))
   }
 
   /// The seed, given or not.
-  package var chosenSeed: UInt64 { seed ?? 0 }
+  package var chosenSeed: UInt64 { if case .whole(let seed) = given["seed"] { seed } else { 0 } }
 
   /// Whether the options say that labels are classes; nil where the labels tell.
-  package var classifies: Bool? { loss.map { $0 == .crossEntropy } }
+  package var classifies: Bool? {
+    given[OptionDeclaration.loss.name].flatMap { Losses.named($0.description) }.map { $0.classifies }
+  }
+
+  /// The micro-batches a step, given or not.
+  var chosenMicroBatches: Int {
+    given["micro-batches"]?.number.map { Int($0) } ?? (selection.stepIsWhole ? 1 : 8)
+  }
+
+  /// The data that the options name.
+  package func load(evaluatesAll: Bool = false) throws -> LoadedData {
+    try LoadedData(
+      selection, classify: classifies, seed: chosenSeed, microBatches: chosenMicroBatches, evaluatesAll: evaluatesAll)
+  }
 
   /// The options of a job with `optimizer`, which is one of several that these options are meant for: it gets those
-  /// hyperparameters that it has (``OptimizerSettings/part(of:for:among:)``), and where its step is the whole training
-  /// part, no batch size.
+  /// options that it has (``OptimizerSettings/part(of:for:among:)``), and where its step is the whole training part, no
+  /// batch size.
   package func selecting(_ optimizer: String, among optimizers: [String]) -> JobOptions {
     var options = self
-    options.optimizer = optimizer
+    options.given[JobOptions.optimizer.name] = .text(optimizer)
     guard optimizers.count > 1 else { return options }
-    options.hyperparameters = OptimizerSettings.part(of: hyperparameters, for: optimizer, among: optimizers)
-    if optimizer == GradientDescent.name { options.batchSize = nil }
+    let own = part(OptimizerSettings.options)
+    let kept = OptimizerSettings.part(of: own, for: optimizer, among: optimizers)
+    for name in own.keys where kept[name] == nil { options.given[name] = nil }
+    if OptimizerSettings.stepIsWhole(optimizer) { options.given["batch-size"] = nil }
     return options
   }
 
   /// Which of `optimizers` do without an option given, a sentence an option.
   package func notes(among optimizers: [String]) -> [String] {
     guard optimizers.count > 1 else { return [] }
-    let batch =
-      batchSize != nil && optimizers.contains(GradientDescent.name)
-      ? ["--batch-size goes to all but \(GradientDescent.name), whose step is the whole training part"] : []
-    return OptimizerSettings.notes(on: hyperparameters, among: optimizers) + batch
+    let batch = optimizers.filter { given["batch-size"] != nil && OptimizerSettings.stepIsWhole($0) }.map {
+      "--batch-size goes to all but \($0), whose step is the whole training part"
+    }
+    return OptimizerSettings.notes(on: part(OptimizerSettings.options), among: optimizers) + batch
   }
 
   /// Fills in the defaults and checks the whole against the loaded data.
-  package func resolve(_ loaded: LoadedData) throws -> Job {
-    let isNone = loaded.source.isNone
-    if isNone { try refuseDataOptions() }
-    let microBatches = microBatches ?? (isNone ? 1 : 8)
-    let count = isNone ? microBatches : loaded.train.count
-    let optimizer = try OptimizerSettings(optimizer ?? "adam", given: hyperparameters)
-    let isFullBatch = optimizer.name == GradientDescent.name
-    if let batchSize, isFullBatch && batchSize != count {
-      throw JobError(
+  package func resolve(
+    _ loaded: LoadedData, models: [ModelFactory] = ModelKinds.registry.all
+  ) throws -> Job {
+    let microBatches = chosenMicroBatches
+    let count = loaded.train.count
+    let optimizer = try OptimizerSettings(
+      given[JobOptions.optimizer.name]?.description ?? "adam", given: part(OptimizerSettings.options))
+    let batchSize = given["batch-size"]?.number.map { Int($0) }
+    let isWholeRule = OptimizerSettings.stepIsWhole(optimizer.name)
+    if batchSize != nil, loaded.stepIsWhole {
+      throw OptionError(
+        "--batch-size does not go with --data \(loaded.selection.data): a step has as many examples as --micro-batches"
+      )
+    }
+    if let batchSize, isWholeRule && batchSize != count {
+      throw OptionError(
         "--batch-size \(batchSize) does not go with --optimizer \(optimizer.name): a step is the whole training part, "
           + "\(count) examples; leave it out, or take --optimizer sgd")
     }
     if let batchSize, batchSize > count {
-      throw JobError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
+      throw OptionError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
     }
+    let (model, modelOptions) = try resolveModel(loaded, models)
+    var data = loaded.selection
+    let source = try data.source.type
+    for option in source.options where data.options[option.name] == nil {
+      data.options[option.name] = option.defaultValue
+    }
+    func whole(_ name: String) -> Int? { given[name]?.number.map { Int($0) } }
     return Job(
-      source: loaded.source, model: model ?? "mlp:256,128", activation: activation ?? .relu,
-      loss: loss ?? (loaded.target.isClassification ? .crossEntropy : .meanSquaredError),
-      dropout: dropout ?? 0,
-      optimizer: optimizer, batchSize: batchSize ?? (isNone || isFullBatch ? count : min(128, count)),
-      microBatches: microBatches,
-      length: length ?? .epochs(10), seed: chosenSeed, scale: scale ?? (isNone ? .none : .standard),
-      onNonFinite: onNonFinite ?? .stop)
+      data: data, model: model, modelOptions: OptionValues(modelOptions), optimizer: optimizer,
+      batchSize: batchSize ?? (loaded.stepIsWhole || isWholeRule ? count : min(128, count)), microBatches: microBatches,
+      length: whole("steps").map { .steps($0) } ?? .epochs(whole("epochs") ?? 10), seed: chosenSeed,
+      onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
   }
 
-  private func refuseDataOptions() throws {
-    let why = [
-      (scale != nil, "scale", "there are no features"), (loss != nil, "loss", "the model has a loss of its own"),
-      (batchSize != nil, "batch-size", "a step has as many examples as --micro-batches"),
-    ]
-    for (isGiven, name, reason) in why where isGiven {
-      throw JobError("--\(name) does not go with --data none: \(reason)")
+  /// The kind of model, and a value for each of its options.
+  private func resolveModel(
+    _ loaded: LoadedData, _ models: [ModelFactory]
+  ) throws -> (kind: String, options: [String: OptionValue]) {
+    let kind = given[JobOptions.model.name]?.description ?? "mlp"
+    guard let factory = models.first(where: { $0.name == kind }) else { throw models.unknown(kind) }
+    let selector = ModelKinds.registry.all.selector
+    for (name, value) in modelOptions.sorted(by: { $0.key < $1.key })
+    where !factory.alternative.options.contains(where: { $0.name == name }) {
+      // Job files of former versions give every model all of them.
+      let isUsual = selector.options.first { $0.name == name }?.defaultValue == value
+      if !isUsual { throw selector.misplaced(name, with: kind) }
     }
-  }
-
-  private func nonEmpty(_ name: String, _ text: String) throws -> String {
-    guard !text.isEmpty else { throw JobError("--\(name): a value is needed") }
-    return text
-  }
-
-  private func whole(_ name: String, _ text: String, _ allowed: ClosedRange<Int>) throws -> Int {
-    guard let value = Int(text), allowed.contains(value) else {
-      throw JobError("--\(name) \(text): a whole number from \(allowed.lowerBound) to \(allowed.upperBound) is needed")
+    var options = try factory.alternative.values(given)
+    if factory.alternative.options.contains(where: { $0.name == OptionDeclaration.loss.name }), options["loss"] == nil {
+      options["loss"] = .text(Losses.usual(for: loaded.target).name)
     }
-    return value
-  }
-
-  private func number(_ name: String, _ text: String, _ what: String, _ isAllowed: (Double) -> Bool) throws -> Double {
-    guard let value = Double(text), isAllowed(value) else {
-      throw JobError("--\(name) \(text): a number \(what) is needed")
-    }
-    return value
-  }
-
-  private func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String, _ text: String) throws -> Choice
-  {
-    guard let choice = Choice(rawValue: text) else {
-      throw JobError("--\(name) \(text): known are \(Choice.allCases.map(\.rawValue).joined(separator: ", "))")
-    }
-    return choice
+    return (kind, options)
   }
 }
 

@@ -5,26 +5,15 @@ package import Models
 package import Protocol
 internal import Schema
 
-extension Job {
-  /// The options by name, as workers get them.
-  var transferred: [String: OptionValue] {
-    get throws { try JSONDecoder().decode([String: OptionValue].self, from: JSONEncoder().encode(self)) }
-  }
-
-  /// The job that a coordinator has sent, its options checked as a user's are.
-  init(transferred: [String: OptionValue]) throws {
-    self = try JSONDecoder().decode(Job.self, from: JSONEncoder().encode(transferred))
-  }
-}
-
 extension PreparedJob {
   /// What a coordinator needs of it.
   package var coordinated: CoordinatedRun {
     get throws {
       CoordinatedRun(
-        job: try job.transferred, plan: plan, fingerprint: fingerprint, scaling: scaling, model: model, seed: job.seed,
+        job: Dictionary(job.values.map { ($0.name, $0.value) }) { first, _ in first }, plan: plan,
+        fingerprint: fingerprint, scaling: scaling, model: model, seed: job.seed,
         optimizer: try optimizer(), onNonFinite: job.onNonFinite, advice: advice,
-        isClassification: target.isClassification, targetVariation: targetVariation)
+        targetVariation: targetVariation)
     }
   }
 
@@ -43,17 +32,20 @@ extension Checkpoint {
   /// Where a coordinator goes on.
   package var savedState: SavedState {
     SavedState(
-      step: state.step, evaluatedStep: state.evaluatedStep, optimizer: state.optimizer, numerics: state.numerics,
-      parameters: parameters, slots: slots)
+      step: state.step, evaluatedStep: state.evaluatedStep, optimizer: state.optimizer,
+      // What former versions hashed was something else.
+      numerics: state.numerics.flatMap { $0.hasPrefix(Numerics.digestKind) ? $0 : nil }, parameters: parameters,
+      slots: slots)
   }
 }
 
 extension LoadedTask {
   /// Loads the data of the job that a coordinator has sent, and makes its model, which must be of a kind in `models`.
   package init(_ welcome: Welcome, models: [ModelFactory]) throws {
-    let job = try Job(transferred: welcome.job)
-    let data = try LoadedData(job.source, classify: job.loss == .crossEntropy, seed: job.seed)
+    let job = try Job(welcome.job)
+    let data = try LoadedData(job.data, classify: job.classifies, seed: job.seed, microBatches: job.microBatches)
     self.init(
-      model: try models.make(job.model, job.modelRequest(data)), data: data, plan: job.plan(data), seed: job.seed)
+      model: try job.makeModel(models, shape: data.shape, target: data.target), data: data, plan: job.plan(data),
+      seed: job.seed)
   }
 }

@@ -14,8 +14,8 @@ package struct PreparedJob: Sendable {
   package let scaling: Scaling
   /// What is to be predicted.
   package let target: Target
-  /// How many numbers describe an example.
-  package let featureCount: Int
+  /// The shape of an example.
+  package let shape: [Int]
   /// The model.
   package let model: any Model
   /// The data's fingerprint.
@@ -23,21 +23,32 @@ package struct PreparedJob: Sendable {
   /// What R² measures against; nil for classification or without a test part.
   package let targetVariation: Double?
 
+  /// How many numbers describe an example.
+  package var featureCount: Int { scaling.offset.count }
+
   /// What may help where something is not finite.
   var advice: String {
-    let isScaled = job.source.isNone || job.scale == .standard
+    let isScaled = featureCount == 0 || job.scale == .standard
     return "try a smaller --learning-rate" + (isScaled ? "" : ", or --scale standard")
   }
 
   /// Loads the data that `options` name, resolves them against it, and makes the model.
   package init(_ options: JobOptions, models: [ModelFactory]) throws {
-    let data = try LoadedData(options.source, classify: options.classifies, seed: options.chosenSeed)
-    try self.init(options, data, models: models)
+    try self.init(options, options.load(), models: models)
   }
 
   /// The same with the options' data, loaded already.
   package init(_ options: JobOptions, _ data: LoadedData, models: [ModelFactory]) throws {
-    try self.init(options.resolve(data), data, models: models)
+    let job = try options.resolve(data, models: models)
+    self.job = job
+    plan = job.plan(data)
+    scaling = Scaling(job.scale, of: data.train)
+    target = data.target
+    shape = data.shape
+    model = try job.makeModel(models, shape: data.shape, target: data.target)
+    guard model.layout.count > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
+    fingerprint = data.fingerprint
+    targetVariation = data.test?.targetVariation
   }
 
   /// The job's optimizer over the model's parameters.
@@ -45,17 +56,5 @@ package struct PreparedJob: Sendable {
     try Optimizer(
       job.optimizer, tensors: model.layout.tensors.map { Optimizer.Tensor($0.name, $0.range) }, total: plan.totalSteps,
       stepsPerEpoch: plan.stepsPerEpoch)
-  }
-
-  init(_ job: Job, _ data: LoadedData, models: [ModelFactory]) throws {
-    self.job = job
-    plan = job.plan(data)
-    scaling = Scaling(job.scale, of: data.train)
-    target = data.target
-    featureCount = data.featureCount
-    model = try models.make(job.model, job.modelRequest(data))
-    guard model.layout.count > 0 else { throw ModelError("--model \(job.model) has no parameters") }
-    fingerprint = data.fingerprint
-    targetVariation = data.test?.targetVariation
   }
 }

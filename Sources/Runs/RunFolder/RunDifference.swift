@@ -7,6 +7,8 @@ package struct RunDifference: Sendable {
   package enum Losses: Equatable, Sendable {
     /// Both have a loss of this step, and they differ.
     case differ(epoch: Int, step: Int, Double?, Double?)
+    /// They differ somewhere in these steps, of which one run or both keep no single losses.
+    case differWithin(epoch: Int, steps: ClosedRange<Int>)
     /// All steps that both have are equal, and one has more.
     case counts(Int, Int)
   }
@@ -42,13 +44,33 @@ package struct RunDifference: Sendable {
     compare(left.model, right.model)
   }
 
+  /// Lines may end at other steps; their digests add up, so stretches are compared that end at the same step in both.
   private mutating func compare(_ first: [Step], _ second: [Step]) {
-    steps = min(first.count, second.count)
-    for (left, right) in zip(first, second) where left.loss?.bitPattern != right.loss?.bitPattern {
-      losses = .differ(epoch: left.epoch, step: left.step, left.loss, right.loss)
-      return
+    var (left, right) = (first[...], second[...])
+    while var ours = left.popFirst(), var theirs = right.popFirst() {
+      let start = min(ours.start, theirs.start)
+      let isSingle = ours.start == ours.step && theirs.start == theirs.step
+      while ours.step != theirs.step {
+        if ours.step < theirs.step {
+          guard let next = left.popFirst() else { break }
+          ours.add(next)
+        } else {
+          guard let next = right.popFirst() else { break }
+          theirs.add(next)
+        }
+      }
+      guard ours.step == theirs.step else { break }
+      if ours.digest != theirs.digest {
+        losses =
+          isSingle && start == ours.step
+          ? .differ(epoch: ours.epoch, step: ours.step, ours.loss, theirs.loss)
+          : .differWithin(epoch: ours.epoch, steps: start...ours.step)
+        return
+      }
+      steps = ours.step
     }
-    if first.count != second.count { losses = .counts(first.count, second.count) }
+    let (mine, others) = (first.last?.step ?? 0, second.last?.step ?? 0)
+    if mine != others { losses = .counts(mine, others) }
   }
 
   private mutating func compare(_ first: Safetensors.File, _ second: Safetensors.File) {
@@ -94,11 +116,33 @@ package struct RunDifference: Sendable {
   }
 }
 
+/// A line of one step or several.
 private struct Step: Decodable {
   let event: String
   let epoch: Int
-  let step: Int
+  var step: Int
+  let first: Int?
   let loss: Double?
+  let lossDigest: String?
+  private var later: UInt64 = 0
+
+  private enum CodingKeys: String, CodingKey {
+    case event, epoch, step, first, loss
+    case lossDigest = "loss_digest"
+  }
+
+  var start: Int { first ?? step }
+
+  /// Of the losses' bits; a single step's loss is its own.
+  var digest: UInt64 {
+    later &+ (lossDigest.flatMap { UInt64($0, radix: 16) } ?? StepLine.digest(start, loss ?? .nan))
+  }
+
+  /// Takes in the line that follows.
+  mutating func add(_ next: Step) {
+    later &+= next.digest
+    step = next.step
+  }
 }
 
 /// What is at one path.
@@ -119,17 +163,19 @@ private struct Side {
     }
     model = try Safetensors.File(path: "\(path)/model.safetensors")
     let metrics = "\(path)/metrics.jsonl"
-    guard let text = try? String(contentsOfFile: metrics, encoding: .utf8) else {
+    let decoder = JSONDecoder()
+    var found: [Step] = []
+    var number = 0
+    guard FileManager.default.isReadableFile(atPath: metrics) else {
       throw FileError("\(metrics) cannot be read: is \(path) a run's folder?")
     }
-    let decoder = JSONDecoder()
-    steps = try text.split(separator: "\n").enumerated().compactMap { number, line in
-      do {
-        let step = try decoder.decode(Step.self, from: Data(line.utf8))
-        return step.event == "step" ? step : nil
-      } catch {
-        throw FileError("\(metrics), line \(number + 1) is no line of a run's metrics")
+    try forEachLine(of: metrics) { line in
+      number += 1
+      guard let step = try? decoder.decode(Step.self, from: Data(line)) else {
+        throw FileError("\(metrics), line \(number) is no line of a run's metrics")
       }
+      if step.event == "step" || step.event == "steps" { found.append(step) }
     }
+    steps = found
   }
 }

@@ -3,6 +3,7 @@ internal import Files
 internal import Foundation
 package import Kernels
 package import Protocol
+internal import Schema
 
 /// Whether two paths are one folder's.
 package func isSameFolder(_ left: String, _ right: String) -> Bool {
@@ -16,6 +17,8 @@ package final class RunFolder {
   package var path: String { folder.path }
   private let folder: OutputFolder
   private let metrics: LineFile
+  /// The steps whose line is not complete.
+  private var steps: StepLine?
 
   /// Makes the folder and writes the job into it, before anything is computed.
   ///
@@ -24,7 +27,7 @@ package final class RunFolder {
   ///   - resumed: the run that goes on, and after which step; its metrics are kept up to there. Nil begins.
   ///   - overwrites: whether another run that is there is replaced.
   ///   - warn: hears what a user should know.
-  /// - Throws: ``JobError`` where another run is there that is not to be replaced, and an error that names the file where
+  /// - Throws: ``OptionError`` where another run is there that is not to be replaced, and an error that names the file where
   ///   one cannot be read or written.
   package init(
     _ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil, overwrites: Bool,
@@ -33,15 +36,16 @@ package final class RunFolder {
     folder = try OutputFolder(path)
     let path = folder.path
     if !overwrites, resumed.map({ !isSameFolder($0.folder, path) }) ?? true { try RunFolder.refuseRun(at: path) }
-    // Read before anything is replaced.
-    let kept = try resumed.map {
-      try RunFolder.metrics("\($0.folder)/\(RunFolder.metricsName)", through: $0.step, warn)
+    // Copied before anything is replaced; the run that goes on may be in another folder.
+    if let resumed {
+      try RunFolder.keepMetrics(
+        "\(resumed.folder)/\(RunFolder.metricsName)", through: resumed.step, as: "\(path)/\(RunFolder.metricsName)",
+        warn)
     }
     RunFolder.removeResults(at: path)
     try AtomicFile.write(
       "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
         + prepared.job.yaml(), to: "\(path)/job.yaml")
-    if let kept { try AtomicFile.write(kept, to: "\(path)/\(RunFolder.metricsName)") }
     metrics = try LineFile(path: "\(path)/\(RunFolder.metricsName)", appending: resumed != nil)
   }
 
@@ -49,7 +53,7 @@ package final class RunFolder {
 
   /// Refuses to replace a run.
   ///
-  /// - Throws: ``JobError`` that says how the run in the folder `path` stands, and how to go on; nothing where there is none.
+  /// - Throws: ``OptionError`` that says how the run in the folder `path` stands, and how to go on; nothing where there is none.
   private static func refuseRun(at path: String) throws {
     let names = ["job.yaml", metricsName, "model.safetensors", "summary.json", "checkpoints"]
     guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else { return }
@@ -63,7 +67,7 @@ package final class RunFolder {
       case (nil, let step?): "was killed, and is saved up to step \(step)"
       case (nil, nil): "was killed before it was saved"
       }
-    throw JobError(
+    throw OptionError(
       "--output \(path): there is a run already, which \(state); "
         + (saved == nil ? "" : "go on with it by --resume \(shellQuoted(path)), ")
         + "replace it by --overwrite, or choose another folder")
@@ -74,54 +78,63 @@ package final class RunFolder {
     for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
   }
 
-  /// The lines of the metrics file at `path` up to `step`. Those of later steps will be written anew, and a last line
-  /// without an end is what a kill has left of one.
+  /// Writes the lines of the metrics file at `path` up to `step` to `copy`. Those of later steps will be written anew, and a
+  /// last line without an end is what a kill has left of one.
   ///
   /// - Throws: ``FileError`` where the file is there and cannot be read.
-  private static func metrics(_ path: String, through step: Int, _ warn: (String) -> Void) throws -> Data {
+  private static func keepMetrics(
+    _ path: String, through step: Int, as copy: String, _ warn: (String) -> Void
+  ) throws {
     struct Line: Decodable {
       let step: Int
+      let first: Int?
     }
-    let data: Data
-    do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
-    } catch {
-      guard FileManager.default.fileExists(atPath: path) else {
-        if step > 0 { warn("\(path) is missing: the run's history begins with step \(step + 1)") }
-        return Data()
-      }
-      throw FileError(
-        "\(path) cannot be read, and the run's history would be lost: \(error.localizedDescription); "
-          + "mend that, or move the file away to go on without it")
+    guard FileManager.default.fileExists(atPath: path) else {
+      if step > 0 { warn("\(path) is missing: the run's history begins with step \(step + 1)") }
+      try AtomicFile.write("", to: copy)
+      return
     }
-    var kept = Data()
+    let file = try AtomicFile(path: copy)
     var strange = 0
-    for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: true) {
-      guard line.endIndex < data.endIndex else { break }
-      if let line = try? JSONDecoder().decode(Line.self, from: line) {
-        guard line.step <= step else { continue }
-      } else {
-        strange += 1
+    var kept: [UInt8] = []
+    do {
+      try forEachLine(of: path) { line in
+        if let line = try? JSONDecoder().decode(Line.self, from: Data(line)) {
+          guard line.step <= step else { return }
+        } else {
+          strange += 1
+        }
+        kept += line
+        kept.append(UInt8(ascii: "\n"))
+        if kept.count > 1 << 20 {
+          try kept.withUnsafeBytes { try file.write($0) }
+          kept.removeAll(keepingCapacity: true)
+        }
       }
-      kept += line + [UInt8(ascii: "\n")]
+      try kept.withUnsafeBytes { try file.write($0) }
+    } catch let error as FileError {
+      throw FileError(
+        "\(error.description), and the run's history would be lost; mend that, or move the file away to go on without it"
+      )
     }
+    try file.commit()
     if strange > 0 { warn("\(path) has \(strange) lines that are no metrics; they are kept as they are") }
-    return kept
   }
 
   /// Appends an event's line to `metrics.jsonl`.
   package func record(_ event: TrainingEvent) throws {
     switch event {
     case .step(let report):
-      let workers = report.computeSeconds.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",")
-      let skipped = report.isSkipped ? ",\"skipped\":true" : ""
-      try metrics.append(
-        "{\"event\":\"step\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"loss\":\(json(report.loss))\(skipped),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),\"compute_seconds\":{\(workers)},"
-          + "\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),\"send_seconds\":\(json(report.sendSeconds))}")
+      if steps?.takes(report) == true {
+        steps?.add(report)
+      } else {
+        try endSteps()
+        steps = StepLine(report)
+      }
+      if steps?.isFull == true { try endSteps() }
     case .evaluation(let report):
-      let score =
-        report.accuracy.map { ",\"test_accuracy\":\(json($0))" } ?? report.r2.map { ",\"test_r2\":\(json($0))" } ?? ""
+      let score = report.figures.sorted { $0.key < $1.key }.map { ",\"test_\($0.key)\":\(json($0.value))" }.joined()
+      try endSteps()
       try metrics.append(
         "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
           + "\"test_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
@@ -131,16 +144,27 @@ package final class RunFolder {
   }
 
   /// Writes the metrics so far, so that a checkpoint never knows of a step that they lack.
-  package func flush() throws { try metrics.flush() }
+  package func flush() throws {
+    try endSteps()
+    try metrics.flush()
+  }
+
+  private func endSteps() throws {
+    guard let line = steps else { return }
+    steps = nil
+    try metrics.append(line.text)
+  }
 
   /// Appends the line of an epoch's end.
   package func record(epoch: Int, step: Int, parametersSHA256: String) throws {
+    try endSteps()
     try metrics.append(
       "{\"event\":\"epoch\",\"step\":\(step),\"epoch\":\(epoch),\"parameters_sha256\":\"\(parametersSHA256)\"}")
   }
 
   /// Appends the line of a checkpoint: for how many seconds the run was held to take it.
   package func record(checkpointAfter step: Int, epoch: Int, pause: Double) throws {
+    try endSteps()
     try metrics.append(
       "{\"event\":\"checkpoint\",\"step\":\(step),\"epoch\":\(epoch),\"pause_seconds\":\(json(pause))}")
   }
@@ -149,7 +173,7 @@ package final class RunFolder {
 
   /// Writes what a run leaves: the model where it succeeded, and the summary last.
   package func finish(_ summary: RunSummary, model: (parameters: Floats, of: PreparedJob)?) throws {
-    try metrics.flush()
+    try flush()
     if let model {
       try ModelFile.write(model.parameters, of: model.of, to: "\(path)/model.safetensors")
     }

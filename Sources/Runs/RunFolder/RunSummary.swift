@@ -1,4 +1,3 @@
-internal import Crypto
 internal import Foundation
 package import Kernels
 package import Protocol
@@ -23,17 +22,11 @@ package struct RunSummary: Codable, Sendable {
   package var epochs = 0
   /// Examples computed, repetitions counted.
   package var examplesSeen = 0
-  /// The mean loss over the last epoch's examples, each before its step's update; skipped steps do not count. Nil without
-  /// a step.
-  package var trainLoss: Double?
-  /// The share of them classified right.
-  package var trainAccuracy: Double?
-  /// The test part's mean loss under the last parameters; nil without a test part.
-  package var testLoss: Double?
-  /// The share of the test part classified right.
-  package var testAccuracy: Double?
-  /// 1 − squared error / variation of the test part's targets.
-  package var testR2: Double?
+  /// The mean loss over the last epoch's examples, each before its step's update, and the figures that the model measures,
+  /// by name; skipped steps do not count. Nothing without a step. In the file their names begin with `train_`.
+  package var train: [String: Double] = [:]
+  /// The same of the test part under the last parameters; nothing without a test part. They begin with `test_`.
+  package var test: [String: Double] = [:]
   /// How many parameters the model has.
   package var parameterCount = 0
   /// SHA-256 of the parameter vector's little-endian float32 bytes, in layout order.
@@ -47,15 +40,20 @@ package struct RunSummary: Codable, Sendable {
   /// Steps over the time from the first step's start to the last one's end, evaluations left out.
   package var stepsPerSecond: Double?
 
+  /// The mean loss of the last epoch.
+  package var trainLoss: Double? { train["loss"] }
+  /// The mean loss of the test part.
+  package var testLoss: Double? { test["loss"] }
+
+  /// An empty summary.
+  package init() {}
+}
+
+extension RunSummary {
   enum CodingKeys: String, CodingKey {
     case status, error, culprit, workers, threads, steps, epochs
     case skippedSteps = "skipped_steps"
     case examplesSeen = "examples_seen"
-    case trainLoss = "train_loss"
-    case trainAccuracy = "train_accuracy"
-    case testLoss = "test_loss"
-    case testAccuracy = "test_accuracy"
-    case testR2 = "test_r2"
     case parameterCount = "parameter_count"
     case parametersSHA256 = "parameters_sha256"
     case seconds
@@ -64,98 +62,79 @@ package struct RunSummary: Codable, Sendable {
     case stepsPerSecond = "steps_per_second"
   }
 
-  /// An empty summary.
-  package init() {}
+  /// Reads `summary.json`.
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    status = try container.decode(String.self, forKey: .status)
+    error = try container.decodeIfPresent(String.self, forKey: .error)
+    culprit = try container.decodeIfPresent(String.self, forKey: .culprit)
+    workers = try container.decode(Int.self, forKey: .workers)
+    threads = try container.decode(Int.self, forKey: .threads)
+    steps = try container.decode(Int.self, forKey: .steps)
+    skippedSteps = try container.decode(Int.self, forKey: .skippedSteps)
+    epochs = try container.decode(Int.self, forKey: .epochs)
+    examplesSeen = try container.decode(Int.self, forKey: .examplesSeen)
+    parameterCount = try container.decode(Int.self, forKey: .parameterCount)
+    parametersSHA256 = try container.decodeIfPresent(String.self, forKey: .parametersSHA256)
+    seconds = try container.decode(Double.self, forKey: .seconds)
+    stepTime = try container.decode(TimeSplit.self, forKey: .stepTime)
+    otherNumerics = try container.decodeIfPresent([String].self, forKey: .otherNumerics)
+    stepsPerSecond = try container.decodeIfPresent(Double.self, forKey: .stepsPerSecond)
+    train = try PrefixedFigures.read(from: decoder, "train_")
+    test = try PrefixedFigures.read(from: decoder, "test_")
+  }
+
+  /// Writes `summary.json`.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(status, forKey: .status)
+    try container.encodeIfPresent(error, forKey: .error)
+    try container.encodeIfPresent(culprit, forKey: .culprit)
+    try container.encode(workers, forKey: .workers)
+    try container.encode(threads, forKey: .threads)
+    try container.encode(steps, forKey: .steps)
+    try container.encode(skippedSteps, forKey: .skippedSteps)
+    try container.encode(epochs, forKey: .epochs)
+    try container.encode(examplesSeen, forKey: .examplesSeen)
+    try container.encode(parameterCount, forKey: .parameterCount)
+    try container.encodeIfPresent(parametersSHA256, forKey: .parametersSHA256)
+    try container.encode(seconds, forKey: .seconds)
+    try container.encode(stepTime, forKey: .stepTime)
+    try container.encodeIfPresent(otherNumerics, forKey: .otherNumerics)
+    try container.encodeIfPresent(stepsPerSecond, forKey: .stepsPerSecond)
+    try PrefixedFigures.write(train, to: encoder, "train_")
+    try PrefixedFigures.write(test, to: encoder, "test_")
+  }
+}
+
+/// Figures by name, beside other keys of an object.
+package enum PrefixedFigures {
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// The numbers whose keys begin with `prefix`, which their names do without.
+  package static func read(from decoder: any Decoder, _ prefix: String) throws -> [String: Double] {
+    let container = try decoder.container(keyedBy: Key.self)
+    return try container.allKeys.reduce(into: [:]) { figures, key in
+      guard key.stringValue.hasPrefix(prefix) else { return }
+      figures[String(key.stringValue.dropFirst(prefix.count))] = try container.decodeIfPresent(Double.self, forKey: key)
+    }
+  }
+
+  /// Writes `figures`, their names behind `prefix`.
+  package static func write(_ figures: [String: Double], to encoder: any Encoder, _ prefix: String) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    for (name, value) in figures { try container.encode(value, forKey: Key(stringValue: prefix + name)) }
+  }
 }
 
 /// SHA-256 of the vector's little-endian float32 bytes, in hex.
 package func parametersSHA256(_ parameters: Floats) -> String {
   var hash = SHA256()
-  hash.update(bufferPointer: parameters.bytes)
-  return hash.finalize().map { String(format: "%02x", $0) }.joined()
-}
-
-/// Adds up a run's events: the present epoch's means, and in the end the summary.
-package struct RunStatistics: Codable, Sendable {
-  /// The summary so far.
-  package private(set) var summary = RunSummary()
-  /// The present epoch, from 1; 0 before the first step.
-  package private(set) var epoch = 0
-  private var epochExamples = 0
-  private var epochLoss = 0.0
-  private var epochCorrect = 0.0
-  /// The compute threads of each worker.
-  private var threads: [Int: Int] = [:]
-
-  /// Nothing yet.
-  package init() {}
-
-  /// Takes in an event.
-  package mutating func add(_ event: TrainingEvent) {
-    switch event {
-    case .workerJoined(_, let number, let count, _):
-      summary.workers = max(summary.workers, number)
-      summary.threads = max(summary.threads, count)
-      threads[number] = count
-    case .step(let report):
-      if report.epoch != epoch {
-        epoch = report.epoch
-        (epochExamples, epochLoss, epochCorrect) = (0, 0, 0)
-      }
-      if report.isSkipped {
-        summary.skippedSteps += 1
-      } else {
-        epochExamples += report.examples
-        epochLoss += report.loss * Double(report.examples)
-        if let accuracy = report.accuracy { epochCorrect += accuracy * Double(report.examples) }
-      }
-      summary.stepTime += TimeSplit(report, threads: threads)
-      summary.steps = report.step
-      summary.epochs = report.epoch
-      summary.examplesSeen += report.examples
-      let isMeasured = epochExamples > 0
-      summary.trainLoss = isMeasured ? epochLoss / Double(epochExamples) : nil
-      summary.trainAccuracy = isMeasured && report.accuracy != nil ? epochCorrect / Double(epochExamples) : nil
-      let seconds = summary.stepTime.total
-      summary.stepsPerSecond = seconds > 0 ? Double(report.step) / seconds : nil
-    case .evaluation(let report):
-      summary.testLoss = report.loss.isFinite ? report.loss : nil
-      summary.testAccuracy = report.accuracy
-      summary.testR2 = report.r2?.isFinite == true ? report.r2 : nil
-    case .workerLeft(_, let number, _, _): threads[number] = nil
-    case .otherNumerics(let text):
-      // One line a worker that joins; a worker that comes back again and again must not fill the memory.
-      if (summary.otherNumerics ?? []).count < 100 { summary.otherNumerics = (summary.otherNumerics ?? []) + [text] }
-    case .waiting, .warning: break
-    }
-  }
-
-  /// What of figures that were read cannot be; nil where all counts are within a range that further steps do not leave.
-  var contradiction: String? {
-    let counts = [
-      ("workers", summary.workers), ("threads", summary.threads), ("steps", summary.steps),
-      ("skipped steps", summary.skippedSteps), ("epochs", summary.epochs), ("examples", summary.examplesSeen),
-      ("parameters", summary.parameterCount), ("epoch", epoch), ("examples of the epoch", epochExamples),
-    ]
-    return counts.first { !(0...1 << 60).contains($0.1) }.map { "the count of \($0.0) is \($0.1)" }
-  }
-
-  /// The figures so far, for a checkpoint `seconds` after the first worker joined.
-  package func saved(seconds: Double) -> RunStatistics {
-    var saved = self
-    saved.summary.seconds = seconds
-    return saved
-  }
-
-  /// The summary of a finished run.
-  package func finished(_ parameters: Floats, seconds: Double, failure: TrainingError?) -> RunSummary {
-    var summary = summary
-    summary.status = failure == nil ? "completed" : "failed"
-    summary.error = failure?.description
-    summary.culprit = failure?.culprit
-    summary.seconds = seconds
-    summary.parameterCount = parameters.count
-    summary.parametersSHA256 = parametersSHA256(parameters)
-    return summary
-  }
+  hash.update(parameters.bytes)
+  return hash.digest.hex
 }

@@ -1,0 +1,110 @@
+/// Examples as a source has read them, before it is decided what their targets are.
+public struct DataTable: Sendable {
+  /// Numbers in the element type of their file, one example after the other.
+  public enum Values: Sendable {
+    /// 0…255, such as pixels.
+    case bytes([UInt8])
+    /// Any finite numbers.
+    case floats([Float])
+
+    /// How many there are.
+    public var count: Int {
+      switch self {
+      case .bytes(let bytes): bytes.count
+      case .floats(let floats): floats.count
+      }
+    }
+
+    var floats: [Float] {
+      switch self {
+      case .bytes(let bytes): bytes.map { Float($0) }
+      case .floats(let floats): floats
+      }
+    }
+  }
+
+  /// What errors call it.
+  public var name: String
+  /// How many examples there are.
+  public var count: Int
+  /// ``count`` times the product of ``shape`` numbers.
+  public var features: Values
+  /// The shape of an example, the last dimension the fastest: 28×28×1 for a grey image.
+  public var shape: [Int]
+  /// ``count`` times ``targetCount`` numbers: what is to be predicted. Classes are the whole numbers from 0.
+  public var targets: [Float]
+  /// How many targets an example has: several outputs, or a class for each of several positions.
+  public var targetCount: Int
+  /// Where target number i stands, for errors.
+  public var place: @Sendable (Int) -> String
+
+  /// A table; see the properties.
+  public init(
+    name: String, count: Int, features: Values, shape: [Int], targets: [Float], targetCount: Int = 1,
+    place: @escaping @Sendable (Int) -> String
+  ) {
+    (self.name, self.count, self.features, self.shape) = (name, count, features, shape)
+    (self.targets, self.targetCount, self.place) = (targets, targetCount, place)
+  }
+
+  /// Checks what a source has read.
+  ///
+  /// - Throws: ``DatasetError`` where the counts contradict each other or a number is not finite.
+  func check() throws {
+    let width = shape.reduce(1, *)
+    guard count >= 0, shape.allSatisfy({ $0 >= 0 }), features.count == count * width,
+      targets.count == count * targetCount
+    else {
+      throw DatasetError(
+        "\(name) has \(features.count) values and \(targets.count) targets, where \(count) examples of the shape \(shape) with \(targetCount) targets need \(count * width) and \(count * targetCount)"
+      )
+    }
+    if case .floats(let floats) = features, let bad = floats.firstIndex(where: { !$0.isFinite }) {
+      throw DatasetError(
+        "\(name), example \(bad / width + 1), value \(bad % width + 1) is \(floats[bad]); clean the data first")
+    }
+    if let bad = targets.firstIndex(where: { !$0.isFinite }) {
+      throw DatasetError("\(place(bad)): the label is \(targets[bad])")
+    }
+  }
+}
+
+/// Which targets are classes.
+extension DataTable {
+  /// What the table's targets are: classes, where `classify` says so, or where it is nil and they are exactly the whole
+  /// numbers from 0 to some k − 1, one an example.
+  func target(classify: Bool?) throws -> Target {
+    let mostClasses = 100_000
+    let largest = targets.max() ?? 0
+    let regression = Target.regression(outputs: targetCount)
+    guard let classify else {
+      let areWhole = targets.allSatisfy { $0 >= 0 && $0 == $0.rounded() }
+      guard targetCount == 1, areWhole, largest >= 1, largest < 1000, Set(targets).count == Int(largest) + 1 else {
+        return regression
+      }
+      return .classification(classes: Int(largest) + 1)
+    }
+    guard classify, targetCount > 0 else { return regression }
+    if let bad = targets.firstIndex(where: { $0 < 0 || $0 != $0.rounded() || $0 >= Float(mostClasses) }) {
+      throw DatasetError(
+        "\(place(bad)): label \(targets[bad]) is no class; classes are the whole numbers 0, 1, 2, … below \(mostClasses) "
+          + "(for numbers to predict, say --loss mean-squared-error)")
+    }
+    let classes = max(Int(largest) + 1, 2)
+    return targetCount == 1 ? .classification(classes: classes) : .positions(count: targetCount, classes: classes)
+  }
+
+  /// The table as examples of `target`.
+  func dataset(_ target: Target) throws -> Dataset {
+    func dataset(_ targets: TargetStorage) -> Dataset {
+      Dataset(count: count, features: features, shape: shape, targets: targets, targetCount: targetCount)
+    }
+    guard target.isClassification else { return dataset(.values(targets)) }
+    let classes = target.outputs / target.positions
+    if let bad = targets.firstIndex(where: { $0 < 0 || $0 != $0.rounded() || $0 >= Float(classes) }) {
+      throw DatasetError(
+        "\(place(bad)): label \(targets[bad]) is out of range; the training part has classes 0 to \(classes - 1)")
+    }
+    return dataset(.classes(targets.map { Int32($0) }))
+  }
+}

@@ -1,0 +1,23 @@
+internal import Schema
+
+/// The embedded digits, 8×8 pixels each: every fifth example, counted from the fifth, is the test part (359 of 1,797).
+enum Digits: DataSource {
+  static let name = "digits"
+  static let summary = "digits"
+  static let options: [OptionDeclaration] = [.scale]
+
+  static func read(_ request: DataRequest) throws -> DataParts {
+    let table = try CSVTable(label: nil) {
+      try ByteReader(bytes: PackageResources.digits_csv_gz, name: name)
+    }
+    let width = table.columns - 1
+    func part(_ belongs: (Int) -> Bool) -> DataTable {
+      let rows = (0..<table.rows).filter(belongs)
+      return DataTable(
+        name: name, count: rows.count,
+        features: .floats(rows.flatMap { table.features[$0 * width..<($0 + 1) * width] }), shape: [8, 8, 1],
+        targets: rows.map { table.labels[$0] }, place: { "digits, example \(rows[$0] + 1)" })
+    }
+    return DataParts(train: part { $0 % 5 != 4 }, test: part { $0 % 5 == 4 })
+  }
+}

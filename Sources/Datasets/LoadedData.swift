@@ -1,0 +1,105 @@
+internal import Kernels
+internal import Schema
+
+/// Loaded data: its two parts, and what they have in common.
+public struct LoadedData: Sendable {
+  /// What is learned from.
+  package let train: Examples
+  /// What is only tested on; nil for none.
+  package let test: Examples?
+  /// Where it came from, with absolute paths and the test fraction that was used.
+  package let selection: DataSelection
+  /// What is to be predicted.
+  package let target: Target
+  /// The shape of an example.
+  package let shape: [Int]
+  /// Whether every step takes all examples.
+  package let stepIsWhole: Bool
+  /// SHA-256 of everything that was loaded, in hex: equal where the data is.
+  package let fingerprint: String
+
+  /// How many numbers describe an example.
+  package var featureCount: Int { train.featureCount }
+
+  /// Loads `selection`.
+  ///
+  /// - Parameters:
+  ///   - classify: true for classes, false for numbers, nil to tell by the labels: classes where they are exactly
+  ///     the whole numbers from 0 to some k − 1, each at least once.
+  ///   - seed: cuts the test part where the test fraction asks for one.
+  ///   - microBatches: the job's.
+  ///   - evaluatesAll: data that brings no test part becomes one as a whole.
+  /// - Throws: ``DatasetError`` where something is missing, damaged or not a number, ``OptionError`` for an option that
+  ///   the source does not have.
+  package init(
+    _ selection: DataSelection, classify: Bool?, seed: UInt64, microBatches: Int = 8, evaluatesAll: Bool = false
+  ) throws {
+    let (source, location) = try selection.source
+    for name in selection.options.keys.sorted() where !source.options.contains(where: { $0.name == name }) {
+      throw DataSources.selector.misplaced(name, with: location.isEmpty ? source.name : location)
+    }
+    let values = try Alternative(source.name, options: source.options).values(selection.options)
+    let parts = try source.read(
+      DataRequest(location: location, options: OptionValues(values), microBatches: microBatches))
+    try parts.train.check()
+    try parts.test?.check()
+    if parts.test != nil, values["test-fraction"] != nil {
+      throw DatasetError("--test-fraction does not go with \(selection.data), which has a test part of its own")
+    }
+    func sizes(_ table: DataTable) -> String {
+      "\(table.shape.reduce(1, *)) values and \(table.targetCount) targets an example"
+    }
+    if let test = parts.test, sizes(test) != sizes(parts.train) {
+      throw DatasetError("\(test.name) has \(sizes(test)), \(parts.train.name) has \(sizes(parts.train))")
+    }
+    let target = try parts.train.target(classify: classify)
+    self.target = target
+    shape = parts.train.shape
+    stepIsWhole = source.stepIsWhole
+    let train = try parts.train.dataset(target)
+    let test = try parts.test.map { try $0.dataset(target) }
+    fingerprint = Self.fingerprint([train] + (test.map { [$0] } ?? []))
+    var absolute = selection.absolute(source, location)
+
+    if let test {
+      self.train = Examples(train)
+      self.test = Examples(test)
+    } else if evaluatesAll {
+      self.train = Examples(train)
+      self.test = Examples(train)
+    } else if source.options.contains(where: { $0.name == OptionDeclaration.testFraction.name }) {
+      let fraction = values["test-fraction"]?.number ?? 0.2
+      absolute.options["test-fraction"] = .real(fraction)
+      let testCount = Int((Double(train.count) * fraction).rounded())
+      guard testCount < train.count else {
+        throw DatasetError(
+          "\(selection.data): a test fraction of \(fraction) leaves none of its \(train.count) examples to train on")
+      }
+      let permutation = IndexPermutation(count: train.count, seed: seed, stream: Streams.split)
+      self.train = Examples(train, permutation: permutation, range: testCount..<train.count)
+      self.test = testCount > 0 ? Examples(train, permutation: permutation, range: 0..<testCount) : nil
+    } else {
+      self.train = Examples(train)
+      self.test = nil
+    }
+    self.selection = absolute
+  }
+
+  private static func fingerprint(_ datasets: [Dataset]) -> String {
+    var hash = SHA256()
+    for dataset in datasets {
+      // Rows of nothing are all alike, however many.
+      let count = dataset.featureCount == 0 ? 0 : dataset.count
+      hash.update("\(count) \(dataset.featureCount) \(dataset.targetCount) ")
+      switch dataset.features {
+      case .bytes(let bytes): bytes.withUnsafeBytes { hash.update($0) }
+      case .floats(let floats): floats.withUnsafeBytes { hash.update($0) }
+      }
+      switch dataset.targets {
+      case .classes(let classes): classes.withUnsafeBytes { hash.update($0) }
+      case .values(let values): values.withUnsafeBytes { hash.update($0) }
+      }
+    }
+    return hash.digest.hex
+  }
+}

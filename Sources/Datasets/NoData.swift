@@ -1,0 +1,17 @@
+internal import Schema
+
+/// Examples without features and targets, for models whose loss is a function of the parameters alone: one a micro-batch, and
+/// an epoch a step.
+enum NoData: DataSource {
+  static let name = "none"
+  static let summary = "none for a model without data"
+  static let options: [OptionDeclaration] = []
+  static let stepIsWhole = true
+
+  static func read(_ request: DataRequest) -> DataParts {
+    DataParts(
+      train: DataTable(
+        name: name, count: request.microBatches, features: .floats([]), shape: [0], targets: [], targetCount: 0,
+        place: { "example \($0 + 1)" }))
+  }
+}

@@ -1,0 +1,48 @@
+internal import ArgumentParser
+internal import Reports
+internal import Runs
+
+struct DiffCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "diff",
+    abstract: "Whether two runs, or two models, are the same bits, and where they part.",
+    discussion: "Ends with 0 where they are equal and with 1 where they differ.")
+
+  @Argument(help: ArgumentHelp("A run's folder, or a model.", valueName: "first"))
+  var first: String
+
+  @Argument(help: ArgumentHelp("Another.", valueName: "second"))
+  var second: String
+
+  func run() throws {
+    let difference = try RunDifference(first, second)
+    guard !difference.isEqual else {
+      let losses = difference.steps > 0 ? "the losses of \(count(difference.steps, "step")) and " : ""
+      say("equal: \(losses)\(count(difference.values, "value")), bit for bit")
+      return
+    }
+    switch difference.losses {
+    case .differ(let epoch, let step, let left, let right):
+      say("the losses part at epoch \(epoch), step \(step): \(text(left)) and \(text(right))")
+    case .differWithin(let epoch, let steps):
+      say("the losses part at epoch \(epoch), between step \(steps.lowerBound) and step \(steps.upperBound)")
+    case .counts(let left, let right):
+      say("the losses are equal as far as both go: \(count(left, "step")) and \(grouped(right))")
+    case nil: if difference.steps > 0 { say("the losses of \(count(difference.steps, "step")) are equal") }
+    }
+    for (name, tensor) in difference.tensors { say("\(name): \(text(tensor))") }
+    throw ExitCode(1)
+  }
+
+  private func text(_ loss: Double?) -> String { loss.map { "\($0)" } ?? "none" }
+
+  private func text(_ tensor: RunDifference.Tensor) -> String {
+    switch tensor {
+    case .onlyInFirst: "only in \(first)"
+    case .onlyInSecond: "only in \(second)"
+    case .shapes(let left, let right): "\(left) and \(right)"
+    case .values(let differing, let count, let largest, let place):
+      "\(grouped(differing)) of \(Reports.count(count, "value")) differ, by at most \(format(largest)) at \(place)"
+    }
+  }
+}

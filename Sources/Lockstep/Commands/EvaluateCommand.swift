@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import Datasets
+internal import Foundation
+internal import Models
+internal import Protocol
+internal import Reports
+internal import Runs
+internal import Schema
+
+struct EvaluateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "The test loss and accuracy of a saved model.",
+    discussion: """
+      Without --data, the test part that the model's own job kept apart. With --data, that data's test part, cut as the \
+      options say; of a CSV file without --test or --test-fraction, all records. Features are scaled as the model says.
+      """)
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("The model.", valueName: "file.safetensors"))
+  var model: String
+
+  /// Which data.
+  enum Section: OptionSection {
+    static let names = ["data", "seed"] + DataSources.selector.options.map(\.name)
+    static let options = JobOptions.ofJobs.filter { names.contains($0.name) && $0.name != OptionDeclaration.scale.name }
+    static let isChecked = false
+  }
+
+  @OptionGroup
+  var source: DeclaredOptions<Section>
+
+  func run() throws {
+    let file = try ModelFile(path: model, models: ModelKinds.registry.all)
+    let (data, examples) = try examples(for: file)
+    let evaluation = Evaluation(file, on: examples)
+    guard evaluation.loss.isFinite else {
+      throw TrainingError(
+        "the loss of \(model) on \(data) is \(evaluation.loss): its parameters or the data are out of range")
+    }
+    say("\(data) (\(count(evaluation.examples, "example")))")
+    say("test loss: \(evaluation.loss)")
+    for figure in file.model.metrics.figures {
+      if let value = evaluation.figures[figure.name] { say("test \(figure.title): \(value)") }
+    }
+  }
+
+  private func examples(for file: ModelFile) throws -> (String, Examples) {
+    let job = file.description.job
+    guard file.description.inputs > 0 else {
+      throw TrainingError("\(model) was trained with --data none: there is nothing to evaluate it on")
+    }
+    var options = JobOptions()
+    try options.set(source.given)
+    func isGiven(_ name: String) -> Bool { source.given.contains { $0.name == name } }
+    var selection = options.selection
+    if !isGiven("data") {
+      guard selection.options.isEmpty else {
+        throw OptionError("--label, --test and --test-fraction say how to read --data, which is missing")
+      }
+      selection = job.data
+    }
+    let wantsAll = isGiven("data") && !isGiven("test") && !isGiven("test-fraction")
+    guard !selection.stepIsWhole else { throw OptionError("--data none: there is nothing to evaluate \(model) on") }
+    let loaded = try LoadedData(
+      selection, classify: file.description.target.isClassification,
+      seed: isGiven("seed") ? options.chosenSeed : job.seed, evaluatesAll: wantsAll)
+    guard loaded.featureCount == file.description.inputs else {
+      throw TrainingError(
+        "\(selection.data) has \(loaded.featureCount) features, and \(model) was trained on \(file.description.inputs)")
+    }
+    // A file may lack the last classes, but not have others.
+    let (outputs, known) = (loaded.target.outputs, file.description.target.outputs)
+    guard loaded.target.isClassification ? outputs <= known : outputs == known else {
+      throw TrainingError("\(selection.data) has \(outputs) classes or targets, and \(model) predicts \(known)")
+    }
+    guard let test = loaded.test else {
+      throw TrainingError("\(selection.data) has no test part: give one with --test, or a --test-fraction above 0")
+    }
+    return (selection.data, test)
+  }
+}

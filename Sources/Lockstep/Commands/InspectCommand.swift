@@ -1,0 +1,169 @@
+internal import ArgumentParser
+internal import Files
+internal import Foundation
+internal import Optimizers
+internal import Reports
+internal import Runs
+
+struct InspectCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "What a run, a checkpoint or a model holds, and whether it is whole.",
+    discussion: """
+      Of a run, its figures and its checkpoints; of the others, the job and every tensor with its norm (√ of the sum of \
+      squares), its smallest and largest value, and how many values are infinite or not a number. Ends with 1 where a \
+      checkpoint's files are not those of their digests.
+      """)
+
+  @Argument(help: ArgumentHelp("A run's folder, a checkpoint or a model.", valueName: "path"))
+  var path: String
+
+  func run() throws {
+    let isGood =
+      switch try SavedThing(path) {
+      case .model(let file): try show(model: file)
+      case .checkpoint(let folder): try show(checkpoint: folder)
+      case .run(let folder): try show(run: folder)
+      }
+    if !isGood { throw ExitCode(1) }
+  }
+
+  private func show(model path: String) throws -> Bool {
+    let file = try Safetensors.File(path: path)
+    say("model \(path)")
+    if let description = ModelFile.description(in: file) { show(description.job) }
+    try show(file)
+    return true
+  }
+
+  private func show(checkpoint path: String) throws -> Bool {
+    say("checkpoint \(path)")
+    let damage = Checkpoint.damage(at: path)
+    for problem in damage { say("damaged: \(problem)") }
+    if let state = try? Checkpoint.state(at: path) {
+      let summary = state.statistics.summary
+      var rows = [["step", grouped(state.step)], ["epoch", grouped(state.statistics.epoch)]]
+      rows += figures(summary)
+      rows += [
+        ["parameters_sha256", state.parametersSHA256], ["data fingerprint", state.fingerprint],
+        ["finite", state.isFinite ? "yes" : "no"],
+      ]
+      say(table(rows))
+      show(state.job)
+      let optimizer = state.optimizer
+      rows = [["updates", grouped(optimizer.updates)]]
+      if let rate = optimizer.learningRate { rows.append(["learning rate", "\(rate)"]) }
+      if let lambda = optimizer.lambda { rows.append(["λ", "\(lambda)"]) }
+      if let best = optimizer.plateau.best {
+        rows += [
+          ["plateau: smallest test loss", "\(best)"], ["plateau: evaluations since", "\(optimizer.plateau.bad)"],
+          ["plateau: factor", "\(optimizer.plateau.factor)"],
+        ]
+      }
+      say("\noptimizer\n" + table(rows))
+    }
+    for name in [Checkpoint.modelName, Checkpoint.optimizerName] {
+      let file = "\(path)/\(name)"
+      guard FileManager.default.fileExists(atPath: file), let tensors = try? Safetensors.File(path: file) else {
+        continue
+      }
+      say("\n\(name)")
+      try show(tensors)
+    }
+    say(damage.isEmpty ? "\ndigests: good" : "\ndigests: NOT good")
+    return damage.isEmpty
+  }
+
+  private func show(run path: String) throws -> Bool {
+    say("run \(path)")
+    if let data = FileManager.default.contents(atPath: "\(path)/summary.json"),
+      let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
+    {
+      var rows = [["status", summary.status]]
+      if let error = summary.error { rows.append(["error", oneLine(error)]) }
+      rows += [["steps", grouped(summary.steps)], ["epochs", grouped(summary.epochs)]] + figures(summary)
+      if let hash = summary.parametersSHA256 { rows.append(["parameters_sha256", hash]) }
+      say(table(rows))
+    } else {
+      say("no summary: it is running, or was killed")
+    }
+    let store = CheckpointStore(run: path)
+    let (steps, best) = (store.steps, store.best)
+    guard !steps.isEmpty else {
+      say("no checkpoints")
+      return true
+    }
+    var rows = [["checkpoint", "step", "test loss", "files", ""]]
+    var newest: Int?
+    var isGood = true
+    for step in steps {
+      let place = store.place(ofStep: step)
+      let damage = Checkpoint.damage(at: place)
+      if damage.isEmpty && newest == nil { newest = step }
+      isGood = isGood && damage.isEmpty
+      let loss = (try? Checkpoint.state(at: place))?.statistics.summary.testLoss.map(format) ?? "-"
+      let marks = [step == newest ? "newest good" : nil, step == best ? "best" : nil].compactMap(\.self)
+      rows.append([
+        FilePath(place).name, grouped(step), loss, damage.isEmpty ? "good" : "damaged",
+        marks.joined(separator: ", "),
+      ])
+    }
+    say("\n" + table(rows, numbers: [1, 2]))
+    for step in steps {
+      for problem in Checkpoint.damage(at: store.place(ofStep: step)) { say("damaged: \(problem)") }
+    }
+    return isGood
+  }
+
+  private func figures(_ summary: RunSummary) -> [[String]] {
+    func rows(_ part: String, _ figures: [String: Double]) -> [[String]] {
+      // The loss first.
+      let names = ["loss"] + figures.keys.filter { $0 != "loss" }.sorted()
+      return names.compactMap { name in
+        figures[name].map { ["\(part) \(name == "r2" ? "R²" : name)", format($0)] }
+      }
+    }
+    return rows("train", summary.train) + rows("test", summary.test)
+  }
+
+  private func show(_ job: Job) { say("\njob\n" + table(job.options.map { [$0.name, $0.value] })) }
+
+  private func show(_ file: Safetensors.File) throws {
+    var rows = [["tensor", "shape", "norm", "smallest", "largest", "not finite"]]
+    for tensor in file.tensors {
+      let figures = try file.withBytes(of: tensor.name) { TensorFigures($0) }
+      rows.append([
+        tensor.name, tensor.shape.map { "\($0)" }.joined(separator: "×"), format(figures.norm),
+        figures.smallest.map { format(Double($0)) } ?? "-", figures.largest.map { format(Double($0)) } ?? "-",
+        grouped(figures.nonFinite),
+      ])
+    }
+    say("\n" + table(rows, numbers: [2, 3, 4, 5]))
+  }
+}
+
+/// A tensor in figures, all of its values that are finite.
+struct TensorFigures {
+  /// √ of the sum of squares.
+  private(set) var norm = 0.0
+  private(set) var smallest: Float?
+  private(set) var largest: Float?
+  /// Values that are infinite or not a number.
+  private(set) var nonFinite = 0
+
+  /// - Parameter bytes: float32 in little-endian order.
+  init(_ bytes: UnsafeRawBufferPointer) {
+    var squares = 0.0
+    for offset in stride(from: 0, to: bytes.count, by: 4) {
+      let value = Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      guard value.isFinite else {
+        nonFinite += 1
+        continue
+      }
+      squares += Double(value) * Double(value)
+      smallest = smallest.map { min($0, value) } ?? value
+      largest = largest.map { max($0, value) } ?? value
+    }
+    norm = squares.squareRoot()
+  }
+}

@@ -1,0 +1,113 @@
+internal import ArgumentParser
+internal import Cluster
+internal import Foundation
+internal import Runs
+internal import Schema
+internal import ZeroMQ
+
+struct LaunchCommand: RunCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "launch",
+    abstract: "Train with a coordinator here and workers on other machines, started over ssh.",
+    discussion: """
+      `ssh HOST` must get in without a question, and find this program at the same path (--remote-program for another) \
+      and the data, too. Keys are made for the run and handed over ssh; they are on no disk. All workers end when this \
+      command does.
+      """)
+
+  enum Section: OptionSection {
+    static let hosts = OptionDeclaration.text(
+      "hosts", valueName: "hosts", decides: false,
+      "A worker on each, of so many compute threads (1 unless said): HOST[:THREADS],… A host is what ssh knows, or localhost for this machine without ssh."
+    )
+    static let ssh = OptionDeclaration.text(
+      "ssh", default: "ssh -T -o BatchMode=yes -o ConnectTimeout=10", valueName: "command", decides: false,
+      "The command that reaches a host, without the host.")
+    static let remoteProgram = OptionDeclaration.text(
+      "remote-program", valueName: "path", defaultText: "its path here", decides: false,
+      "This program's path on the hosts.")
+    static let bind = OptionDeclaration.text(
+      "bind", default: "tcp://0.0.0.0:0", valueName: "address", decides: false,
+      "Where to listen: tcp://HOST:PORT (port 0 takes any free one).")
+    static let maxRestarts = OptionDeclaration.maxRestarts(
+      "How often a worker that is killed, or whose ssh is cut off, is started again.")
+    static let options = [hosts, ssh, remoteProgram, bind, .advertise, maxRestarts]
+  }
+
+  @OptionGroup
+  var own: DeclaredOptions<Section>
+
+  @OptionGroup
+  var folder: DeclaredOptions<FolderSection>
+
+  @OptionGroup(title: "Checkpoints")
+  var checkpoints: DeclaredOptions<CheckpointSection>
+
+  @OptionGroup(title: "Connections")
+  var connections: DeclaredOptions<ConnectionSection>
+
+  @OptionGroup(title: "Job options")
+  var job: DeclaredOptions<JobSection>
+
+  @OptionGroup(title: "Options of update rules and schedules")
+  var optimization: DeclaredOptions<OptimizerSection>
+
+  @OptionGroup
+  var others: OtherOptions
+
+  private var bind: String { own.text(Section.bind) ?? "" }
+  private var ssh: [String] { (own.text(Section.ssh) ?? "").split(separator: " ").map(String.init) }
+
+  func validate() throws {
+    _ = try parsedHosts
+    guard bind.hasPrefix("tcp://") else { throw ValidationError("--bind \(bind): an address is tcp://HOST:PORT") }
+    guard !ssh.isEmpty else { throw ValidationError("--ssh: a command is needed") }
+  }
+
+  private var parsedHosts: [RemoteHost] {
+    get throws {
+      guard let hosts = own.text(Section.hosts) else {
+        throw ValidationError("--hosts is missing: HOST[:THREADS],… says where the workers are to be")
+      }
+      do {
+        return try hosts.split(separator: ",", omittingEmptySubsequences: false).map { try RemoteHost($0) }
+      } catch {
+        throw ValidationError("--hosts \(hosts): \(error)")
+      }
+    }
+  }
+
+  func run() throws {
+    let signals = SignalWatch()
+    let hosts = try parsedHosts
+    try ensureDescriptors(1024 + 16 * hosts.count)
+    let run = try start(signals)
+    let (coordinatorKey, workers) = (try CurveKeyPair.random(), try CurveKeyPair.random())
+    let coordinator = try run.makeCoordinator(
+      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, connections.chosen,
+      security: CoordinatorSecurity(coordinatorKey, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
+    run.endOnSignal(coordinator)
+    let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
+    say(run.headline)
+    say("listening on \(coordinator.address)\(reached.remark)")
+    let threads = hosts.map(\.threads).reduce(0, +)
+    if threads > run.prepared.job.microBatches {
+      complain(
+        "warning: \(threads) threads share \(run.prepared.job.microBatches) micro-batches a step, so not all have work; "
+          + "a job with --micro-batches \(threads) has some for each")
+    }
+    let places = try WorkerPlace.on(
+      hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
+      pair: workers, coordinator: coordinatorKey.publicKey, show: complain)
+    let processes = try WorkerProcesses(
+      places, mailbox: coordinator.mailbox, mostRestarts: own.whole(Section.maxRestarts))
+    defer { processes.stop() }
+    defer { coordinator.waitForWorkers() }
+    try run.run(coordinator, command: "launch\(arguments)")
+  }
+
+  /// The options by which hosts are reached, to be given again.
+  private var arguments: String {
+    own.given.filter { $0.name != Section.maxRestarts.name }.map { " --\($0.name) \(shellQuoted($0.value))" }.joined()
+  }
+}

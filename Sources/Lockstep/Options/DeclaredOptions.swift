@@ -1,0 +1,119 @@
+internal import ArgumentParser
+internal import Schema
+
+/// Options of a command that stand together in its help, each declared once.
+protocol OptionSection {
+  /// Its options, in the order of the help.
+  static var options: [OptionDeclaration] { get }
+  /// What one of them needs besides its range. The default is nothing.
+  ///
+  /// - Throws: `ValidationError`.
+  static func check(_ given: DeclaredOptions<Self>) throws
+  /// Whether values are checked as they are parsed, not by what takes them.
+  static var isChecked: Bool { get }
+}
+
+extension OptionSection {
+  static func check(_ given: DeclaredOptions<Self>) throws {}
+  static var isChecked: Bool { true }
+}
+
+/// The options of a section on the command line.
+///
+/// The parser finds a group's flags by reflection. This group shows it a flag for each declaration, so that options which
+/// a program adds are flags with help like all others.
+struct DeclaredOptions<Section: OptionSection>: ParsableArguments, CustomReflectable {
+  /// What is given, by name, in the order of the declarations; "yes" for a flag without a value.
+  private(set) var given: [(name: String, value: String)] = []
+
+  private struct Key: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  init() {}
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    for option in Section.options {
+      let key = Key(stringValue: option.name)
+      if option.kind == .toggle {
+        if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { given.append((option.name, "yes")) }
+      } else if let text = try container.decode(Option<String?>.self, forKey: key).wrappedValue {
+        given.append((option.name, text))
+      }
+    }
+  }
+
+  var customMirror: Mirror {
+    Mirror(
+      self,
+      children: Section.options.map { option -> Mirror.Child in
+        let help = ArgumentHelp(OptionHelp.text(of: option), valueName: option.valueName)
+        return option.kind == .toggle
+          ? (option.name, Flag<Bool>(wrappedValue: false, name: .customLong(option.name), help: help))
+          : (option.name, Option<String?>(name: .customLong(option.name), parsing: .unconditional, help: help))
+      })
+  }
+
+  func validate() throws {
+    guard Section.isChecked else { return }
+    for option in Section.options {
+      guard let text = self[text: option] else { continue }
+      do {
+        let value = try option.value(of: text)
+        if option.check(value) == nil { throw OptionError("--\(option.name) \(text): it must be \(option.allowed)") }
+      } catch let error as OptionError {
+        throw ValidationError(error.description)
+      }
+    }
+    try Section.check(self)
+  }
+
+  private subscript(text option: OptionDeclaration) -> String? { given.first { $0.name == option.name }?.value }
+
+  /// The value given, else the default.
+  private func value(_ option: OptionDeclaration) -> OptionValue? {
+    self[text: option].flatMap { try? option.value(of: $0) } ?? option.defaultValue
+  }
+
+  /// Whether `option` is given.
+  func has(_ option: OptionDeclaration) -> Bool { self[text: option] != nil }
+
+  /// Whether the toggle `option` is given.
+  func isOn(_ option: OptionDeclaration) -> Bool { has(option) }
+
+  /// The whole number `option`, which has a default.
+  func whole(_ option: OptionDeclaration) -> Int { Int(real(option)) }
+
+  /// The number `option`, which has a default.
+  func real(_ option: OptionDeclaration) -> Double {
+    guard let number = value(option)?.number else { preconditionFailure("--\(option.name) has no default") }
+    return number
+  }
+
+  /// The text of `option`; nil where it is not given and has no default.
+  func text(_ option: OptionDeclaration) -> String? { value(option)?.description }
+}
+
+/// Groups of declared options, of whatever section.
+protocol DeclaredGroup {
+  static var declared: [OptionDeclaration] { get }
+}
+
+extension DeclaredOptions: DeclaredGroup {
+  static var declared: [OptionDeclaration] { Section.options }
+}
+
+extension OptionGroup: DeclaredGroup where Value: DeclaredGroup {
+  static var declared: [OptionDeclaration] { Value.declared }
+}
+
+extension ParsableCommand {
+  /// The options of the command's sections.
+  static var declared: [OptionDeclaration] {
+    Mirror(reflecting: Self()).children.flatMap { (type(of: $0.value) as? any DeclaredGroup.Type)?.declared ?? [] }
+  }
+}

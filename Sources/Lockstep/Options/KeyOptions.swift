@@ -1,0 +1,106 @@
+internal import ArgumentParser
+internal import Cluster
+internal import Schema
+
+/// A coordinator's keys.
+enum CoordinatorKeySection: OptionSection {
+  static let key = OptionDeclaration.secretKey
+  static let authorizedKeys = OptionDeclaration.path(
+    "authorized-keys", decides: false,
+    "Whose workers may take part: a file of public keys, one a line with a comment. Read again when it changes.")
+  static let insecure = OptionDeclaration.toggle(
+    "insecure", "Listen without keys where other machines can reach it: whoever does can take part, unencrypted.")
+  static let options = [key, authorizedKeys, insecure]
+
+  static func check(_ given: DeclaredOptions<Self>) throws {
+    guard given.has(key) == given.has(authorizedKeys) else {
+      throw ValidationError("--key and --authorized-keys go together: this side's key, and whose may come in")
+    }
+    guard !given.isOn(insecure) || !given.has(key) else {
+      throw ValidationError("--insecure is for a coordinator without --key")
+    }
+  }
+}
+
+extension OptionDeclaration {
+  fileprivate static let secretKey = OptionDeclaration.path(
+    "key", decides: false,
+    "This side's secret key: a file that `lockstep keygen` wrote, or - for a line of standard input.")
+}
+
+extension DeclaredOptions<CoordinatorKeySection> {
+  private var key: String? { text(Section.key) }
+  private var authorizedKeys: String? { text(Section.authorizedKeys) }
+  private var insecure: Bool { isOn(Section.insecure) }
+
+  /// - Throws: where other machines can reach `endpoint` and nothing protects it.
+  func security(of endpoint: String) throws -> CoordinatorSecurity? {
+    if let key, let authorizedKeys {
+      return CoordinatorSecurity(try KeyFile.readPair(key), admitting: try AuthorizedKeys(authorizedKeys))
+    }
+    guard !isLocal(endpoint) else {
+      if socketPath(endpoint) == nil {
+        complain(
+          "warning: every user of this machine can take part at \(endpoint); without --bind, or with an ipc:///PATH, only you can"
+        )
+      }
+      return nil
+    }
+    guard insecure else {
+      throw ValidationError(
+        "\(endpoint) can be reached from other machines, and no keys protect it. `lockstep keygen coordinator.key` here "
+          + "and `lockstep keygen worker.key` for the workers make them; then add --key coordinator.key --authorized-keys "
+          + "worker.key.pub. On a network that you trust: --insecure")
+    }
+    complain("warning: --insecure: whoever reaches \(endpoint) can take part, and what is sent is not encrypted")
+    return nil
+  }
+
+  /// Whether workers need keys.
+  var isSecure: Bool { key != nil }
+
+  /// The flags, to be given again.
+  var arguments: String {
+    guard let key, let authorizedKeys else { return insecure ? " --insecure" : "" }
+    return " --key \(shellQuoted(key)) --authorized-keys \(shellQuoted(authorizedKeys))"
+  }
+}
+
+/// A worker's keys.
+enum WorkerKeySection: OptionSection {
+  static let key = OptionDeclaration.secretKey
+  static let coordinatorKey = OptionDeclaration.text(
+    "coordinator-key", valueName: "key", decides: false,
+    "The coordinator's public key, or the file that it is in.")
+  static let insecure = OptionDeclaration.toggle(
+    "insecure", "Connect without keys to another machine: nobody is who they say, and nothing is encrypted.")
+  static let options = [key, coordinatorKey, insecure]
+
+  static func check(_ given: DeclaredOptions<Self>) throws {
+    guard given.has(key) == given.has(coordinatorKey) else {
+      throw ValidationError("--key and --coordinator-key go together: this side's key, and whom to talk to")
+    }
+    guard !given.isOn(insecure) || !given.has(key) else {
+      throw ValidationError("--insecure is for a worker without --key")
+    }
+  }
+}
+
+extension DeclaredOptions<WorkerKeySection> {
+  /// - Throws: where `endpoint` is another machine's and nothing protects the connection.
+  func security(of endpoint: String) throws -> WorkerSecurity? {
+    if let key = text(Section.key), let coordinatorKey = text(Section.coordinatorKey) {
+      return WorkerSecurity(try KeyFile.readPair(key), coordinator: try KeyFile.readPublicKey(coordinatorKey))
+    }
+    guard !isLocal(endpoint) else { return nil }
+    guard isOn(Section.insecure) else {
+      throw ValidationError(
+        "\(endpoint) may be another machine, and no keys protect the connection. `lockstep keygen worker.key` makes one "
+          + "here; its worker.key.pub goes into the coordinator's --authorized-keys; then add --key worker.key "
+          + "--coordinator-key coordinator.key.pub. On a network that you trust: --insecure")
+    }
+    complain(
+      "warning: --insecure: nothing shows that \(endpoint) is the coordinator, and what is sent is not encrypted")
+    return nil
+  }
+}

@@ -1,0 +1,89 @@
+internal import ArgumentParser
+internal import Cluster
+internal import Protocol
+internal import Runs
+internal import Schema
+
+/// A command that runs a job: which one, where it goes, and how it is kept.
+protocol RunCommand: JobCommand {
+  var folder: DeclaredOptions<FolderSection> { get }
+  var checkpoints: DeclaredOptions<CheckpointSection> { get }
+  var connections: DeclaredOptions<ConnectionSection> { get }
+}
+
+/// Where a run goes.
+enum FolderSection: OptionSection {
+  static let output = JobOptions.outputOption
+  static let overwrite = OptionDeclaration.toggle(
+    "overwrite", "Replace the run that --output holds, its checkpoints included; without this it is left alone.")
+  static let options = [output, overwrite]
+}
+
+/// How a coordinator talks to its workers, which it takes, and how long it waits for them.
+struct Connections {
+  var sharesMemory = true
+  var acceptsOtherNumerics = false
+  var limits = Limits()
+}
+
+/// The options that ``Connections`` come from.
+enum ConnectionSection: OptionSection {
+  static let transport = OptionDeclaration.choice(
+    "transport", default: "auto", ["auto", "zmq"], valueName: "transport", decides: false,
+    "Parameters and gradients: auto shares memory with workers on this machine, zmq sends them as to others.")
+  static let silenceLimit = OptionDeclaration.silenceLimit(
+    "How long a worker may be silent before its micro-batches go to others; at least 1.")
+  static let workerTimeout = OptionDeclaration.real(
+    "worker-timeout", default: 300, .above0(upTo: 1e9), valueName: "seconds", decides: false,
+    "How long a run without a worker, or without progress, waits before it is saved and ends.")
+  static let otherNumerics = OptionDeclaration.toggle(
+    "accept-other-numerics",
+    "Take in workers that compute other bits than the first one: the result then depends on who computes what.")
+  static let options = [transport, silenceLimit, workerTimeout, otherNumerics]
+}
+
+extension OptionDeclaration {
+  /// A busy peer would not keep a shorter limit.
+  static func silenceLimit(_ help: String) -> OptionDeclaration {
+    .real("silence-limit", default: 5, .within(1...1e9), valueName: "seconds", decides: false, help)
+  }
+
+  /// Compute threads of a worker.
+  static func threads(_ help: String) -> OptionDeclaration {
+    .whole("threads", default: 1, 1...1024, decides: false, help)
+  }
+
+  /// Restarts of a process.
+  static func maxRestarts(_ help: String) -> OptionDeclaration {
+    .whole("max-restarts", default: 3, 0...1_000_000, decides: false, help)
+  }
+
+  /// A file of what happened when.
+  static let timeline = OptionDeclaration.path(
+    "timeline", decides: false,
+    "Record what each thread does when, for ui.perfetto.dev or chrome://tracing; about a kilobyte a step and process.")
+}
+
+extension DeclaredOptions<ConnectionSection> {
+  var chosen: Connections {
+    var connections = Connections(
+      sharesMemory: text(Section.transport) == "auto", acceptsOtherNumerics: isOn(Section.otherNumerics))
+    connections.limits = Limits(silence: real(Section.silenceLimit))
+    connections.limits.workers = real(Section.workerTimeout)
+    return connections
+  }
+}
+
+extension RunCommand {
+  /// The run that the options describe.
+  func start(_ signals: SignalWatch) throws -> TrainingRun {
+    let (output, overwrites) = (folder.text(FolderSection.output), folder.isOn(FolderSection.overwrite))
+    guard !overwrites || !checkpoints.has(CheckpointSection.resume) || output != nil else {
+      throw ValidationError(
+        "--overwrite does not go with --resume, which goes on in the run's folder; --output names another")
+    }
+    let start = try RunStart(self, output: output, overwrites: overwrites)
+    return try TrainingRun(
+      start, every: checkpoints.interval, keep: checkpoints.whole(CheckpointSection.keep), signals: signals)
+  }
+}

@@ -1,0 +1,121 @@
+package import Kernels
+package import Protocol
+package import Schema
+
+/// Adds up a run's events: the present epoch's means, and in the end the summary.
+package struct RunStatistics: Sendable {
+  /// The summary so far.
+  package private(set) var summary = RunSummary()
+  /// The present epoch, from 1; 0 before the first step.
+  package private(set) var epoch = 0
+  private var epochWeight = 0.0
+  private var epochSums: [Double] = []
+  /// The compute threads of each worker.
+  private var threads: [Int: Int] = [:]
+
+  /// Nothing yet.
+  package init() {}
+
+  /// Takes in an event; `schema` says what the model's sums are.
+  package mutating func add(_ event: TrainingEvent, _ schema: MetricSchema) {
+    switch event {
+    case .workerJoined(_, let number, let count, _):
+      summary.workers = max(summary.workers, number)
+      summary.threads = max(summary.threads, count)
+      threads[number] = count
+    case .step(let report):
+      if report.epoch != epoch {
+        epoch = report.epoch
+        (epochWeight, epochSums) = (0, [])
+      }
+      if report.isSkipped {
+        summary.skippedSteps += 1
+      } else {
+        epochWeight += report.weight
+        epochSums = epochSums.isEmpty ? report.sums : zip(epochSums, report.sums).map(+)
+      }
+      summary.stepTime += TimeSplit(report, threads: threads)
+      summary.steps = report.step
+      summary.epochs = report.epoch
+      summary.examplesSeen += report.examples
+      summary.train = schema.values(weight: epochWeight, epochSums)
+      if epochWeight > 0 { summary.train["loss"] = epochSums[0] / epochWeight }
+      let seconds = summary.stepTime.total
+      summary.stepsPerSecond = seconds > 0 ? Double(report.step) / seconds : nil
+    case .evaluation(let report):
+      summary.test = report.figures
+      summary.test["loss"] = report.loss.isFinite ? report.loss : nil
+    case .workerLeft(_, let number, _, _): threads[number] = nil
+    case .otherNumerics(let text):
+      // One line a worker that joins; a worker that comes back again and again must not fill the memory.
+      if (summary.otherNumerics ?? []).count < 100 { summary.otherNumerics = (summary.otherNumerics ?? []) + [text] }
+    case .waiting, .warning: break
+    }
+  }
+
+  /// What of figures that were read cannot be; nil where all counts are within a range that further steps do not leave.
+  var contradiction: String? {
+    let counts = [
+      ("workers", summary.workers), ("threads", summary.threads), ("steps", summary.steps),
+      ("skipped steps", summary.skippedSteps), ("epochs", summary.epochs), ("examples", summary.examplesSeen),
+      ("parameters", summary.parameterCount), ("epoch", epoch),
+    ]
+    if let count = counts.first(where: { !(0...1 << 60).contains($0.1) }) {
+      return "the count of \(count.0) is \(count.1)"
+    }
+    return (0...0x1p60).contains(epochWeight) ? nil : "the weight of the epoch is \(epochWeight)"
+  }
+
+  /// The figures so far, for a checkpoint `seconds` after the first worker joined.
+  package func saved(seconds: Double) -> RunStatistics {
+    var saved = self
+    saved.summary.seconds = seconds
+    return saved
+  }
+
+  /// The summary of a finished run.
+  package func finished(_ parameters: Floats, seconds: Double, failure: TrainingError?) -> RunSummary {
+    var summary = summary
+    summary.status = failure == nil ? "completed" : "failed"
+    summary.error = failure?.description
+    summary.culprit = failure?.culprit
+    summary.seconds = seconds
+    summary.parameterCount = parameters.count
+    summary.parametersSHA256 = parametersSHA256(parameters)
+    return summary
+  }
+}
+
+extension RunStatistics: Codable {
+  private enum CodingKeys: String, CodingKey {
+    case summary, epoch, epochWeight, epochSums, threads
+    /// What former versions wrote in place of the weight and the sums.
+    case epochExamples, epochLoss, epochCorrect
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    summary = try container.decode(RunSummary.self, forKey: .summary)
+    epoch = try container.decode(Int.self, forKey: .epoch)
+    threads = try container.decode([Int: Int].self, forKey: .threads)
+    if let weight = try container.decodeIfPresent(Double.self, forKey: .epochWeight) {
+      epochWeight = weight
+      epochSums = try container.decode([Double].self, forKey: .epochSums)
+    } else {
+      epochWeight = Double(try container.decode(Int.self, forKey: .epochExamples))
+      // The squared error of a regression was not kept; no figure of the training part needs it.
+      epochSums = [
+        try container.decode(Double.self, forKey: .epochLoss), try container.decode(Double.self, forKey: .epochCorrect),
+      ]
+    }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(summary, forKey: .summary)
+    try container.encode(epoch, forKey: .epoch)
+    try container.encode(threads, forKey: .threads)
+    try container.encode(epochWeight, forKey: .epochWeight)
+    try container.encode(epochSums, forKey: .epochSums)
+  }
+}

@@ -1,0 +1,92 @@
+/// One of the things that an option names, such as an update rule, with options of its own.
+public struct Alternative: Sendable {
+  /// What the option calls it.
+  public let name: String
+  /// Other names for it.
+  public let aliases: [String]
+  /// The options that go with it.
+  public let options: [OptionDeclaration]
+  /// The option that the text after a colon sets, as in `mlp:256,128`; nil where nothing may stand there.
+  public let argument: String?
+
+  /// An alternative.
+  public init(_ name: String, aliases: [String] = [], options: [OptionDeclaration], argument: String? = nil) {
+    (self.name, self.aliases, self.options, self.argument) = (name, aliases, options, argument)
+  }
+}
+
+/// An option that names one of several things, each with options of its own.
+public struct OptionSelector: Sendable {
+  /// What it is called, such as `optimizer`.
+  public let name: String
+  /// What can be named.
+  public let alternatives: [Alternative]
+
+  /// A selector.
+  public init(_ name: String, _ alternatives: [Alternative]) { (self.name, self.alternatives) = (name, alternatives) }
+
+  /// All options, one of each name, in the order of the alternatives.
+  public var options: [OptionDeclaration] {
+    alternatives.flatMap(\.options).reduce(into: []) { all, next in
+      if !all.contains(where: { $0.name == next.name }) { all.append(next) }
+    }
+  }
+
+  /// The alternative that `text` names; nil where none has that name.
+  public func alternative(_ text: String) -> Alternative? {
+    alternatives.first { $0.name == text || $0.aliases.contains(text) }
+  }
+
+  /// The names of the alternatives that have the option `option`.
+  public func owners(of option: String) -> [String] {
+    alternatives.filter { $0.options.contains { $0.name == option } }.map(\.name)
+  }
+
+  /// Why `option` cannot be given with the alternative `name`.
+  public func misplaced(_ option: String, with name: String) -> OptionError {
+    let owners = owners(of: option)
+    return OptionError(
+      "--\(option) does not go with --\(self.name) \(name)"
+        + (owners.isEmpty ? "" : "; it belongs to \(owners.joined(separator: ", "))"))
+  }
+}
+
+extension Alternative {
+  /// A value for each of the options: those of `given`, which may have others too, and the defaults.
+  ///
+  /// - Throws: ``OptionError`` where a value is outside of its range.
+  public func values(_ given: [String: OptionValue]) throws(OptionError) -> [String: OptionValue] {
+    var values: [String: OptionValue] = [:]
+    for option in options {
+      guard let value = given[option.name] ?? option.defaultValue else { continue }
+      guard let checked = option.check(value) else {
+        let shown: String = if case .real(let number) = value { "\(number)" } else { value.description }
+        throw OptionError("--\(option.name) \(shown): for \(name) it must be \(option.allowed)")
+      }
+      values[option.name] = checked
+    }
+    return values
+  }
+}
+
+/// "; did you mean 'x'?" where `text` is nearly one of `known`, else nothing.
+package func suggestion(_ text: String, _ known: [String]) -> String {
+  let distances = known.map { (editDistance(text, $0), $0) }
+  guard let nearest = distances.min(by: { $0.0 < $1.0 }), nearest.0 <= max(2, text.count / 3), nearest.0 < text.count
+  else { return "" }
+  return "; did you mean '\(nearest.1)'?"
+}
+
+/// How many characters must be inserted, removed or replaced to make `left` into `right` (V. I. Levenshtein, 1966).
+private func editDistance(_ left: String, _ right: String) -> Int {
+  let (left, right) = (Array(left), Array(right))
+  var row = Array(0...right.count)
+  for (i, character) in left.enumerated() {
+    var corner = row[0]
+    row[0] = i + 1
+    for (j, other) in right.enumerated() {
+      (corner, row[j + 1]) = (row[j + 1], min(row[j + 1] + 1, row[j] + 1, corner + (character == other ? 0 : 1)))
+    }
+  }
+  return row[right.count]
+}

@@ -1,0 +1,261 @@
+/// A setting that a user can give, declared once, by what needs it.
+///
+/// The flag, its help, the key in job files, the environment variable, what workers and checkpoints get, and the
+/// comparison when a run is resumed all follow from the declaration.
+public struct OptionDeclaration: Sendable {
+  /// What values there are.
+  public enum Kind: Equatable, Sendable {
+    /// A number.
+    case real(RealRange)
+    /// A whole number.
+    case whole(ClosedRange<UInt64>)
+    /// yes or no.
+    case flag
+    /// Given or not, without a value.
+    case toggle
+    /// One of these words.
+    case choice([String])
+    /// Whole numbers, each within the range, separated by commas.
+    case sizes(ClosedRange<Int>)
+    /// Any text that is not empty.
+    case text
+    /// A file's or a folder's path.
+    case path
+  }
+
+  /// What it is called, such as `beta1`.
+  public let name: String
+  /// A sentence for the help.
+  public let help: String
+  /// What values there are.
+  public let kind: Kind
+  /// What it is unless given; nil where there is no value then, or where it follows from something else.
+  public let defaultValue: OptionValue?
+  /// What the help says of the default where it is no fixed value.
+  public let defaultText: String?
+  /// What stands for the value in the help.
+  public let valueName: String
+  /// The option that cannot be given together with this one.
+  public let excludes: String?
+  /// Whether the result of a run depends on it.
+  public let decides: Bool
+  /// Other spellings of a choice's words, and what they stand for.
+  public private(set) var aliases: [String: String] = [:]
+
+  private init(
+    _ name: String, _ kind: Kind, _ defaultValue: OptionValue?, _ defaultText: String?, _ valueName: String,
+    _ excludes: String?, _ decides: Bool, _ help: String
+  ) {
+    (self.name, self.kind, self.defaultValue, self.defaultText) = (name, kind, defaultValue, defaultText)
+    (self.valueName, self.excludes, self.decides, self.help) = (valueName, excludes, decides, help)
+  }
+
+  /// A number.
+  public static func real(
+    _ name: String, default value: Double? = nil, _ range: RealRange, valueName: String = "number",
+    defaultText: String? = nil, decides: Bool = true, _ help: String
+  ) -> OptionDeclaration {
+    OptionDeclaration(name, .real(range), value.map { .real($0) }, defaultText, valueName, nil, decides, help)
+  }
+
+  /// A whole number.
+  public static func whole(
+    _ name: String, default value: UInt64? = nil, _ range: ClosedRange<UInt64>, valueName: String = "count",
+    defaultText: String? = nil, excludes: String? = nil, decides: Bool = true, _ help: String
+  ) -> OptionDeclaration {
+    OptionDeclaration(name, .whole(range), value.map { .whole($0) }, defaultText, valueName, excludes, decides, help)
+  }
+
+  /// yes or no.
+  public static func flag(_ name: String, default value: Bool, _ help: String) -> OptionDeclaration {
+    OptionDeclaration(name, .flag, .flag(value), nil, "yes/no", nil, true, help)
+  }
+
+  /// Given or not, without a value.
+  public static func toggle(_ name: String, _ help: String) -> OptionDeclaration {
+    OptionDeclaration(name, .toggle, nil, nil, "", nil, false, help)
+  }
+
+  /// One of several words.
+  public static func choice(
+    _ name: String, default value: String? = nil, _ words: [String], valueName: String = "name",
+    defaultText: String? = nil, aliases: [String: String] = [:], decides: Bool = true, _ help: String
+  ) -> OptionDeclaration {
+    var option = OptionDeclaration(
+      name, .choice(words), value.map { .text($0) }, defaultText, valueName, nil, decides, help)
+    option.aliases = aliases
+    return option
+  }
+
+  /// Whole numbers, separated by commas.
+  public static func sizes(
+    _ name: String, default value: [Int]? = nil, _ range: ClosedRange<Int>, _ help: String
+  ) -> OptionDeclaration {
+    OptionDeclaration(
+      name, .sizes(range), value.map { .text($0.map(String.init).joined(separator: ",")) }, nil, "list", nil, true,
+      help)
+  }
+
+  /// A file's or a folder's path.
+  public static func path(
+    _ name: String, valueName: String = "file", defaultText: String? = nil, decides: Bool = true, _ help: String
+  ) -> OptionDeclaration {
+    OptionDeclaration(name, .path, nil, defaultText, valueName, nil, decides, help)
+  }
+
+  /// Any text that is not empty.
+  public static func text(
+    _ name: String, default value: String? = nil, valueName: String, defaultText: String? = nil, decides: Bool = true,
+    _ help: String
+  ) -> OptionDeclaration {
+    OptionDeclaration(name, .text, value.map { .text($0) }, defaultText, valueName, nil, decides, help)
+  }
+}
+
+/// Which numbers make sense.
+public enum RealRange: Equatable, Sendable {
+  /// 0 ≤ x < 1.
+  case fraction
+  /// 0 ≤ x ≤ 1.
+  case share
+  /// 0 < x, finite, in float32 too, which the kernels compute in.
+  case positive
+  /// 0 ≤ x, finite, in float32 too.
+  case notNegative
+  /// 0 < x ≤ the limit.
+  case above0(upTo: Double)
+  /// Within.
+  case within(ClosedRange<Double>)
+
+  func contains(_ value: Double) -> Bool {
+    switch self {
+    case .fraction: value >= 0 && value < 1
+    case .share: value >= 0 && value <= 1
+    case .positive: Float(value) > 0 && Float(value) < .infinity
+    case .notNegative: value == 0 || Float(value) > 0 && Float(value) < .infinity
+    case .above0(let limit): value > 0 && value <= limit
+    case .within(let range): range.contains(value)
+    }
+  }
+
+  /// The numbers in words.
+  public var description: String {
+    switch self {
+    case .fraction: "at least 0 and below 1"
+    case .share: "from 0 to 1"
+    case .positive: "above 0, and representable in float32"
+    case .notNegative: "at least 0, and representable in float32"
+    case .above0: "above 0"
+    case .within(let range):
+      "from \(OptionValue.real(range.lowerBound).description) to \(OptionValue.real(range.upperBound).description)"
+    }
+  }
+}
+
+extension OptionDeclaration {
+  /// The values in words.
+  public var allowed: String {
+    switch kind {
+    case .real(let range): range.description
+    case .whole(let range):
+      "a whole number from \(range.lowerBound) \(range.upperBound >= 1 << 48 ? "on" : "to \(range.upperBound)")"
+    case .flag, .toggle: "yes or no"
+    case .choice(let words): "one of " + words.joined(separator: ", ")
+    case .sizes(let range): "whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas"
+    case .text: "a text"
+    case .path: "a path"
+    }
+  }
+
+  /// The value that a user's `text` says.
+  ///
+  /// - Throws: ``OptionError`` where it says none of the option's.
+  public func value(of text: String) throws(OptionError) -> OptionValue {
+    switch kind {
+    case .real:
+      guard let number = Double(text), number.isFinite else {
+        throw OptionError("--\(name) \(text): it must be \(allowed)")
+      }
+      return .real(number)
+    case .whole:
+      guard let number = UInt64(text), check(.whole(number)) != nil else {
+        throw OptionError("--\(name) \(text): \(allowed) is needed")
+      }
+      return .whole(number)
+    case .flag, .toggle:
+      let words = [
+        "yes": true, "true": true, "1": true, "on": true, "no": false, "false": false, "0": false, "off": false,
+      ]
+      guard let isOn = words[text.lowercased()] else { throw OptionError("--\(name) \(text): it must be \(allowed)") }
+      return .flag(isOn)
+    case .choice(let words):
+      if let word = aliases[text] { return .text(word) }
+      guard words.contains(text) else {
+        throw OptionError("--\(name) \(text): known are \(words.joined(separator: ", "))\(suggestion(text, words))")
+      }
+      return .text(text)
+    case .sizes:
+      for part in text.split(separator: ",", omittingEmptySubsequences: false) where check(.text(String(part))) == nil {
+        throw OptionError("--\(name) \(text): '\(part)' is no \(name) size; \(allowed), are needed, as in 256,128")
+      }
+      return .text(text)
+    case .text, .path:
+      guard !text.isEmpty else { throw OptionError("--\(name): a value is needed") }
+      return .text(text)
+    }
+  }
+
+  /// `value` as the option's kind has it; nil where it is none of its values. Files of former versions hold flags as 0 or
+  /// 1, and choices by their position in the list, to which words are only ever added at the end.
+  public func check(_ value: OptionValue) -> OptionValue? {
+    switch (kind, value) {
+    case (.real(let range), _): value.number.flatMap { range.contains($0) ? .real($0) : nil }
+    case (.whole(let range), .whole(let number)): range.contains(number) ? value : nil
+    case (.whole(let range), .real(let number)):
+      UInt64(exactly: number).flatMap { range.contains($0) ? .whole($0) : nil }
+    case (.flag, .flag), (.toggle, .flag): value
+    case (.flag, _): value.number == 0 ? .flag(false) : value.number == 1 ? .flag(true) : nil
+    case (.choice(let words), .text(let text)): words.contains(text) ? value : nil
+    case (.choice(let words), _):
+      value.number.flatMap { Int(exactly: $0) }.flatMap { words.indices.contains($0) ? .text(words[$0]) : nil }
+    case (.sizes(let range), .text(let text)):
+      text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { Int($0).map(range.contains) == true }
+        ? value : nil
+    case (.text, .text(let text)), (.path, .text(let text)): text.isEmpty ? nil : value
+    default: nil
+    }
+  }
+}
+
+/// The values of the options that something has declared.
+public struct OptionValues: Equatable, Sendable {
+  /// By name.
+  public var values: [String: OptionValue]
+
+  /// Values by name.
+  public init(_ values: [String: OptionValue]) { self.values = values }
+
+  /// The number `name`, which is one of those declared.
+  public subscript(name: String) -> Double {
+    guard let value = values[name]?.number else { preconditionFailure("no number '\(name)' is declared") }
+    return value
+  }
+
+  /// The whole number `name`, which is one of those declared, or ``Int/max`` where it is larger.
+  public func whole(_ name: String) -> Int { Int(exactly: self[name].rounded()) ?? .max }
+
+  /// Whether the flag `name` is on.
+  public func isOn(_ name: String) -> Bool { values[name] == .flag(true) }
+
+  /// The text or word `name`, which is one of those declared.
+  public func text(_ name: String) -> String {
+    guard case .text(let text) = values[name] else { preconditionFailure("no text '\(name)' is declared") }
+    return text
+  }
+
+  /// The whole numbers of the list `name`, which is one of those declared.
+  public func sizes(_ name: String) -> [Int] { text(name).split(separator: ",").compactMap { Int($0) } }
+
+  /// The number `name`; nil where it is not declared.
+  public func ifGiven(_ name: String) -> Double? { values[name]?.number }
+}
