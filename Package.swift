@@ -72,13 +72,12 @@ let package = Package(
       ]),
     .target(
       name: "Reports",
-      dependencies: ["Schema", "Files", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "Runs"]),
+      dependencies: ["Schema", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "Runs"]),
     .target(
       name: "Lockstep",
       dependencies: [
         "Schema", "Files", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "ZeroMQ", "Cluster", "Runs",
-        "Reports",
-        argumentParser,
+        "Reports", "LockstepCore", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),
@@ -113,7 +112,7 @@ let package = Package(
     .testTarget(
       name: "ReportsTests",
       dependencies: ["Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers"]),
-    .testTarget(name: "LockstepTests", dependencies: ["Lockstep", argumentParser]),
+    .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Runs", "Schema", argumentParser]),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
