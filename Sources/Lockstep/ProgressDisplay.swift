@@ -111,11 +111,4 @@ final class ProgressDisplay {
   func warn(_ text: String) {
     complain("warning: \(text)")
   }
-
-  private func duration(_ seconds: Double) -> String {
-    let total = Int(seconds.rounded(.up))
-    let (hours, minutes) = (total / 3600, total / 60 % 60)
-    return hours > 0
-      ? String(format: "%d:%02d:%02d", hours, minutes, total % 60) : String(format: "%d:%02d", minutes, total % 60)
-  }
 }

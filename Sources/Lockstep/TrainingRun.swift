@@ -106,7 +106,10 @@ final class TrainingRun {
         try folder.record(event)
         if case .step(let report) = event, prepared.plan.isEvaluationDue(afterStep: report.step - 1) {
           let hash = parametersSHA256(coordinator.parameters.values)
-          try folder.record(epoch: report.epoch, step: report.step, parametersSHA256: hash)
+          // Without data every step is an epoch, and lines of steps alone are bounded.
+          if prepared.featureCount > 0 || report.step == prepared.plan.totalSteps {
+            try folder.record(epoch: report.epoch, step: report.step, parametersSHA256: hash)
+          }
           history?.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)

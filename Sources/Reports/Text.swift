@@ -22,12 +22,14 @@ package func format(_ value: Double) -> String {
     ? String(format: "%.3e", value) : String(format: "%.4f", value)
 }
 
-/// Seconds as a reader takes them in.
+/// Seconds as a reader takes them in: `8.25 s`, `94.0 s`, `12:05 min` or `3:12:05 h`.
 package func duration(_ seconds: Double) -> String {
-  switch seconds {
+  let total = Int(seconds.rounded())
+  return switch seconds {
   case ..<9.995: String(format: "%.2f s", seconds)
   case ..<119.95: String(format: "%.1f s", seconds)
-  default: "\(Int(seconds.rounded()) / 60):" + String(format: "%02d min", Int(seconds.rounded()) % 60)
+  case ..<3599.5: String(format: "%d:%02d min", total / 60, total % 60)
+  default: String(format: "%d:%02d:%02d h", total / 3600, total / 60 % 60, total % 60)
   }
 }
 
@@ -38,16 +40,18 @@ package func oneLine(_ text: String) -> String {
   }.joined()
 }
 
-/// `rows` as aligned lines, the columns `numbers` to the right.
-package func table(_ rows: [[String]], numbers: Set<Int> = []) -> String {
+/// `rows` as aligned lines, the columns `numbers` to the right, with a line drawn after the first `titles` rows.
+package func table(_ rows: [[String]], numbers: Set<Int> = [], titles: Int = 0) -> [String] {
   let columns = rows.map(\.count).max() ?? 0
   let widths = (0..<columns).map { column in rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
-  return rows.map { row in
+  var lines = rows.map { row in
     let cells = row.enumerated().map { column, text in
       let blanks = String(repeating: " ", count: widths[column] - text.count)
       return numbers.contains(column) ? blanks + text : text + blanks
     }
     let line = cells.joined(separator: "  ")
     return String(line.reversed().drop { $0 == " " }.reversed())
-  }.joined(separator: "\n")
+  }
+  if titles > 0 { lines.insert(String(repeating: "─", count: widths.reduce(2 * (columns - 1), +)), at: titles) }
+  return lines
 }

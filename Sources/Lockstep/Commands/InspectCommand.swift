@@ -48,7 +48,7 @@ struct InspectCommand: ParsableCommand {
         ["parameters_sha256", state.parametersSHA256], ["data fingerprint", state.fingerprint],
         ["finite", state.isFinite ? "yes" : "no"],
       ]
-      say(table(rows))
+      show(rows)
       show(state.job)
       let optimizer = state.optimizer
       rows = [["updates", grouped(optimizer.updates)]]
@@ -60,7 +60,7 @@ struct InspectCommand: ParsableCommand {
           ["plateau: factor", "\(optimizer.plateau.factor)"],
         ]
       }
-      say("\noptimizer\n" + table(rows))
+      show(rows, "\noptimizer")
     }
     for name in [Checkpoint.modelName, Checkpoint.optimizerName] {
       let file = "\(path)/\(name)"
@@ -83,7 +83,7 @@ struct InspectCommand: ParsableCommand {
       if let error = summary.error { rows.append(["error", oneLine(error)]) }
       rows += [["steps", grouped(summary.steps)], ["epochs", grouped(summary.epochs)]] + figures(summary)
       if let hash = summary.parametersSHA256 { rows.append(["parameters_sha256", hash]) }
-      say(table(rows))
+      show(rows)
     } else {
       say("no summary: it is running, or was killed")
     }
@@ -108,7 +108,7 @@ struct InspectCommand: ParsableCommand {
         marks.joined(separator: ", "),
       ])
     }
-    say("\n" + table(rows, numbers: [1, 2]))
+    show(rows, "", numbers: [1, 2])
     for step in steps {
       for problem in Checkpoint.damage(at: store.place(ofStep: step)) { say("damaged: \(problem)") }
     }
@@ -126,7 +126,11 @@ struct InspectCommand: ParsableCommand {
     return rows("train", summary.train) + rows("test", summary.test)
   }
 
-  private func show(_ job: Job) { say("\njob\n" + table(job.options.map { [$0.name, $0.value] })) }
+  private func show(_ rows: [[String]], _ title: String? = nil, numbers: Set<Int> = []) {
+    say(((title.map { [$0] } ?? []) + table(rows, numbers: numbers)).joined(separator: "\n"))
+  }
+
+  private func show(_ job: Job) { show(job.options.map { [$0.name, $0.value] }, "\njob") }
 
   private func show(_ file: Safetensors.File) throws {
     var rows = [["tensor", "shape", "norm", "smallest", "largest", "not finite"]]
@@ -138,7 +142,7 @@ struct InspectCommand: ParsableCommand {
         grouped(figures.nonFinite),
       ])
     }
-    say("\n" + table(rows, numbers: [2, 3, 4, 5]))
+    show(rows, "", numbers: [2, 3, 4, 5])
   }
 }
 

@@ -81,18 +81,8 @@ package struct ComparisonTable: Equatable, Sendable {
       let words = column.title.split(separator: " ", maxSplits: 1).map(String.init)
       return words.count > 1 ? words : ["", column.title]
     }
-    let cells = [titles.map { $0[0] }, titles.map { $0[1] }] + rows
-    let widths = columns.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    func line(_ cells: [String]) -> String {
-      let padded = zip(columns, zip(cells, widths)).map { column, cell in
-        let space = String(repeating: " ", count: cell.1 - cell.0.count)
-        return column.isText ? cell.0 + space : space + cell.0
-      }
-      let text = padded.joined(separator: "  ")
-      return String(text.reversed().drop { $0 == " " }.reversed())
-    }
-    let rule = String(repeating: "─", count: widths.reduce(2 * (widths.count - 1), +))
-    return cells[..<2].map(line) + [rule] + cells[2...].map(line)
+    let numbers = columns.indices.filter { !columns[$0].isText }
+    return table([titles.map { $0[0] }, titles.map { $0[1] }] + rows, numbers: Set(numbers), titles: 2)
   }
 
   /// Title of a column as one line of text.

@@ -40,10 +40,7 @@ package struct TraceFigure {
   }
 
   /// The table, a row a rule.
-  package var lines: [String] {
-    let lines = table([titles] + rows, numbers: [1, 2, 3, 4]).split(separator: "\n").map(String.init)
-    return [lines[0], String(repeating: "─", count: lines[0].count)] + lines[1...]
-  }
+  package var lines: [String] { table([titles] + rows, numbers: Set(1..<titles.count), titles: 1) }
 
   /// The picture: the paths over the function, and a legend, as an SVG document in the reader's light or dark scheme.
   package var svg: String {
