@@ -8,5 +8,5 @@ extension Instant {
 
 extension Limits {
   /// ``silence`` as ZeroMQ takes it.
-  var silenceMilliseconds: Int32 { Int32(min(silence, 1e6) * 1000) }
+  var silenceLimitMilliseconds: Int32 { Int32(min(silenceLimit, 1e6) * 1000) }
 }

@@ -43,7 +43,8 @@ public enum LockstepCommands {
       variables = options.variables
       var command = try RootCommand.parseAsRoot(options.arguments)
       if !variables.isEmpty {
-        say("from the environment: " + variables.map { "--\($0.option) (\($0.variable))" }.joined(separator: ", "))
+        printLine(
+          "from the environment: " + variables.map { "--\($0.option) (\($0.variable))" }.joined(separator: ", "))
       }
       try command.run()
       exit(0)
@@ -51,7 +52,7 @@ public enum LockstepCommands {
       // Help is an error to the parser.
       if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
       if let code = error as? ExitCode { exit(code.rawValue) }
-      complain("error: \(description(of: error, variables))")
+      printError("error: \(description(of: error, variables))")
       exit(exitCode(of: error))
     }
   }

@@ -42,7 +42,7 @@ final class ProgressDisplay {
     case .workerJoined(let name, let number, _, let count):
       workers = count
       // The first ones are what was asked for; later ones are news.
-      if trainedSteps > 0 { say("worker \(number) (\(name)) has joined; \(Reports.count(count, "worker"))") }
+      if trainedSteps > 0 { printLine("worker \(number) (\(name)) has joined; \(Reports.count(count, "worker"))") }
     case .workerLeft(let name, let number, let reason, let count):
       workers = count
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
@@ -67,15 +67,15 @@ final class ProgressDisplay {
       let current = Double(examplesSinceShown) / elapsed
       rate = rate.map { $0 + (current - $0) * min(1, elapsed) } ?? current
       (lastShown, examplesSinceShown) = (now, 0)
-      if isTerminal { drawBar(text(report)) } else { say(text(report)) }
+      if isTerminal { drawBar(text(report)) } else { printLine(text(report)) }
     }
-    if isEpochEnd && plan.testCount == 0 { say(epochText(statistics.summary)) }
+    if isEpochEnd && plan.testCount == 0 { printLine(epochText(statistics.summary)) }
   }
 
   private func show(_ report: EvaluationReport, _ statistics: RunStatistics) {
     var text = report.step == 0 ? "initial model" : epochText(statistics.summary)
     text += "  test loss \(format(report.loss))"
-    say(text + self.text(report.figures))
+    printLine(text + self.text(report.figures))
   }
 
   private func epochText(_ summary: RunSummary) -> String {
@@ -95,7 +95,7 @@ final class ProgressDisplay {
 
   private func showWait(_ seconds: Int, _ limit: Int) {
     let text = "waiting for a worker: \(seconds) of \(limit) s (--worker-timeout)"
-    if isTerminal { drawBar(text) } else if seconds == 1 || seconds % 30 == 0 { say(text) }
+    if isTerminal { drawBar(text) } else if seconds == 1 || seconds % 30 == 0 { printLine(text) }
   }
 
   private func drawBar(_ text: String) {
@@ -109,6 +109,6 @@ final class ProgressDisplay {
   }
 
   func warn(_ text: String) {
-    complain("warning: \(text)")
+    printError("warning: \(text)")
   }
 }

@@ -58,7 +58,7 @@ final class SignalWatch: Sendable {
       action(signal)
       return
     }
-    complain("error: interrupted by \(signal.name)")
+    printError("error: interrupted by \(signal.name)")
     _exit(128 + signal.number)
   }
 }

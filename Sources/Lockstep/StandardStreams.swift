@@ -3,13 +3,13 @@ internal import Reports
 internal import Synchronization
 
 /// Writes a line to standard output at once, unbuffered, so that it is in order with what other processes write.
-func say(_ line: String) {
-  StatusLine.clear { put(line + "\n", STDOUT_FILENO) }
+func printLine(_ line: String) {
+  StatusLine.clear { writeAll(line + "\n", STDOUT_FILENO) }
 }
 
 /// Writes a line to standard error: one line, whatever names and data it quotes.
-func complain(_ line: String) {
-  StatusLine.clear { put(oneLine(line) + "\n", STDERR_FILENO) }
+func printError(_ line: String) {
+  StatusLine.clear { writeAll(oneLine(line) + "\n", STDERR_FILENO) }
 }
 
 /// The last line of the terminal that standard output is, drawn over and over. It gives way to every other line,
@@ -19,7 +19,7 @@ enum StatusLine {
 
   static func draw(_ text: String) {
     isShown.withLock {
-      put("\r\u{1B}[K" + text, STDOUT_FILENO)
+      writeAll("\r\u{1B}[K" + text, STDOUT_FILENO)
       $0 = true
     }
   }
@@ -27,7 +27,7 @@ enum StatusLine {
   /// Takes it off the terminal, and writes what comes in its place.
   static func clear(_ write: () -> Void = {}) {
     isShown.withLock {
-      if $0 { put("\r\u{1B}[K", STDOUT_FILENO) }
+      if $0 { writeAll("\r\u{1B}[K", STDOUT_FILENO) }
       $0 = false
       write()
     }
@@ -43,7 +43,7 @@ func openStandardStreams() {
 }
 
 /// Writes `text` as it is. A reader that has gone away (`… | head`) is no reason to stop a run.
-func put(_ text: String, _ descriptor: Int32) {
+func writeAll(_ text: String, _ descriptor: Int32) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
     let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }

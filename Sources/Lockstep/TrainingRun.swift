@@ -36,7 +36,7 @@ final class TrainingRun {
     history = keepsHistory ? RunHistory() : nil
     folder = try RunFolder(
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
-      overwrites: start.overwrites, warn: { complain("warning: \($0)") })
+      overwrites: start.overwrites, warn: { printError("warning: \($0)") })
     let store = CheckpointStore(run: folder.path, keep: keep)
     obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
@@ -145,7 +145,7 @@ final class TrainingRun {
         try folder.flush()
         try checkpoints.saveAtOnce(last)
       } catch {
-        complain("warning: no checkpoint was written: \(error)")
+        printError("warning: no checkpoint was written: \(error)")
       }
     }
     try folder.finish(summary, model: (coordinator.parameters.values, prepared))
@@ -167,10 +167,10 @@ final class TrainingRun {
         checkpoints.finish()
       }
     } catch {
-      complain("warning: the run could not be saved: \(error)")
+      printError("warning: the run could not be saved: \(error)")
     }
     guard let step = checkpoints.lastSaved else { return }
-    complain(
+    printError(
       "saved after step \(grouped(step)); go on with: \(LockstepCommands.programName) \(command) --resume \(shellQuoted(folder.path))"
     )
   }
@@ -196,7 +196,7 @@ final class TrainingRun {
     }
     lines.append("model: \(folder.path)/model.safetensors")
     lines.append("parameters_sha256: \(summary.parametersSHA256 ?? "")")
-    say(lines.joined(separator: "\n"))
+    printLine(lines.joined(separator: "\n"))
   }
 }
 

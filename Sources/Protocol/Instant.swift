@@ -21,25 +21,25 @@ package struct Instant: Comparable, Hashable, Sendable {
 /// How long each side waits for the other, in seconds.
 package struct Limits: Equatable, Sendable {
   /// Between two pings.
-  package var ping: Double
+  package var pingInterval: Double
   /// Without a word from a peer until it counts as gone.
-  package var silence: Double
+  package var silenceLimit: Double
   /// A worker's time for its leaves until idle workers compute them as well.
-  package var progress = 10.0
+  package var progressTimeout = 10.0
   /// The coordinator without any worker, or without any progress, until the run fails.
-  package var workers = 300.0
+  package var workerTimeout = 300.0
   /// A run that is to stop, until it does not wait for the present step any more.
-  package var stop = 8.0
+  package var stopTimeout = 8.0
   /// The coordinator after its run, for workers that answer but have not read its goodbye yet.
-  package var farewell = 60.0
+  package var shutdownTimeout = 60.0
   /// A worker's wait for a coordinator that has never answered.
-  package var connect = 8.0
+  package var connectTimeout = 8.0
   /// A worker's wait for a coordinator that it has lost; 0 gives up at once.
-  package var reconnect = 300.0
+  package var reconnectTimeout = 300.0
 
   /// The defaults; several pings fit into the silence.
-  package init(silence: Double = 5) {
-    self.silence = silence
-    ping = min(1, silence / 4)
+  package init(silenceLimit: Double = 5) {
+    self.silenceLimit = silenceLimit
+    pingInterval = min(1, silenceLimit / 4)
   }
 }

@@ -59,7 +59,7 @@ package struct StepPlan: Equatable, Sendable {
   }
 
   /// Whether the evaluation after step number `steps`, from 1, is missing where the last one was after `evaluated`.
-  package func owesEvaluation(afterSteps steps: Int, evaluated: Int?) -> Bool {
+  package func isEvaluationPending(afterSteps steps: Int, evaluated: Int?) -> Bool {
     testCount > 0 && steps > 0 && isEvaluationDue(afterStep: steps - 1) && evaluated != steps
   }
 

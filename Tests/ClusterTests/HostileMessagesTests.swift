@@ -137,7 +137,7 @@ import Testing
       for kind in MessageKind.allCases {
         let header = Header(
           kind, run: SmallRun.run, session: 1, step: .max, leaves: 0..<UInt32.max, chunk: .max, task: task,
-          payloadLength: .max, place: .max)
+          payloadLength: .max, sharedSlot: .max)
         var first = header
         (first.step, first.payloadLength) = (0, 0)
         for header in [header, first] {

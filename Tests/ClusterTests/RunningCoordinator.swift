@@ -36,8 +36,8 @@ final class RunningCoordinator: Sendable {
     checkpointAfter step: Int = 0, sharesMemory: Bool = false, timeline: Timeline? = nil, silence: Double = 1,
     workers: Double = 2, memory: MemoryWatch = .system
   ) {
-    var limits = Limits(silence: silence)
-    limits.workers = workers
+    var limits = Limits(silenceLimit: silence)
+    limits.workerTimeout = workers
     Thread.detachNewThread { [self, limits] in
       do {
         let coordinator = try Coordinator(

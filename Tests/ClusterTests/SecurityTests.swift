@@ -88,10 +88,10 @@ import ZeroMQ
   @Test func aSourceIsToldOnceAMinute() {
     func at(_ seconds: Double) -> Instant { Instant(nanoseconds: 1_000_000_000).advanced(by: seconds) }
     var log = RefusalLog()
-    #expect(log.add("a", at: at(0)) == .refusal(silent: 0))
+    #expect(log.add("a", at: at(0)) == .refusal(suppressed: 0))
     #expect(log.add("a", at: at(59)) == .nothing)
-    #expect(log.add("b", at: at(59)) == .refusal(silent: 1))
-    #expect(log.add("a", at: at(60)) == .refusal(silent: 0))
+    #expect(log.add("b", at: at(59)) == .refusal(suppressed: 1))
+    #expect(log.add("a", at: at(60)) == .refusal(suppressed: 0))
   }
 
   @Test func aFloodOfSourcesIsToldOnce() {
@@ -100,7 +100,7 @@ import ZeroMQ
     let tellings = (0..<10_000).map { log.add("\($0)", at: start) }
     #expect(tellings.count { $0 != .nothing } == 101)
     #expect(tellings.count { $0 == .flood } == 1)
-    #expect(log.add("later", at: start.advanced(by: 61)) == .refusal(silent: 9_900))
+    #expect(log.add("later", at: start.advanced(by: 61)) == .refusal(suppressed: 9_900))
   }
 
   @Test func loopbackAndSocketFilesAreLocal() {

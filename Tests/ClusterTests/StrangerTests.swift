@@ -64,10 +64,10 @@ import ZeroMQ
   func strangers() throws {
     let outcome = try run { attacker in
       for step in [0, 1 << 48] as [UInt64] {
-        for place in [0, 1, 1 << 16] as [UInt64] {
+        for slot in [0, 1, 1 << 16] as [UInt64] {
           for (run, session) in [(0, 0), (7, 1), (UInt64.max, UInt64.max)] as [(UInt64, UInt64)] {
             let header = Header(
-              .push, run: run, session: session, step: step, leaves: 0..<4, chunk: .max, task: .train, place: place)
+              .push, run: run, session: session, step: step, leaves: 0..<4, chunk: .max, task: .train, sharedSlot: slot)
             try attacker.send(header, [])
             try attacker.send(Header(.metrics, run: run, session: session, leaves: 0..<4, task: .train), [])
             try attacker.send(Header(.ready, run: run, session: session), json("{}"))
@@ -89,13 +89,13 @@ import ZeroMQ
     try attacker.send(Header(.hello), json(#"{"name":"x","threads":1}"#))
     let (header, payload) = try #require(try attacker.receive(.welcome))
     let welcome = try JSONDecoder().decode(Welcome.self, from: Data(payload))
-    let names = try #require(welcome.host, "a loopback peer is a neighbour")
+    let names = try #require(welcome.host, "a loopback peer is on this machine")
     // The coordinator's own vectors, by the name that it offers.
     let ready = Ready(
       data: prepared.fingerprint, layout: prepared.model.layout, numerics: .simulated, host: names)
     try attacker.send(Header(.ready, run: header.run, session: header.session), ready.encodedPayload())
     let (assign, _) = try #require(try attacker.receive(.assign))
-    #expect(assign.place == 0, "its gradients must come in messages")
+    #expect(assign.sharedSlot == 0, "its gradients must come in messages")
     try attacker.send(Header(.goodbye, run: header.run, session: header.session), json("{}"))
     let worker = RunningWorker(try #require(coordinator.outcome.address))
     // What the attacker has said that it computes is the run's from then on.

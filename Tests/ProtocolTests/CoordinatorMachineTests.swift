@@ -210,7 +210,7 @@ import Testing
     _ = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
     let late = machine.handle(
       .received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
-    #expect(late.isEmpty && machine.members.isEmpty && machine.awaited == 1 && !machine.isOver)
+    #expect(late.isEmpty && machine.members.isEmpty && machine.awaitedCount == 1 && !machine.isOver)
     _ = join(&machine, Peer(id: 2), name: "b")
     #expect(machine.work != nil)
   }
@@ -249,7 +249,7 @@ import Testing
     _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "a", threads: 1)), from: Peer(id: 1)), at: start)
     _ = join(&machine, Peer(id: 2), name: "a")
     let actions = machine.handle(.processEnded(name: "a", "signal 9", isReplaced: false), at: start)
-    #expect(outcome(actions) == nil && machine.awaited == 1, "b may still join")
+    #expect(outcome(actions) == nil && machine.awaitedCount == 1, "b may still join")
   }
 
   @Test func aLocalWorkerThatFellSilentAndEndedIsNotWaitedFor() {
@@ -300,7 +300,7 @@ import Testing
     func seconds(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
     let sessions = (1...4).map { join(&machine, Peer(id: $0), name: "\($0)") }
     let end = machine.handle(.failed("over"), at: seconds(0))
-    #expect(receivers(of: .goodbye, end).count == 4 && !machine.isAlone)
+    #expect(receivers(of: .goodbye, end).count == 4 && !machine.isShutDown)
     _ = machine.handle(
       .received(Header(.goodbye, run: 7, session: sessions[0]), .reason("over"), from: Peer(id: 1)), at: seconds(0))
     _ = machine.handle(.unreachable(Peer(id: 2)), at: seconds(0))
@@ -313,9 +313,9 @@ import Testing
       _ = machine.handle(.received(push, .none, from: Peer(id: 4)), at: seconds(second))
     }
     _ = machine.handle(.tick, at: seconds(13.9))
-    #expect(!machine.isAlone)
+    #expect(!machine.isShutDown)
     _ = machine.handle(.tick, at: seconds(14.1))
-    #expect(machine.isAlone, "silent for five seconds")
+    #expect(machine.isShutDown, "silent for five seconds")
   }
 
   @Test func aWorkerThatNeverAnswersTheGoodbyeIsNotWaitedForForEver() {
@@ -323,7 +323,7 @@ import Testing
     let session = join(&machine, Peer(id: 1))
     _ = machine.handle(.failed("over"), at: start)
     var seconds = 0
-    while !machine.isAlone {
+    while !machine.isShutDown {
       seconds += 1
       let now = Instant(nanoseconds: Int64(seconds) * 1_000_000_000)
       _ = machine.handle(.received(Header(.pong, run: 7, session: session), .none, from: Peer(id: 1)), at: now)

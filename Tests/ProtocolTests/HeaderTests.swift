@@ -7,7 +7,7 @@ import Testing
   private let example = Header(
     .metrics, run: 0x1112_1314_1516_1718, session: 0x2122_2324_2526_2728, step: 0x3334_3536_3738,
     leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, vector: .moments, element: .bf16,
-    payloadLength: 0x74_7576_7778, place: 0x8788, weight: 1.5)
+    payloadLength: 0x74_7576_7778, sharedSlot: 0x8788, weight: 1.5)
 
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
@@ -25,7 +25,7 @@ import Testing
     0x01,  // element: bf16
     0x00,  // reserved
     0x78, 0x77, 0x76, 0x75, 0x74, 0x00, 0x00, 0x00,  // payload length
-    0x88, 0x87, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // place
+    0x88, 0x87, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,  // shared slot
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xF8, 0x3F,  // weight: 1.5
   ]
 
@@ -74,9 +74,10 @@ import Testing
         Header(kind, leaves: 0..<1, task: task),
         Header(
           kind, run: .max, session: .max, step: 1 << 48, leaves: .max - 1 ..< .max, chunk: .max, task: task,
-          vector: .statistics, element: .bf16, payloadLength: 1 << 40, place: 1 << 16,
+          vector: .statistics, element: .bf16, payloadLength: 1 << 40, sharedSlot: 1 << 16,
           weight: .greatestFiniteMagnitude),
-        Header(kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5, place: 6),
+        Header(
+          kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5, sharedSlot: 6),
       ] {
         let isPossible = !kind.isAboutLeaves || task == .train || task == .evaluate && kind != .push
         if isPossible {

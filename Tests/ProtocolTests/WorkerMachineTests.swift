@@ -48,7 +48,7 @@ import Testing
   /// A worker at work on two leaves, in two pieces.
   private func working(reconnect: Double = 300) -> WorkerMachine {
     var limits = Limits()
-    limits.reconnect = reconnect
+    limits.reconnectTimeout = reconnect
     var worker = WorkerMachine(address: "here", threads: 2, limits: limits)
     _ = worker.handle(.started, at: at(0))
     _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))

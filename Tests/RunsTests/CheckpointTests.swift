@@ -333,7 +333,11 @@ import Testing
       try saved.check(longer, "RUN")
     }
     let plan = before.plan
-    #expect(plan.owesEvaluation(afterSteps: 12, evaluated: nil) && plan.owesEvaluation(afterSteps: 24, evaluated: 12))
-    #expect(!plan.owesEvaluation(afterSteps: 24, evaluated: 24) && !plan.owesEvaluation(afterSteps: 20, evaluated: 12))
+    #expect(
+      plan.isEvaluationPending(afterSteps: 12, evaluated: nil)
+        && plan.isEvaluationPending(afterSteps: 24, evaluated: 12))
+    #expect(
+      !plan.isEvaluationPending(afterSteps: 24, evaluated: 24)
+        && !plan.isEvaluationPending(afterSteps: 20, evaluated: 12))
   }
 }

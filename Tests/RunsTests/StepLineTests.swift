@@ -22,7 +22,7 @@ import Testing
     var open: StepLine?
     for step in range {
       let report = report(step, loss: loss(step))
-      if open?.takes(report) == true {
+      if open?.accepts(report) == true {
         open?.add(report)
       } else {
         if let line = open { lines.append(line) }

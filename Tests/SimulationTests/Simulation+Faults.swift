@@ -217,7 +217,7 @@ extension Simulation {
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: random.next(), start: step,
-        owesEvaluation: model.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
+        isEvaluationPending: model.plan.isEvaluationPending(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
         fingerprint: "data", layout: TinyModel.layout,
         awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,

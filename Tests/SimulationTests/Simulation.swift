@@ -366,11 +366,11 @@ struct Simulation {
     }
     if coordinator.members.count > 16 { violate("there are \(coordinator.members.count) members") }
     if coordinator.strangers.count > connections.count { violate("there are \(coordinator.strangers.count) strangers") }
-    if coordinator.settledNames.count > processes.count || coordinator.endedNames.count > processes.count
+    if coordinator.unawaitedNames.count > processes.count || coordinator.endedNames.count > processes.count
       || !coordinator.absentNames.isDisjoint(with: coordinator.endedNames)
     {
       violate(
-        "it knows the processes \(coordinator.settledNames), \(coordinator.endedNames), \(coordinator.absentNames)")
+        "it knows the processes \(coordinator.unawaitedNames), \(coordinator.endedNames), \(coordinator.absentNames)")
     }
     guard let work = coordinator.work else { return }
     let leafCount = work.tree.leafCount

@@ -73,13 +73,15 @@ package enum DefaultAddress {
     ]
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path + "/"
     let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
-    // Device, place, kind; the deepest place counts, and of equal ones the last.
+    // Device, mountPoint, kind; the deepest mountPoint counts, and of equal ones the last.
     var deepest = (length: -1, kind: Substring())
     for line in mounts.split(separator: "\n") {
       let fields = line.split(separator: " ")
       guard fields.count > 2 else { continue }
-      let place = fields[1].hasSuffix("/") ? String(fields[1]) : fields[1] + "/"
-      if path.hasPrefix(place) && place.utf8.count >= deepest.length { deepest = (place.utf8.count, fields[2]) }
+      let mountPoint = fields[1].hasSuffix("/") ? String(fields[1]) : fields[1] + "/"
+      if path.hasPrefix(mountPoint) && mountPoint.utf8.count >= deepest.length {
+        deepest = (mountPoint.utf8.count, fields[2])
+      }
     }
     return kinds.contains(deepest.kind)
   }

@@ -61,7 +61,7 @@ enum Payload {
   init?(_ frames: Frames) {
     if let payload = frames.payload {
       self = .frame(payload)
-    } else if frames.header.place > 0, let index = Int(exactly: frames.header.place - 1) {
+    } else if frames.header.sharedSlot > 0, let index = Int(exactly: frames.header.sharedSlot - 1) {
       self = .shared(index)
     } else {
       return nil

@@ -30,7 +30,7 @@ package final class Coordinator {
   private let memory: MemoryWatch
   /// The process' memory when the run began, in bytes: what loading the data has left may stay with it.
   private var residentAtStart = 0
-  private let door: Door
+  private let listener: Listener
   private let waker: Waker
   private var poller: Poller
   private var nextTick = Instant.now
@@ -43,9 +43,9 @@ package final class Coordinator {
   private let chunks: ChunkLayout
   private let layout: ParameterLayout
   private let welcome: Welcome
-  private let neighbourhood = Neighbourhood()
+  private let localPeers = LocalPeers()
   /// Whether the last HELLO or READY has come from a process of this user on this machine.
-  private var isNeighbour = false
+  private var isLocalPeer = false
   /// The sums at hand, a chunk each.
   private var sums: [[Node: FloatBuffer]]
   private var links: LocalLinks
@@ -82,11 +82,11 @@ package final class Coordinator {
     let chunks = ChunkLayout(parameterCount: run.model.layout.count, size: chunkSize)
     let context = Context()
     socket = try Socket(context, .router)
-    door = try Door(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
+    listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
     try socket.set(.linger(milliseconds: 30_000))
     try socket.set(.reportsGonePeers)
-    try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
-    try socket.set(.handshakeInterval(milliseconds: limits.silenceMilliseconds))
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
+    try socket.set(.handshakeInterval(milliseconds: limits.silenceLimitMilliseconds))
     // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     let ready = Ready(data: run.fingerprint, layout: run.model.layout, numerics: .here(digest: ""))
@@ -116,7 +116,7 @@ package final class Coordinator {
         run.model.initialize($0, seed: run.seed)
       }
     }
-    links = LocalLinks(sharing: store.shared, chunks, isExpected: sharesMemory)
+    links = LocalLinks(sharing: store.shared, chunks, warnsIfUnshared: sharesMemory)
     poller = Poller(socket, waker, pipe: links.inbox?.readEnd)
     welcome = Welcome(
       job: run.job, onNonFinite: run.onNonFinite,
@@ -125,7 +125,7 @@ package final class Coordinator {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,
-        owesEvaluation: run.plan.owesEvaluation(afterSteps: step, evaluated: evaluatedStep),
+        isEvaluationPending: run.plan.isEvaluationPending(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - store.optimizer.state.updates, plan: run.plan, chunks: chunks,
         fingerprint: run.fingerprint, layout: layout, numericsDigest: saved?.numerics,
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
@@ -139,7 +139,7 @@ package final class Coordinator {
   package func waitForWorkers() {
     clock = CoordinatorClock(nil)
     // How the run ended is known; that a worker cannot be told does not change it.
-    while outcome != nil, !socket.isClosed, !machine.isAlone, (try? turn { _ in }) != nil {}
+    while outcome != nil, !socket.isClosed, !machine.isShutDown, (try? handleNextEvents { _ in }) != nil {}
   }
 
   /// Runs to the end. What `observe` throws ends the run with that error.
@@ -148,23 +148,23 @@ package final class Coordinator {
   package func run(_ observe: (TrainingEvent) throws -> Void) throws {
     residentAtStart = MemoryWatch.residentBytes ?? 0
     try handle(.started, observe)
-    while outcome == nil { try turn(observe) }
+    while outcome == nil { try handleNextEvents(observe) }
     if case .failure(let error) = outcome { throw error }
   }
 
   /// Waits for what comes next and handles it; stops where the run ends, or, after that, where the last worker has left.
-  private func turn(_ observe: (TrainingEvent) throws -> Void) throws {
+  private func handleNextEvents(_ observe: (TrainingEvent) throws -> Void) throws {
     let wasOver = outcome != nil
-    func isRunning() -> Bool { wasOver ? !machine.isAlone : outcome == nil }
+    func isRunning() -> Bool { wasOver ? !machine.isShutDown : outcome == nil }
     let now = Instant.now
     let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
-    var patience = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
-    if links.flush() { patience = min(patience, 5) }
-    try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : patience)
+    var waitMilliseconds = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
+    if links.flush() { waitMilliseconds = min(waitMilliseconds, 5) }
+    try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : waitMilliseconds)
     clock.timeline?.record(.wait, from: now)
     waker.clear()
-    for letter in mailbox.takeAll() {
-      switch letter {
+    for notice in mailbox.takeAll() {
+      switch notice {
       case .processEnded(let name, let description, let isReplaced):
         try handle(.processEnded(name: name, description, isReplaced: isReplaced), observe)
       case .failed(let reason): try handle(.failed(reason), observe)
@@ -176,7 +176,7 @@ package final class Coordinator {
     for _ in 0..<1000 {
       let start = Instant.now
       guard isRunning(), let received = try socket.receiveFrames(limit: 3) else { break }
-      clock.received(since: start)
+      clock.countReceive(since: start)
       try receive(received, since: start, observe)
     }
     for _ in 0..<1000 {
@@ -252,7 +252,7 @@ package final class Coordinator {
         event = .received(header, .none, from: peer)
         break decode
       }
-      if header.kind == .hello || header.kind == .ready { isNeighbour = neighbourhood.contains(address()) }
+      if header.kind == .hello || header.kind == .ready { isLocalPeer = localPeers.contains(address()) }
       if header.kind == .push {
         gradient = self.gradient(of: frames, from: peer)
         clock.timeline?.record(
@@ -265,7 +265,7 @@ package final class Coordinator {
       let content = try CoordinatorMachine.Content(frames, gradient)
       // Before it is admitted, because that may give it leaves at once.
       if case .ready(let ready) = content, machine.refusal(of: ready) == nil {
-        links.open(isNeighbour ? ready.host : nil, with: peer, header.session, keeping: machine.members.keys)
+        links.open(isLocalPeer ? ready.host : nil, with: peer, header.session, keeping: machine.members.keys)
       }
       event = .received(header, content, from: peer)
     } catch {
@@ -328,10 +328,10 @@ package final class Coordinator {
       case .skip: step += 1
       case .report(let event):
         if case .evaluation(let evaluation) = event {
-          store.evaluated(testLoss: evaluation.loss)
+          store.recordEvaluation(testLoss: evaluation.loss)
           evaluatedStep = evaluation.step
         }
-        reports.append(clock.timed(event, learningRate: store.optimizer.step.learningRate))
+        reports.append(clock.addTimes(to: event, learningRate: store.optimizer.step.learningRate))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
       clock.account(action, since: start, step: step) { machine.members[$0]?.number }
@@ -388,8 +388,8 @@ package final class Coordinator {
       guard let index = store.shared?.index(of: parameters(of: header)) else {
         preconditionFailure("parameters are outside of the memory that is shared")
       }
-      header.place = UInt64(index) + 1
-    case .none where header.kind == .assign: header.place = 1
+      header.sharedSlot = UInt64(index) + 1
+    case .none where header.kind == .assign: header.sharedSlot = 1
     case .none, .welcome, .reason: return nil
     }
     return header
@@ -400,7 +400,7 @@ package final class Coordinator {
     case .none: return nil
     case .welcome:
       var welcome = welcome
-      if isNeighbour { welcome.host = links.names }
+      if isLocalPeer { welcome.host = links.names }
       return Message(welcome.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .parameters(let chunk):

@@ -13,7 +13,7 @@ struct CoordinatorClock {
   init(_ timeline: Timeline?) { self.timeline = timeline }
 
   /// A message has been read from the socket.
-  mutating func received(since start: Instant) { sendSeconds += Instant.now.seconds(since: start) }
+  mutating func countReceive(since start: Instant) { sendSeconds += Instant.now.seconds(since: start) }
 
   /// `action` has been carried out.
   ///
@@ -53,7 +53,7 @@ struct CoordinatorClock {
 
   /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
   /// time counts from here.
-  mutating func timed(_ event: TrainingEvent, learningRate: Double) -> TrainingEvent {
+  mutating func addTimes(to event: TrainingEvent, learningRate: Double) -> TrainingEvent {
     switch event {
     case .step(var report):
       // Before the first step there were greetings.

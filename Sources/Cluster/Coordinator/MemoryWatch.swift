@@ -62,10 +62,10 @@ private enum SystemMemory {
       let isSecond = group[0] == "0"
       guard isSecond || group[1].split(separator: ",").contains("memory") else { continue }
       // A container sees its own group at the top.
-      let places = group.count == 3 ? [String(group[2]), "/"] : ["/"]
+      let paths = group.count == 3 ? [String(group[2]), "/"] : ["/"]
       let root = isSecond ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
-      for place in places {
-        let folder = root + (place == "/" ? "" : place)
+      for path in paths {
+        let folder = root + (path == "/" ? "" : path)
         let names = isSecond ? ("memory.max", "memory.current") : ("memory.limit_in_bytes", "memory.usage_in_bytes")
         guard let limit = number("\(folder)/\(names.0)"), let used = number("\(folder)/\(names.1)") else { continue }
         let droppable = text("\(folder)/memory.stat")?.split(separator: "\n")

@@ -90,7 +90,7 @@ struct ParameterStore {
   }
 
   /// Takes in an evaluation's loss.
-  mutating func evaluated(testLoss: Double) {
+  mutating func recordEvaluation(testLoss: Double) {
     optimizer.evaluated(testLoss: testLoss)
   }
 

@@ -42,7 +42,7 @@ package struct RemoteHost: Sendable, Equatable, CustomStringConvertible {
   package var description: String { "\(name):\(threads)" }
 }
 
-extension WorkerPlace {
+extension WorkerLaunch {
   /// Places for a worker on each of `hosts`; what they write is shown with the host before it.
   ///
   /// - Parameters:
@@ -50,10 +50,10 @@ extension WorkerPlace {
   ///   - program: this program's path on the hosts.
   ///   - pair: the workers' key, handed over by their standard input, and the coordinator's.
   /// - Throws: ``TrainingError`` where `shell` or this program's file is not found.
-  package static func on(
-    _ hosts: [RemoteHost], by shell: [String], program: String?, connectingTo address: String,
+  package static func remote(
+    on hosts: [RemoteHost], by shell: [String], program: String?, connectingTo address: String,
     pair: CurveKeyPair, coordinator: CurveKey, show: @escaping @Sendable (String) -> Void
-  ) throws -> [WorkerPlace] {
+  ) throws -> [WorkerLaunch] {
     let own = try ownProgram()
     let remoteProgram = program ?? own.path
     var counts: [String: Int] = [:]
@@ -67,27 +67,27 @@ extension WorkerPlace {
           "--coordinator-key", "\(coordinator)", "--end-with-input",
         ]
       }
-      var place: WorkerPlace
+      var launch: WorkerLaunch
       if host.isHere {
-        place = WorkerPlace(program: own, arguments: worker)
+        launch = WorkerLaunch(program: own, arguments: worker)
       } else {
         let shell = [try find(shell[0])] + shell.dropFirst()
         // ssh closes every descriptor that it does not know, and Foundation takes one of them for its end; a shell in
         // between holds that open.
-        place = WorkerPlace(program: URL(fileURLWithPath: "/bin/sh")) { restarts in
+        launch = WorkerLaunch(program: URL(fileURLWithPath: "/bin/sh")) { restarts in
           let line = ([remoteProgram] + worker(restarts)).map(shellQuoted).joined(separator: " ")
           // The shell there stays, to say by its exit code which signal has ended the worker.
           return ["-c", #""$@"; exit $?"#, "sh"] + shell + [host.name, "sh -c \(shellQuoted("\(line); exit $?"))"]
         }
-        place.hint = { end in
+        launch.hint = { end in
           end.exitCode == 127 || end.exitCode == 126
             ? "--remote-program says where lockstep is on the hosts" : nil
         }
       }
-      place.input = pair.secretBase64 + "\n"
-      place.name = { restarts, _ in name(restarts) }
-      place.show = { line in show("[\(host.name)] \(line)") }
-      return place
+      launch.input = pair.secretBase64 + "\n"
+      launch.name = { restarts, _ in name(restarts) }
+      launch.show = { line in show("[\(host.name)] \(line)") }
+      return launch
     }
   }
 }

@@ -9,65 +9,65 @@ package final class WorkerProcesses: @unchecked Sendable {
   // Sendable: all that changes is guarded by the mutex.
   private struct State {
     var processes: [Process] = []
-    var lifelines: [Pipe] = []
+    var inputPipes: [Pipe] = []
     var isStopping = false
   }
 
   private let state = Mutex(State())
   private let running = DispatchGroup()
   private let mailbox: CoordinatorMailbox
-  private let mostRestarts: Int
+  private let maxRestarts: Int
 
-  /// Starts a worker for each of `places`, and tells `mailbox` of each that ends before ``stop()``.
+  /// Starts a worker for each of `launches`, and tells `mailbox` of each that ends before ``stop()``.
   ///
-  /// - Parameter mostRestarts: how often a worker that a signal has ended is replaced. One that ends by itself has said
+  /// - Parameter maxRestarts: how often a worker that a signal has ended is replaced. One that ends by itself has said
   ///   why, and would do so again.
-  package init(_ places: [WorkerPlace], mailbox: CoordinatorMailbox, mostRestarts: Int) throws {
+  package init(_ launches: [WorkerLaunch], mailbox: CoordinatorMailbox, maxRestarts: Int) throws {
     self.mailbox = mailbox
-    self.mostRestarts = mostRestarts
-    for (index, place) in places.enumerated() {
+    self.maxRestarts = maxRestarts
+    for (index, launch) in launches.enumerated() {
       do {
-        try start(place, restarts: 0)
+        try start(launch, restarts: 0)
       } catch {
         stop()
         throw TrainingError(
-          "worker \(index + 1) cannot be started by \(place.program.path): \(error.localizedDescription)")
+          "worker \(index + 1) cannot be started by \(launch.program.path): \(error.localizedDescription)")
       }
     }
   }
 
-  /// Starts the worker of `place`, which has been replaced `restarts` times before.
-  private func start(_ place: WorkerPlace, restarts: Int) throws {
+  /// Starts the worker of `launch`, which has been replaced `restarts` times before.
+  private func start(_ launch: WorkerLaunch, restarts: Int) throws {
     let process = Process()
-    process.executableURL = place.program
-    process.arguments = place.arguments(restarts)
+    process.executableURL = launch.program
+    process.arguments = launch.arguments(restarts)
     // What the environment says is for workers that nobody else gives options.
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("LOCKSTEP_") }
     // Held open by this process alone: its end is the worker's.
-    let lifeline = Pipe()
-    process.standardInput = lifeline
-    let errors = OutputLines(place.show)
+    let inputPipe = Pipe()
+    process.standardInput = inputPipe
+    let errors = OutputLines(launch.show)
     process.standardError = errors.pipe
-    let output = place.show.map(OutputLines.init)
+    let output = launch.show.map(OutputLines.init)
     process.standardOutput = output?.pipe ?? FileHandle.nullDevice
     running.enter()
     process.terminationHandler = { [weak self, running] process in
       defer { running.leave() }
       output?.waitForEnd()
       errors.waitForEnd()
-      self?.ended(process, place, errors, hasBegun: output?.last != nil, restarts: restarts)
+      self?.handleEnd(process, launch, errors, hasBegun: output?.last != nil, restarts: restarts)
     }
     // Under the lock, so that one that is started while all are stopped is stopped as well.
     let error = state.withLock { state -> (any Error)? in
       guard !state.isStopping else { return TrainingError("the run is over") }
       do {
-        if let cores = place.cores {
+        if let cores = launch.cores {
           try Cores.keep(to: cores) { try process.run() }
         } else {
           try process.run()
         }
         state.processes.append(process)
-        state.lifelines.append(lifeline)
+        state.inputPipes.append(inputPipe)
         return nil
       } catch {
         return error
@@ -78,24 +78,24 @@ package final class WorkerProcesses: @unchecked Sendable {
       throw error
     }
     // One that has ended already says why by its end.
-    try? lifeline.fileHandleForWriting.write(contentsOf: Data(place.input.utf8))
+    try? inputPipe.fileHandleForWriting.write(contentsOf: Data(launch.input.utf8))
   }
 
-  private func ended(
-    _ process: Process, _ place: WorkerPlace, _ errors: OutputLines, hasBegun: Bool, restarts: Int
+  private func handleEnd(
+    _ process: Process, _ launch: WorkerLaunch, _ errors: OutputLines, hasBegun: Bool, restarts: Int
   ) {
     guard !state.withLock({ $0.isStopping }) else { return }
     let end = ProcessEnd(process)
     var description = errors.last.map { "\(end): \($0)" } ?? "\(end)"
-    if let hint = place.hint(end) { description += "; \(hint)" }
-    let isReplaced = end.isKill(hasBegun: hasBegun) && restarts < mostRestarts
-    if isReplaced { description += "; it is started again (\(restarts + 1) of \(mostRestarts) times)" }
+    if let hint = launch.hint(end) { description += "; \(hint)" }
+    let isReplaced = end.isKill(hasBegun: hasBegun) && restarts < maxRestarts
+    if isReplaced { description += "; it is started again (\(restarts + 1) of \(maxRestarts) times)" }
     // The coordinator must expect the new one before that says hello.
     mailbox.processEnded(
-      name: place.name(restarts, process.processIdentifier), description, isReplaced: isReplaced)
+      name: launch.name(restarts, process.processIdentifier), description, isReplaced: isReplaced)
     guard isReplaced else { return }
     do {
-      try start(place, restarts: restarts + 1)
+      try start(launch, restarts: restarts + 1)
     } catch {
       mailbox.fail("a worker that was killed cannot be started again: \(error.localizedDescription)")
     }
@@ -106,13 +106,13 @@ package final class WorkerProcesses: @unchecked Sendable {
   /// Waits a little for the workers to end by themselves, then ends them: by their standard input first, which reaches
   /// those on other machines as well.
   package func stop() {
-    let (processes, lifelines) = state.withLock { state in
+    let (processes, inputPipes) = state.withLock { state in
       state.isStopping = true
-      defer { state.lifelines = [] }
-      return (state.processes, state.lifelines)
+      defer { state.inputPipes = [] }
+      return (state.processes, state.inputPipes)
     }
     if running.wait(timeout: .now() + 1) == .success { return }
-    for lifeline in lifelines { try? lifeline.fileHandleForWriting.close() }
+    for inputPipe in inputPipes { try? inputPipe.fileHandleForWriting.close() }
     if running.wait(timeout: .now() + 1) == .success { return }
     for (signal, seconds) in [(SIGTERM, 2), (SIGKILL, 5)] as [(Int32, Double)] {
       // Each leads a group, of itself or with what it has started; where it does not, it is alone.

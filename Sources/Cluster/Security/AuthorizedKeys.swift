@@ -51,7 +51,7 @@ package final class AuthorizedKeys: Sendable {
   }
 
   /// Where a key would have to be.
-  var place: String { path ?? "the keys that this run's workers were given" }
+  var source: String { path ?? "the keys that this run's workers were given" }
 
   /// Whether `key` is in the file as it is now. Where the file is missing or wrong, nobody comes in.
   ///

@@ -25,26 +25,27 @@ package struct WorkerSecurity: Sendable {
   }
 }
 
-/// Stands at a coordinator's door: who comes in, and a line now and then for who does not.
-final class Door: Sendable {
+/// Stands at a coordinator's listener: who comes in, and a line now and then for who does not.
+final class Listener: Sendable {
   private let gatekeeper: Gatekeeper?
   private let monitor: HandshakeMonitor
   private let refusals = Refusals()
 
   /// To be made before `socket` listens.
   ///
-  /// - Parameter tell: called on other threads.
+  /// - Parameter report: called on other threads.
   init(
-    _ socket: Socket, of context: Context, _ security: CoordinatorSecurity?, tell: @escaping @Sendable (String) -> Void
+    _ socket: Socket, of context: Context, _ security: CoordinatorSecurity?,
+    report: @escaping @Sendable (String) -> Void
   ) throws(ZeroMQError) {
     gatekeeper =
       if let security {
         try Gatekeeper(context) { [refusals, authorized = security.authorized] key, address in
-          let isAdmitted = authorized.contains(key) { problem in refusals.add("", problem, tell) }
+          let isAdmitted = authorized.contains(key) { problem in refusals.add("", problem, report) }
           if !isAdmitted {
             refusals.add(
-              "\(address) \(key)", "refused a worker from \(address): its key \(key) is not in \(authorized.place)",
-              tell
+              "\(address) \(key)", "refused a worker from \(address): its key \(key) is not in \(authorized.source)",
+              report
             )
           }
           return isAdmitted
@@ -59,11 +60,11 @@ final class Door: Sendable {
       case .refused: break  // told by the gatekeeper
       case .otherMechanism:
         let remedy = security == nil ? "it has keys and this coordinator none" : "it has no keys"
-        refusals.add(peer, "refused \(peer): \(remedy)", tell)
+        refusals.add(peer, "refused \(peer): \(remedy)", report)
       case .malformed:
         let what = security == nil ? "no handshake" : "no handshake with this coordinator's key"
-        refusals.add(peer, "refused \(peer): what it sent is \(what)", tell)
-      case .broken: refusals.add(peer, "refused \(peer): it broke off, or was too slow for, its handshake", tell)
+        refusals.add(peer, "refused \(peer): what it sent is \(what)", report)
+      case .broken: refusals.add(peer, "refused \(peer): it broke off, or was too slow for, its handshake", report)
       }
     }
   }
@@ -73,12 +74,12 @@ final class Door: Sendable {
 private final class Refusals: Sendable {
   private let log = Mutex(RefusalLog())
 
-  func add(_ source: String, _ text: String, _ tell: (String) -> Void) {
+  func add(_ source: String, _ text: String, _ report: (String) -> Void) {
     switch log.withLock({ $0.add(source, at: .now) }) {
     case .nothing: break
-    case .refusal(silent: 0): tell(text)
-    case .refusal(let count): tell("\(text) (\(count) refusals before it were not shown)")
-    case .flood: tell("so many addresses are refused that not all of them will be shown")
+    case .refusal(suppressed: 0): report(text)
+    case .refusal(let count): report("\(text) (\(count) refusals before it were not shown)")
+    case .flood: report("so many addresses are refused that not all of them will be shown")
     }
   }
 }

@@ -17,29 +17,29 @@ struct LocalLinks {
   let inbox: RecordInbox?
   /// Where workers find the parameters and the inbox; nil where nothing is shared. Only for processes of this user on
   /// this machine.
-  let names: HostNames?
+  let names: SharedMemoryNames?
   private let parameters: SharedVectors?
   private let chunks: ChunkLayout
   private var links: [Peer: Link] = [:]
   /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
-  private var isExpected: Bool
+  private var shouldWarn: Bool
 
   /// - Parameter parameters: the vectors that workers may read; nil shares nothing.
-  init(sharing parameters: SharedVectors?, _ chunks: ChunkLayout, isExpected: Bool) {
+  init(sharing parameters: SharedVectors?, _ chunks: ChunkLayout, warnsIfUnshared: Bool) {
     self.parameters = parameters
     inbox = parameters == nil ? nil : RecordInbox(marker: Header.firstBytes)
     names = parameters.flatMap { [inbox] in
       guard let inbox else { return nil }
-      return HostNames(vectors: $0.name, inbox: inbox.name)
+      return SharedMemoryNames(vectors: $0.name, inbox: inbox.name)
     }
     self.chunks = chunks
-    self.isExpected = isExpected
+    shouldWarn = warnsIfUnshared
   }
 
   /// Opens what the worker `peer`, which is about to be admitted, shares; it is told in its assignments whether that
   /// worked. What is the coordinator's own, or another worker's, is refused. Lets go of those that are not among `members`.
   mutating func open(
-    _ names: HostNames?, with peer: Peer, _ session: UInt64, keeping members: some Collection<Peer>
+    _ names: SharedMemoryNames?, with peer: Peer, _ session: UInt64, keeping members: some Collection<Peer>
   ) {
     let gone = Set(links.keys).subtracting(members)
     for peer in gone { links[peer] = nil }
@@ -80,8 +80,8 @@ struct LocalLinks {
 
   /// What to say, once, where `peer` has just joined from this machine and shares no memory all the same.
   mutating func warning(of member: Member, _ peer: Peer) -> String? {
-    guard isExpected, links[peer] == nil, member.name.hasPrefix(Worker.host + "/") else { return nil }
-    isExpected = false
+    guard shouldWarn, links[peer] == nil, member.name.hasPrefix(Worker.host + "/") else { return nil }
+    shouldWarn = false
     return "worker \(member.number) (\(member.name)) is on this machine, but no memory can be shared with it: "
       + "parameters and gradients go over the socket"
   }

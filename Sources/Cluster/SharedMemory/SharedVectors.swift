@@ -86,20 +86,20 @@ package final class SharedVectors: @unchecked Sendable {
     return base == MAP_FAILED ? nil : base
   }
 
-  private func place(_ index: Int) -> UnsafeMutableRawPointer {
+  private func start(of index: Int) -> UnsafeMutableRawPointer {
     precondition(index >= 0 && index < name.vectors, "vector \(index) of \(name.vectors)")
     return base + SharedVectors.page + index * SharedVectors.stride(name.count)
   }
 
   /// The vector at `index`, for as long as the caller holds the buffer. Not to be written where the mapping is not
   /// writable.
-  package subscript(index: Int) -> FloatBuffer { FloatBuffer(place(index), count: name.count, of: self) }
+  package subscript(index: Int) -> FloatBuffer { FloatBuffer(start(of: index), count: name.count, of: self) }
 
   /// A vector that nobody in this process holds, with any content; nil where there is none. It is free again when the
   /// buffer goes.
   package func take() -> FloatBuffer? {
     free.withLock { $0.popLast() }.map { index in
-      FloatBuffer(place(index), count: name.count, of: Loan(self, index))
+      FloatBuffer(start(of: index), count: name.count, of: Loan(self, index))
     }
   }
 

@@ -12,7 +12,7 @@ final class GradientPool: Sendable {
   }
 
   /// Memory that the coordinator can map, of which gradients are from now on; nil where there is none.
-  func share() -> SharedVectors? {
+  func makeShared() -> SharedVectors? {
     vectors.withLock { vectors in
       // More than an assignment's nodes; what is not used takes no memory.
       vectors = vectors ?? SharedVectors(vectors: 64, count: parameterCount)
@@ -27,7 +27,7 @@ final class GradientPool: Sendable {
     return Gradient(buffer, pool: self, isShared: shared != nil)
   }
 
-  fileprivate func giveBack(_ buffer: FloatBuffer) {
+  fileprivate func recycle(_ buffer: FloatBuffer) {
     free.withLock { $0.append(buffer) }
   }
 }
@@ -45,6 +45,6 @@ final class Gradient: Sendable {
   }
 
   deinit {
-    if !isShared { pool.giveBack(buffer) }
+    if !isShared { pool.recycle(buffer) }
   }
 }

@@ -33,7 +33,7 @@ package final class Worker {
   /// Where the coordinator on this machine puts messages.
   private let inbox = RecordInbox(marker: Header.firstBytes)
   /// What the coordinator shares, by its last WELCOME.
-  private var offered: HostNames?
+  private var offeredNames: SharedMemoryNames?
   /// What goes past the socket to a coordinator on this machine.
   private var outbox: RecordOutbox?
   /// Whether gradients stay in shared memory, and those of one step that the coordinator may still read there.
@@ -69,14 +69,14 @@ package final class Worker {
     let context = Context()
     socket = try Socket(context, .dealer)
     if let security { try socket.secure(asClient: security.pair, of: security.coordinator) }
-    monitor = try HandshakeMonitor(socket, of: context) { [letters = mailbox.letters] failure in
-      letters.post(.handshakeFailed(failure.text(address, security)))
+    monitor = try HandshakeMonitor(socket, of: context) { [notices = mailbox.notices] failure in
+      notices.post(.handshakeFailed(failure.explanation(address, security)))
     }
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
     try socket.set(.longestReconnectInterval(milliseconds: 1000))
     // A link that was cut is found again soon: by a new connection, and by new attempts to make one.
-    try socket.set(.longestRetransmission(milliseconds: limits.silenceMilliseconds))
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.connectTimeout(milliseconds: 2000))
     guard address.hasPrefix("tcp://") || address.hasPrefix("ipc://") else {
       throw TrainingError("--connect \(address): an address is tcp://HOST:PORT or ipc://PATH")
@@ -104,7 +104,7 @@ package final class Worker {
         timeline?.record(.wait, from: start)
       }
       waker.clear()
-      for letter in mailbox.letters.takeAll() { try open(letter) }
+      for notice in mailbox.notices.takeAll() { try handle(notice) }
       // Bounded, so that a flood does not keep the clock and the mailbox waiting.
       for _ in 0..<1000 {
         guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
@@ -130,12 +130,12 @@ package final class Worker {
       payload = Payload(frames)
       var content = try WorkerMachine.Content(frames) { [engine] in engine?.byteCount(shared: $0, $1) ?? 0 }
       if case .welcome(var welcome) = content {
-        offered = welcome.host
+        offeredNames = welcome.host
         welcome.host = nil
         content = .welcome(welcome)
       }
       event = .received(frames.header, content)
-      if frames.header.kind == .assign { pushesInPlace = frames.header.place != 0 }
+      if frames.header.kind == .assign { pushesInPlace = frames.header.sharedSlot != 0 }
     } catch {
       event = .malformed(error)
     }
@@ -145,11 +145,11 @@ package final class Worker {
   /// Ends the engine, be it one that is loaded too late to be used.
   private func close() {
     engine?.close()
-    for case .loaded(let engine) in mailbox.letters.takeAll() { engine.close() }
+    for case .loaded(let engine) in mailbox.notices.takeAll() { engine.close() }
   }
 
-  private func open(_ letter: WorkerLetter) throws {
-    switch letter {
+  private func handle(_ notice: WorkerNotice) throws {
+    switch notice {
     case .loaded(let engine):
       self.engine?.close()
       self.engine = engine
@@ -212,7 +212,7 @@ package final class Worker {
         guard let index = gradients[node].flatMap({ engine?.sharedIndex(of: $0) }) else { break }
         lastPushIsInPlace = true
         var header = header
-        header.place = UInt64(index) + 1
+        header.sharedSlot = UInt64(index) + 1
         outbox.append(header)
         return
       case .metrics(let metrics) where lastPushIsInPlace || header.task == .evaluate:
@@ -229,7 +229,7 @@ package final class Worker {
     case .none: return nil
     case .hello: return Message(Hello(name: name, threads: threads).encodedPayload())
     case .ready(var ready):
-      ready.host = share(offered)
+      ready.host = openSharedMemory(offeredNames)
       return Message(ready.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .metrics(let metrics): return Message(metrics.encoded)
@@ -240,17 +240,17 @@ package final class Worker {
   }
 
   /// Opens what the coordinator shares, where it can, and says what is shared with it.
-  private func share(_ names: HostNames?) -> HostNames? {
+  private func openSharedMemory(_ names: SharedMemoryNames?) -> SharedMemoryNames? {
     outbox = nil
-    guard let names, let inbox, let vectors = engine?.share(names.vectors), let outbox = RecordOutbox(names.inbox)
+    guard let names, let inbox, let vectors = engine?.shareMemory(names.vectors), let outbox = RecordOutbox(names.inbox)
     else { return nil }
     self.outbox = outbox
-    return HostNames(vectors: vectors, inbox: inbox.name)
+    return SharedMemoryNames(vectors: vectors, inbox: inbox.name)
   }
 
   /// Loads the data and makes the model on a thread of its own, so that pings are answered meanwhile.
   private func load(_ welcome: Welcome) {
-    let (threads, loadTask, mailbox, timeline) = (threads, loadTask, mailbox.letters, timeline)
+    let (threads, loadTask, mailbox, timeline) = (threads, loadTask, mailbox.notices, timeline)
     let thread = Thread {
       do {
         let task = try loadTask(welcome)
@@ -266,21 +266,21 @@ package final class Worker {
 
 /// What other threads can tell a worker.
 package final class WorkerMailbox: Sendable {
-  let letters: Mailbox<WorkerLetter>
+  let notices: Mailbox<WorkerNotice>
 
   init(_ waker: Waker) {
-    letters = Mailbox { waker.wake() }
+    notices = Mailbox { waker.wake() }
   }
 
   /// The worker must end, with this reason.
   package func fail(_ reason: String) {
-    letters.post(.interrupted(reason))
+    notices.post(.interrupted(reason))
   }
 }
 
 extension HandshakeFailure {
   /// What it means to a worker that connects to `address`.
-  fileprivate func text(_ address: String, _ security: WorkerSecurity?) -> String {
+  fileprivate func explanation(_ address: String, _ security: WorkerSecurity?) -> String {
     guard let security else {
       return reason == .otherMechanism
         ? "it wants keys: give --key and --coordinator-key" : "its connection breaks off in the handshake"

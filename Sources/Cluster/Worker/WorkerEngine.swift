@@ -14,7 +14,7 @@ protocol WorkerEngine: Sendable {
   var chunks: ChunkLayout { get }
 
   /// Maps the coordinator's memory, where it can, and says where gradients are; nil where nothing is shared.
-  func share(_ name: SharedVectorsName?) -> SharedVectorsName?
+  func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName?
   /// Sets a chunk of the parameters. Never while a node is being computed: the machine sees to that.
   func store(_ payload: Payload, chunk: Int)
   /// The size of a chunk of vector `index` of the coordinator's memory; 0 where there is none such.
@@ -36,7 +36,7 @@ protocol WorkerEngine: Sendable {
 }
 
 /// What compute threads tell the network thread.
-enum WorkerLetter: Sendable {
+enum WorkerNotice: Sendable {
   case loaded(any WorkerEngine)
   case loadFailed(String)
   case computed(Node, NodeMetrics, Gradient?)
@@ -60,7 +60,7 @@ package struct LoadedTask: Sendable {
 
 /// Computes `task`; answers to `mailbox`.
 func makeEngine(
-  _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>, _ timeline: Timeline? = nil
+  _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerNotice>, _ timeline: Timeline? = nil
 ) throws -> any WorkerEngine {
   guard welcome.chunkSize > 0, welcome.scaling.offset.count == task.data.featureCount,
     welcome.scaling.factor.count == task.data.featureCount
@@ -89,7 +89,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   private let gradients: GradientPool
   private let model: M
   private let differentiator: Differentiator<M>
-  private let mailbox: Mailbox<WorkerLetter>
+  private let mailbox: Mailbox<WorkerNotice>
   private let timeline: Timeline?
   /// How often work was cancelled.
   private let cancellations = Atomic<Int>(0)
@@ -101,7 +101,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   /// Computes the digest of the job's first micro-batch on the calling thread, then starts the compute threads.
   init(
-    _ model: M, _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerLetter>,
+    _ model: M, _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerNotice>,
     _ timeline: Timeline?
   ) {
     self.model = model
@@ -125,9 +125,9 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     pool = ComputePool(threads: threads, makeScratch: makeScratch)
   }
 
-  func share(_ name: SharedVectorsName?) -> SharedVectorsName? {
+  func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName? {
     sharedParameters = name.flatMap { $0.count == chunks.parameterCount ? SharedVectors($0, isWritable: false) : nil }
-    sharedGradients = sharedParameters == nil ? nil : gradients.share()
+    sharedGradients = sharedParameters == nil ? nil : gradients.makeShared()
     return sharedGradients?.name
   }
 

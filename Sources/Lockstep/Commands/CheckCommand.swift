@@ -31,10 +31,10 @@ struct CheckCommand: JobCommand {
     let models = ModelKinds.registry.all
     let prepared = try PreparedJob(options, data, models: models)
     let parameters = count(prepared.model.layout.count, "parameter")
-    say("\(prepared.job.modelText) on \(prepared.dataName) (\(parameters))")
+    printLine("\(prepared.job.modelText) on \(prepared.dataName) (\(parameters))")
     let findings = try ModelCheck(prepared, data, models: models).findings
     for finding in findings {
-      say(finding.problem.map { "FAILED  \(finding.claim): \(oneLine($0))" } ?? "ok      \(finding.claim)")
+      printLine(finding.problem.map { "FAILED  \(finding.claim): \(oneLine($0))" } ?? "ok      \(finding.claim)")
     }
     let failures = findings.count { $0.problem != nil }
     guard failures == 0 else {

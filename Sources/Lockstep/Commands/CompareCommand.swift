@@ -122,11 +122,11 @@ struct CompareCommand: JobCommand {
     for index in prepared.indices where signals.received == nil {
       let (configuration, job) = prepared[index]
       comparison.runs[index].run(job, signals, overwrites: overwrite) { headline in
-        say(
+        printLine(
           "[\(index + 1)/\(prepared.count)] \(configuration.headline): \(headline)")
       }
       if case .failed(let reason) = comparison.runs[index].outcome, signals.received == nil {
-        complain("warning: \(configuration.label) failed: \(reason)")
+        printError("warning: \(configuration.label) failed: \(reason)")
       }
       try files.write(comparison)
     }
@@ -147,23 +147,23 @@ struct CompareCommand: JobCommand {
 
   private func show(_ comparison: Comparison, report: String) {
     let table = ComparisonTable(comparison)
-    say("\n" + table.lines.joined(separator: "\n"))
-    if !table.failures.isEmpty { say("\n" + table.failures.joined(separator: "\n")) }
-    say("\n" + table.notes.joined(separator: "\n"))
+    printLine("\n" + table.lines.joined(separator: "\n"))
+    if !table.failures.isEmpty { printLine("\n" + table.failures.joined(separator: "\n")) }
+    printLine("\n" + table.notes.joined(separator: "\n"))
     if let ranking = Ranking(comparison) {
       let table = ComparisonTable(ranking)
-      say("\n" + table.lines.joined(separator: "\n") + "\n\n" + table.notes.joined(separator: "\n"))
+      printLine("\n" + table.lines.joined(separator: "\n") + "\n\n" + table.notes.joined(separator: "\n"))
     }
     let charts = ComparisonCharts(comparison)
     let isTerminal = isatty(STDOUT_FILENO) == 1
     let hasColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     if !charts.isEmpty {
       for plot in charts.plots(width: isTerminal ? min(terminalWidth(), 120) : 80, hasColor: hasColor) {
-        say("\n" + plot.joined(separator: "\n"))
+        printLine("\n" + plot.joined(separator: "\n"))
       }
     }
-    say("\n" + comparison.verdict.joined(separator: "\n"))
-    say("report: \(report)")
+    printLine("\n" + comparison.verdict.joined(separator: "\n"))
+    printLine("report: \(report)")
   }
 }
 
@@ -187,7 +187,7 @@ extension Comparison.Run {
         keepsHistory: true)
       training = run
       announce(run.headline)
-      try run.runLocally(workers: configuration.workers, threads: configuration.threads, mostRestarts: 3)
+      try run.runLocally(workers: configuration.workers, threads: configuration.threads, maxRestarts: 3)
       outcome = .completed
     } catch {
       outcome = .failed("\(error)")

@@ -58,10 +58,10 @@ struct CoordinatorCommand: RunCommand {
       binding: boundEndpoint(bind), awaitedWorkers: 0, connections.chosen, security: security, timeline: timeline)
     defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
-    say(run.headline)
+    printLine(run.headline)
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
     let options = isFoundByDefault ? "" : " --connect \(reached.address)"
-    say(
+    printLine(
       "listening on \(coordinator.address)\(reached.remark); start workers with: "
         + "lockstep worker\(options)\(keys.isSecure ? " --key FILE --coordinator-key FILE" : "")")
     try run.run(coordinator, command: "coordinator --bind \(coordinator.address)\(keys.arguments)")

@@ -18,19 +18,19 @@ struct DiffCommand: ParsableCommand {
     let difference = try RunDifference(first, second)
     guard !difference.isEqual else {
       let losses = difference.steps > 0 ? "the losses of \(count(difference.steps, "step")) and " : ""
-      say("equal: \(losses)\(count(difference.values, "value")), bit for bit")
+      printLine("equal: \(losses)\(count(difference.values, "value")), bit for bit")
       return
     }
     switch difference.losses {
     case .differ(let epoch, let step, let left, let right):
-      say("the losses part at epoch \(epoch), step \(step): \(text(left)) and \(text(right))")
+      printLine("the losses part at epoch \(epoch), step \(step): \(text(left)) and \(text(right))")
     case .differWithin(let epoch, let steps):
-      say("the losses part at epoch \(epoch), between step \(steps.lowerBound) and step \(steps.upperBound)")
+      printLine("the losses part at epoch \(epoch), between step \(steps.lowerBound) and step \(steps.upperBound)")
     case .counts(let left, let right):
-      say("the losses are equal as far as both go: \(count(left, "step")) and \(grouped(right))")
-    case nil: if difference.steps > 0 { say("the losses of \(count(difference.steps, "step")) are equal") }
+      printLine("the losses are equal as far as both go: \(count(left, "step")) and \(grouped(right))")
+    case nil: if difference.steps > 0 { printLine("the losses of \(count(difference.steps, "step")) are equal") }
     }
-    for (name, tensor) in difference.tensors { say("\(name): \(text(tensor))") }
+    for (name, tensor) in difference.tensors { printLine("\(name): \(text(tensor))") }
     throw ExitCode(1)
   }
 
@@ -41,8 +41,8 @@ struct DiffCommand: ParsableCommand {
     case .onlyInFirst: "only in \(first)"
     case .onlyInSecond: "only in \(second)"
     case .shapes(let left, let right): "\(left) and \(right)"
-    case .values(let differing, let count, let largest, let place):
-      "\(grouped(differing)) of \(Reports.count(count, "value")) differ, by at most \(format(largest)) at \(place)"
+    case .values(let differing, let count, let largest, let position):
+      "\(grouped(differing)) of \(Reports.count(count, "value")) differ, by at most \(format(largest)) at \(position)"
     }
   }
 }

@@ -37,10 +37,10 @@ struct EvaluateCommand: ParsableCommand {
       throw TrainingError(
         "the loss of \(model) on \(data) is \(evaluation.loss): its parameters or the data are out of range")
     }
-    say("\(data) (\(count(evaluation.examples, "example")))")
-    say("test loss: \(evaluation.loss)")
+    printLine("\(data) (\(count(evaluation.examples, "example")))")
+    printLine("test loss: \(evaluation.loss)")
     for figure in file.model.metrics.figures {
-      if let value = evaluation.figures[figure.name] { say("test \(figure.title): \(value)") }
+      if let value = evaluation.figures[figure.name] { printLine("test \(figure.title): \(value)") }
     }
   }
 

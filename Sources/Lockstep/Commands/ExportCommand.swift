@@ -38,12 +38,12 @@ struct ExportCommand: ParsableCommand {
       }
     }
     try archive.commit()
-    say("\(output): \(count(values, "value")) of \(model)\(optimizer.map { " and \($0)" } ?? "")")
+    printLine("\(output): \(count(values, "value")) of \(model)\(optimizer.map { " and \($0)" } ?? "")")
   }
 
   /// The files of the model and of the optimizer, where that is wanted and has tensors.
   private func sources() throws -> (model: String, optimizer: String?) {
-    switch try SavedThing(path) {
+    switch try SavedArtifact(path) {
     case .model(let file):
       guard !withOptimizer else { throw ValidationError("--with-optimizer needs a checkpoint or a run, not a model") }
       return (file, nil)
@@ -52,7 +52,7 @@ struct ExportCommand: ParsableCommand {
       let model = "\(folder)/model.safetensors"
       if !withOptimizer && FileManager.default.fileExists(atPath: model) { return (model, nil) }
       let store = CheckpointStore(run: folder)
-      guard let good = store.steps.map({ store.place(ofStep: $0) }).first(where: { Checkpoint.damage(at: $0).isEmpty })
+      guard let good = store.steps.map({ store.folder(ofStep: $0) }).first(where: { Checkpoint.damage(at: $0).isEmpty })
       else { throw FileError("\(folder) has no good checkpoint\(withOptimizer ? "" : ", and no model yet")") }
       return try sources(checkpoint: good)
     }

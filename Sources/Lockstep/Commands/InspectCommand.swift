@@ -20,7 +20,7 @@ struct InspectCommand: ParsableCommand {
 
   func run() throws {
     let isGood =
-      switch try SavedThing(path) {
+      switch try SavedArtifact(path) {
       case .model(let file): try show(model: file)
       case .checkpoint(let folder): try show(checkpoint: folder)
       case .run(let folder): try show(run: folder)
@@ -30,16 +30,16 @@ struct InspectCommand: ParsableCommand {
 
   private func show(model path: String) throws -> Bool {
     let file = try Safetensors.File(path: path)
-    say("model \(path)")
+    printLine("model \(path)")
     if let description = ModelFile.description(in: file) { show(description.job) }
     try show(file)
     return true
   }
 
   private func show(checkpoint path: String) throws -> Bool {
-    say("checkpoint \(path)")
+    printLine("checkpoint \(path)")
     let damage = Checkpoint.damage(at: path)
-    for problem in damage { say("damaged: \(problem)") }
+    for problem in damage { printLine("damaged: \(problem)") }
     if let state = try? Checkpoint.state(at: path) {
       let summary = state.statistics.summary
       var rows = [["step", grouped(state.step)], ["epoch", grouped(state.statistics.epoch)]]
@@ -67,15 +67,15 @@ struct InspectCommand: ParsableCommand {
       guard FileManager.default.fileExists(atPath: file), let tensors = try? Safetensors.File(path: file) else {
         continue
       }
-      say("\n\(name)")
+      printLine("\n\(name)")
       try show(tensors)
     }
-    say(damage.isEmpty ? "\ndigests: good" : "\ndigests: NOT good")
+    printLine(damage.isEmpty ? "\ndigests: good" : "\ndigests: NOT good")
     return damage.isEmpty
   }
 
   private func show(run path: String) throws -> Bool {
-    say("run \(path)")
+    printLine("run \(path)")
     if let data = FileManager.default.contents(atPath: "\(path)/summary.json"),
       let summary = try? JSONDecoder().decode(RunSummary.self, from: data)
     {
@@ -85,32 +85,32 @@ struct InspectCommand: ParsableCommand {
       if let hash = summary.parametersSHA256 { rows.append(["parameters_sha256", hash]) }
       show(rows)
     } else {
-      say("no summary: it is running, or was killed")
+      printLine("no summary: it is running, or was killed")
     }
     let store = CheckpointStore(run: path)
     let (steps, best) = (store.steps, store.best)
     guard !steps.isEmpty else {
-      say("no checkpoints")
+      printLine("no checkpoints")
       return true
     }
     var rows = [["checkpoint", "step", "test loss", "files", ""]]
     var newest: Int?
     var isGood = true
     for step in steps {
-      let place = store.place(ofStep: step)
-      let damage = Checkpoint.damage(at: place)
+      let folder = store.folder(ofStep: step)
+      let damage = Checkpoint.damage(at: folder)
       if damage.isEmpty && newest == nil { newest = step }
       isGood = isGood && damage.isEmpty
-      let loss = (try? Checkpoint.state(at: place))?.statistics.summary.testLoss.map(format) ?? "-"
+      let loss = (try? Checkpoint.state(at: folder))?.statistics.summary.testLoss.map(format) ?? "-"
       let marks = [step == newest ? "newest good" : nil, step == best ? "best" : nil].compactMap(\.self)
       rows.append([
-        FilePath(place).name, grouped(step), loss, damage.isEmpty ? "good" : "damaged",
+        FilePath(folder).name, grouped(step), loss, damage.isEmpty ? "good" : "damaged",
         marks.joined(separator: ", "),
       ])
     }
     show(rows, "", numbers: [1, 2])
     for step in steps {
-      for problem in Checkpoint.damage(at: store.place(ofStep: step)) { say("damaged: \(problem)") }
+      for problem in Checkpoint.damage(at: store.folder(ofStep: step)) { printLine("damaged: \(problem)") }
     }
     return isGood
   }
@@ -127,7 +127,7 @@ struct InspectCommand: ParsableCommand {
   }
 
   private func show(_ rows: [[String]], _ title: String? = nil, numbers: Set<Int> = []) {
-    say(((title.map { [$0] } ?? []) + table(rows, numbers: numbers)).joined(separator: "\n"))
+    printLine(((title.map { [$0] } ?? []) + table(rows, numbers: numbers)).joined(separator: "\n"))
   }
 
   private func show(_ job: Job) { show(job.options.map { [$0.name, $0.value] }, "\njob") }

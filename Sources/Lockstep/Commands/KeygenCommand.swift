@@ -24,6 +24,6 @@ struct KeygenCommand: ParsableCommand {
   func run() throws {
     let comment = comment ?? "\(NSUserName())@\(ProcessInfo.processInfo.hostName)"
     let line = try KeyFile.makePair(file, comment: comment)
-    say("secret key: \(file)\npublic key: \(file).pub\n\(line)")
+    printLine("secret key: \(file)\npublic key: \(file).pub\n\(line)")
   }
 }

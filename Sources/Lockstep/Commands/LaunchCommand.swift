@@ -88,19 +88,19 @@ struct LaunchCommand: RunCommand {
       security: CoordinatorSecurity(coordinatorKey, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
-    say(run.headline)
-    say("listening on \(coordinator.address)\(reached.remark)")
+    printLine(run.headline)
+    printLine("listening on \(coordinator.address)\(reached.remark)")
     let threads = hosts.map(\.threads).reduce(0, +)
     if threads > run.prepared.job.microBatches {
-      complain(
+      printError(
         "warning: \(threads) threads share \(run.prepared.job.microBatches) micro-batches a step, so not all have work; "
           + "a job with --micro-batches \(threads) has some for each")
     }
-    let places = try WorkerPlace.on(
-      hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
-      pair: workers, coordinator: coordinatorKey.publicKey, show: complain)
+    let launches = try WorkerLaunch.remote(
+      on: hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
+      pair: workers, coordinator: coordinatorKey.publicKey, show: printError)
     let processes = try WorkerProcesses(
-      places, mailbox: coordinator.mailbox, mostRestarts: own.whole(Section.maxRestarts))
+      launches, mailbox: coordinator.mailbox, maxRestarts: own.whole(Section.maxRestarts))
     defer { processes.stop() }
     defer { coordinator.waitForWorkers() }
     try run.run(coordinator, command: "launch\(arguments)")

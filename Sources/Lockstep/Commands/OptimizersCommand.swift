@@ -23,11 +23,11 @@ struct OptimizersCommand: ParsableCommand {
       case .either: break
       case .decoupled(let usual), .own(let usual): decay = " --weight-decay \(usual)"
       }
-      say("\(rule.name)")
-      say("  \(rule.equations)")
-      say("  state    \(state)")
-      say("  options  \(own.joined(separator: " "))\(decay)")
-      say("  paper    \(rule.paper)\n")
+      printLine("\(rule.name)")
+      printLine("  \(rule.equations)")
+      printLine("  state    \(state)")
+      printLine("  options  \(own.joined(separator: " "))\(decay)")
+      printLine("  paper    \(rule.paper)\n")
     }
   }
 }

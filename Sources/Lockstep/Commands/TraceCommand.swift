@@ -73,10 +73,10 @@ struct TraceCommand: ParsableCommand {
     }
     let figure = TraceFigure(function, from: start, steps: steps, isTuned: isTuned, traces)
     try AtomicFile.write(figure.svg, to: path)
-    say("\(function.name), \(count(steps, "step")) from (\(start.x), \(start.y))")
-    say(figure.lines.joined(separator: "\n"))
-    for note in OptimizerSettings.notes(on: given, among: names) { say("\(note).") }
-    say("picture: \(path)")
+    printLine("\(function.name), \(count(steps, "step")) from (\(start.x), \(start.y))")
+    printLine(figure.lines.joined(separator: "\n"))
+    for note in OptimizerSettings.notes(on: given, among: names) { printLine("\(note).") }
+    printLine("picture: \(path)")
   }
 
   private func chosenFunction() throws -> TestFunction {

@@ -48,9 +48,9 @@ struct TrainCommand: RunCommand {
     let (workers, threads) = (own.whole(Section.workers), own.whole(Section.threads))
     try ensureDescriptors(64 + 16 * workers)
     let run = try start(signals)
-    say(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
+    printLine(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
-      workers: workers, threads: threads, mostRestarts: own.whole(Section.maxRestarts), connections.chosen,
+      workers: workers, threads: threads, maxRestarts: own.whole(Section.maxRestarts), connections.chosen,
       timeline: own.text(.timeline))
   }
 }
@@ -58,7 +58,7 @@ struct TrainCommand: RunCommand {
 extension TrainingRun {
   /// Runs to the end with a coordinator in this process and worker processes beside it.
   func runLocally(
-    workers: Int, threads: Int, mostRestarts: Int, _ connections: Connections = Connections(),
+    workers: Int, threads: Int, maxRestarts: Int, _ connections: Connections = Connections(),
     timeline path: String? = nil
   ) throws {
     let timeline = try path.map { try Timeline($0, process: "coordinator") }
@@ -69,9 +69,9 @@ extension TrainingRun {
     let coordinator = try makeCoordinator(
       binding: address.endpoint, awaitedWorkers: workers, connections, timeline: timeline)
     endOnSignal(coordinator)
-    let places = try WorkerPlace.here(
+    let launches = try WorkerLaunch.local(
       workers, threads: threads, connectingTo: coordinator.address, timeline: path)
-    let processes = try WorkerProcesses(places, mailbox: coordinator.mailbox, mostRestarts: mostRestarts)
+    let processes = try WorkerProcesses(launches, mailbox: coordinator.mailbox, maxRestarts: maxRestarts)
     defer { processes.stop() }
     defer { coordinator.waitForWorkers() }
     try run(coordinator, command: "train")
@@ -83,6 +83,6 @@ func finish(_ timeline: Timeline?) {
   do {
     try timeline?.finish()
   } catch {
-    complain("warning: the timeline is not whole: \(error)")
+    printError("warning: the timeline is not whole: \(error)")
   }
 }

@@ -52,9 +52,9 @@ struct WorkerCommand: ParsableCommand {
     let signals = SignalWatch()
     try ensureDescriptors(64)
     let threads = own.whole(Section.threads)
-    var limits = Limits(silence: own.real(Section.silenceLimit))
-    limits.connect = own.real(Section.connectTimeout)
-    limits.reconnect = own.real(Section.reconnectTimeout)
+    var limits = Limits(silenceLimit: own.real(Section.silenceLimit))
+    limits.connectTimeout = own.real(Section.connectTimeout)
+    limits.reconnectTimeout = own.real(Section.reconnectTimeout)
     let timeline = try (appendTimeline ?? own.text(.timeline)).map {
       try Timeline($0, process: "worker \(name)", appending: appendTimeline != nil)
     }
@@ -72,13 +72,13 @@ struct WorkerCommand: ParsableCommand {
         mailbox.fail("the program that started this worker has ended")
       }
     }
-    say("\(name): connecting to \(connect) with \(count(threads, "thread"))")
+    printLine("\(name): connecting to \(connect) with \(count(threads, "thread"))")
     do {
       try worker.run()
     } catch {
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
       throw error
     }
-    say("done: the run is over")
+    printLine("done: the run is over")
   }
 }

@@ -56,7 +56,7 @@ struct RunStart {
       return
     }
     let checkpoint = try CheckpointStore(run: resume).newest(models: ModelKinds.registry.all) {
-      complain("warning: \($0)")
+      printError("warning: \($0)")
     }
     var options = try JobOptions(checkpoint.state.job)
     try options.change(by: command.jobOptions(output: nil), of: resume)

@@ -40,7 +40,7 @@ extension DeclaredOptions<CoordinatorKeySection> {
     }
     guard !isLocal(endpoint) else {
       if socketPath(endpoint) == nil {
-        complain(
+        printError(
           "warning: every user of this machine can take part at \(endpoint); without --bind, or with an ipc:///PATH, only you can"
         )
       }
@@ -52,7 +52,7 @@ extension DeclaredOptions<CoordinatorKeySection> {
           + "and `lockstep keygen worker.key` for the workers make them; then add --key coordinator.key --authorized-keys "
           + "worker.key.pub. On a network that you trust: --insecure")
     }
-    complain("warning: --insecure: whoever reaches \(endpoint) can take part, and what is sent is not encrypted")
+    printError("warning: --insecure: whoever reaches \(endpoint) can take part, and what is sent is not encrypted")
     return nil
   }
 
@@ -99,7 +99,7 @@ extension DeclaredOptions<WorkerKeySection> {
           + "here; its worker.key.pub goes into the coordinator's --authorized-keys; then add --key worker.key "
           + "--coordinator-key coordinator.key.pub. On a network that you trust: --insecure")
     }
-    complain(
+    printError(
       "warning: --insecure: nothing shows that \(endpoint) is the coordinator, and what is sent is not encrypted")
     return nil
   }

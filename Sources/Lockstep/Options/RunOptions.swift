@@ -68,8 +68,8 @@ extension DeclaredOptions<ConnectionSection> {
   var chosen: Connections {
     var connections = Connections(
       sharesMemory: text(Section.transport) == "auto", acceptsOtherNumerics: isOn(Section.otherNumerics))
-    connections.limits = Limits(silence: real(Section.silenceLimit))
-    connections.limits.workers = real(Section.workerTimeout)
+    connections.limits = Limits(silenceLimit: real(Section.silenceLimit))
+    connections.limits.workerTimeout = real(Section.workerTimeout)
     return connections
   }
 }

@@ -7,7 +7,7 @@ extension CoordinatorMachine {
     }
     guard isMember(peer, header), let member = members[peer] else {
       // A message of an old session: say so once, or its worker would wait for ever. A goodbye needs no answer.
-      if header.kind != .goodbye && isNewStranger(peer) {
+      if header.kind != .goodbye && insertStranger(peer) {
         actions.append(.send(Header(.lost, run: header.run, session: header.session), .none, to: peer))
       }
       return
@@ -19,11 +19,11 @@ extension CoordinatorMachine {
     }
     switch (header.kind, content) {
     case (.ready, .ready(let ready)): admit(peer, ready, at: now)
-    case (.push, .gradient(let byteCount)): push(header, byteCount: byteCount, from: peer, at: now)
-    case (.metrics, .metrics(let metrics)): finish(header, metrics, from: peer, at: now)
+    case (.push, .gradient(let byteCount)): receiveGradient(header, byteCount: byteCount, from: peer, at: now)
+    case (.metrics, .metrics(let metrics)): receiveMetrics(header, metrics, from: peer, at: now)
     case (.ping, _): send(.pong, to: peer)
     case (.pong, _): break
-    case (.goodbye, .reason(let reason)): remove(peer, shown(reason), at: now)
+    case (.goodbye, .reason(let reason)): remove(peer, printable(reason), at: now)
     default: expel(peer, "it sent a \(header.kind) message, which workers do not send", at: now)
     }
   }
@@ -36,7 +36,8 @@ extension CoordinatorMachine {
   /// Whether a HELLO of `peer` is not to be answered, whatever it says. Hellos that could not be delivered for a while
   /// arrive together: one answer is enough. Later it may have lost that answer.
   package func ignoresHello(from peer: Peer, at now: Instant) -> Bool {
-    banned.contains(peer) || members[peer].map { now.seconds(since: $0.since) < configuration.limits.ping } ?? false
+    banned.contains(peer)
+      || members[peer].map { now.seconds(since: $0.helloTime) < configuration.limits.pingInterval } ?? false
   }
 
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
@@ -45,11 +46,11 @@ extension CoordinatorMachine {
     guard !isOver, !endedNames.contains(hello.name) else { return }
     absentNames.remove(hello.name)
     strangers.remove(peer)
-    sessionsGiven += 1
+    sessionCount += 1
     members[peer] = Member(
-      session: configuration.session(sessionsGiven), name: shown(hello.name), threads: hello.threads,
-      chunkSteps: Array(repeating: -1, count: configuration.chunks.count), since: now,
-      assigned: now, lastProgress: now, lastHeard: now, lastPing: now)
+      session: configuration.session(sessionCount), name: printable(hello.name), threads: hello.threads,
+      chunkSteps: Array(repeating: -1, count: configuration.chunks.count), helloTime: now,
+      assignmentTime: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
   }
 
@@ -63,18 +64,18 @@ extension CoordinatorMachine {
       return
     }
     members[peer]!.state = .idle
-    joined += 1
-    members[peer]!.number = joined
-    settle(member.name)
-    note(ready.numerics, of: members[peer]!)
-    report(.workerJoined(name: member.name, number: joined, threads: member.threads, count: activeCount))
+    joinedCount += 1
+    members[peer]!.number = joinedCount
+    stopAwaiting(member.name)
+    recordNumerics(ready.numerics, of: members[peer]!)
+    report(.workerJoined(name: member.name, number: joinedCount, threads: member.threads, count: activeCount))
     dispatch(at: now)
   }
 
   /// Why a worker that says this must not take part; nil where it may.
   package func refusal(of ready: Ready) -> String? {
     guard ready.data == configuration.fingerprint else {
-      return "its data is not the coordinator's (fingerprint \(shown(ready.data).prefix(12))…, and "
+      return "its data is not the coordinator's (fingerprint \(printable(ready.data).prefix(12))…, and "
         + "\(configuration.fingerprint.prefix(12))… here): the same files are needed on every machine"
     }
     guard ready.layout == configuration.layout else {
@@ -95,13 +96,13 @@ extension CoordinatorMachine {
   package mutating func remove(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
     guard let member = members.removeValue(forKey: peer) else { return }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
-    if !member.isLagging { giveBack(member) }
-    if member.state == .loading { settle(member.name) }
+    if !member.isLagging { unassignLeaves(of: member) }
+    if member.state == .loading { stopAwaiting(member.name) }
     if members.isEmpty && member.state != .loading { lastProgress = now }
     if configuration.awaitedWorkers > 0 && mayReturn && !endedNames.contains(member.name) {
       absentNames.insert(member.name)
     }
-    if isDeserted {
+    if hasNoWorkersLeft {
       end("worker \(member.name) has left, and none is left: \(reason)", culprit: member.name)
       return
     }
@@ -110,26 +111,26 @@ extension CoordinatorMachine {
 
   /// Waits no more for the local worker `name` to join; whether it did until now. Counted by name, as a worker that
   /// connects anew is a member twice for a while.
-  @discardableResult private mutating func settle(_ name: String) -> Bool {
-    guard configuration.awaitedWorkers > 0, settledNames.insert(name).inserted else { return false }
-    awaited = max(awaited - 1, 0)
+  @discardableResult private mutating func stopAwaiting(_ name: String) -> Bool {
+    guard configuration.awaitedWorkers > 0, unawaitedNames.insert(name).inserted else { return false }
+    awaitedCount = max(awaitedCount - 1, 0)
     return true
   }
 
   /// Whether all processes that were started here have ended or are about to.
-  private var isDeserted: Bool {
-    configuration.awaitedWorkers > 0 && members.isEmpty && awaited == 0 && absentNames.isEmpty
+  private var hasNoWorkersLeft: Bool {
+    configuration.awaitedWorkers > 0 && members.isEmpty && awaitedCount == 0 && absentNames.isEmpty
   }
 
-  package mutating func processEnded(_ name: String, _ description: String, at now: Instant) {
+  package mutating func handleProcessEnd(_ name: String, _ description: String, at now: Instant) {
     endedNames.insert(name)
     // Its connection may have told first that it is gone, and not why.
     let isLost = absentNames.remove(name) != nil
     // More than one where it has connected anew and its old connection is not silent for long enough.
     for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
-    let hasNeverJoined = settle(name)
+    let hasNeverJoined = stopAwaiting(name)
     if hasNeverJoined || isLost { report(.warning("worker \(name): \(description)")) }
-    guard isDeserted else { return }
+    guard hasNoWorkersLeft else { return }
     end(
       hasNeverJoined
         ? "no worker could start; the last: \(description)"
@@ -137,12 +138,12 @@ extension CoordinatorMachine {
       culprit: name)
   }
 
-  package mutating func reject(_ error: WireError, from peer: Peer, at now: Instant) {
+  package mutating func rejectMalformed(_ error: WireError, from peer: Peer, at now: Instant) {
     guard members[peer] == nil else {
       expel(peer, "it sent \(error)", at: now)
       return
     }
-    guard isNewStranger(peer) else { return }
+    guard insertStranger(peer) else { return }
     report(.warning("a peer that is no worker sent \(error)"))
     // A worker of another version can read this much.
     if case .version = error { send(.refuse, .reason("\(error); install the same version on both machines"), to: peer) }
@@ -150,7 +151,7 @@ extension CoordinatorMachine {
 
   /// Whether a peer that is no worker says something for the first time. One answer and one line in the log are enough;
   /// the set is bounded, so that a flood of peers cannot fill the memory.
-  private mutating func isNewStranger(_ peer: Peer) -> Bool {
+  private mutating func insertStranger(_ peer: Peer) -> Bool {
     if strangers.count >= 1024 { strangers.removeAll() }
     return strangers.insert(peer).inserted
   }
@@ -159,51 +160,53 @@ extension CoordinatorMachine {
     let limits = configuration.limits
     let pause = now.seconds(since: lastTick)
     lastTick = now
-    if pause > limits.silence { forgive(pause, at: now) }
+    if pause > limits.silenceLimit { discountPause(pause, at: now) }
     for peer in members.keys.sorted() {
       guard let member = members[peer] else { continue }
       let silence = now.seconds(since: member.lastHeard)
-      if silence > limits.silence {
+      if silence > limits.silenceLimit {
         expel(peer, "it was silent for \(Int(silence.rounded())) s", mayReturn: true, at: now)
         continue
       }
-      if now.seconds(since: member.lastPing) >= limits.ping {
+      if now.seconds(since: member.lastPing) >= limits.pingInterval {
         members[peer]!.lastPing = now
         send(.ping, to: peer)
       }
       let usual = member.task.flatMap { member.paces[$0.isTraining]?.secondsPerTask } ?? 0
-      let patience = max(limits.progress, 3 * usual)
+      let patience = max(limits.progressTimeout, 3 * usual)
       if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > patience {
         members[peer]!.isLagging = true
         report(.warning("worker \(member.number) (\(member.name)) is slow: its leaves go to idle workers as well"))
-        giveBack(member)
+        unassignLeaves(of: member)
         dispatch(at: now)
       }
     }
     takeOver(at: now)
-    noticeSlowOnes(at: now)
-    if let stop, now.seconds(since: stop.since) > limits.stop || activeCount == 0 { end(stop.reason) }
+    warnOfSlowWorkers(at: now)
+    if let stopRequest, now.seconds(since: stopRequest.since) > limits.stopTimeout || activeCount == 0 {
+      end(stopRequest.reason)
+    }
     let since = work.map { max($0.lastProgress, lastProgress) } ?? lastProgress
     guard !isOver else { return }
     let wait = activeCount == 0 ? Int(now.seconds(since: since)) : 0
-    if wait > 0 && wait != reportedWait { report(.waiting(seconds: wait, limit: Int(limits.workers))) }
+    if wait > 0 && wait != reportedWait { report(.waiting(seconds: wait, limit: Int(limits.workerTimeout))) }
     reportedWait = wait
-    guard now.seconds(since: since) > limits.workers else { return }
+    guard now.seconds(since: since) > limits.workerTimeout else { return }
     let busy = members.values.filter { $0.state == .busy }.sorted { $0.number < $1.number }.map(\.name)
-    end(standstill(Int(limits.workers)), culprit: busy.isEmpty ? nil : busy.joined(separator: ", "))
+    end(standstillReason(Int(limits.workerTimeout)), culprit: busy.isEmpty ? nil : busy.joined(separator: ", "))
   }
 
   /// Takes out of all waiting the seconds in which this process was stopped: what others said meanwhile may not be read
   /// yet.
-  private mutating func forgive(_ pause: Double, at now: Instant) {
-    func forgiven(_ since: Instant) -> Instant { min(now, since.advanced(by: pause)) }
-    for peer in members.keys { members[peer]!.lastHeard = forgiven(members[peer]!.lastHeard) }
-    lastProgress = forgiven(lastProgress)
-    if let work { self.work!.lastProgress = forgiven(work.lastProgress) }
+  private mutating func discountPause(_ pause: Double, at now: Instant) {
+    func shifted(_ since: Instant) -> Instant { min(now, since.advanced(by: pause)) }
+    for peer in members.keys { members[peer]!.lastHeard = shifted(members[peer]!.lastHeard) }
+    lastProgress = shifted(lastProgress)
+    if let work { self.work!.lastProgress = shifted(work.lastProgress) }
   }
 
   /// Why nothing has moved for so many seconds.
-  private func standstill(_ seconds: Int) -> String {
+  private func standstillReason(_ seconds: Int) -> String {
     if activeCount > 0 {
       return "no progress for \(seconds) s, though \(activeCount) workers answer: step \(step + 1) is stuck"
     }
@@ -211,7 +214,7 @@ extension CoordinatorMachine {
       let names = members.values.map(\.name).sorted().joined(separator: ", ")
       return "no worker has its data after \(seconds) s; still loading: \(names)"
     }
-    let missing = awaited + absentNames.count
+    let missing = awaitedCount + absentNames.count
     if missing > 0 { return "\(missing) of the workers started here have not answered for \(seconds) s" }
     return "no worker for \(seconds) s: start some with `lockstep worker --connect …`"
   }

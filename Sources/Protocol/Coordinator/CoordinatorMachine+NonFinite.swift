@@ -9,11 +9,11 @@ internal import Schema
 /// updated before all roots are known to be finite.
 extension CoordinatorMachine {
   /// A chunk's root was looked through.
-  package mutating func checked(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
+  package mutating func handleChecked(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
     switch configuration.onNonFinite {
     case .skip: self.work!.flawedTensor = [work.flawedTensor, tensor].compactMap { $0 }.max()
-    case .stop where work.isDoomed: break
+    case .stop where work.endsRun: break
     case .stop:
       if let tensor {
         let flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
@@ -31,7 +31,7 @@ extension CoordinatorMachine {
   }
 
   /// A chunk is updated; sends it on to those who wait for it.
-  package mutating func updated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
+  package mutating func handleUpdated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
     if let tensor {
       end(
@@ -46,15 +46,15 @@ extension CoordinatorMachine {
 
   /// All metrics of the task are there, and with them all roots: ends the run, skips the step, or updates what is not
   /// updated yet.
-  package mutating func conclude(at now: Instant) {
+  package mutating func concludeTask(at now: Instant) {
     guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
     // Without a weight there is no mean, so no gradient.
-    if work.task.isTraining, work.weights.root == 0, !work.isDoomed {
+    if work.task.isTraining, work.weights.root == 0, !work.endsRun {
       completeTask(isSkipped: true, at: now)
       return
     }
     switch configuration.onNonFinite {
-    case .stop where work.isDoomed:
+    case .stop where work.endsRun:
       end(
         "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
         culprit: sum.flaw?.tensor.map(name(ofTensor:)) ?? "loss")
@@ -70,7 +70,7 @@ extension CoordinatorMachine {
   }
 
   /// Drops the step's sums; says so the first time.
-  package mutating func skip(_ work: Work, _ sum: NodeMetrics) {
+  package mutating func skipStep(_ work: Work, _ sum: NodeMetrics) {
     for chunk in 0..<configuration.chunks.count { actions.append(.discard(work.tree.root, chunk: chunk)) }
     actions.append(.skip)
     skippedSteps += 1

@@ -16,10 +16,10 @@ extension CoordinatorMachine {
       "--accept-other-numerics on the coordinator's side takes it in, and then the result depends on who computes what"
     guard let first = known.worker else {
       return
-        "it computes other bits than this run did before it was saved (it has \(shown(found.description))): use workers "
+        "it computes other bits than this run did before it was saved (it has \(printable(found.description))): use workers "
         + "of the kind that began the run, or limit them by DNNL_MAX_CPU_ISA to what those had; \(wayOut)"
     }
-    let difference = found.difference(from: first.numerics).map(shown) ?? "nothing that is known of them differs"
+    let difference = found.difference(from: first.numerics).map(printable) ?? "nothing that is known of them differs"
     let limit = found.commonInstructionSet(with: first.numerics).map { "DNNL_MAX_CPU_ISA=\($0)" } ?? "DNNL_MAX_CPU_ISA"
     return
       "it computes other bits than \(first.text), which came first, so that its bits are the run's (\(difference)): "
@@ -28,7 +28,7 @@ extension CoordinatorMachine {
   }
 
   /// Takes in what an admitted worker computes.
-  package mutating func note(_ found: Numerics, of member: Member) {
+  package mutating func recordNumerics(_ found: Numerics, of member: Member) {
     let text = "worker \(member.number) (\(member.name))"
     guard let known = numerics else {
       numerics = KnownNumerics(digest: found.digest, worker: (text, found))
@@ -40,7 +40,8 @@ extension CoordinatorMachine {
       return
     }
     if known.digest != found.digest {
-      report(.otherNumerics("\(text) computes other bits than the run's first worker (\(shown(found.description)))"))
+      report(
+        .otherNumerics("\(text) computes other bits than the run's first worker (\(printable(found.description)))"))
     } else if known.worker == nil {
       numerics!.worker = (text, found)
     }

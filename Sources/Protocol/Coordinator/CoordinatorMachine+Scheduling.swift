@@ -5,14 +5,14 @@ extension CoordinatorMachine {
   package mutating func startWorkIfPossible(at now: Instant) {
     let plan = configuration.plan
     let first: StepTask? =
-      if owesEvaluation {
+      if isEvaluationPending {
         .evaluate(step: step)
       } else if step < plan.totalSteps {
         .train(step: step)
       } else {
         plan.totalSteps == 0 && plan.testCount > 0 ? .evaluate(step: 0) : nil
       }
-    guard !isOver, work == nil, first == nil || (awaited == 0 && activeCount > 0) else { return }
+    guard !isOver, work == nil, first == nil || (awaitedCount == 0 && activeCount > 0) else { return }
     begin(first, at: now)
   }
 
@@ -22,26 +22,26 @@ extension CoordinatorMachine {
       end(nil)
       return
     }
-    if let stop, task.isTraining {
-      end(stop.reason)
+    if let stopRequest, task.isTraining {
+      end(stopRequest.reason)
       return
     }
-    owesEvaluation = false
+    isEvaluationPending = false
     work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
     let microBatches = configuration.plan.microBatches
-    if activeCount > microBatches && !saidSpare {
-      saidSpare = true
+    if activeCount > microBatches && !hasWarnedOfSpareWorkers {
+      hasWarnedOfSpareWorkers = true
       report(
         .warning(
           "\(activeCount - microBatches) of \(activeCount) workers stand by: a step has \(microBatches) micro-batch\(microBatches == 1 ? "" : "es") (--micro-batches)"
         ))
     }
     dispatch(at: now)
-    probe(at: now)
+    remeasureSlowWorkers(at: now)
   }
 
   /// What follows a finished task.
-  package func next(after task: StepTask) -> StepTask? {
+  package func nextTask(after task: StepTask) -> StepTask? {
     let plan = configuration.plan
     if case .train(let done) = task, plan.testCount > 0, plan.isEvaluationDue(afterStep: done) {
       return .evaluate(step: done + 1)
@@ -56,34 +56,34 @@ extension CoordinatorMachine {
     // A worker that was given up may have finished them after all.
     work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
-    let sharers = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
+    let candidates = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
       .sorted { $0.value.number < $1.value.number }
-    let quotas = quotas(of: leafCount, for: sharers.map(\.value), in: work)
-    for (quota, (peer, member)) in zip(quotas, sharers) where quota > 0 && member.state == .idle {
+    let quotas = quotas(of: leafCount, for: candidates.map(\.value), in: work)
+    for (quota, (peer, member)) in zip(quotas, candidates) where quota > 0 && member.state == .idle {
       guard let range = work.unassigned.first else { break }
       let leaves = range.prefix(quota)
       work.unassigned[0] = range.dropFirst(leaves.count)
       if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
       assign(leaves, of: work, to: peer, at: now)
-      work.transfers += 1 + members[peer]!.owed.count
+      work.transfers += 1 + members[peer]!.unfinishedNodes.count
     }
     self.work = work
   }
 
-  /// How many of the unassigned leaves each of `sharers` gets, in their order: by pace, or a single node each where pushing
+  /// How many of the unassigned leaves each of `candidates` gets, in their order: by pace, or a single node each where pushing
   /// fewer nodes saves more time than cuts of less even size cost.
   ///
   /// Nodes are up to twice as large as others, and so are paces where the network takes most of the time; who is slower
   /// than that gets less.
-  private func quotas(of leafCount: Int, for sharers: [Member], in work: Work) -> [Int] {
-    let paces = paces(of: sharers, in: work.task)
+  private func quotas(of leafCount: Int, for candidates: [Member], in work: Work) -> [Int] {
+    let paces = paces(of: candidates, in: work.task)
     let even = shares(of: leafCount, weights: paces)
     guard transferPace.isLong, work.task.isTraining, work.unassigned.count == 1 else { return even }
-    let computing = sharers.compactMap { $0.paces[true]?.secondsPerLeaf }
-    guard computing.count == sharers.count,
-      work.tree.pushes(of: work.unassigned[0], cutInto: even) > sharers.count,
+    let computing = candidates.compactMap { $0.paces[true]?.computeSecondsPerLeaf }
+    guard computing.count == candidates.count,
+      work.tree.pushes(of: work.unassigned[0], cutInto: even) > candidates.count,
       let slowest = paces.min(), let fastest = paces.max(), fastest < 3 * slowest,
-      let nodes = work.tree.nodeShares(of: work.unassigned[0], for: sharers.count)
+      let nodes = work.tree.nodeShares(of: work.unassigned[0], for: candidates.count)
     else { return even }
     func seconds(_ shares: [Int]) -> Double {
       let longest = zip(shares, computing).map { Double($0) * $1 }.max() ?? 0
@@ -98,9 +98,9 @@ extension CoordinatorMachine {
     members[peer]!.state = .busy
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
-    members[peer]!.owed = work.tree.maximalNodes(in: leaves)
+    members[peer]!.unfinishedNodes = work.tree.maximalNodes(in: leaves)
     members[peer]!.taskComputeSeconds = 0
-    members[peer]!.assigned = now
+    members[peer]!.assignmentTime = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false
     let header = Header(
@@ -120,7 +120,7 @@ extension CoordinatorMachine {
   }
 
   /// Frees the leaves of `member` that are not summed yet.
-  package mutating func giveBack(_ member: Member) {
+  package mutating func unassignLeaves(of member: Member) {
     guard let work, member.task == work.task else { return }
     self.work!.unassigned += unsummed(member.leaves, in: work)
   }

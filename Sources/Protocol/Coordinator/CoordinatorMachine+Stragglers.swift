@@ -10,9 +10,9 @@ extension CoordinatorMachine {
     // In a fixed order: the sum's last bit may decide who gets a leaf.
     let measured = members.values.filter { $0.paces[isTraining] != nil }.sorted { $0.number < $1.number }
     let threads = measured.reduce(0) { $0 + $1.threads }
-    let aThread =
+    let leavesPerThreadSecond =
       threads == 0 ? 1 : measured.reduce(0) { $0 + $1.paces[isTraining]!.leavesPerSecond } / Double(threads)
-    return some.map { $0.paces[isTraining]?.leavesPerSecond ?? aThread * Double($0.threads) }
+    return some.map { $0.paces[isTraining]?.leavesPerSecond ?? leavesPerThreadSecond * Double($0.threads) }
   }
 
   /// Gives leaves of busy workers to idle ones as well, where these would probably be done earlier.
@@ -20,7 +20,7 @@ extension CoordinatorMachine {
     let due = takeovers(at: now).filter { $0.due <= now }
     for (peer, _) in due {
       members[peer]!.isLagging = true
-      giveBack(members[peer]!)
+      unassignLeaves(of: members[peer]!)
     }
     if !due.isEmpty { dispatch(at: now) }
   }
@@ -43,24 +43,24 @@ extension CoordinatorMachine {
     }
     guard let fastest = fastestIdle else { return [] }
     let isBoundByTransfers =
-      transferPace.isLong && work.task.isTraining && 4 * fastest.secondsPerLeaf * fastest.leavesPerSecond < 1
+      transferPace.isLong && work.task.isTraining && 4 * fastest.computeSecondsPerLeaf * fastest.leavesPerSecond < 1
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
       let leaves = Double(busy.value.leaves.count)
       // What a task takes besides its leaves is not known; a part of the usual time stands for it.
-      let again = max(leaves / fastest.leavesPerSecond, fastest.secondsPerTask / 4, 0.002)
-      let elapsed = now.seconds(since: busy.value.assigned)
+      let takeoverSeconds = max(leaves / fastest.leavesPerSecond, fastest.secondsPerTask / 4, 0.002)
+      let elapsed = now.seconds(since: busy.value.assignmentTime)
       let due =
-        elapsed < leaves / pace - again && !isBoundByTransfers
-        ? now : busy.value.assigned.advanced(by: leaves / pace + again)
+        elapsed < leaves / pace - takeoverSeconds && !isBoundByTransfers
+        ? now : busy.value.assignmentTime.advanced(by: leaves / pace + takeoverSeconds)
       return (busy.key, due)
     }
   }
 
   /// Gives a leaf that another has as well to each worker that is idle because it was slow, once in a while: it may have
   /// become faster. Costs the step nothing, as nobody waits for it.
-  package mutating func probe(at now: Instant) {
+  package mutating func remeasureSlowWorkers(at now: Instant) {
     guard !isOver, let work, work.task.isTraining else { return }
     let idle = members.filter { $0.value.state == .idle && $0.value.paces[true] != nil }
     guard !idle.isEmpty, let fastest = members.values.compactMap({ $0.paces[true]?.leavesPerSecond }).max() else {
@@ -80,9 +80,9 @@ extension CoordinatorMachine {
   }
 
   /// Says once of a worker that it is much slower than others.
-  package mutating func noticeSlowOnes(at now: Instant) {
+  package mutating func warnOfSlowWorkers(at now: Instant) {
     let fastest = members.values.compactMap { $0.paces[true]?.leavesPerSecond }.max() ?? 0
-    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where !member.isKnownAsSlow {
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where !member.hasWarnedOfSlowness {
       guard let pace = member.paces[true]?.leavesPerSecond else { continue }
       guard pace < fastest / 3 else {
         members[peer]!.slowSince = nil
@@ -91,7 +91,7 @@ extension CoordinatorMachine {
       let since = member.slowSince ?? now
       members[peer]!.slowSince = since
       guard now.seconds(since: since) > 3 else { continue }
-      members[peer]!.isKnownAsSlow = true
+      members[peer]!.hasWarnedOfSlowness = true
       let times = Int((fastest / pace).rounded())
       report(
         .warning(

@@ -4,7 +4,7 @@ internal import Schema
 /// Sums as they arrive: chunk by chunk up the tree, then a look whether they are finite and the update, then the next task.
 extension CoordinatorMachine {
   /// The task and node that a message is about, or nil where it came too late to matter.
-  private mutating func node(of header: Header, from peer: Peer, at now: Instant) -> Node? {
+  private mutating func resolveNode(of header: Header, from peer: Peer, at now: Instant) -> Node? {
     guard let work, header.step == UInt64(work.task.step), (header.task == .train) == work.task.isTraining else {
       // Late sums of a lagging worker; but nobody can be ahead of the coordinator.
       if header.step > UInt64(step) { expel(peer, "it sent sums of step \(header.step), which has not begun", at: now) }
@@ -18,8 +18,8 @@ extension CoordinatorMachine {
     return Node(leaves)
   }
 
-  package mutating func push(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
-    guard let node = node(of: header, from: peer, at: now) else { return }
+  package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
+    guard let node = resolveNode(of: header, from: peer, at: now) else { return }
     let chunk = Int(header.chunk)
     guard header.vector == .parameters, header.element == .float32 else {
       expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)
@@ -75,11 +75,11 @@ extension CoordinatorMachine {
   }
 
   /// A node's metrics follow its last chunk: the worker is done with that node.
-  package mutating func finish(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
-    settle(header, metrics, by: peer, at: now)
-    if let node = node(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
+  package mutating func receiveMetrics(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
+    markNodeFinished(header, metrics, by: peer, at: now)
+    if let node = resolveNode(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
       if work!.metrics.root != nil {
-        conclude(at: now)
+        concludeTask(at: now)
         return
       }
     }
@@ -88,20 +88,21 @@ extension CoordinatorMachine {
   }
 
   /// Takes a node off what a worker owes; one that owes nothing more is idle.
-  private mutating func settle(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
+  private mutating func markNodeFinished(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
     guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
       (header.task == .train) == task.isTraining
     else { return }
     let leaves = header.leafRange
-    member.owed.removeAll { $0.leaves == leaves }
+    member.unfinishedNodes.removeAll { $0.leaves == leaves }
     member.taskComputeSeconds += metrics.computeSeconds
     member.lastProgress = now
-    if member.owed.isEmpty && member.state == .busy {
+    if member.unfinishedNodes.isEmpty && member.state == .busy {
       member.state = .idle
       if member.isWarm {
         member.paces[task.isTraining, default: Pace()].add(
-          leaves: member.leaves.count, seconds: now.seconds(since: member.assigned),
-          computing: member.computing(member.taskComputeSeconds, within: now.seconds(since: member.assigned)))
+          leaves: member.leaves.count, seconds: now.seconds(since: member.assignmentTime),
+          computeSeconds: member.threadSeconds(
+            member.taskComputeSeconds, within: now.seconds(since: member.assignmentTime)))
       }
       member.isWarm = true
     }
@@ -125,10 +126,10 @@ extension CoordinatorMachine {
         return false
       }
       work!.finders[flaw] = work!.finders[flaw] ?? "worker \(members[peer]!.number) (\(members[peer]!.name))"
-      if configuration.onNonFinite == .stop { work!.isDoomed = true }
+      if configuration.onNonFinite == .stop { work!.endsRun = true }
     }
     // In stop mode the gradient of a flaw is not pushed.
-    guard work!.isPushed(node) || work!.isDoomed && metrics.flaw != nil else {
+    guard work!.isPushed(node) || work!.endsRun && metrics.flaw != nil else {
       expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
       return false
     }
@@ -152,16 +153,16 @@ extension CoordinatorMachine {
     let plan = configuration.plan
     let loss = sum.meanLoss
     guard loss.isFinite || isSkipped else {
-      let place = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
-      end("the loss \(place) is \(loss): \(configuration.advice)", culprit: "loss")
+      let subject = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
+      end("the loss \(subject) is \(loss): \(configuration.advice)", culprit: "loss")
       return
     }
     switch work.task {
     case .train(let done):
-      if isSkipped { skip(work, sum) } else { actions.append(.advance) }
+      if isSkipped { skipStep(work, sum) } else { actions.append(.advance) }
       step = done + 1
       let seconds = now.seconds(since: work.start)
-      let longest = members.values.map { $0.computing($0.computeSeconds, within: seconds) }.max() ?? 0
+      let longest = members.values.map { $0.threadSeconds($0.computeSeconds, within: seconds) }.max() ?? 0
       transferPace.add(transfers: work.transfers, seconds: seconds - longest)
       report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
     case .evaluate:
@@ -177,6 +178,6 @@ extension CoordinatorMachine {
     for peer in members.keys { members[peer]!.computeSeconds = 0 }
     lastProgress = now
     self.work = nil
-    if let task = next(after: work.task) { begin(task, at: now) } else { end(nil) }
+    if let task = nextTask(after: work.task) { begin(task, at: now) } else { end(nil) }
   }
 }

@@ -17,7 +17,7 @@ package struct CoordinatorMachine {
     /// Steps that an earlier process has done, and how many of them it skipped.
     package var start = 0
     /// Whether the evaluation that follows the last step done is still to be done.
-    package var owesEvaluation = false
+    package var isEvaluationPending = false
     package var skippedSteps = 0
     package var plan: StepPlan
     package var chunks: ChunkLayout
@@ -43,7 +43,8 @@ package struct CoordinatorMachine {
 
     package init(
       run: UInt64, session: @escaping @Sendable (UInt64) -> UInt64 = { $0 }, start: Int = 0,
-      owesEvaluation: Bool = false, skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout, fingerprint: String,
+      isEvaluationPending: Bool = false, skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout,
+      fingerprint: String,
       layout: ParameterLayout, numericsDigest: String? = nil, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
       metrics: MetricSchema, targetVariation: Double? = nil, onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
       updatesTogether: Bool = false, advice: String = "try a smaller --learning-rate, or --scale standard",
@@ -52,7 +53,7 @@ package struct CoordinatorMachine {
       self.run = run
       self.session = session
       self.start = start
-      self.owesEvaluation = owesEvaluation
+      self.isEvaluationPending = isEvaluationPending
       self.skippedSteps = skippedSteps
       self.plan = plan
       self.chunks = chunks
@@ -157,30 +158,30 @@ package struct CoordinatorMachine {
   /// Steps that had no update, because something was not finite.
   package var skippedSteps = 0
   package var isOver = false
-  package var sessionsGiven: UInt64 = 0
+  package var sessionCount: UInt64 = 0
   /// Whether the resumed run lacks an evaluation, which comes first.
-  package var owesEvaluation: Bool
+  package var isEvaluationPending: Bool
   /// Processes started here that may still join.
-  package var awaited: Int
+  package var awaitedCount: Int
   /// The names of local workers that are not awaited any more: they could compute once, were given up or ended.
-  package var settledNames: Set<String> = []
+  package var unawaitedNames: Set<String> = []
   /// The names of local workers that were given up and may return, as their process has not ended.
   package var absentNames: Set<String> = []
   /// The names of local workers whose process has ended; what they still say is late.
   package var endedNames: Set<String> = []
   /// Whether it was said that there are more workers than leaves.
-  package var saidSpare = false
+  package var hasWarnedOfSpareWorkers = false
   /// Workers that ever could compute.
-  package var joined = 0
+  package var joinedCount = 0
   /// Why the run is to end after the present step, and since when.
-  package var stop: (reason: String, since: Instant)?
+  package var stopRequest: (reason: String, since: Instant)?
   /// Since when the run has no worker, or its workers have made no progress.
   package var lastProgress = Instant(nanoseconds: 0)
   /// The seconds without a worker that were last reported.
   package var reportedWait = 0
   package var lastTick = Instant(nanoseconds: 0)
   /// Since when workers may take their leave.
-  package var farewell: Instant?
+  package var shutdownStart: Instant?
   /// Peers that are no workers and were answered or reported once.
   package var strangers: Set<Peer> = []
   /// Peers that broke the protocol; their connection is not listened to any more.
@@ -193,9 +194,9 @@ package struct CoordinatorMachine {
   package init(_ configuration: Configuration) {
     self.configuration = configuration
     step = configuration.start
-    owesEvaluation = configuration.owesEvaluation
+    isEvaluationPending = configuration.isEvaluationPending
     skippedSteps = configuration.skippedSteps
-    awaited = configuration.awaitedWorkers
+    awaitedCount = configuration.awaitedWorkers
     numerics = configuration.numericsDigest.map { KnownNumerics(digest: $0) }
   }
 
@@ -205,19 +206,19 @@ package struct CoordinatorMachine {
   package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     actions.removeAll(keepingCapacity: true)
     guard !isOver else {
-      takeLeave(event, at: now)
+      handleAfterEnd(event, at: now)
       return actions
     }
     switch event {
     case .started: (lastProgress, lastTick) = (now, now)
     case .received(let header, let content, let peer): receive(header, content, from: peer, at: now)
-    case .malformed(let error, let peer): reject(error, from: peer, at: now)
+    case .malformed(let error, let peer): rejectMalformed(error, from: peer, at: now)
     case .unreachable(let peer): remove(peer, "its connection is gone", mayReturn: true, at: now)
     case .processEnded(let name, let description, let isReplaced):
-      if isReplaced { awaited += 1 }
-      processEnded(name, description, at: now)
-    case .checked(let chunk, let tensor): checked(chunk, nonFinite: tensor, at: now)
-    case .updated(let chunk, let tensor): updated(chunk, nonFinite: tensor, at: now)
+      if isReplaced { awaitedCount += 1 }
+      handleProcessEnd(name, description, at: now)
+    case .checked(let chunk, let tensor): handleChecked(chunk, nonFinite: tensor, at: now)
+    case .updated(let chunk, let tensor): handleUpdated(chunk, nonFinite: tensor, at: now)
     case .tick: tick(at: now)
     case .failed(let reason): end(reason)
     case .stop(let reason): stop(reason, at: now)
@@ -228,7 +229,7 @@ package struct CoordinatorMachine {
 
   /// Ends the run between two steps, at once where no step is at work that could end.
   private mutating func stop(_ reason: String, at now: Instant) {
-    stop = stop ?? (reason, now)
+    stopRequest = stopRequest ?? (reason, now)
     if work == nil || activeCount == 0 { end(reason) }
   }
 
@@ -237,7 +238,7 @@ package struct CoordinatorMachine {
   }
 
   /// A name or a reason that a peer sent, fit to be shown: one line, not too long, no control characters.
-  package func shown(_ text: String) -> String {
+  package func printable(_ text: String) -> String {
     String(
       String.UnicodeScalarView(
         text.unicodeScalars.prefix(500).map { $0.properties.generalCategory == .control ? " " : $0 }))
@@ -279,14 +280,14 @@ package struct Member {
   /// The step of the parameters that it has or will have when what is sent has arrived, a chunk each; −1 for none.
   package var chunkSteps: [Int]
   /// When it said hello.
-  package let since: Instant
+  package let helloTime: Instant
   /// The leaves of its assignment.
   package var leaves = 0..<0
   /// The nodes that it has not finished.
-  package var owed: [Node] = []
+  package var unfinishedNodes: [Node] = []
   package var task: StepTask?
   /// When it was given the leaves.
-  package var assigned: Instant
+  package var assignmentTime: Instant
   /// When it last pushed something, or was given the leaves.
   package var lastProgress: Instant
   /// Whether others have its leaves as well.
@@ -298,7 +299,7 @@ package struct Member {
   /// Since when it has been much slower than the fastest.
   package var slowSince: Instant?
   /// Whether that was said.
-  package var isKnownAsSlow = false
+  package var hasWarnedOfSlowness = false
   package var lastHeard: Instant
   package var lastPing: Instant
   package var computeSeconds = 0.0
@@ -306,7 +307,7 @@ package struct Member {
   package var taskComputeSeconds = 0.0
 
   /// How long its threads were busy to compute `seconds` together, by its own account, which may be anything.
-  package func computing(_ seconds: Double, within limit: Double) -> Double {
+  package func threadSeconds(_ seconds: Double, within limit: Double) -> Double {
     let each = seconds / Double(max(threads, 1))
     return each >= 0 ? min(each, limit) : 0
   }
@@ -333,7 +334,7 @@ package struct Work {
   /// The workers that found what is not finite.
   package var finders: [NodeMetrics.Flaw: String] = [:]
   /// Whether the run ends with the task, because of what was found; gradients don't matter any more.
-  package var isDoomed = false
+  package var endsRun = false
   /// Vectors of parameters and gradients that workers were sent or asked for.
   package var transfers = 0
   /// Ranges of leaves that nobody has been asked for.
@@ -356,7 +357,7 @@ package struct Work {
   /// Whether every sum that the task is about includes `leaf`.
   package func isSummed(_ leaf: Int) -> Bool {
     let node = Node(leaf..<leaf + 1)
-    return metrics.sums.covers(node) && (isDoomed || isPushed(node))
+    return metrics.sums.covers(node) && (endsRun || isPushed(node))
   }
 
   /// Whether every chunk's sums include `node`.

@@ -7,15 +7,16 @@ internal import Reduction
 package struct Pace: Sendable {
   private var leaves = 0.0
   private var seconds = 0.0
-  private var computing = 0.0
+  private var computeSeconds = 0.0
   private var tasks = 0.0
 
   /// Takes in a finished task, and how long its threads have computed, each of them on average.
-  package mutating func add(leaves newLeaves: Int, seconds newSeconds: Double, computing newComputing: Double) {
+  package mutating func add(leaves newLeaves: Int, seconds newSeconds: Double, computeSeconds newComputeSeconds: Double)
+  {
     let memory = 0.8
     leaves = memory * leaves + Double(newLeaves)
     seconds = memory * seconds + max(newSeconds, 1e-9)
-    computing = memory * computing + newComputing
+    computeSeconds = memory * computeSeconds + newComputeSeconds
     tasks = memory * tasks + 1
   }
 
@@ -23,7 +24,7 @@ package struct Pace: Sendable {
   package var leavesPerSecond: Double { leaves / seconds }
 
   /// The mean time of a leaf without transfer and waiting, once a task is taken in.
-  package var secondsPerLeaf: Double { computing / leaves }
+  package var computeSecondsPerLeaf: Double { computeSeconds / leaves }
 
   /// The mean time of a task, once one is taken in.
   package var secondsPerTask: Double { seconds / tasks }

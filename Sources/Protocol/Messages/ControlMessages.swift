@@ -38,7 +38,7 @@ package struct Welcome: ControlPayload {
   /// Floats a chunk, 1…2³².
   package var chunkSize: Int
   /// Where the coordinator keeps parameters and takes messages, for workers of its user on its machine.
-  package var host: HostNames?
+  package var host: SharedMemoryNames?
 
   package func check() throws(WireError) {
     _ = try (1...1 << 32).checked(chunkSize, "chunk size")
@@ -50,7 +50,7 @@ package struct Welcome: ControlPayload {
 
   package init(
     job: [String: OptionValue], onNonFinite: NonFinitePolicy, scaling: FeatureScaling, chunkSize: Int,
-    host: HostNames? = nil
+    host: SharedMemoryNames? = nil
   ) {
     self.job = job
     self.onNonFinite = onNonFinite
@@ -73,7 +73,7 @@ package struct FeatureScaling: Codable, Equatable, Sendable {
 }
 
 /// What a process shares with others on its machine.
-package struct HostNames: ControlPayload {
+package struct SharedMemoryNames: ControlPayload {
   /// The coordinator's parameters, or the worker's gradients.
   package var vectors: SharedVectorsName
   /// Where messages go without a payload frame, past the socket.
@@ -105,7 +105,7 @@ package struct Ready: ControlPayload {
   /// What the worker computes, and with what.
   package var numerics: Numerics
   /// Where the worker keeps gradients and takes messages, if it has opened what the coordinator shares.
-  package var host: HostNames?
+  package var host: SharedMemoryNames?
 
   package func check() throws(WireError) {
     try numerics.check()
@@ -113,7 +113,7 @@ package struct Ready: ControlPayload {
   }
 
   package init(
-    data: String, layout: ParameterLayout, numerics: Numerics, host: HostNames? = nil
+    data: String, layout: ParameterLayout, numerics: Numerics, host: SharedMemoryNames? = nil
   ) {
     self.data = data
     self.layout = layout

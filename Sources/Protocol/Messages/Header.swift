@@ -35,7 +35,7 @@ package struct Header: Equatable, Sendable {
   package static let payloadLengths: ClosedRange<UInt64> = 0...1 << 40
   /// Weights that examples can have.
   package static let weights = 0...Double.greatestFiniteMagnitude
-  static let places: ClosedRange<UInt64> = 0...1 << 16
+  static let sharedSlots: ClosedRange<UInt64> = 0...1 << 16
   /// The bytes that every header begins with.
   package static let firstBytes = Array("LKST".utf8)
   package static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
@@ -61,7 +61,7 @@ package struct Header: Equatable, Sendable {
   /// Bytes in the payload frame.
   package var payloadLength: UInt64
   /// Where the payload is instead, in memory that both sides have mapped; 0 for no such place.
-  package var place: UInt64
+  package var sharedSlot: UInt64
   /// The weight of the node that is pushed.
   package var weight: Double
 
@@ -69,7 +69,7 @@ package struct Header: Equatable, Sendable {
   package init(
     _ kind: MessageKind, run: UInt64 = 0, session: UInt64 = 0, step: UInt64 = 0, leaves: Range<UInt32> = 0..<0,
     chunk: UInt32 = 0, task: TaskKind = .none, vector: VectorKind = .parameters, element: ElementKind = .float32,
-    payloadLength: UInt64 = 0, place: UInt64 = 0, weight: Double = 0
+    payloadLength: UInt64 = 0, sharedSlot: UInt64 = 0, weight: Double = 0
   ) {
     self.kind = kind
     self.run = run
@@ -81,7 +81,7 @@ package struct Header: Equatable, Sendable {
     self.vector = vector
     self.element = element
     self.payloadLength = payloadLength
-    self.place = place
+    self.sharedSlot = sharedSlot
     self.weight = weight
   }
 
@@ -105,7 +105,7 @@ package struct Header: Equatable, Sendable {
     put(element.rawValue, at: 46)
     put(UInt8(0), at: 47)
     put(payloadLength, at: 48)
-    put(place, at: 56)
+    put(sharedSlot, at: 56)
     put(weight.bitPattern, at: 64)
   }
 
@@ -146,7 +146,7 @@ package struct Header: Equatable, Sendable {
       step: try Header.steps.checked(get(UInt64.self, at: 24), "step"), leaves: start..<end,
       chunk: get(UInt32.self, at: 40), task: task, vector: vector, element: element,
       payloadLength: try Header.payloadLengths.checked(get(UInt64.self, at: 48), "payload length"),
-      place: try Header.places.checked(get(UInt64.self, at: 56), "place"),
+      sharedSlot: try Header.sharedSlots.checked(get(UInt64.self, at: 56), "place"),
       weight: try Header.weights.checked(Double(bitPattern: get(UInt64.self, at: 64)), "weight"))
   }
 }

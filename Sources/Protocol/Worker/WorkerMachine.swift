@@ -86,7 +86,7 @@ package struct WorkerMachine {
     package var sums: PartialSums
     package var metrics: [Node: NodeMetrics] = [:]
     /// The assignment's maximal nodes that are not pushed yet.
-    package var owed: Set<Node>
+    package var unpushedNodes: Set<Node>
   }
 
   private let address: String
@@ -104,7 +104,7 @@ package struct WorkerMachine {
   /// Since when it has had no session, where it had one before.
   private var lostSince: Instant?
   /// What was wrong with the last handshake that failed since there was a session.
-  private var obstacle: String?
+  private var handshakeProblem: String?
   private var lastHello = Instant(nanoseconds: 0)
   private var lastHeard = Instant(nanoseconds: 0)
   private var lastPing = Instant(nanoseconds: 0)
@@ -123,7 +123,7 @@ package struct WorkerMachine {
     if case .started = event {
       state = .connecting(since: now)
       lastTick = now
-      hello(at: now)
+      sendHello(at: now)
       return actions
     }
     if case .over = state { return [] }
@@ -141,11 +141,11 @@ package struct WorkerMachine {
     case .malformed(let error): fail("the peer at \(address) is no coordinator: it sent \(error)")
     case .loaded(let ready, let plan, let chunks):
       loaded = (ready, plan, chunks)
-      if case .loading = state { getReady() }
+      if case .loading = state { becomeReady() }
     case .loadFailed(let reason), .failed(let reason): leave(reason)
-    case .computed(let node, let metrics): add(node, metrics)
-    case .combined(let node, let tensor): combined(node, nonFinite: tensor)
-    case .handshakeFailed(let reason): obstacle = reason
+    case .computed(let node, let metrics): addNode(node, metrics)
+    case .combined(let node, let tensor): addSum(node, nonFinite: tensor)
+    case .handshakeFailed(let reason): handshakeProblem = reason
     case .tick: tick(at: now)
     }
     if case .draining(let welcome) = state, outstanding == 0 { load(welcome) }
@@ -158,15 +158,15 @@ package struct WorkerMachine {
     return actions
   }
 
-  private mutating func hello(at now: Instant) {
+  private mutating func sendHello(at now: Instant) {
     (run, session) = (0, 0)
     lastHello = now
     send(.hello, .hello)
   }
 
   /// Drops all work and says hello again, to the same coordinator or another at its address.
-  private mutating func lose(_ reason: String, at now: Instant) {
-    guard limits.reconnect > 0 else {
+  private mutating func loseSession(_ reason: String, at now: Instant) {
+    guard limits.reconnectTimeout > 0 else {
       fail(reason)
       return
     }
@@ -174,14 +174,14 @@ package struct WorkerMachine {
     state = .connecting(since: now)
     lastHeard = now
     actions.append(.cancel)
-    hello(at: now)
+    sendHello(at: now)
   }
 
   /// Takes a job, once nothing of an earlier session is under way: what is loaded is used again if it is the same.
   private mutating func load(_ welcome: Welcome) {
     state = .loading
     if welcome == self.welcome, loaded != nil {
-      getReady()
+      becomeReady()
       return
     }
     self.welcome = welcome
@@ -189,7 +189,7 @@ package struct WorkerMachine {
     actions.append(.load(welcome))
   }
 
-  private mutating func getReady() {
+  private mutating func becomeReady() {
     guard let loaded else { preconditionFailure("a worker that has loaded nothing cannot be ready") }
     lostSince = nil
     state = .ready(
@@ -219,11 +219,11 @@ package struct WorkerMachine {
     case (.refuse, .reason(let reason), _):
       fail("the coordinator at \(address) refused this worker: \(reason ?? "it did not say why")")
     case (.welcome, .welcome(let welcome), .connecting):
-      obstacle = nil
+      handshakeProblem = nil
       (run, session, onNonFinite) = (header.run, header.session, welcome.onNonFinite)
       state = .draining(welcome)
     case (.lost, _, _) where header.run == run && header.session == session && session != 0:
-      lose("the coordinator at \(address) has given this worker's session up", at: now)
+      loseSession("the coordinator at \(address) has given this worker's session up", at: now)
     case _ where header.run != run || header.session != session: break  // meant for an earlier session
     case (.ping, _, _): send(.pong)
     case (.pong, _, _): break
@@ -266,7 +266,7 @@ package struct WorkerMachine {
     let tree = prepared.plan.tree(task)
     let leaves = header.leafRange
     guard !leaves.isEmpty, leaves.upperBound <= tree.leafCount else { return false }
-    prepared.work = Work(task: task, sums: PartialSums(tree), owed: Set(tree.maximalNodes(in: leaves)))
+    prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
     let rows = prepared.plan.positions(of: 0..<1, in: task).count
     for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows) {
       actions.append(.compute(piece, task))
@@ -275,7 +275,7 @@ package struct WorkerMachine {
   }
 
   /// A node is whole: it is pushed, or waits for its sibling.
-  private mutating func add(_ node: Node, _ metrics: NodeMetrics) {
+  private mutating func addNode(_ node: Node, _ metrics: NodeMetrics) {
     guard case .ready(var prepared) = state, var work = prepared.work else {
       // Of a session that is over.
       actions.append(.release(node))
@@ -283,7 +283,7 @@ package struct WorkerMachine {
     }
     state = .over
     work.metrics[node] = metrics
-    if work.owed.remove(node) != nil {
+    if work.unpushedNodes.remove(node) != nil {
       push(node, metrics, of: work, prepared.chunks)
     } else if case .paired(let left, let right, let parent, _) = work.sums.insert(node) {
       work.metrics[parent] = work.metrics.removeValue(forKey: left)! + work.metrics.removeValue(forKey: right)!
@@ -292,21 +292,21 @@ package struct WorkerMachine {
       } else {
         prepared.work = work
         state = .ready(prepared)
-        add(parent, work.metrics[parent]!)
+        addNode(parent, work.metrics[parent]!)
         return
       }
     }
-    prepared.work = work.owed.isEmpty ? nil : work
+    prepared.work = work.unpushedNodes.isEmpty ? nil : work
     state = .ready(prepared)
   }
 
-  private mutating func combined(_ node: Node, nonFinite tensor: Int?) {
+  private mutating func addSum(_ node: Node, nonFinite tensor: Int?) {
     guard case .ready(let prepared) = state, var metrics = prepared.work?.metrics[node] else {
       actions.append(.release(node))
       return
     }
     if let tensor, metrics.flaw == nil { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
-    add(node, metrics)
+    addNode(node, metrics)
   }
 
   private mutating func push(_ node: Node, _ metrics: NodeMetrics, of work: Work, _ chunks: ChunkLayout) {
@@ -332,34 +332,36 @@ package struct WorkerMachine {
   private mutating func tick(at now: Instant) {
     let pause = now.seconds(since: lastTick)
     lastTick = now
-    if pause > limits.silence, case .connecting(let since) = state {
+    if pause > limits.silenceLimit, case .connecting(let since) = state {
       // This process was stopped; what was said meanwhile may not be read yet.
       state = .connecting(since: min(now, since.advanced(by: pause)))
     }
     if case .connecting(let since) = state {
-      if let lostSince, now.seconds(since: lostSince) > limits.reconnect {
+      if let lostSince, now.seconds(since: lostSince) > limits.reconnectTimeout {
         fail(
-          "the coordinator at \(address) has been gone for \(Int(limits.reconnect)) s (--reconnect-timeout): \(obstacle ?? "it has ended or cannot be reached")"
+          "the coordinator at \(address) has been gone for \(Int(limits.reconnectTimeout)) s (--reconnect-timeout): \(handshakeProblem ?? "it has ended or cannot be reached")"
         )
-      } else if lostSince == nil && now.seconds(since: since) > limits.connect {
+      } else if lostSince == nil && now.seconds(since: since) > limits.connectTimeout {
         fail(
-          obstacle.map { "the coordinator at \(address) cannot be joined, after \(Int(limits.connect)) s: \($0)" }
-            ?? "no coordinator answers at \(address) after \(Int(limits.connect)) s: start one with "
+          handshakeProblem.map {
+            "the coordinator at \(address) cannot be joined, after \(Int(limits.connectTimeout)) s: \($0)"
+          }
+            ?? "no coordinator answers at \(address) after \(Int(limits.connectTimeout)) s: start one with "
             + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
-      } else if now.seconds(since: lastHello) > limits.silence {
+      } else if now.seconds(since: lastHello) > limits.silenceLimit {
         // The first one may have gone to a coordinator that was about to end.
-        hello(at: now)
+        sendHello(at: now)
       }
       return
     }
-    guard now.seconds(since: lastHeard) <= limits.silence else {
-      lose(
-        "the coordinator at \(address) has been silent for \(Int(limits.silence)) s: it has ended or cannot be reached",
+    guard now.seconds(since: lastHeard) <= limits.silenceLimit else {
+      loseSession(
+        "the coordinator at \(address) has been silent for \(Int(limits.silenceLimit)) s: it has ended or cannot be reached",
         at: now)
       return
     }
     // Answers to the coordinator's pings are not enough: those may stand behind parameters on a slow link.
-    if now.seconds(since: lastPing) >= limits.ping {
+    if now.seconds(since: lastPing) >= limits.pingInterval {
       lastPing = now
       send(.ping)
     }

@@ -29,7 +29,7 @@ package struct Checkpoint: Sendable {
   package static let optimizerName = "optimizer.safetensors"
   /// The file of what is no vector.
   package static let stateName = "state.json"
-  static let sumsName = "SHA256SUMS"
+  static let digestsName = "SHA256SUMS"
 
   init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
     self.state = state
@@ -70,8 +70,8 @@ package struct Checkpoint: Sendable {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     try AtomicFile.write(try encoder.encode(state), to: "\(temporary)/\(Checkpoint.stateName)")
     names.append(Checkpoint.stateName)
-    let sums = try names.map { "\(try Checkpoint.digest(of: "\(temporary)/\($0)"))  \($0)\n" }
-    try AtomicFile.write(sums.joined(), to: "\(temporary)/\(Checkpoint.sumsName)")
+    let digests = try names.map { "\(try Checkpoint.digest(of: "\(temporary)/\($0)"))  \($0)\n" }
+    try AtomicFile.write(digests.joined(), to: "\(temporary)/\(Checkpoint.digestsName)")
     try replaceFolder(at: path, with: temporary)
     isWritten = true
   }
@@ -87,16 +87,16 @@ package struct Checkpoint: Sendable {
   package init(path: String, models: [ModelFactory]) throws {
     // Names the format before a digest that this format may not have.
     state = try Checkpoint.state(at: path)
-    let sums = try Checkpoint.sums(at: path)
-    try Checkpoint.check(Checkpoint.stateName, at: path, sums)
-    try Checkpoint.check(Checkpoint.modelName, at: path, sums)
+    let digests = try Checkpoint.digests(at: path)
+    try Checkpoint.check(Checkpoint.stateName, at: path, digests)
+    try Checkpoint.check(Checkpoint.modelName, at: path, digests)
     let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
     parameters = file.parameters
     let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).slots
     let layout = Checkpoint.layout(of: names, file.model.layout)
     slots = FloatBuffer(count: layout.count)
     if layout.count > 0 {
-      try Checkpoint.check(Checkpoint.optimizerName, at: path, sums)
+      try Checkpoint.check(Checkpoint.optimizerName, at: path, digests)
       try Safetensors.File(path: "\(path)/\(Checkpoint.optimizerName)").read(into: slots.all, layout: layout)
     }
   }
@@ -132,34 +132,34 @@ package struct Checkpoint: Sendable {
         return "\(error)"
       }
     }
-    var sums: [String: String] = [:]
-    if let problem = problem({ sums = try Checkpoint.sums(at: path) }) { return [problem] }
-    let names = [modelName, stateName] + sums.keys.filter { $0 == optimizerName }
-    return names.compactMap { name in problem { try check(name, at: path, sums) } }
+    var digests: [String: String] = [:]
+    if let problem = problem({ digests = try Checkpoint.digests(at: path) }) { return [problem] }
+    let names = [modelName, stateName] + digests.keys.filter { $0 == optimizerName }
+    return names.compactMap { name in problem { try check(name, at: path, digests) } }
       + [problem { _ = try state(at: path) }].compactMap(\.self)
   }
 
   /// The digests by the files' names.
-  static func sums(at path: String) throws -> [String: String] {
-    guard let text = try? String(contentsOfFile: "\(path)/\(sumsName)", encoding: .utf8) else {
-      throw FileError("\(path) is torn or damaged: it has no readable \(sumsName)")
+  static func digests(at path: String) throws -> [String: String] {
+    guard let text = try? String(contentsOfFile: "\(path)/\(digestsName)", encoding: .utf8) else {
+      throw FileError("\(path) is torn or damaged: it has no readable \(digestsName)")
     }
-    var sums: [String: String] = [:]
+    var digests: [String: String] = [:]
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
-      guard parts.count == 2 else { throw FileError("\(path)/\(sumsName) is damaged") }
-      sums[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
+      guard parts.count == 2 else { throw FileError("\(path)/\(digestsName) is damaged") }
+      digests[parts[1].trimmingCharacters(in: .whitespaces)] = String(parts[0])
     }
-    return sums
+    return digests
   }
 
   /// Checks the file `name` in the checkpoint at `path`.
-  static func check(_ name: String, at path: String, _ sums: [String: String]) throws {
-    guard let expected = sums[name] else {
-      throw FileError("\(path)/\(sumsName) has no digest of \(name); the checkpoint is damaged")
+  static func check(_ name: String, at path: String, _ digests: [String: String]) throws {
+    guard let expected = digests[name] else {
+      throw FileError("\(path)/\(digestsName) has no digest of \(name); the checkpoint is damaged")
     }
     guard try digest(of: "\(path)/\(name)") == expected else {
-      throw FileError("\(path)/\(name) is torn or damaged: its SHA-256 is not the one in \(sumsName)")
+      throw FileError("\(path)/\(name) is torn or damaged: its SHA-256 is not the one in \(digestsName)")
     }
   }
 

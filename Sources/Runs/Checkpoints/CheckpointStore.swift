@@ -21,9 +21,9 @@ package struct CheckpointStore: Sendable {
   func path(ofStep step: Int) -> String { "\(path)/\(String(format: "%010d", step))" }
 
   /// Where it is to be read. A kill between the two renames of a replacement leaves it under the other name.
-  package func place(ofStep step: Int) -> String {
-    let place = path(ofStep: step)
-    return FileManager.default.fileExists(atPath: place) ? place : Checkpoint.replacedPath(of: place)
+  package func folder(ofStep step: Int) -> String {
+    let folder = path(ofStep: step)
+    return FileManager.default.fileExists(atPath: folder) ? folder : Checkpoint.replacedPath(of: folder)
   }
 
   /// The steps of which there are checkpoints, good or not, the newest first.
@@ -45,16 +45,16 @@ package struct CheckpointStore: Sendable {
   package func newest(models: [ModelFactory], warn: (String) -> Void) throws -> Checkpoint {
     for step in steps {
       do {
-        return try Checkpoint(path: place(ofStep: step), models: models)
+        return try Checkpoint(path: folder(ofStep: step), models: models)
       } catch {
-        warn("the checkpoint \(place(ofStep: step)) is skipped: \(error)")
+        warn("the checkpoint \(folder(ofStep: step)) is skipped: \(error)")
       }
     }
     throw FileError("\(path) has no good checkpoint to resume from")
   }
 
   /// Writes `checkpoint` and removes what need not be kept: all but the newest, and the best by test loss. One that is
-  /// not finite takes no finite one's place. Those after it, which were not good enough to resume from, go as well, and
+  /// not finite takes no finite one's folder. Those after it, which were not good enough to resume from, go as well, and
   /// what killed writers have left.
   func write(_ checkpoint: Checkpoint, of prepared: PreparedJob) throws {
     // It must not know of a step that they lack.
@@ -65,8 +65,8 @@ package struct CheckpointStore: Sendable {
       throw FileError.system("cannot make the folder \(path)")
     }
     try checkpoint.write(to: path(ofStep: checkpoint.state.step), of: prepared)
-    for step in superfluous(after: checkpoint.state.step) {
-      try FileManager.default.removeItem(atPath: place(ofStep: step))
+    for step in stepsToRemove(after: checkpoint.state.step) {
+      try FileManager.default.removeItem(atPath: folder(ofStep: step))
     }
     for name in names where name.hasPrefix(".") {
       let isReplaced = replacedStep(named: name).map { FileManager.default.fileExists(atPath: path(ofStep: $0)) }
@@ -88,16 +88,16 @@ package struct CheckpointStore: Sendable {
   /// evaluation.
   package var best: Int? {
     let losses = steps.compactMap { step -> (loss: Double, step: Int)? in
-      guard let state = try? Checkpoint.state(at: place(ofStep: step)), state.isFinite else { return nil }
+      guard let state = try? Checkpoint.state(at: folder(ofStep: step)), state.isFinite else { return nil }
       return state.statistics.summary.testLoss.map { ($0, step) }
     }
     return losses.min { ($0.loss, $0.step) < ($1.loss, $1.step) }?.step
   }
 
-  private func superfluous(after written: Int) -> [Int] {
+  private func stepsToRemove(after written: Int) -> [Int] {
     let steps = steps
     let finite = steps.filter { step in
-      step <= written && (try? Checkpoint.state(at: place(ofStep: step)))?.isFinite == true
+      step <= written && (try? Checkpoint.state(at: folder(ofStep: step)))?.isFinite == true
     }
     var kept = Set(finite.prefix(keep) + [written])
     if let best, best <= written { kept.insert(best) }

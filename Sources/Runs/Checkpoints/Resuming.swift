@@ -28,7 +28,7 @@ extension JobOptions {
 
 extension OptimizerSettings {
   /// The option by which an update depends on how long the run is; nil where none does.
-  var followsLength: String? {
+  var lengthDependentOption: String? {
     let isCounted = (values.ifGiven("schedule-steps") ?? 0) > 0
     switch schedule {
     case .linear, .polynomial: return "schedule"
@@ -57,7 +57,7 @@ extension Checkpoint {
     let before = StepPlan(
       trainCount: plan.trainCount, testCount: plan.testCount, batchSize: plan.batchSize,
       microBatches: plan.microBatches, length: state.job.length)
-    if before.totalSteps != plan.totalSteps, let name = prepared.job.optimizer.followsLength {
+    if before.totalSteps != plan.totalSteps, let name = prepared.job.optimizer.lengthDependentOption {
       throw OptionError(
         "--\(name) of the run in \(folder) follows its length, \(before.totalSteps) steps: resuming it with another "
           + "one would be another run; leave --epochs and --steps out")

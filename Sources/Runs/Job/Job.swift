@@ -118,14 +118,14 @@ extension Job: Codable {
     func whole(_ name: String) throws -> Int { Int(try value(name).number ?? 0) }
     // Former versions wrote all options of data and models, whether or not they meant anything.
     func own(_ selector: OptionSelector, _ name: String) -> [String: OptionValue] {
-      options.part(selector.alternative(name)?.options ?? selector.options)
+      options.givenValues(of: selector.alternative(name)?.options ?? selector.options)
     }
     let data = try value("data").description
     self.data = DataSelection(data, own(DataSources.selector, data))
     model = try value("model").description
     modelOptions = OptionValues(own(ModelKinds.registry.all.selector, model))
     let optimizer = try value("optimizer").description
-    self.optimizer = try OptimizerSettings(optimizer, given: options.part(OptimizerSettings.options))
+    self.optimizer = try OptimizerSettings(optimizer, given: options.givenValues(of: OptimizerSettings.options))
     microBatches = try whole("micro-batches")
     batchSize = given["batch-size"] == nil ? microBatches : try whole("batch-size")
     length = given["steps"] != nil ? .steps(try whole("steps")) : .epochs(try whole("epochs"))

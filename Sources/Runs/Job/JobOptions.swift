@@ -82,8 +82,8 @@ public struct JobOptions: Equatable, Sendable {
       return last.withLock { last in
         if let last, last.size == size { return last }
         let jobs = ofJobs
-        let place = jobs.firstIndex { $0.name == optimizer.name }! + 1
-        let all = jobs[..<place] + OptimizerSettings.options + jobs[place...] + [outputOption]
+        let end = jobs.firstIndex { $0.name == optimizer.name }! + 1
+        let all = jobs[..<end] + OptimizerSettings.options + jobs[end...] + [outputOption]
         let names = Set(all.map(\.name))
         precondition(names.count == all.count, "two options of different kinds have one name: \(all.map(\.name))")
         let catalog = Catalog(
@@ -183,13 +183,13 @@ public struct JobOptions: Equatable, Sendable {
       throw OptionError("\(path): options are needed, one a line, as in 'batch-size: 256'")
     }
     for (key, value) in mapping {
-      let place = "\(path), line \(key.mark?.line ?? 0)"
-      guard let name = key.string else { throw OptionError("\(place): an option's name is needed before the colon") }
-      guard let scalar = value.scalar else { throw OptionError("\(place): \(name) needs one value") }
+      let location = "\(path), line \(key.mark?.line ?? 0)"
+      guard let name = key.string else { throw OptionError("\(location): an option's name is needed before the colon") }
+      guard let scalar = value.scalar else { throw OptionError("\(location): \(name) needs one value") }
       do {
         try fromFile.set(name, to: scalar.string)
       } catch let error as OptionError {
-        throw OptionError("\(place): \(error.description)")
+        throw OptionError("\(location): \(error.description)")
       }
     }
     // The file stands below what was given before.
@@ -222,19 +222,19 @@ public struct JobOptions: Equatable, Sendable {
 
 extension JobOptions {
   /// What of the given values belongs to `options`.
-  func part(_ options: [OptionDeclaration]) -> [String: OptionValue] {
+  func givenValues(of options: [OptionDeclaration]) -> [String: OptionValue] {
     given.filter { name, _ in options.contains { $0.name == name } }
   }
 
   /// The model's options that are given: all that nothing else has.
-  var modelOptions: [String: OptionValue] { part(ModelKinds.registry.all.selector.options) }
+  var modelOptions: [String: OptionValue] { givenValues(of: ModelKinds.registry.all.selector.options) }
 
   /// The run's folder; nil for a new one under `runs`.
   package var output: String? { given[JobOptions.outputOption.name]?.description }
 
   /// Which data, as far as options say.
   package var selection: DataSelection {
-    DataSelection(given[JobOptions.data.name]?.description ?? "digits", part(DataSources.selector.options))
+    DataSelection(given[JobOptions.data.name]?.description ?? "digits", givenValues(of: DataSources.selector.options))
   }
 
   /// The seed, given or not.
@@ -263,7 +263,7 @@ extension JobOptions {
     var options = self
     options.given[JobOptions.optimizer.name] = .text(optimizer)
     guard optimizers.count > 1 else { return options }
-    let own = part(OptimizerSettings.options)
+    let own = givenValues(of: OptimizerSettings.options)
     let kept = OptimizerSettings.part(of: own, for: optimizer, among: optimizers)
     for name in own.keys where kept[name] == nil { options.given[name] = nil }
     if OptimizerSettings.stepIsWhole(optimizer) { options.given["batch-size"] = nil }
@@ -276,7 +276,7 @@ extension JobOptions {
     let batch = optimizers.filter { given["batch-size"] != nil && OptimizerSettings.stepIsWhole($0) }.map {
       "--batch-size goes to all but \($0), whose step is the whole training part"
     }
-    return OptimizerSettings.notes(on: part(OptimizerSettings.options), among: optimizers) + batch
+    return OptimizerSettings.notes(on: givenValues(of: OptimizerSettings.options), among: optimizers) + batch
   }
 
   /// Fills in the defaults and checks the whole against the loaded data.
@@ -286,7 +286,7 @@ extension JobOptions {
     let microBatches = chosenMicroBatches
     let count = loaded.train.count
     let optimizer = try OptimizerSettings(
-      given[JobOptions.optimizer.name]?.description ?? "adam", given: part(OptimizerSettings.options))
+      given[JobOptions.optimizer.name]?.description ?? "adam", given: givenValues(of: OptimizerSettings.options))
     let batchSize = given["batch-size"]?.number.map { Int($0) }
     let isWholeRule = OptimizerSettings.stepIsWhole(optimizer.name)
     if batchSize != nil, loaded.stepIsWhole {

@@ -105,14 +105,14 @@ package struct RunDifference: Sendable {
       }
     }
     guard differing > 0 else { return }
-    var place: [Int] = []
+    var position: [Int] = []
     var rest = largest.index
     for size in shape.reversed() {
-      place.insert(rest % size, at: 0)
+      position.insert(rest % size, at: 0)
       rest /= size
     }
     tensors.append(
-      (name, .values(differing: differing, count: first.count, largest: largest.difference, at: place)))
+      (name, .values(differing: differing, count: first.count, largest: largest.difference, at: position)))
   }
 }
 

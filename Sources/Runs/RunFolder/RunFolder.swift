@@ -125,7 +125,7 @@ package final class RunFolder {
   package func record(_ event: TrainingEvent) throws {
     switch event {
     case .step(let report):
-      if steps?.takes(report) == true {
+      if steps?.accepts(report) == true {
         steps?.add(report)
       } else {
         try endSteps()

@@ -53,7 +53,7 @@ struct StepLine: Equatable {
   }
 
   /// Whether the next step belongs to this line.
-  func takes(_ report: StepReport) -> Bool {
+  func accepts(_ report: StepReport) -> Bool {
     let span = StepLine.span(of: report.step)
     return report.step == last + 1 && StepLine.span(of: first) == span && (first - 1) / span == (report.step - 1) / span
   }

@@ -55,7 +55,7 @@ func stressPool() {
 func stressGradients() {
   for isShared in [false, true] {
     let pool = GradientPool(parameterCount: 100)
-    if isShared { precondition(pool.share() != nil, "no memory can be shared") }
+    if isShared { precondition(pool.makeShared() != nil, "no memory can be shared") }
     onThreads(4) { thread in
       for round in 0..<5000 {
         let (first, second) = (pool.take(), pool.take())

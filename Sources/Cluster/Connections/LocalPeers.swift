@@ -1,7 +1,7 @@
 internal import Foundation
 
 /// Tells the peers that are processes of this user on this machine, with which memory may be shared.
-struct Neighbourhood {
+struct LocalPeers {
   /// This machine's own IPs, as they were at the start.
   private let addresses: Set<String>
 

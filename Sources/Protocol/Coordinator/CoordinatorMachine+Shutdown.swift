@@ -4,9 +4,9 @@
 /// is closed while something comes in is reset, and what was on its way to the worker is lost.
 extension CoordinatorMachine {
   /// Whether every worker knows that the run is over, or will not learn it any more.
-  package var isAlone: Bool { members.isEmpty }
+  package var isShutDown: Bool { members.isEmpty }
 
-  package mutating func takeLeave(_ event: Event, at now: Instant) {
+  package mutating func handleAfterEnd(_ event: Event, at now: Instant) {
     switch event {
     case .received(let header, _, let peer):
       guard members[peer]?.session == header.session else { return }
@@ -17,11 +17,11 @@ extension CoordinatorMachine {
       for (peer, member) in members where member.name == name { members[peer] = nil }
     case .tick:
       // The first one after the end counts for all: nobody has to hurry before.
-      let since = farewell ?? now
-      farewell = since
+      let since = shutdownStart ?? now
+      shutdownStart = since
       for (peer, member) in members {
-        let isSilent = now.seconds(since: member.lastHeard) > configuration.limits.silence
-        if isSilent || now.seconds(since: since) > configuration.limits.farewell { members[peer] = nil }
+        let isSilent = now.seconds(since: member.lastHeard) > configuration.limits.silenceLimit
+        if isSilent || now.seconds(since: since) > configuration.limits.shutdownTimeout { members[peer] = nil }
       }
       // To one that is gone nothing can be sent.
       for peer in members.keys.sorted() { send(.ping, to: peer) }

@@ -3,7 +3,7 @@ internal import Foundation
 internal import Runs
 
 /// What a path leads to that a run has left.
-enum SavedThing {
+enum SavedArtifact {
   case model(String)
   case checkpoint(String)
   case run(String)

@@ -3,7 +3,7 @@ internal import Kernels
 internal import Protocol
 
 /// Where a worker is started as a process, and how.
-package struct WorkerPlace: Sendable {
+package struct WorkerLaunch: Sendable {
   let program: URL
   /// What the program is given at the start after so many others.
   let arguments: @Sendable (_ restarts: Int) -> [String]
@@ -22,15 +22,15 @@ package struct WorkerPlace: Sendable {
   ///
   /// - Parameter timeline: the ``Timeline`` that they add theirs to.
   /// - Throws: ``TrainingError`` where this program's file is not found.
-  package static func here(
+  package static func local(
     _ count: Int, threads: Int, connectingTo address: String, timeline: String? = nil
-  ) throws -> [WorkerPlace] {
+  ) throws -> [WorkerLaunch] {
     let program = try ownProgram()
     let arguments =
       ["worker", "--connect", address, "--threads", "\(threads)", "--end-with-input"]
       + (timeline.map { ["--append-timeline", $0] } ?? [])
     let cores = Cores.shares(of: Cores.allowed, processes: count, threads: threads)
-    return (0..<count).map { WorkerPlace(program: program, arguments: { _ in arguments }, cores: cores?[$0]) }
+    return (0..<count).map { WorkerLaunch(program: program, arguments: { _ in arguments }, cores: cores?[$0]) }
   }
 
   /// This program's file.

@@ -8,16 +8,16 @@ import Testing
 @testable import Runs
 @testable import Schema
 
-@Suite struct NeighbourhoodTests {
+@Suite struct LocalPeersTests {
   @Test func aNeighbourIsAProcessOfThisUserOnThisMachine() {
-    let neighbourhood = Neighbourhood()
-    #expect(neighbourhood.contains("127.0.0.1"))
-    #expect(neighbourhood.contains("localhost:\(geteuid()):0:123"))
+    let localPeers = LocalPeers()
+    #expect(localPeers.contains("127.0.0.1"))
+    #expect(localPeers.contains("localhost:\(geteuid()):0:123"))
     for other in [
       nil, "", "192.0.2.1", "::ffff:192.0.2.1", "2001:db8::1", "localhost:\(geteuid() + 1):0:123", "localhost",
       "localhost:x:0:1", "localhost::0:1", "localhost:0:0:0:0", "other:\(geteuid()):0:123",
     ] as [String?] {
-      #expect(!neighbourhood.contains(other), "\(other ?? "nil")")
+      #expect(!localPeers.contains(other), "\(other ?? "nil")")
     }
   }
 }
