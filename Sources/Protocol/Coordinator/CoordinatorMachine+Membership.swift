@@ -173,7 +173,7 @@ extension CoordinatorMachine {
         send(.ping, to: peer)
       }
       let usual = member.task.flatMap { member.paces[$0.isTraining]?.secondsPerTask } ?? 0
-      let patience = max(limits.progressTimeout, 3 * usual)
+      let patience = max(limits.progressTimeout, SchedulingPolicy.progressTimeoutTasks * usual)
       if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > patience {
         members[peer]!.isLagging = true
         report(.warning("worker \(member.number) (\(member.name)) is slow: its leaves go to idle workers as well"))

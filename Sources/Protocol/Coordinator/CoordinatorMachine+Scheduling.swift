@@ -82,7 +82,7 @@ extension CoordinatorMachine {
     let computing = candidates.compactMap { $0.paces[true]?.computeSecondsPerLeaf }
     guard computing.count == candidates.count,
       work.tree.pushes(of: work.unassigned[0], cutInto: even) > candidates.count,
-      let slowest = paces.min(), let fastest = paces.max(), fastest < 3 * slowest,
+      let slowest = paces.min(), let fastest = paces.max(), fastest < SchedulingPolicy.singleNodePaceFactor * slowest,
       let nodes = work.tree.nodeShares(of: work.unassigned[0], for: candidates.count)
     else { return even }
     func seconds(_ shares: [Int]) -> Double {

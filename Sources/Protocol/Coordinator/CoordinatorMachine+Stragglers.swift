@@ -43,13 +43,16 @@ extension CoordinatorMachine {
     }
     guard let fastest = fastestIdle else { return [] }
     let isBoundByTransfers =
-      transferPace.isLong && work.task.isTraining && 4 * fastest.computeSecondsPerLeaf * fastest.leavesPerSecond < 1
+      transferPace.isLong && work.task.isTraining
+      && SchedulingPolicy.transferBoundFactor * fastest.computeSecondsPerLeaf * fastest.leavesPerSecond < 1
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
       let leaves = Double(busy.value.leaves.count)
       // What a task takes besides its leaves is not known; a part of the usual time stands for it.
-      let takeoverSeconds = max(leaves / fastest.leavesPerSecond, fastest.secondsPerTask / 4, 0.002)
+      let takeoverSeconds = max(
+        leaves / fastest.leavesPerSecond, SchedulingPolicy.taskOverheadFraction * fastest.secondsPerTask,
+        SchedulingPolicy.minimumTakeoverSeconds)
       let elapsed = now.seconds(since: busy.value.assignmentTime)
       let due =
         elapsed < leaves / pace - takeoverSeconds && !isBoundByTransfers
@@ -69,8 +72,8 @@ extension CoordinatorMachine {
     let last = work.tree.leafCount - 1
     for (peer, member) in idle.sorted(by: { $0.value.number < $1.value.number }) {
       let pace = member.paces[true]!
-      guard pace.leavesPerSecond < fastest / 2,
-        now.seconds(since: member.lastProgress) > 20 / pace.leavesPerSecond
+      guard pace.leavesPerSecond < fastest / SchedulingPolicy.remeasuringPaceFactor,
+        now.seconds(since: member.lastProgress) > SchedulingPolicy.remeasuringIntervalLeaves / pace.leavesPerSecond
       else { continue }
       assign(last..<last + 1, of: work, to: peer, at: now)
       members[peer]!.isLagging = true
@@ -84,13 +87,13 @@ extension CoordinatorMachine {
     let fastest = members.values.compactMap { $0.paces[true]?.leavesPerSecond }.max() ?? 0
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where !member.hasWarnedOfSlowness {
       guard let pace = member.paces[true]?.leavesPerSecond else { continue }
-      guard pace < fastest / 3 else {
+      guard pace < fastest / SchedulingPolicy.slowWarningPaceFactor else {
         members[peer]!.slowSince = nil
         continue
       }
       let since = member.slowSince ?? now
       members[peer]!.slowSince = since
-      guard now.seconds(since: since) > 3 else { continue }
+      guard now.seconds(since: since) > SchedulingPolicy.slowWarningSeconds else { continue }
       members[peer]!.hasWarnedOfSlowness = true
       let times = Int((fastest / pace).rounded())
       report(

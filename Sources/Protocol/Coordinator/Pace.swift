@@ -13,9 +13,9 @@ package struct Pace: Sendable {
   /// Takes in a finished task, and how long its threads have computed, each of them on average.
   package mutating func add(leaves newLeaves: Int, seconds newSeconds: Double, computeSeconds newComputeSeconds: Double)
   {
-    let memory = 0.8
+    let memory = SchedulingPolicy.paceMemory
     leaves = memory * leaves + Double(newLeaves)
-    seconds = memory * seconds + max(newSeconds, 1e-9)
+    seconds = memory * seconds + max(newSeconds, SchedulingPolicy.minimumTaskSeconds)
     computeSeconds = memory * computeSeconds + newComputeSeconds
     tasks = memory * tasks + 1
   }
@@ -33,7 +33,7 @@ package struct Pace: Sendable {
 /// Cuts `count` leaves by `weights`: how many each gets. Weights within a factor of 1.5 count as equal, because equal
 /// cuts have the fewest nodes to push.
 package func shares(of count: Int, weights: [Double]) -> [Int] {
-  guard let least = weights.min(), let most = weights.max(), most > 1.5 * least else {
+  guard let least = weights.min(), let most = weights.max(), most > SchedulingPolicy.equalPaceFactor * least else {
     return weights.indices.map { ($0 + 1) * count / weights.count - $0 * count / weights.count }
   }
   let total = weights.reduce(0, +)
@@ -54,13 +54,13 @@ package struct TransferPace: Sendable {
 
   /// Takes in a step.
   package mutating func add(transfers newTransfers: Int, seconds newSeconds: Double) {
-    let memory = 0.8
+    let memory = SchedulingPolicy.paceMemory
     seconds = memory * seconds + max(newSeconds, 0)
     transfers = memory * transfers + Double(newTransfers)
   }
 
   /// Whether a link takes that time. What is shorter may be the time that threads wait for a core.
-  package var isLong: Bool { secondsPerTransfer > 0.005 }
+  package var isLong: Bool { secondsPerTransfer > SchedulingPolicy.slowTransferSeconds }
 
   /// 0 before there was a step.
   package var secondsPerTransfer: Double { transfers > 0 ? seconds / transfers : 0 }

@@ -5,11 +5,10 @@ package import Reduction
 /// Large nodes are best, as their leaves are summed in the cache; but each thread should have as much to do as the
 /// others, and a node's activations should stay small.
 package func pieces(of leaves: Range<Int>, in tree: ReductionTree, threads: Int, rowsPerLeaf: Int) -> [Node] {
-  let mostRows = 1024
   var best: [Node] = []
   var least = Int.max
   var size = 1
-  while size == 1 || size < 2 * leaves.count && size * rowsPerLeaf <= mostRows {
+  while size == 1 || size < 2 * leaves.count && size * rowsPerLeaf <= SchedulingPolicy.maximumPieceRows {
     let cut = tree.maximalNodes(in: leaves).flatMap { $0.descendants(ofAtMost: size) }
     var loads = Array(repeating: 0, count: min(threads, cut.count))
     for piece in cut {
