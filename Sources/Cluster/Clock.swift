@@ -2,11 +2,10 @@ internal import Dispatch
 package import Protocol
 
 extension Instant {
-  /// This machine's clock now.
   package static var now: Instant { Instant(nanoseconds: Int64(DispatchTime.now().uptimeNanoseconds)) }
 }
 
 extension Limits {
-  /// ``silence`` as ZeroMQ takes it.
+  /// ``silenceLimit`` as ZeroMQ takes it.
   var silenceLimitMilliseconds: Int32 { Int32(min(silenceLimit, 1e6) * 1000) }
 }

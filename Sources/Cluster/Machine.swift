@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// What a measurement was made on.
+/// The machine on which something was measured.
 package struct Machine: Equatable, Codable, Sendable {
   package var cores: Int
   package var processor: String
@@ -10,14 +10,13 @@ package struct Machine: Equatable, Codable, Sendable {
     (self.cores, self.processor, self.system) = (cores, processor, system)
   }
 
-  /// This machine.
   package static var this: Machine {
     Machine(
       cores: ProcessInfo.processInfo.activeProcessorCount, processor: processorName() ?? "unknown processor",
       system: systemName() ?? ProcessInfo.processInfo.operatingSystemVersionString)
   }
 
-  /// The CPU's name; nil where the system does not tell.
+  /// The CPU's name; nil if unknown.
   static func processorName() -> String? {
     #if canImport(Darwin)
       var name = [CChar](repeating: 0, count: 256)
@@ -27,7 +26,7 @@ package struct Machine: Equatable, Codable, Sendable {
     #else
       let fields = fields(of: "/proc/cpuinfo", separator: ":")
       guard let name = fields["model name"] else { return nil }
-      // Some hosts hide the model; its family still tells something.
+      // Some hosts hide the model's name but not its family.
       return fields["cpu family"].map { "\(name), family \($0)" } ?? name
     #endif
   }

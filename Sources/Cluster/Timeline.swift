@@ -3,19 +3,18 @@ internal import Foundation
 internal import Protocol
 internal import Synchronization
 
-/// What the threads of a run's processes do when, in a file that Perfetto and chrome://tracing open (Google, *Trace Event
-/// Format*, the JSON array). Times are this machine's clock, so those of its processes are in one order.
+/// Records what each thread of a run's processes does when, in a file for Perfetto and chrome://tracing (Google, *Trace
+/// Event Format*, the JSON array). All processes of a machine use its clock, so their times can be compared.
 ///
-/// Several processes may write one file: each appends whole lines, and the one that began it ends it.
+/// Several processes may write one file. Each appends whole lines; the process that began it ends it.
 package final class Timeline: Sendable {
-  /// What a thread is at.
   enum Activity: String {
     case wait, receive, send, push, compute, sum, check, update, step
   }
 
   private struct State: ~Copyable {
     let file: LineFile
-    /// Threads by their rows in the picture, from 1; row 0 is the run's steps.
+    /// The row of each thread, from 1; row 0 shows the steps.
     var rows: [UInt: Int] = [:]
     var failure: (any Error)?
   }
@@ -23,9 +22,9 @@ package final class Timeline: Sendable {
   private let state: Mutex<State>
   private let isBeginner: Bool
 
-  /// A file that begins with `process`, or one that another process has begun.
+  /// Begins a file, or appends to the file of another process.
   ///
-  /// - Throws: ``FileError`` where `path` cannot be written.
+  /// - Throws: ``FileError`` if `path` cannot be written.
   package init(_ path: String, process: String, appending: Bool = false) throws(FileError) {
     isBeginner = !appending
     let start = Timeline.metadata("process_name", row: 0, process)
@@ -45,7 +44,7 @@ package final class Timeline: Sendable {
     if !appending { write(Timeline.metadata("thread_name", row: 0, "steps")) }
   }
 
-  /// The calling thread has been at `activity` from `start` to `end`.
+  /// Records that the calling thread did `activity` from `start` to `end`.
   func record(
     _ activity: Activity, from start: Instant, to end: Instant = .now, step: Int? = nil, leaves: Range<Int>? = nil,
     chunk: Int? = nil, worker: Int? = nil
@@ -55,7 +54,7 @@ package final class Timeline: Sendable {
     if let leaves { arguments.append("\"micro-batches\":\"\(leaves.lowerBound)..<\(leaves.upperBound)\"") }
     if let chunk { arguments.append("\"chunk\":\(chunk)") }
     if let worker { arguments.append("\"worker\":\(worker)") }
-    // What a thread does first tells what it is for.
+    // A thread is named after its first activity.
     let row = activity == .step ? 0 : row(activity == .compute || activity == .sum ? "compute" : "messages")
     let duration = max(end.nanoseconds - start.nanoseconds, 0)
     write(
@@ -64,9 +63,9 @@ package final class Timeline: Sendable {
         + "\"args\":{\(arguments.joined(separator: ","))}}")
   }
 
-  /// Writes what is still to be written, and where this process began the file, its end.
+  /// Writes the rest, and the end of the file if this process began it.
   ///
-  /// - Throws: why the file could not be written, now or earlier.
+  /// - Throws: the first error in writing the file.
   package func finish() throws {
     try state.withLock { state in
       if let failure = state.failure { throw failure }
@@ -75,7 +74,6 @@ package final class Timeline: Sendable {
     }
   }
 
-  /// The calling thread's row.
   private func row(_ name: String) -> Int {
     let thread = threadNumber()
     let (row, isNew) = state.withLock { state in
@@ -112,7 +110,6 @@ private func threadNumber() -> UInt {
   #endif
 }
 
-/// Nanoseconds as the format's unit.
 private func microseconds(_ nanoseconds: Int64) -> String {
   let rest = String(nanoseconds % 1000)
   return "\(nanoseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest

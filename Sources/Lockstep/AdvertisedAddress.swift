@@ -1,17 +1,17 @@
 internal import Foundation
 internal import Protocol
 
-/// The address that workers elsewhere connect to.
+/// The address to which workers on other machines connect.
 struct AdvertisedAddress {
   /// Such as `tcp://10.0.0.7:5555`.
   let address: String
-  /// Where it comes from, for the line that shows it; empty where that is plain.
+  /// How the address was chosen, for output; empty if the user gave it.
   let remark: String
 
-  /// Where a coordinator that listens on `listening` is reached.
+  /// The address of a coordinator that listens on `listening`.
   ///
-  /// - Parameter host: what the user calls this machine; nil for its address on the way to other networks.
-  /// - Throws: where it listens on all interfaces and none but loopback is up.
+  /// - Parameter host: this machine's name as the user gave it; nil takes its address on the route to other networks.
+  /// - Throws: if it listens on all interfaces and only loopback is up.
   init(of listening: String, as host: String?) throws {
     let colon = listening.lastIndex(of: ":") ?? listening.endIndex
     let port = listening[colon...]
@@ -39,7 +39,7 @@ struct AdvertisedAddress {
   }
 }
 
-/// The IPv4 addresses of the interfaces that are up, without loopback.
+/// The IPv4 addresses of all interfaces that are up, except loopback.
 private func networkAddresses() -> [(name: String, address: String)] {
   var first: UnsafeMutablePointer<ifaddrs>?
   guard getifaddrs(&first) == 0 else { return [] }
@@ -52,7 +52,7 @@ private func networkAddresses() -> [(name: String, address: String)] {
   }
 }
 
-/// This machine's IPv4 address on the way to other networks. Nothing is sent.
+/// This machine's IPv4 address on the default route. Sends nothing.
 private func outgoingAddress() -> String? {
   #if canImport(Darwin)
     let descriptor = socket(AF_INET, SOCK_DGRAM, 0)
@@ -61,7 +61,7 @@ private func outgoingAddress() -> String? {
   #endif
   guard descriptor >= 0 else { return nil }
   defer { close(descriptor) }
-  // An address that is kept for documentation, and so goes the default way.
+  // An address reserved for documentation, which takes the default route.
   var target = sockaddr_in()
   target.sin_family = sa_family_t(AF_INET)
   target.sin_port = UInt16(9).bigEndian
@@ -81,7 +81,6 @@ private func outgoingAddress() -> String? {
   }
 }
 
-/// An IPv4 address in figures.
 private func text(_ address: UnsafeMutablePointer<sockaddr>) -> String {
   var characters = [CChar](repeating: 0, count: Int(INET_ADDRSTRLEN))
   return address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { pointer in

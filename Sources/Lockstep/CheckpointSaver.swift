@@ -3,20 +3,20 @@ internal import Foundation
 internal import Protocol
 internal import Runs
 
-/// Decides when a run is saved, and has it done.
+/// Decides when to save a run, and starts the saving.
 final class CheckpointSaver {
   private let plan: StepPlan
   private let interval: CheckpointInterval
   private let writer: CheckpointWriter
   private var lastSave = Instant.now
-  /// The last step that was handed over, or at which the run began.
+  /// The last step that was saved, or the step at which the run began.
   private var lastStep: Int
-  /// The step at which the folder's run goes on, which is saved.
+  /// The saved step from which the folder's run was resumed.
   private let resumed: Int?
 
   /// - Parameters:
-  ///   - start: the steps done at the beginning.
-  ///   - saved: the step of the checkpoint that `store` has of it, where it has one.
+  ///   - start: steps done at the beginning.
+  ///   - saved: the step of `store`'s checkpoint of the run, if there is one.
   init(
     _ store: CheckpointStore, _ prepared: PreparedJob, every interval: CheckpointInterval, start: Int, saved: Int?
   ) {
@@ -27,10 +27,9 @@ final class CheckpointSaver {
     resumed = saved
   }
 
-  /// The newest step that is saved.
   var lastSaved: Int? { writer.lastWritten ?? resumed }
 
-  /// Whether the run is to be saved after `event`: between two steps, an evaluation that is due being done.
+  /// Whether to save the run after `event`: between two steps, after an evaluation that is due.
   func isDue(_ event: TrainingEvent) -> Bool {
     let step: Int
     switch event {
@@ -47,14 +46,14 @@ final class CheckpointSaver {
     }
   }
 
-  /// Saves `checkpoint` while the run goes on.
+  /// Starts to save `checkpoint`; the run goes on meanwhile.
   func save(_ checkpoint: Checkpoint) {
     lastSave = .now
     lastStep = checkpoint.state.step
     writer.write(checkpoint)
   }
 
-  /// Saves `checkpoint` unless it is saved, and waits until that is done.
+  /// Saves `checkpoint` if it is not saved, and waits for it.
   func saveAtOnce(_ checkpoint: Checkpoint) throws {
     writer.finish()
     guard checkpoint.state.step > 0, checkpoint.state.step != lastSaved else { return }
@@ -63,9 +62,8 @@ final class CheckpointSaver {
     if lastSaved != checkpoint.state.step, let failure = writer.takeFailures().last { throw failure }
   }
 
-  /// Waits for what is being saved.
   func finish() { writer.finish() }
 
-  /// What could not be saved since the last call.
+  /// Takes the errors since the last call.
   func takeFailures() -> [any Error] { writer.takeFailures() }
 }

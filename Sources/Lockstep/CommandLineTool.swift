@@ -8,28 +8,28 @@ internal import Runs
 internal import Schema
 internal import Synchronization
 
-/// The `lockstep` commands, for a program's `main`.
+/// The `lockstep` commands, for a program's main file.
 ///
-/// A program with models or update rules of its own gets the same commands, with its own beside the built-in ones:
+/// A program can add its own models and update rules to the built-in ones:
 ///
 ///     LockstepCommands.main(models: [ModelFactory("prototypes") { try Prototypes($0) }], rules: [SignDescent.self])
 public enum LockstepCommands {
   /// This library's version.
   public static let version = "0.1.0"
 
-  /// What a user types to run this program.
+  /// This program's name, for messages.
   static let programName = shellQuoted(URL(fileURLWithPath: CommandLine.arguments[0]).lastPathComponent)
 
-  /// Parses the command line and runs the command; does not return.
+  /// Parses the command line and runs the command. Does not return.
   ///
-  /// Exit codes: 0 done, 1 failed, 64 wrong usage, 128 + n ended by signal n. The root cause is the last line on
-  /// standard error.
+  /// Exit codes: 0 for success, 1 for failure, 64 for wrong usage, 128 + n for an end by signal n. The last line on
+  /// standard error names the root cause.
   public static func main(
     models: [ModelFactory] = [], rules: [any UpdateRule.Type] = [], sources: [any DataSource.Type] = [],
     losses: [any Loss.Type] = []
   ) -> Never {
     openStandardStreams()
-    // Both are errors that write() reports.
+    // Ignored, because write() returns these errors.
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)
     for loss in losses { Losses.registry.add(loss) }
@@ -49,7 +49,7 @@ public enum LockstepCommands {
       try command.run()
       exit(0)
     } catch {
-      // Help is an error to the parser.
+      // To the parser help is an error too.
       if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
       if let code = error as? ExitCode { exit(code.rawValue) }
       printError("error: \(description(of: error, variables))")
@@ -63,7 +63,6 @@ public enum LockstepCommands {
     return RootCommand.message(for: error) + " (see --help\(origin))"
   }
 
-  /// Whether the parser refused the command line.
   private static func isUsage(_ error: any Error) -> Bool {
     RootCommand.exitCode(for: error) == .validationFailure
   }

@@ -1,8 +1,8 @@
 internal import Foundation
 internal import Protocol
 
-/// Raises the limit on open files as far as this user may, and refuses where that is below `needed`: libzmq ends the
-/// process when it runs out, so whoever opens many connections must find room.
+/// Raises the limit on open files, and refuses a limit below `needed`: libzmq aborts the process when it runs out of
+/// descriptors.
 func ensureDescriptors(_ needed: Int) throws {
   #if canImport(Darwin)
     let resource = RLIMIT_NOFILE

@@ -6,25 +6,25 @@ internal import Reports
 internal import Runs
 internal import Schema
 
-/// What a run shows while it goes: a bar on a terminal, plain lines elsewhere, and a line an epoch on both. Without data,
-/// where an epoch is a step, only the last.
+/// Shows a run's progress: a bar on a terminal, lines elsewhere, and on both a line for each epoch. Without data an
+/// epoch is a step, and only the last one has a line.
 final class ProgressDisplay {
   private let plan: StepPlan
-  /// Whether each epoch has a line: not where it is a step without data.
+  /// False without data.
   private let showsEpochs: Bool
   private let figures: [Figure]
   private let isTerminal = isatty(STDOUT_FILENO) == 1
   private let start = Instant.now
   private var lastShown = Instant.now
   private var workers = 0
-  /// Examples a second, smoothed over about a second.
+  /// Examples a second, smoothed over a second.
   private var rate: Double?
   private var examplesSinceShown = 0
   private var trainingSeconds = 0.0
   private var trainedSteps = 0
   private var step: Int
 
-  /// - Parameter step: the steps that are done.
+  /// - Parameter step: steps done.
   init(_ prepared: PreparedJob, step: Int) {
     plan = prepared.plan
     self.step = step
@@ -41,7 +41,7 @@ final class ProgressDisplay {
     switch event {
     case .workerJoined(let name, let number, _, let count):
       workers = count
-      // The first ones are what was asked for; later ones are news.
+      // The first workers are no news.
       if trainedSteps > 0 { printLine("worker \(number) (\(name)) has joined; \(Reports.count(count, "worker"))") }
     case .workerLeft(let name, let number, let reason, let count):
       workers = count

@@ -2,13 +2,13 @@ internal import Files
 internal import Foundation
 internal import Runs
 
-/// What a path leads to that a run has left.
+/// What a user's path names: a model, a checkpoint or a run.
 enum SavedArtifact {
   case model(String)
   case checkpoint(String)
   case run(String)
 
-  /// - Throws: an error that names the path where it is none of them.
+  /// - Throws: an error that names the path if it is none of them.
   init(_ path: String) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

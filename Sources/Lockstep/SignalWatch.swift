@@ -3,9 +3,9 @@ internal import Foundation
 internal import Protocol
 internal import Synchronization
 
-/// Turns SIGINT, SIGTERM and SIGHUP into a call on a thread of its own, so that a run can end in order. A further one ends
-/// the process at once, unless it comes within a tenth of a second: `timeout` and other supervisors send each signal
-/// twice, to the process and to its group.
+/// Calls an action on its own thread at the first SIGINT, SIGTERM or SIGHUP, so that a run can end cleanly. A second
+/// signal ends the process at once, but not within a tenth of a second: `timeout` and other supervisors send each
+/// signal twice, to the process and to its group.
 final class SignalWatch: Sendable {
   struct Signal: Sendable {
     let number: Int32
@@ -18,9 +18,9 @@ final class SignalWatch: Sendable {
   }
   private let state = Mutex(State())
 
-  /// Starts to watch; made before any other thread, so that all inherit the blocked signals.
+  /// Must be made before any other thread, so that all threads block these signals.
   init() {
-    // A SIGHUP that nohup has made harmless stays so.
+    // nohup ignores SIGHUP; that must stay so.
     var hangUp = sigaction()
     sigaction(SIGHUP, nil, &hangUp)
     let watched = isIgnored(hangUp) ? [SIGINT, SIGTERM] : [SIGINT, SIGTERM, SIGHUP]
@@ -38,10 +38,9 @@ final class SignalWatch: Sendable {
     }
   }
 
-  /// The first signal that came.
   var received: Signal? { state.withLock { $0.received?.signal } }
 
-  /// Calls `action` with the first signal from now on; until then a signal ends the process.
+  /// From now on the first signal calls `action`. Before, it ends the process.
   func onSignal(_ action: @escaping @Sendable (Signal) -> Void) {
     state.withLock { $0.action = action }
   }

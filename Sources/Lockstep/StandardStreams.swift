@@ -2,18 +2,17 @@ internal import Foundation
 internal import Reports
 internal import Synchronization
 
-/// Writes a line to standard output at once, unbuffered, so that it is in order with what other processes write.
+/// Writes to standard output without a buffer, so that lines of several processes stay in order.
 func printLine(_ line: String) {
   StatusLine.clear { writeAll(line + "\n", STDOUT_FILENO) }
 }
 
-/// Writes a line to standard error: one line, whatever names and data it quotes.
+/// Writes one line to standard error, also if `line` quotes text with line breaks.
 func printError(_ line: String) {
   StatusLine.clear { writeAll(oneLine(line) + "\n", STDERR_FILENO) }
 }
 
-/// The last line of the terminal that standard output is, drawn over and over. It gives way to every other line,
-/// whichever thread writes that.
+/// A line at the bottom of the terminal that is drawn again and again. Every other output replaces it.
 enum StatusLine {
   private static let isShown = Mutex(false)
 
@@ -24,7 +23,7 @@ enum StatusLine {
     }
   }
 
-  /// Takes it off the terminal, and writes what comes in its place.
+  /// Removes the line, then calls `write`.
   static func clear(_ write: () -> Void = {}) {
     isShown.withLock {
       if $0 { writeAll("\r\u{1B}[K", STDOUT_FILENO) }
@@ -34,15 +33,15 @@ enum StatusLine {
   }
 }
 
-/// Makes sure that the three standard descriptors are open, so that no socket or file takes their numbers and gets what
-/// is written to them.
+/// Opens /dev/null for each standard descriptor that is closed. Otherwise a socket or a file would get its number, and
+/// all that is printed.
 func openStandardStreams() {
   for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
     _ = open("/dev/null", O_RDWR)
   }
 }
 
-/// Writes `text` as it is. A reader that has gone away (`… | head`) is no reason to stop a run.
+/// Ignores errors: a run goes on when the reader of its output is gone (`… | head`).
 func writeAll(_ text: String, _ descriptor: Int32) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
@@ -52,7 +51,7 @@ func writeAll(_ text: String, _ descriptor: Int32) {
   }
 }
 
-/// The columns of the terminal that standard output is; 80 where it is none.
+/// The terminal's columns; 80 if standard output is no terminal.
 func terminalWidth() -> Int {
   var size = winsize()
   guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }

@@ -11,19 +11,19 @@ internal import Runs
 internal import Schema
 internal import ZeroMQ
 
-/// One run as a user sees it: the folder it fills, the lines it prints, how it ends.
+/// A run for a command: fills its folder, prints progress and reports how it ends.
 final class TrainingRun {
   let prepared: PreparedJob
   private let folder: RunFolder
   private let signals: SignalWatch
   private var statistics = RunStatistics()
-  /// What a comparison shows of it; grows with each epoch.
+  /// For comparisons; nil if it is not kept. Grows with each epoch.
   private(set) var history: RunHistory?
-  /// How it ended; nil before.
+  /// Nil before the end.
   private(set) var summary: RunSummary?
 
   private let checkpoint: Checkpoint?
-  /// What an earlier run has left where this one does not go on with it.
+  /// Checkpoints of an earlier run in the folder, to be removed; nil if this run resumes it.
   private let obsolete: CheckpointStore?
   private let checkpoints: CheckpointSaver
 
@@ -45,12 +45,12 @@ final class TrainingRun {
     if let checkpoint { statistics = checkpoint.state.statistics }
   }
 
-  /// A coordinator that begins where the run does.
+  /// A coordinator that starts at the run's first step.
   func makeCoordinator(
     binding endpoint: String, awaitedWorkers: Int, _ connections: Connections,
     security: CoordinatorSecurity? = nil, timeline: Timeline?
   ) throws -> Coordinator {
-    // Not before: what loading the data takes is to go back to the system.
+    // Not earlier, so that memory for loading the data is returned to the system.
     Allocator.keepFreedMemory()
     return try Coordinator(
       prepared.coordinated, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint?.savedState,
@@ -58,7 +58,7 @@ final class TrainingRun {
       security: security, timeline: timeline, limits: connections.limits)
   }
 
-  /// What is trained on what.
+  /// Describes the data, the model and the optimizer.
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)
     let parts = "\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test"
@@ -76,15 +76,15 @@ final class TrainingRun {
       + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
 
-  /// Lets a signal end `coordinator`'s run in order.
+  /// Makes a signal end the run after the current step.
   func endOnSignal(_ coordinator: Coordinator) {
     let mailbox = coordinator.mailbox
     signals.onSignal { signal in mailbox.stop("interrupted by \(signal.name)") }
   }
 
-  /// Runs `coordinator` to its end; writes and prints what comes of it.
+  /// Runs `coordinator` to its end, then writes and prints the results.
   ///
-  /// - Parameter command: the command and options by which the run could go on.
+  /// - Parameter command: the command and options that would resume the run.
   func run(_ coordinator: Coordinator, command: String) throws {
     var start: Instant?
     let progress = ProgressDisplay(
@@ -127,7 +127,7 @@ final class TrainingRun {
     } catch {
       StatusLine.clear()
       keepCheckpoint(of: coordinator, seconds: secondsSinceStart(), command)
-      // The run's own error is what the user must see, even where the folder cannot take the summary any more.
+      // The user must see the run's error, even if the summary cannot be written.
       try? folder.finish(end(failure(error)), model: nil)
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
       throw error
@@ -152,12 +152,12 @@ final class TrainingRun {
     printSummary(summary)
   }
 
-  /// The run as it can be saved now; nil where its state is not whole.
+  /// A checkpoint of the run now; nil while the state is incomplete.
   private func checkpoint(of coordinator: Coordinator, seconds: Double) -> Checkpoint? {
     coordinator.state.map { prepared.checkpoint($0, statistics.saved(seconds: seconds)) }
   }
 
-  /// Saves a run that ends before its time, and says from where it can be resumed.
+  /// Saves a run that failed, and says how to resume it.
   private func keepCheckpoint(of coordinator: Coordinator, seconds: Double, _ command: String) {
     do {
       if let last = self.checkpoint(of: coordinator, seconds: seconds) {
@@ -200,7 +200,7 @@ final class TrainingRun {
   }
 }
 
-/// The shares of a step's parts.
+/// The fractions of a step's time.
 private func text(_ time: TimeSplit) -> String {
   let parts = [
     (time.compute, "computing"), (time.wait, "waiting"), (time.sumUpdate, "sums and updates"),
@@ -209,7 +209,7 @@ private func text(_ time: TimeSplit) -> String {
   return parts.map { "\(percent($0, of: time)) \($1)" }.joined(separator: ", ")
 }
 
-/// What would make steps faster, where much of their time is not spent on computing.
+/// How to make steps faster, if much of their time is not spent on computing.
 private func advice(_ time: TimeSplit, workers: Int) -> String? {
   let waiting = time.wait + time.transfer
   if waiting > 0.3 * time.total {
@@ -222,7 +222,6 @@ private func advice(_ time: TimeSplit, workers: Int) -> String? {
 
 private func percent(_ part: Double, of time: TimeSplit) -> String { "\(Int((100 * part / time.total).rounded())) %" }
 
-/// The run was ended by a signal.
 struct Interruption: Error, CustomStringConvertible {
   let signal: Int32
   let name: String
@@ -231,6 +230,6 @@ struct Interruption: Error, CustomStringConvertible {
 }
 
 extension PreparedJob {
-  /// Which data, for readers.
+  /// The data's name for output.
   var dataName: String { featureCount == 0 ? "no data" : job.data.data }
 }

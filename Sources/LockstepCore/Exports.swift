@@ -1,4 +1,4 @@
-// What a program of one's own is written with. All else stays in its module.
+// The declarations that a user's program needs.
 
 @_exported public import struct Datasets.Batch
 @_exported public import struct Datasets.DataParts

@@ -9,8 +9,8 @@ internal import Protocol
 internal import Runs
 public import Schema
 
-/// Trains a job within this process, without commands and files: a coordinator on the calling thread, and workers on
-/// threads of their own. The parameters are those that `lockstep train` gives for the same options.
+/// Trains a job in this process, without commands and files. The coordinator runs on the calling thread, workers on
+/// threads of their own. The parameters have the same bits as those of `lockstep train` with the same options.
 public struct Trainer {
   private let prepared: PreparedJob
   private let workers: Int
@@ -22,7 +22,7 @@ public struct Trainer {
   ///   - options: as in a job file, such as `["data": "digits", "optimizer": "adam", "epochs": "3"]`.
   ///   - workers: how many, from 1.
   ///   - threads: compute threads of each, 1…1024.
-  /// - Throws: ``OptionError``, `ModelError` or `DatasetError`, whose sentence says what does not fit.
+  /// - Throws: ``OptionError``, `ModelError` or `DatasetError` for a wrong option.
   public init(_ options: [String: String], workers: Int = 1, threads: Int = 1) throws {
     guard workers >= 1, Hello.threadCounts.contains(threads) else {
       throw OptionError("\(workers) workers of \(threads) threads: at least one worker of 1 to 1024 threads is needed")
@@ -33,13 +33,13 @@ public struct Trainer {
     (self.workers, self.threads) = (workers, threads)
   }
 
-  /// What a run tells while it goes.
+  /// Reports of a run.
   public enum Progress: Sendable {
-    /// A step is done: steps so far, its mean loss before the update, and its learning rate.
+    /// A step is done: the number of steps, the mean loss before the update, and the learning rate.
     case step(Int, loss: Double, learningRate: Double)
-    /// The test part was computed after so many steps: the mean loss, and the model's figures by name.
+    /// The test part was evaluated after this number of steps: the mean loss, and metrics by name.
     case evaluation(Int, loss: Double, figures: [String: Double])
-    /// Something a user should know that does not stop the run.
+    /// Something the user should know that does not end the run.
     case warning(String)
   }
 
@@ -47,7 +47,7 @@ public struct Trainer {
   public struct Result: Sendable {
     private let prepared: PreparedJob
     private let buffer: FloatBuffer
-    /// Where each tensor lies in ``parameters``.
+    /// The range and shape of each tensor in ``parameters``.
     public var layout: ParameterLayout { prepared.model.layout }
     /// All parameters.
     public var parameters: [Float] { buffer.array }
@@ -58,7 +58,7 @@ public struct Trainer {
 
     /// Writes a `.safetensors` file, whole or not at all; `lockstep evaluate` and PyTorch read it.
     ///
-    /// - Throws: an error that names the file where it cannot be written.
+    /// - Throws: an error that names the file if it cannot be written.
     public func write(to path: String) throws {
       try withExtendedLifetime(buffer) { try ModelFile.write(buffer.values, of: prepared, to: path) }
     }
@@ -66,7 +66,7 @@ public struct Trainer {
 
   /// Trains to the end.
   ///
-  /// - Throws: an error whose description is the root cause where the run fails, and what `observe` throws.
+  /// - Throws: an error that names the root cause if the run fails, and any error of `observe`.
   public func run(_ observe: (Progress) throws -> Void = { _ in }) throws -> Result {
     let address = try LocalAddress()
     defer { address.remove() }
@@ -88,7 +88,7 @@ public struct Trainer {
         }
       }
     }
-    // Workers end when the run does; none is left behind.
+    // Workers end with the run; wait for all of them.
     defer { running.wait() }
     defer { coordinator.waitForWorkers() }
     try coordinator.run { event in
@@ -105,7 +105,7 @@ public struct Trainer {
 }
 
 extension Trainer {
-  /// Adds models, rules, data sources and losses of the program's own, before any trainer is made.
+  /// Adds the program's own models, rules, data sources and losses. Must be called before any trainer is made.
   public static func add(
     models: [ModelFactory] = [], rules: [any UpdateRule.Type] = [], sources: [any DataSource.Type] = [],
     losses: [any Loss.Type] = []

@@ -1,8 +1,8 @@
-/// What becomes of a step whose loss or gradient is infinite or not a number. In neither case does anything of it reach
-/// the parameters.
+/// What to do with a step whose loss or gradient is infinite or not a number. The parameters never change in such a
+/// step.
 package enum NonFinitePolicy: String, Codable, Sendable, CaseIterable {
-  /// The run ends with an error that names the place.
+  /// End the run with an error that names the tensor and the micro-batch.
   case stop
-  /// The step has no update, and the next one follows.
+  /// Go on with the next step.
   case skip
 }

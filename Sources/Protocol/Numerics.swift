@@ -1,17 +1,15 @@
-/// What a worker computes, proven by its bits, and what it computes with.
+/// The digest of what a worker computes, and what it computes with.
 ///
-/// Machines whose bits differ give a run another result, depending on who computes what, so a run has workers of one
-/// digest. All else is for people: it explains why two digests differ. No text is longer than 200 bytes.
+/// If machines compute different bits, the result depends on who computes what. All workers of a run therefore have the
+/// same digest. The other fields explain to users why two digests differ; each has at most 200 bytes.
 package struct Numerics: Codable, Equatable, Sendable {
   /// The digest of the loss and gradient of the first micro-batch of step 0 at the initial parameters.
   package var digest: String
-  /// The CPU's name.
   package var processor: String
-  /// The instruction set that the matrix library's kernels are chosen for.
+  /// The instruction set of the matrix library's kernels.
   package var instructionSet: String
-  /// The matrix library and its version.
   package var library: String
-  /// How the program was compiled: `debug` or `release`.
+  /// `debug` or `release`.
   package var build: String
 
   package func check() throws(WireError) {
@@ -23,7 +21,7 @@ package struct Numerics: Codable, Equatable, Sendable {
   /// Such as `AVX2, oneDNN 2.6.3, release build, AMD EPYC`.
   package var description: String { "\(instructionSet), \(library), \(build) build, \(processor)" }
 
-  /// In what it differs from `other`, as far as that is known; nil where it is not.
+  /// The known differences from `other`; nil if there are none.
   package func difference(from other: Numerics) -> String? {
     let properties = [
       ("instruction set", instructionSet, other.instructionSet), ("library", library, other.library),
@@ -38,7 +36,7 @@ package struct Numerics: Codable, Equatable, Sendable {
     "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI", "AVX512_CORE_BF16", "AVX512_CORE_AMX",
   ]
 
-  /// The instruction set that both could be limited to; nil where that is not known.
+  /// The largest instruction set that both could be limited to; nil if unknown.
   package func commonInstructionSet(with other: Numerics) -> String? {
     let known = Numerics.instructionSets
     guard let mine = known.firstIndex(of: instructionSet), let theirs = known.firstIndex(of: other.instructionSet)

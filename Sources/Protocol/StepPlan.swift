@@ -1,30 +1,25 @@
 package import Reduction
 
-/// How long a run is.
 package enum RunLength: Equatable, Sendable {
-  /// Passes over the training part.
   case epochs(Int)
-  /// Updates; 0 leaves the initial parameters.
+  /// 0 keeps the initial parameters.
   case steps(Int)
 }
 
-/// Which examples belong to which step and micro-batch: a pure function of the job and the data's size.
+/// The examples of every step and micro-batch. Depends only on the job and the size of the data.
 package struct StepPlan: Equatable, Sendable {
-  /// Examples in the training part.
   package let trainCount: Int
-  /// Examples in the test part; 0 for none.
+  /// 0 for no test part.
   package let testCount: Int
-  /// Examples a step, of all workers together.
+  /// Examples in a step, of all workers together.
   package let batchSize: Int
-  /// Micro-batches a step.
+  /// Micro-batches in a step.
   package let microBatches: Int
-  /// Steps in the whole run.
   package let totalSteps: Int
 
-  /// Examples a leaf of an evaluation has, at most.
+  /// The most examples in a leaf of an evaluation. Changes the order of summing, and so the bits of test losses.
   package static let evaluationRows = 256
 
-  /// A plan over `length` epochs or steps.
   package init(trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength) {
     precondition(trainCount > 0 && batchSize > 0 && microBatches > 0)
     self.trainCount = trainCount
@@ -38,32 +33,32 @@ package struct StepPlan: Equatable, Sendable {
     }
   }
 
-  /// Steps an epoch; the last may be smaller.
+  /// Steps in an epoch; the last may have fewer examples.
   package var stepsPerEpoch: Int { (trainCount - 1) / batchSize + 1 }
 
-  /// Epochs in the whole run, the last perhaps not to its end.
+  /// Epochs in the whole run; the last may be incomplete.
   package var totalEpochs: Int { totalSteps == 0 ? 0 : (totalSteps - 1) / stepsPerEpoch + 1 }
 
-  /// The epoch of step `step`, both from 0.
   package func epoch(ofStep step: Int) -> Int { step / stepsPerEpoch }
 
-  /// The positions of step `step` in its epoch's order.
+  /// The positions of `step` in its epoch's order of examples.
   package func positions(ofStep step: Int) -> Range<Int> {
     let start = step % stepsPerEpoch * batchSize
     return start..<min(start + batchSize, trainCount)
   }
 
-  /// Whether a step of this number of updates done ends an epoch, or the run.
+  /// Whether `step`, from 0, ends an epoch or the run.
   package func isEvaluationDue(afterStep step: Int) -> Bool {
     (step + 1) % stepsPerEpoch == 0 || step + 1 == totalSteps
   }
 
-  /// Whether the evaluation after step number `steps`, from 1, is missing where the last one was after `evaluated`.
+  /// Whether the evaluation after `steps` steps is still to be done, if the last one was after `evaluated`.
   package func isEvaluationPending(afterSteps steps: Int, evaluated: Int?) -> Bool {
     testCount > 0 && steps > 0 && isEvaluationDue(afterStep: steps - 1) && evaluated != steps
   }
 
-  /// How a step's leaves are summed. A step with fewer examples than micro-batches has a leaf an example.
+  /// The tree along which the task's leaves are summed. A step with fewer examples than micro-batches has one leaf for
+  /// each example.
   package func tree(_ task: StepTask) -> ReductionTree {
     switch task {
     case .train(let step): ReductionTree(leafCount: min(microBatches, positions(ofStep: step).count))
@@ -71,8 +66,8 @@ package struct StepPlan: Equatable, Sendable {
     }
   }
 
-  /// The positions of `leaves`: in the epoch's order for training, in the test part's for evaluation. Leaves are
-  /// contiguous, their sizes differ by at most one, the larger first.
+  /// The positions of `leaves`: in the epoch's order for training, in the test part for an evaluation. Leaves are
+  /// contiguous; their sizes differ by at most one, the larger ones first.
   package func positions(of leaves: Range<Int>, in task: StepTask) -> Range<Int> {
     let all = task.isTraining ? positions(ofStep: task.step) : 0..<testCount
     let leafCount = tree(task).leafCount
@@ -82,21 +77,20 @@ package struct StepPlan: Equatable, Sendable {
   }
 }
 
-/// What the workers do together at one time.
+/// What all workers compute together.
 package enum StepTask: Hashable, Sendable {
   /// The gradient of step `step`, from 0.
   case train(step: Int)
   /// The test part's loss after `step` updates.
   case evaluate(step: Int)
 
-  /// How many updates the parameters have that the task needs.
+  /// The steps that the parameters must have had.
   package var step: Int {
     switch self {
     case .train(let step), .evaluate(let step): step
     }
   }
 
-  /// Whether gradients are summed, not only metrics.
   package var isTraining: Bool {
     if case .train = self { true } else { false }
   }

@@ -1,15 +1,13 @@
-/// Where the coordinator's wall time went, in seconds. The parts add up to the whole: what it summed and updated, what it
-/// spent in socket calls, of the rest what the worker that computed longest took, and what remains.
+/// How the time of steps was spent, in seconds. The parts add up to the total.
 package struct TimeSplit: Equatable, Codable, Sendable {
-  /// From a step's start to its last update.
   package private(set) var total = 0.0
-  /// Of the worker that computed longest, on each of its threads.
+  /// Of the worker that computed longest, the mean over its threads.
   package private(set) var compute = 0.0
-  /// For messages on their way and workers that are not done.
+  /// The rest: messages in flight, and workers that are not done.
   package private(set) var wait = 0.0
-  /// In sums and updates.
+  /// Summing and updating in the coordinator.
   package private(set) var sumUpdate = 0.0
-  /// In socket calls.
+  /// Socket calls of the coordinator.
   package private(set) var transfer = 0.0
 
   package enum CodingKeys: String, CodingKey {
@@ -18,10 +16,9 @@ package struct TimeSplit: Equatable, Codable, Sendable {
     case transfer
   }
 
-  /// Nothing yet.
   package init() {}
 
-  /// A step's, given the compute threads of each worker.
+  /// Splits the time of a step, given each worker's threads.
   package init(_ report: StepReport, threads: [Int: Int]) {
     total = report.seconds
     sumUpdate = min(report.sumUpdateSeconds, total)
@@ -31,7 +28,6 @@ package struct TimeSplit: Equatable, Codable, Sendable {
     wait = total - sumUpdate - transfer - compute
   }
 
-  /// Adds the parts.
   package static func += (left: inout TimeSplit, right: TimeSplit) {
     left.total += right.total
     left.compute += right.compute
@@ -40,7 +36,6 @@ package struct TimeSplit: Equatable, Codable, Sendable {
     left.transfer += right.transfer
   }
 
-  /// The mean over `count`.
   package static func / (split: TimeSplit, count: Int) -> TimeSplit {
     var mean = split
     mean.total /= Double(count)

@@ -1,47 +1,40 @@
-/// What a run reports while it goes.
 package enum TrainingEvent: Sendable {
-  /// A worker of so many compute threads can compute from now on; `count` workers can.
+  /// A worker with `threads` compute threads has joined; `count` can compute now.
   case workerJoined(name: String, number: Int, threads: Int, count: Int)
-  /// A worker is gone, and why; `count` are left.
+  /// A worker has left; `count` can still compute.
   case workerLeft(name: String, number: Int, reason: String, count: Int)
-  /// Nobody can compute; once a second. After `limit` seconds the run ends.
+  /// No worker can compute. Reported once a second; after `limit` seconds the run ends.
   case waiting(seconds: Int, limit: Int)
-  /// A step's update is done, or skipped.
   case step(StepReport)
-  /// The test part was computed.
   case evaluation(EvaluationReport)
-  /// A worker whose bits are not the run's takes part all the same, as the user has allowed.
+  /// A worker with another digest takes part, because the user allows it.
   case otherNumerics(String)
-  /// Something a user should know that does not stop the run.
+  /// Something the user should know that does not end the run.
   case warning(String)
 }
 
-/// One step.
 package struct StepReport: Sendable {
-  /// Steps done with this one, skipped ones counted.
+  /// Steps done including this one and skipped ones.
   package var step: Int
-  /// The epoch that it belongs to, from 1.
   package var epoch: Int
-  /// Examples in it.
   package var examples: Int
-  /// What means over them divide by.
+  /// The divisor of means.
   package var weight: Double
-  /// Sums over them, before the update, in the order of the model's ``MetricSchema``.
+  /// In the order of the model's ``MetricSchema``, before the update.
   package var sums: [Double]
-  /// Whether it had no update, because something was not finite or nothing had a weight.
+  /// Whether it had no update: a value was not finite, or the examples had no weight.
   package var isSkipped: Bool
-  /// From its start to the last chunk's update.
+  /// From the step's start to the last chunk's update.
   package var seconds: Double
-  /// Each worker's seconds of compute threads, by worker number.
+  /// Seconds of all compute threads, by worker number.
   package var computeSeconds: [(worker: Int, seconds: Double)]
-  /// What the coordinator's thread spent of ``seconds`` on sums and updates.
+  /// The coordinator's time for sums and updates.
   package var sumUpdateSeconds = 0.0
-  /// What it spent in socket calls, sending and receiving.
+  /// The coordinator's time in socket calls.
   package var sendSeconds = 0.0
-  /// The learning rate of its update.
   package var learningRate = 0.0
 
-  /// The mean loss, before the update; not a number where nothing has a weight.
+  /// The mean loss before the update; not a number if the weight is 0.
   package var loss: Double { sums[0] / weight }
 
   package init(
@@ -55,19 +48,15 @@ package struct StepReport: Sendable {
   }
 }
 
-/// One evaluation of the test part.
 package struct EvaluationReport: Sendable {
-  /// Updates done.
+  /// Steps done.
   package var step: Int
-  /// Epochs done, the last perhaps not to its end.
+  /// Epochs done; the last may be incomplete.
   package var epoch: Int
-  /// Examples in the test part.
   package var examples: Int
-  /// The mean loss over them.
   package var loss: Double
-  /// Figures by name, such as the accuracy.
+  /// By name, such as `accuracy`.
   package var figures: [String: Double]
-  /// How long it took.
   package var seconds: Double
 
   package init(step: Int, epoch: Int, examples: Int, loss: Double, figures: [String: Double], seconds: Double) {

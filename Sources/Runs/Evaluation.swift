@@ -5,16 +5,15 @@ internal import Protocol
 internal import Reduction
 internal import Schema
 
-/// A model's figures on some examples.
+/// A model's loss and metrics on some examples.
 package struct Evaluation: Equatable, Sendable {
-  /// How many examples.
   package let examples: Int
-  /// The mean loss.
   package let loss: Double
-  /// The figures that the model measures, by name.
+  /// By name.
   package let figures: [String: Double]
 
-  /// Computes `file`'s model on `examples` in the calling thread, summed as a run's evaluation is: the same bits.
+  /// Evaluates `file`'s model on `examples`, on the calling thread. Summed like a run's evaluation, so the bits are the
+  /// same.
   package init(_ file: ModelFile, on examples: Examples) {
     useOneThreadForMatrices()
     let sum = Evaluation.sum(file.model, file, examples)

@@ -7,23 +7,21 @@ internal import Reduction
 internal import Schema
 internal import Synchronization
 
-/// Proves of a model what ``Model`` asks of it, as far as examples can: a model that breaks its contract gives a run other
-/// bits with another number of workers.
+/// Checks what ``Model`` requires of a model, as far as examples can show it. A model that breaks its contract gives
+/// other bits with another number of workers.
 package struct ModelCheck {
-  /// One thing that a model must do.
   package struct Finding: Sendable {
-    /// What was tried, as a sentence that is true of a good model.
+    /// A sentence that is true of a correct model.
     package let claim: String
-    /// Why it is not true of this one; nil where it is.
+    /// Why it is not true of this model; nil if it is.
     package let problem: String?
   }
 
-  /// What was tried, in order.
   package let findings: [Finding]
 
-  /// Tries the model of `prepared` on the first examples of `data`, at its initial parameters.
+  /// Checks the model of `prepared` on the first examples of `data`, at its initial parameters.
   ///
-  /// - Throws: what making the model a second time throws.
+  /// - Throws: an error of making the model a second time.
   package init(_ prepared: PreparedJob, _ data: LoadedData, models: [ModelFactory]) throws {
     let second = try prepared.job.makeModel(models, shape: data.shape, target: data.target)
     func findings<M: Model>(_ model: M) -> [Finding] { Trial(model, prepared, data).findings(second) }
@@ -31,7 +29,7 @@ package struct ModelCheck {
   }
 }
 
-/// A model on one batch.
+/// Checks a model on one batch.
 private struct Trial<M: Model> {
   private typealias Finding = ModelCheck.Finding
 
@@ -41,10 +39,10 @@ private struct Trial<M: Model> {
   private let parameters: FloatBuffer
   private let count: Int
   private let place: Batch.Place
-  /// Uneven ones, of which the last is a single example where there are enough.
+  /// Of different sizes; the last has a single example if there are enough.
   private let microBatches: [Range<Int>]
 
-  /// Has another bit pattern than any NaN that a computation gives.
+  /// A NaN whose bits no computation gives.
   private let unwritten = Float(bitPattern: 0x7FD5_A5A5)
 
   init(_ model: M, _ prepared: PreparedJob, _ data: LoadedData) {
@@ -58,7 +56,7 @@ private struct Trial<M: Model> {
     microBatches = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
   }
 
-  /// One way to compute the gradient.
+  /// The bits of a gradient and its metrics.
   private struct Result: Equatable {
     let gradient: [UInt32]
     let metrics: [[UInt64]]
@@ -69,7 +67,7 @@ private struct Trial<M: Model> {
     }
   }
 
-  /// One thread's memory.
+  /// One thread's scratch memory.
   private final class Memory {
     var workspace: M.Workspace
     var scratch = ScratchVectors()
@@ -116,7 +114,7 @@ private struct Trial<M: Model> {
         problem: checkAlone(expected, memory)),
       Finding(claim: "evaluations give the same bits again", problem: checkEvaluation(memory)),
     ]
-    // Differences of a gradient that is not there mean nothing.
+    // Only a complete gradient can be compared with differences.
     if written == nil {
       findings.append(
         Finding(
@@ -163,7 +161,7 @@ private struct Trial<M: Model> {
   }
 
   private func checkRepetition(_ expected: Result, _ memory: Memory) -> String? {
-    // In memory that was used for something else, and in fresh memory.
+    // In memory that was used for something else, and in new memory.
     _ = compute([0..<1], filledWith: 0, in: memory, at: parameters)
     for (memory, which) in [(memory, "used"), (Memory(self), "fresh")] {
       let (gradient, metrics) = compute(microBatches, filledWith: 1e30, in: memory, at: parameters)
@@ -249,15 +247,15 @@ private struct Trial<M: Model> {
     return nil
   }
 
-  /// The best of several difference quotients along a direction; nil where one of them is near enough.
+  /// The best of several difference quotients along a direction; nil if one is near enough.
   ///
-  /// Losses are sums of float32 values, and may have kinks: no single distance is right for all models.
+  /// No single distance suits all models, because losses are sums of float32 values and may have kinks.
   private func differenceQuotient(
     _ direction: [Int: Double], near expected: Double, allowing norm: Double, _ memory: Memory
   ) -> Double? {
     var best = Double.infinity
     for distance in [0.003, 0.01, 0.03, 0.1, 0.001, 0.0003] {
-      // Double, because what is added is rounded where it meets the parameter.
+      // The distance that was really moved, after rounding to float32.
       let moved = [1.0, -1.0].map { side -> (loss: Double, shift: Double) in
         let values = FloatBuffer(parameters.array)
         var shift = 0.0
@@ -272,7 +270,7 @@ private struct Trial<M: Model> {
       let length = moved[0].shift - moved[1].shift
       guard length > 0 else { continue }
       let quotient = (moved[0].loss - moved[1].loss) / length
-      // What float32's rounding of a loss can make of it.
+      // The rounding error of a float32 loss.
       let noise = 1e-6 * (abs(moved[0].loss) + abs(moved[1].loss)) / length
       if abs(quotient - expected) <= 0.01 * max(abs(expected), abs(quotient)) + 1e-3 * norm + noise { return nil }
       if abs(quotient - expected) < abs(best - expected) { best = quotient }
@@ -304,7 +302,6 @@ private struct Trial<M: Model> {
   }
 }
 
-/// A value that threads share which only read it.
 private struct UncheckedSendable<Value>: @unchecked Sendable {
   let value: Value
 

@@ -5,19 +5,16 @@ package import Kernels
 package import Models
 internal import Schema
 
-/// What a saved model says about itself, besides its tensors: enough to make it again and to feed it.
+/// The metadata of a saved model: enough to make the model again and to prepare its data.
 ///
-/// Stands as JSON under the key `lockstep` of the safetensors metadata.
+/// Stored as JSON under the key `lockstep` of the safetensors metadata.
 package struct ModelDescription: Codable, Equatable, Sendable {
-  /// The job that trained it.
   package var job: Job
-  /// What it predicts.
   package var target: Target
-  /// How many numbers describe an example; 0 without data.
+  /// Numbers in an example; 0 without data.
   package var inputs: Int
-  /// The shape of an example; nil in files of former versions.
+  /// Of an example; nil in files of earlier versions.
   package var shape: [Int]?
-  /// What was done to the features.
   package var scaling: Scaling
 }
 
@@ -25,14 +22,12 @@ package struct ModelDescription: Codable, Equatable, Sendable {
 package struct ModelFile {
   private static let key = "lockstep"
 
-  /// What the file says about the model.
   package let description: ModelDescription
-  /// The model, made again.
   package let model: any Model
-  /// Its parameters, in the layout's order and orientation.
+  /// In the layout's order and orientation.
   package let parameters: FloatBuffer
 
-  /// Writes `parameters` of a run's model to `path`, whole or not at all.
+  /// Writes `parameters` to `path`, whole or not at all.
   package static func write(_ parameters: Floats, of prepared: PreparedJob, to path: String) throws {
     let description = ModelDescription(
       job: prepared.job, target: prepared.target, inputs: prepared.featureCount, shape: prepared.shape,
@@ -44,12 +39,12 @@ package struct ModelFile {
       parameters, layout: prepared.model.layout, metadata: ["format": "pt", key: json], to: path)
   }
 
-  /// What the file of a model says about it; nil where lockstep did not write it.
+  /// A model file's metadata; nil if lockstep did not write it.
   package static func description(in file: Safetensors.File) -> ModelDescription? {
     file.metadata[key].flatMap { try? JSONDecoder().decode(ModelDescription.self, from: Data($0.utf8)) }
   }
 
-  /// Reads the model at `path`, which must be of a kind in `models`.
+  /// Reads the model at `path`, which must be one of `models`.
   package init(path: String, models: [ModelFactory]) throws {
     let file = try Safetensors.File(path: path)
     guard let json = file.metadata[ModelFile.key] else {

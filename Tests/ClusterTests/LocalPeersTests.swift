@@ -9,7 +9,7 @@ import Testing
 @testable import Schema
 
 @Suite struct LocalPeersTests {
-  @Test func aNeighbourIsAProcessOfThisUserOnThisMachine() {
+  @Test func aLocalPeerIsAProcessOfThisUserOnThisMachine() {
     let localPeers = LocalPeers()
     #expect(localPeers.contains("127.0.0.1"))
     #expect(localPeers.contains("localhost:\(geteuid()):0:123"))

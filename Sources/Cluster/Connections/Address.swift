@@ -1,6 +1,6 @@
 internal import Foundation
 
-/// Whether no other machine can be at, or reach, an address: a socket's file, a loopback address, or none at all.
+/// Whether only this machine can reach an address: it is a socket's file, a loopback address or none.
 package func isLocal(_ endpoint: String) -> Bool {
   guard endpoint.hasPrefix("tcp://") else { return true }
   guard let colon = endpoint.lastIndex(of: ":") else { return false }
@@ -10,7 +10,7 @@ package func isLocal(_ endpoint: String) -> Bool {
   return inet_pton(AF_INET, host, &address) == 1 && UInt32(bigEndian: address.s_addr) >> 24 == 127
 }
 
-/// The path of the file at an `ipc://` address; nil where it has none, as abstract ones do.
+/// The path of an `ipc://` address; nil if it has no file, as abstract sockets do.
 package func socketPath(_ endpoint: String) -> String? {
   guard endpoint.hasPrefix("ipc://") else { return nil }
   let path = endpoint.dropFirst("ipc://".count)

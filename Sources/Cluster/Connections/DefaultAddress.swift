@@ -2,14 +2,14 @@ internal import Files
 internal import Foundation
 internal import Protocol
 
-/// Where a coordinator and its workers on one machine meet when no address is given: a socket's file in a folder that its
-/// user alone can enter.
+/// The address of a coordinator and its workers on one machine if the user gives none: a socket's file in a folder that
+/// only this user can enter.
 package enum DefaultAddress {
   private static let fileName = "coordinator.socket"
 
-  /// The address for a coordinator, whose folder is made if need be.
+  /// Makes the folder if it is missing.
   ///
-  /// - Throws: ``TrainingError`` that says of each folder why it cannot be used, where none can.
+  /// - Throws: ``TrainingError`` that says of each folder why it cannot be used.
   package static func forCoordinator() throws -> String {
     var problems: [String] = []
     for folder in candidates(ProcessInfo.processInfo.environment) {
@@ -20,7 +20,7 @@ package enum DefaultAddress {
     )
   }
 
-  /// The address for a worker: where a coordinator listens; else where the next one will.
+  /// The address where a coordinator listens, or else where the next one will.
   ///
   /// - Throws: as ``forCoordinator()``.
   package static func forWorker() throws -> String {
@@ -31,7 +31,7 @@ package enum DefaultAddress {
 
   private static func address(in folder: String) -> String { "ipc://\(folder)/\(fileName)" }
 
-  /// The folders that may be used, the best first.
+  /// The possible folders, the best first.
   static func candidates(_ environment: [String: String]) -> [String] {
     func folder(_ variable: String, _ name: String) -> String? {
       environment[variable].flatMap { $0.hasPrefix("/") ? FilePath("\($0)/x").beside(name) : nil }
@@ -40,9 +40,9 @@ package enum DefaultAddress {
       .compactMap(\.self)
   }
 
-  /// Makes `folder`, where it is not there.
+  /// Makes `folder` if it is missing.
   ///
-  /// - Returns: why it cannot be used; nil where it can.
+  /// - Returns: why it cannot be used; nil if it can.
   static func prepare(_ folder: String) -> String? {
     let length = "\(folder)/\(fileName)".utf8.count
     guard length <= SocketFile.longestPath else {
@@ -51,7 +51,7 @@ package enum DefaultAddress {
     var status = stat()
     if lstat(folder, &status) != 0 {
       let parent = FilePath(folder).folder
-      // A home or a runtime folder that is not there is not this program's to make.
+      // Never make the user's home or runtime folder.
       guard lstat(parent, &status) == 0 else { return "\(parent) is not there" }
       guard mkdir(folder, 0o700) == 0 || errno == EEXIST, lstat(folder, &status) == 0 else {
         return String(cString: strerror(errno))
@@ -65,15 +65,15 @@ package enum DefaultAddress {
     return nil
   }
 
-  /// Whether other machines may see the file system of `path` too: a socket's file would then be found where nobody
-  /// listens.
+  /// Whether the file system of `path` is a network's. Other machines would then see the socket's file, but nobody
+  /// listens there.
   private static func isOnNetwork(_ path: String) -> Bool {
     let kinds: Set<Substring> = [
       "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "lustre", "gpfs", "9p", "fuse.sshfs", "fuse.glusterfs",
     ]
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path + "/"
     let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
-    // Device, mountPoint, kind; the deepest mountPoint counts, and of equal ones the last.
+    // Fields: device, mount point, kind. The deepest mount point counts, and of equal ones the last.
     var deepest = (length: -1, kind: Substring())
     for line in mounts.split(separator: "\n") {
       let fields = line.split(separator: " ")

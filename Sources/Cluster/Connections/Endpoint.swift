@@ -1,6 +1,6 @@
 internal import Protocol
 
-/// Refuses addresses that ZeroMQ would listen on in a way that nobody means: it takes ports modulo 65536.
+/// Refuses addresses that are neither tcp nor ipc, and ports out of range, which ZeroMQ would take modulo 65536.
 func checkEndpoint(_ endpoint: String) throws {
   if endpoint.hasPrefix("tcp://") {
     let port = endpoint.split(separator: ":", omittingEmptySubsequences: false).last.map(String.init) ?? ""

@@ -7,12 +7,12 @@ internal import ZeroMQ
   #error("payloads are the machine's own floats, which must be little-endian")
 #endif
 
-/// A header and at most one payload frame, as they go over a socket.
+/// A message on a socket: a header and at most one payload frame.
 struct Frames {
   let header: Header
   let payload: Message?
 
-  /// Checks what was received after the peer's identity: one or two frames, as long as the header says.
+  /// Checks the frames after the peer's identity: one or two, with the payload length that the header gives.
   init(_ frames: ArraySlice<Message>, total: Int) throws(WireError) {
     guard let first = frames.first, total <= 2 else { throw .frameCount(total) }
     header = try Header(decoding: first.bytes)
@@ -23,7 +23,7 @@ struct Frames {
     }
   }
 
-  /// Reads a record, which holds a header and a small payload.
+  /// Reads a record: a header and a small payload behind it.
   init(record: UnsafeRawBufferPointer) throws(WireError) {
     header = try Header(decoding: UnsafeRawBufferPointer(rebasing: record[..<Header.size]))
     let rest = record[Header.size...]
@@ -34,7 +34,7 @@ struct Frames {
     self.payload = payload.isEmpty ? nil : Message(copying: UnsafeRawBufferPointer(rebasing: payload))
   }
 
-  /// The payload as JSON of a type, its numbers checked.
+  /// Decodes the payload from JSON and checks its numbers.
   func decode<Value: ControlPayload>(_: Value.Type) throws(WireError) -> Value {
     guard let payload else { throw .notJSON(header.kind, "it is missing") }
     let value: Value
@@ -50,14 +50,13 @@ struct Frames {
   }
 }
 
-/// Where a chunk of parameters or of a gradient is.
+/// The values of a chunk of parameters or of a gradient.
 enum Payload {
-  /// In the message's second frame.
   case frame(Message)
-  /// In a vector of the sender's shared memory.
+  /// The index of a vector in the sender's shared memory.
   case shared(Int)
 
-  /// What follows `frames`' header, or stands in its place.
+  /// Nil if the message has neither a payload frame nor a shared slot.
   init?(_ frames: Frames) {
     if let payload = frames.payload {
       self = .frame(payload)
@@ -70,7 +69,7 @@ enum Payload {
 }
 
 extension CoordinatorMachine.Content {
-  /// What a worker has sent; `gradient` is what a PUSH carries or names.
+  /// Decodes a worker's message; `gradient` is what a PUSH carries or names.
   init(_ frames: Frames, _ gradient: FloatBuffer?) throws(WireError) {
     switch frames.header.kind {
     case .hello: self = .hello(try frames.decode(Hello.self))
@@ -88,7 +87,7 @@ extension CoordinatorMachine.Content {
 }
 
 extension WorkerMachine.Content {
-  /// What a coordinator has sent; `byteCount` gives the size of a chunk of a vector in shared memory.
+  /// Decodes a coordinator's message; `byteCount` gives the bytes of a chunk of a vector in shared memory.
   init(_ frames: Frames, byteCount: (Int, UInt32) -> Int) throws(WireError) {
     switch frames.header.kind {
     case .welcome: self = .welcome(try frames.decode(Welcome.self))
@@ -105,7 +104,7 @@ extension WorkerMachine.Content {
 }
 
 extension Socket {
-  /// Sends a header with its payload's length filled in, then the payload.
+  /// Sends a header, its payload length filled in, and the payload.
   func send(_ header: Header, _ payload: Message?) throws(ZeroMQError) {
     var header = header
     header.payloadLength = UInt64(payload?.count ?? 0)
@@ -116,7 +115,7 @@ extension Socket {
 }
 
 extension RecordOutbox {
-  /// Adds a header with a payload that fits behind it.
+  /// Adds a header and a payload that fits behind it.
   func append(_ header: Header, _ payload: [UInt8] = []) {
     var header = header
     header.payloadLength = UInt64(payload.count)
@@ -128,14 +127,13 @@ extension RecordOutbox {
 }
 
 extension Message {
-  /// A frame with a copy of `bytes`.
   convenience init(_ bytes: [UInt8]) {
     self.init(count: bytes.count)
     mutableBytes.copyBytes(from: bytes)
   }
 
-  /// A received frame's floats, to compute in place: where they are if that is aligned, else a copy. Nil where the frame
-  /// is not whole floats.
+  /// The floats of a received frame, to compute in place; a copy if they are not aligned. Nil if the bytes are not
+  /// whole floats.
   var alignedFloats: FloatBuffer? {
     guard let base = mutableBytes.baseAddress, count % MemoryLayout<Float>.size == 0 else { return nil }
     guard Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0 else {
@@ -146,7 +144,6 @@ extension Message {
 }
 
 extension ControlPayload {
-  /// The payload's bytes.
   func encodedPayload() -> [UInt8] {
     do {
       return try [UInt8](JSONEncoder().encode(self))

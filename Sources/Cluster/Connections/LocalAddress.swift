@@ -1,12 +1,12 @@
 internal import Foundation
 internal import Protocol
 
-/// An `ipc://` address in a folder that only this user can enter.
+/// An `ipc://` address in a new folder that only this user can enter.
 package struct LocalAddress {
   private let folder: String
 
   package init() throws {
-    // Socket paths are limited to about 100 bytes, and a user's temporary folder may be deep.
+    // Paths of sockets have at most about 100 bytes, and the user's temporary folder may be deep.
     let base = NSTemporaryDirectory()
     let template = (base.utf8.count < 60 ? base : "/tmp/") + "/lockstep-XXXXXX"
     var bytes = Array(template.replacingOccurrences(of: "//", with: "/").utf8CString)
@@ -19,6 +19,6 @@ package struct LocalAddress {
 
   package var endpoint: String { "ipc://\(folder)/socket" }
 
-  /// Removes the folder; a leftover in the temporary folder is no reason to fail a run.
+  /// A folder that cannot be removed does not make a run fail.
   package func remove() { try? FileManager.default.removeItem(atPath: folder) }
 }

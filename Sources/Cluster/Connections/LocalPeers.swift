@@ -1,26 +1,25 @@
 internal import Foundation
 
-/// Tells the peers that are processes of this user on this machine, with which memory may be shared.
+/// Tells which peers are processes of this user on this machine, so that memory can be shared with them.
 struct LocalPeers {
-  /// This machine's own IPs, as they were at the start.
+  /// This machine's IPs at the start.
   private let addresses: Set<String>
 
   init() { addresses = ownAddresses() }
 
-  /// Whether a peer at `address` is a process of this machine and, as far as the address tells, of this user. Of one that
-  /// has come by IP the user is not known; whose memory is opened, the system tells.
+  /// Whether a peer at `address` runs on this machine and, as far as the address says, for this user. An IP does not
+  /// say the user; the system checks that when shared memory is opened.
   ///
-  /// - Parameter address: as `Message.peerAddress` has it.
+  /// - Parameter address: as in `Message.peerAddress`.
   func contains(_ address: String?) -> Bool {
     guard let address else { return false }
     let parts = address.split(separator: ":", omittingEmptySubsequences: false)
-    // A peer that has connected to a socket's file.
+    // The address of a peer that has connected to a socket's file.
     if parts.count == 4, parts[0] == "localhost" { return UInt32(parts[1]) == geteuid() }
     return addresses.contains(address)
   }
 }
 
-/// The IPs of this machine's interfaces.
 private func ownAddresses() -> Set<String> {
   var first: UnsafeMutablePointer<ifaddrs>?
   guard getifaddrs(&first) == 0 else { return [] }

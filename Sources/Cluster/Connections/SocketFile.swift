@@ -1,23 +1,23 @@
 internal import Foundation
 internal import Protocol
 
-/// The file of a coordinator's socket, and the lock beside it.
+/// The file of a coordinator's socket, and a lock file beside it.
 ///
-/// ZeroMQ removes whatever stands at the path that it binds, and so takes the clients of a coordinator that runs. Here the
-/// holder of the lock alone binds the path, and gives ZeroMQ the socket; only this user can connect to it.
+/// ZeroMQ removes any file at the path that it binds, and would take over the address of a running coordinator. So only
+/// the holder of the lock binds the path, and gives ZeroMQ the socket. Only this user can connect to it.
 final class SocketFile {
   let path: String
-  /// The listening socket, for ZeroMQ, which closes it.
+  /// The listening socket; ZeroMQ closes it.
   let descriptor: Int32
   private let lock: Int32
   private var lockPath: String { "\(path).lock" }
 
-  /// The longest path that a socket's address holds.
+  /// Bytes in the longest path of a socket.
   static let longestPath = MemoryLayout.size(ofValue: sockaddr_un().sun_path) - 1
 
-  /// Listens at `path`. A file that an ended coordinator has left there is replaced.
+  /// Listens at `path`. Replaces the file of a coordinator that has ended.
   ///
-  /// - Throws: ``TrainingError`` where another coordinator or another program has the path, or it cannot be used.
+  /// - Throws: ``TrainingError`` if another program has the path, or it cannot be used.
   init(_ path: String) throws {
     self.path = path
     let endpoint = "--bind ipc://\(path)"
@@ -39,7 +39,7 @@ final class SocketFile {
 
   deinit {
     unlink(path)
-    // The lock's file goes while it is held: who takes it looks whether it is still the one at its path.
+    // Removed while the lock is held. `takeLock` checks that the file that it locked is still at the path.
     unlink(lockPath)
     close(lock)
   }
@@ -81,7 +81,7 @@ final class SocketFile {
 
   private static func listen(_ path: String, _ endpoint: String) throws -> Int32 {
     let descriptor = makeSocket()
-    // The file gets the socket's mode on Linux; elsewhere it is set as soon as it is there.
+    // On Linux the file gets the socket's mode; elsewhere chmod sets it.
     guard descriptor >= 0, fchmod(descriptor, 0o600) == 0 || errno == EINVAL,
       withAddress(of: path, { bind(descriptor, $0, $1) }) == 0, chmod(path, 0o600) == 0,
       Foundation.listen(descriptor, 128) == 0
@@ -104,7 +104,7 @@ final class SocketFile {
     return descriptor
   }
 
-  /// Calls `body` with the socket address of `path`, which must not be too long.
+  /// `path` must not be longer than ``longestPath``.
   private static func withAddress(of path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)

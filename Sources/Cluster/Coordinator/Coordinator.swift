@@ -8,27 +8,25 @@ internal import Reduction
 internal import Schema
 internal import ZeroMQ
 
-/// The bytes that may wait to be taken, of each worker.
+/// Bytes that may wait to be received, for each worker.
 private let receivedBytes = 16 << 20
 
-/// Holds the master parameters and runs the steps. Carries out what ``CoordinatorMachine`` decides.
+/// Holds the parameters and runs the steps. Carries out what ``CoordinatorMachine`` decides.
 ///
-/// One thread owns it, the one that made it, from ``init(_:binding:awaitedWorkers:limits:)`` to the end of
-/// ``run(_:)``; others reach it through its ``mailbox``.
+/// Only the thread that made it may use it; others use its ``mailbox``.
 package final class Coordinator {
-  /// Where workers find it, with the port that the system chose.
+  /// The address for workers, with the port that the system chose.
   package let address: String
-  /// How other threads reach it.
   package let mailbox: CoordinatorMailbox
   private let training: CoordinatedRun
-  /// The parameters: the initial ones before the run, the trained ones after it.
+  /// The parameters after the last step.
   package var parameters: FloatBuffer { store.current }
 
-  /// Where a path is listened at.
+  /// The file of an `ipc://` address.
   private let socketFile: SocketFile?
   private let socket: Socket
   private let memory: MemoryWatch
-  /// The process' memory when the run began, in bytes: what loading the data has left may stay with it.
+  /// The process' memory at the start of the run, in bytes. It may include what loading the data left.
   private var residentAtStart = 0
   private let listener: Listener
   private let waker: Waker
@@ -36,17 +34,17 @@ package final class Coordinator {
   private var nextTick = Instant.now
   private var machine: CoordinatorMachine
   private var store: ParameterStore
-  /// Steps that the store's current parameters have had.
+  /// Steps done by the parameters in the store.
   private var step: Int
-  /// The step after which the test part was last evaluated.
+  /// The last step after which the test part was evaluated.
   private var evaluatedStep: Int?
   private let chunks: ChunkLayout
   private let layout: ParameterLayout
   private let welcome: Welcome
   private let localPeers = LocalPeers()
-  /// Whether the last HELLO or READY has come from a process of this user on this machine.
+  /// Whether the last HELLO or READY came from a process of this user on this machine.
   private var isLocalPeer = false
-  /// The sums at hand, a chunk each.
+  /// The summed nodes of each chunk.
   private var sums: [[Node: FloatBuffer]]
   private var links: LocalLinks
   private var clock: CoordinatorClock
@@ -60,12 +58,11 @@ package final class Coordinator {
   /// Initializes the parameters and listens on `endpoint`.
   ///
   /// - Parameters:
-  ///   - awaitedWorkers: how many workers to wait for before the first step; 0 starts with the first.
-  ///   - saved: where to go on; nil begins.
-  ///   - acceptsOtherNumerics: whether workers whose bits are not the run's may take part.
-  ///   - security: who may take part; nil lets anyone who reaches the address.
-  ///   - memory: tells how much memory there is.
-  /// - Throws: ``TrainingError`` where the address cannot be listened on.
+  ///   - awaitedWorkers: workers to wait for before the first step; 0 starts with the first.
+  ///   - saved: the state to resume from; nil starts a new run.
+  ///   - acceptsOtherNumerics: whether workers with another digest may take part.
+  ///   - security: the keys that may connect; nil lets anyone connect.
+  /// - Throws: ``TrainingError`` if it cannot listen on the address.
   package init(
     _ run: CoordinatedRun, binding endpoint: String, awaitedWorkers: Int, resuming saved: SavedState? = nil,
     sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
@@ -87,12 +84,12 @@ package final class Coordinator {
     try socket.set(.reportsGonePeers)
     try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.handshakeInterval(milliseconds: limits.silenceLimitMilliseconds))
-    // At most two steps' parameters are on their way to a worker; a peer that lets more pile up does not read.
+    // A worker has at most two steps' parameters in flight. A peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
     let ready = Ready(data: run.fingerprint, layout: run.model.layout, numerics: .here(digest: ""))
     let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
     try socket.set(.maximumMessageSize(Int64(largest + CurveKeyPair.messageOverhead)))
-    // What a peer sends faster than it is taken stays with the peer.
+    // Backpressure: what is not received yet stays with the sender.
     let received = receivedBytes / (chunks.size * MemoryLayout<Float>.size)
     try socket.set(.receiveLimit(Int32(clamping: min(max(received, 8), 1000))))
     try checkEndpoint(endpoint)
@@ -134,17 +131,17 @@ package final class Coordinator {
         advice: run.advice, limits: limits))
   }
 
-  /// After ``run(_:)``: waits until every worker has answered the goodbye, is gone, or is silent for too long; a minute at
-  /// most.
+  /// After ``run(_:)``: waits until every worker has answered the GOODBYE or is gone, or until
+  /// ``Limits/shutdownTimeout``.
   package func waitForWorkers() {
     clock = CoordinatorClock(nil)
-    // How the run ended is known; that a worker cannot be told does not change it.
+    // An error here does not change how the run ended.
     while outcome != nil, !socket.isClosed, !machine.isShutDown, (try? handleNextEvents { _ in }) != nil {}
   }
 
-  /// Runs to the end. What `observe` throws ends the run with that error.
+  /// Runs to the end. An error of `observe` ends the run with that error.
   ///
-  /// - Throws: ``TrainingError`` with the root cause where the run fails.
+  /// - Throws: ``TrainingError`` with the root cause if the run fails.
   package func run(_ observe: (TrainingEvent) throws -> Void) throws {
     residentAtStart = MemoryWatch.residentBytes ?? 0
     try handle(.started, observe)
@@ -152,7 +149,8 @@ package final class Coordinator {
     if case .failure(let error) = outcome { throw error }
   }
 
-  /// Waits for what comes next and handles it; stops where the run ends, or, after that, where the last worker has left.
+  /// Waits for messages, notices or the next tick and handles them; returns early when the run ends or, after the run,
+  /// when the last worker has left.
   private func handleNextEvents(_ observe: (TrainingEvent) throws -> Void) throws {
     let wasOver = outcome != nil
     func isRunning() -> Bool { wasOver ? !machine.isShutDown : outcome == nil }
@@ -172,7 +170,7 @@ package final class Coordinator {
       case .warning(let text): try report(.warning(text), observe)
       }
     }
-    // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+    // Bounded, so that many messages do not delay ticks and notices.
     for _ in 0..<1000 {
       let start = Instant.now
       guard isRunning(), let received = try socket.receiveFrames(limit: 3) else { break }
@@ -192,8 +190,8 @@ package final class Coordinator {
     }
   }
 
-  /// The run as it is after the last step that is done; nil where the moments of that step are overwritten already, which
-  /// can only be while an earlier state is still held. Called by what observes the run, or after it.
+  /// The run after its last complete step; nil while its moments are being overwritten (``ParameterStore/isWhole``). To
+  /// be called by `observe`, or after the run.
   package var state: SavedState? {
     guard store.isWhole else { return nil }
     return SavedState(
@@ -201,7 +199,7 @@ package final class Coordinator {
       parameters: store.current, slots: store.slots)
   }
 
-  /// Ends the run, and the connections at once, where they make this process take all memory.
+  /// Ends the run and closes the socket if this process uses too much memory.
   private func checkMemory(_ observe: (TrainingEvent) throws -> Void) throws {
     guard outcome == nil, let problem = memory.problem(usual: usualMemory) else { return }
     try handle(.failed(problem), observe)
@@ -209,8 +207,8 @@ package final class Coordinator {
     socket.close()
   }
 
-  /// The most bytes that an honest run takes: what there was when it began, its vectors, what its workers push into memory
-  /// that is mapped here or that waits in the socket, and 256 MiB for all else.
+  /// The most bytes that a run needs if all peers are honest: the memory at its start, its vectors, gradients of its
+  /// workers in shared memory or in the socket, and 256 MiB for the rest.
   private var usualMemory: Int {
     let vectors = 8 + 2 * store.optimizer.slots.count + 4 * machine.members.count
     return residentAtStart + vectors * chunks.parameterCount * MemoryLayout<Float>.size
@@ -226,7 +224,7 @@ package final class Coordinator {
     }
   }
 
-  /// A record is its sender's by the session that it names.
+  /// The session in a record tells its sender.
   private func receive(
     _ record: UnsafeRawBufferPointer, since start: Instant, _ observe: (TrainingEvent) throws -> Void
   ) throws {
@@ -246,7 +244,7 @@ package final class Coordinator {
     decode: do throws(WireError) {
       let frames = try read()
       let header = frames.header
-      // A flood of them is not worth reading.
+      // Not read, because many may come.
       if header.kind == .hello, machine.ignoresHello(from: peer, at: start) { return }
       guard header.kind == .hello || machine.isMember(peer, header) else {
         event = .received(header, .none, from: peer)
@@ -259,11 +257,11 @@ package final class Coordinator {
           .receive, from: start, step: Int(header.step), leaves: header.leafRange, chunk: Int(header.chunk),
           worker: machine.members[peer]?.number)
       }
-      // In stop mode honest workers never push a gradient that is not finite. If one arrives all the same, the worker is
-      // at fault: it is expelled and the run goes on.
+      // In stop mode honest workers never push a non-finite gradient. If one arrives all the same, the worker is at
+      // fault: it is expelled, and the run goes on.
       if let gradient, training.onNonFinite == .stop, !gradient.values.areFinite { throw .notFinite }
       let content = try CoordinatorMachine.Content(frames, gradient)
-      // Before it is admitted, because that may give it leaves at once.
+      // Opened before it is admitted, because it may get leaves at once.
       if case .ready(let ready) = content, machine.refusal(of: ready) == nil {
         links.open(isLocalPeer ? ready.host : nil, with: peer, header.session, keeping: machine.members.keys)
       }
@@ -279,7 +277,7 @@ package final class Coordinator {
     }
   }
 
-  /// The gradient that a PUSH carries or names; nil where it does neither.
+  /// The gradient that a PUSH carries or names; nil if it has none.
   private func gradient(of frames: Frames, from peer: CoordinatorMachine.Peer) -> FloatBuffer? {
     switch Payload(frames) {
     case .frame(let message): return message.alignedFloats
@@ -288,8 +286,8 @@ package final class Coordinator {
     }
   }
 
-  /// Lets the machine decide and carries its actions out: reports last, as workers need not wait for what is written of
-  /// them. After that its questions are answered, and it is told of peers that turned out to be gone.
+  /// Carries out the machine's actions. Events are reported last, so that workers do not wait for the observer. Then
+  /// the machine gets the answers, and the peers to which nothing could be sent.
   private func handle(
     _ event: CoordinatorMachine.Event, gradient: FloatBuffer? = nil, _ observe: (TrainingEvent) throws -> Void
   ) throws {
@@ -342,7 +340,7 @@ package final class Coordinator {
     for peer in gone { try handle(.unreachable(peer), observe) }
   }
 
-  /// Whether a message could be sent: it cannot where its peer is gone.
+  /// Sends a message; false if the peer is gone.
   private func send(_ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer) throws -> Bool
   {
     if let outbox = links.outbox(to: peer), let record = record(header, body) {
@@ -370,7 +368,7 @@ package final class Coordinator {
     layout.lastNonFiniteTensor(in: values, from: chunks[chunk].lowerBound)
   }
 
-  /// An observer that fails, such as one whose disk is full, ends the run for everyone.
+  /// An error of the observer, for example a full disk, ends the run for all workers.
   private func report(_ event: TrainingEvent, _ observe: (TrainingEvent) throws -> Void) throws {
     do {
       try observe(event)
@@ -380,7 +378,7 @@ package final class Coordinator {
     }
   }
 
-  /// What goes to a worker on this machine past the socket: assignments and where its parameters are.
+  /// The record that replaces the message for a worker with shared memory; nil if the message goes over the socket.
   private func record(_ header: Header, _ body: CoordinatorMachine.Body) -> Header? {
     var header = header
     switch body {

@@ -1,25 +1,24 @@
 internal import Protocol
 internal import Reduction
 
-/// What the coordinator's thread spends its time on, for the reports and the timeline.
+/// Measures what the coordinator's thread spends time on, for reports and the timeline.
 struct CoordinatorClock {
   let timeline: Timeline?
-  /// Spent since the last step or evaluation was reported.
+  /// Since the last report of a step or an evaluation.
   private var sumUpdateSeconds = 0.0
   private var sendSeconds = 0.0
-  /// When the last step was reported.
   private var reportEnd = Instant(nanoseconds: 0)
 
   init(_ timeline: Timeline?) { self.timeline = timeline }
 
-  /// A message has been read from the socket.
+  /// Counts the time of reading a message from the socket.
   mutating func countReceive(since start: Instant) { sendSeconds += Instant.now.seconds(since: start) }
 
-  /// `action` has been carried out.
+  /// Counts the time of carrying out `action`.
   ///
   /// - Parameters:
-  ///   - step: the steps that the parameters have had.
-  ///   - number: a worker's number.
+  ///   - step: steps done.
+  ///   - number: gives a worker's number.
   mutating func account(
     _ action: CoordinatorMachine.Action, since start: Instant, step: Int,
     number: (CoordinatorMachine.Peer) -> Int?
@@ -51,12 +50,12 @@ struct CoordinatorClock {
     }
   }
 
-  /// A step's report with what this thread has spent on it. Tasks follow each other without a gap, so the next one's
-  /// time counts from here.
+  /// Adds the measured times to a step's report. Tasks follow each other without a gap, so the next task's times start
+  /// here.
   mutating func addTimes(to event: TrainingEvent, learningRate: Double) -> TrainingEvent {
     switch event {
     case .step(var report):
-      // Before the first step there were greetings.
+      // More was counted before the first step, while workers joined.
       report.sumUpdateSeconds = min(sumUpdateSeconds, report.seconds)
       report.sendSeconds = min(sendSeconds, report.seconds - report.sumUpdateSeconds)
       report.learningRate = learningRate

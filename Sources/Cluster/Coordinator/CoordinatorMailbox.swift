@@ -1,6 +1,6 @@
 internal import ZeroMQ
 
-/// What other threads can tell a coordinator.
+/// Passes notices of other threads to a coordinator.
 package final class CoordinatorMailbox: Sendable {
   enum Notice: Sendable {
     case processEnded(name: String, String, isReplaced: Bool)
@@ -17,22 +17,21 @@ package final class CoordinatorMailbox: Sendable {
 
   func takeAll() -> [Notice] { notices.takeAll() }
 
-  /// The process whose worker goes by `name` has ended, as `description` says; another may be started in its place.
+  /// The process of the worker `name` has ended; another may be started instead.
   package func processEnded(name: String, _ description: String, isReplaced: Bool) {
     notices.post(.processEnded(name: name, description, isReplaced: isReplaced))
   }
 
-  /// The run must end, with this reason.
+  /// Ends the run at once.
   package func fail(_ reason: String) {
     notices.post(.failed(reason))
   }
 
-  /// The run is to end between two steps, with this reason.
+  /// Ends the run after the current step.
   package func stop(_ reason: String) {
     notices.post(.stop(reason))
   }
 
-  /// The user is to be warned.
   func warn(_ text: String) {
     notices.post(.warning(text))
   }

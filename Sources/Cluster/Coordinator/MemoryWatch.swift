@@ -1,31 +1,30 @@
 internal import Foundation
 
-/// Watches how much memory a coordinator takes. No option of ZeroMQ bounds what it keeps of a message that never ends, so a
-/// peer could else fill the machine's memory, which then ends whichever process it likes.
+/// Watches the memory of a coordinator. No option of ZeroMQ limits a message that never ends, so a peer could fill the
+/// machine's memory, and the system might then kill any process.
 package struct MemoryWatch: Sendable {
-  /// In bytes.
   struct Reading: Sendable {
-    /// What this process has in memory.
+    /// This process' resident memory.
     var resident: Int
-    /// What processes could still get, of the machine's memory or of this process' control group's, whichever is less.
+    /// What is still free in the machine or in this process' control group, whichever is less.
     var available: Int
-    /// All that there is of it.
+    /// The size of the machine's memory or of the control group's limit.
     var total: Int
   }
 
   private let read: @Sendable (_ leastResident: Int) -> Reading?
 
-  /// Reads what the system says.
+  /// Reads the system's figures.
   package static let system = MemoryWatch { SystemMemory.reading(ifResidentIsAbove: $0) }
 
-  /// - Parameter read: called with the memory below which nothing is wrong, where it may give nil.
+  /// - Parameter read: gets the resident memory up to which all is well; may return nil below it.
   init(_ read: @escaping @Sendable (_ leastResident: Int) -> Reading?) { self.read = read }
 
-  /// What this process has in memory, in bytes; nil where the system does not tell.
+  /// This process' resident memory, in bytes; nil if unknown.
   static var residentBytes: Int? { SystemMemory.resident() }
 
-  /// Why the run must end before the machine has no memory left; nil where all is well: as long as there is some, or this
-  /// process has no more than `usual` bytes of it.
+  /// The reason to end the run before memory runs out; nil if all is well: less than nine tenths are used, or this
+  /// process has no more than `usual` bytes.
   func problem(usual: Int) -> String? {
     guard let reading = read(usual), reading.resident > usual, reading.available < reading.total / 10 else {
       return nil
@@ -39,7 +38,7 @@ package struct MemoryWatch: Sendable {
   }
 }
 
-/// What Linux says of memory.
+/// Reads memory figures of Linux.
 private enum SystemMemory {
   static func reading(ifResidentIsAbove least: Int) -> MemoryWatch.Reading? {
     guard let resident = resident(), resident > least, let machine = text("/proc/meminfo") else { return nil }
@@ -55,13 +54,13 @@ private enum SystemMemory {
     return reading
   }
 
-  /// The limit of this process' control group, and what is in use of it without what can be dropped; nil without a limit.
+  /// The limit of this process' control group, and its usage without droppable caches; nil without a limit.
   private static func controlGroup() -> (limit: Int, used: Int)? {
     let groups = text("/proc/self/cgroup")?.split(separator: "\n").map { $0.split(separator: ":", maxSplits: 2) } ?? []
     for group in groups where group.count >= 2 {
       let isSecond = group[0] == "0"
       guard isSecond || group[1].split(separator: ",").contains("memory") else { continue }
-      // A container sees its own group at the top.
+      // In a container, its own group is at the top.
       let paths = group.count == 3 ? [String(group[2]), "/"] : ["/"]
       let root = isSecond ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory"
       for path in paths {
@@ -86,7 +85,7 @@ private enum SystemMemory {
     text(path).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
   }
 
-  /// A small file's text, as far as 64 KiB.
+  /// The first 64 KiB of a file.
   private static func text(_ path: String) -> String? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

@@ -1,47 +1,47 @@
 internal import Kernels
 internal import Optimizers
 
-/// The master parameters and the rule's slots.
+/// The parameters and the optimizer's slots.
 ///
-/// A step writes the updated parameters and slots beside the current ones: until the last chunk is updated the current
-/// ones are whole, for workers that join or take over, and for a run that fails and is saved as it was before the step.
-/// What ZeroMQ still sends of the parameters never changes under it.
+/// A step writes updated parameters and slots beside the current ones. The current ones stay complete until the last
+/// chunk is updated: for workers that join or take leaves over, and for saving a run that fails in the middle of the
+/// step. Memory that ZeroMQ still sends from does not change.
 struct ParameterStore {
-  /// The parameters that the present step starts from.
+  /// The parameters before the current step.
   private(set) var current: FloatBuffer
-  /// The next ones, as far as their chunks are updated.
+  /// The parameters after the current step, in the chunks that are updated.
   private(set) var updated: FloatBuffer
-  /// Former ones that ZeroMQ was still sending when they were replaced.
+  /// Former parameters that ZeroMQ may still send from.
   private var retired: [FloatBuffer] = []
-  /// Where parameters are that workers on this machine read in place; nil where they do not.
+  /// Shared memory in which local workers read the parameters; nil if none is shared.
   let shared: SharedVectors?
-  /// Untouched ones take no memory.
+  /// Unused vectors take no memory.
   private static let sharedVectors = 16
-  /// Whether ZeroMQ may hold more of the parameters while it sends them. Limits how many vectors stalled workers can
-  /// hold, so that the pool never runs dry.
+  /// Whether ZeroMQ may send from the parameters without a copy. Limits how many vectors stalled workers can hold, so
+  /// that the pool never runs dry.
   var canLend: Bool { shared.map { $0.freeCount > ParameterStore.sharedVectors / 2 } ?? true }
-  /// Two sets of the rule's slots in one buffer: those of the current parameters, and those that the step writes.
+  /// Two sets of slots in one buffer: those of the current parameters, and those that the step writes.
   private var slotSets: [FloatBuffer]
   private var currentSet = 0
-  /// The set that the present step writes; the current one where a checkpoint still holds the other.
+  /// The set that the step writes; the current one while a checkpoint still holds the other.
   private var updatedSet = 1
-  /// What the optimizer remembered before the present step began; nil between two steps.
+  /// The optimizer's state before the current step; nil between steps.
   private var stateBefore: OptimizerState?
   private(set) var optimizer: Optimizer
 
-  /// The rule's slots of the current parameters, one after the other.
+  /// The slots of the current parameters, one after the other.
   var slots: FloatBuffer { slotSets[currentSet] }
 
-  /// What the optimizer remembers after the current parameters' step.
+  /// The optimizer's state that belongs to the current parameters.
   var state: OptimizerState { stateBefore ?? optimizer.state }
 
-  /// Whether ``current``, ``slots`` and ``state`` belong to one step. They do at any moment, but for a step that is being
-  /// updated while a checkpoint of the step before it, or of one before that, is still being written.
+  /// Whether ``current``, ``slots`` and ``state`` belong to the same step. They do not while a step overwrites the
+  /// slots because a checkpoint is still being written from the other set.
   var isWhole: Bool { stateBefore == nil || updatedSet != currentSet }
 
-  /// The state at the beginning: `count` parameters, which are zeros until they are set.
+  /// `count` parameters, set by `set`, and slots of zeros.
   ///
-  /// - Parameter isShared: whether workers may read parameters in place.
+  /// - Parameter isShared: whether the parameters are in shared memory.
   init(count: Int, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
     shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count, isReadOnly: true) : nil
     current = shared?.take() ?? FloatBuffer(count: count)
@@ -53,7 +53,6 @@ struct ParameterStore {
     slotSets = [both.part(0..<size), both.part(size..<2 * size)]
   }
 
-  /// The state that was saved.
   init(_ saved: SavedState, _ optimizer: Optimizer, isShared: Bool) {
     self.init(count: saved.parameters.count, optimizer, isShared: isShared) {
       $0.copy(saved.parameters.values)
@@ -62,14 +61,14 @@ struct ParameterStore {
     self.optimizer.state = saved.optimizer
   }
 
-  /// Begins update `number`, unless it has begun.
+  /// Begins update `number`, if it has not begun.
   ///
-  /// - Parameter sums: each chunk's range and gradient sum, in order, where the optimizer needs the whole gradient.
+  /// - Parameter sums: each chunk's range and gradient sum, in order, if the optimizer needs the whole gradient.
   mutating func begin(_ number: Int, weight: Double, _ sums: @autoclosure () -> [(Range<Int>, Floats)]) {
     guard stateBefore == nil else { return }
     precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
     stateBefore = optimizer.state
-    // A third set would take more memory than the copy of the slots that a checkpoint else needs.
+    // A third set of slots would take more memory than the copy for the checkpoint that it saves.
     updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
     optimizer.begin(weight: weight, optimizer.needsWholeGradient ? sums().map { part($0.0, $0.1) } : [])
   }
@@ -89,24 +88,22 @@ struct ParameterStore {
       before: (currentSet - updatedSet) * written.count, updated: updated.all[range])
   }
 
-  /// Takes in an evaluation's loss.
   mutating func recordEvaluation(testLoss: Double) {
     optimizer.evaluated(testLoss: testLoss)
   }
 
-  /// Makes the updated parameters and slots the current ones.
   mutating func advance() {
     currentSet = updatedSet
     stateBefore = nil
     retired.append(current)
     current = updated
-    // One that nobody else holds any more; a peer that stalls costs a vector until its connection is closed.
+    // Reuse a vector that nobody holds any more. A stalled peer holds one until its connection closes.
     if let index = retired.indices.first(where: { isKnownUniquelyReferenced(&retired[$0]) }) {
       updated = retired.remove(at: index)
     } else {
       updated = shared?.take() ?? FloatBuffer(count: current.count)
     }
-    // The others free themselves when ZeroMQ lets go; one is kept for the next step.
+    // The others are freed when ZeroMQ releases them.
     if retired.count > 1 { retired.removeFirst(retired.count - 1) }
   }
 }

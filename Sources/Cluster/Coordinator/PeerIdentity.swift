@@ -1,7 +1,7 @@
 internal import Protocol
 internal import ZeroMQ
 
-/// A peer's identity on the ROUTER socket. ZeroMQ makes them of 5 bytes; a peer that brings a longer one is no worker.
+/// Identities on the ROUTER socket. ZeroMQ makes them 5 bytes long; a peer with a longer one is not a worker.
 extension CoordinatorMachine.Peer {
   init?(identity: UnsafeRawBufferPointer) {
     guard identity.count <= 7 else { return nil }

@@ -1,17 +1,16 @@
 package import Kernels
 package import Optimizers
 
-/// A run between two steps, as a coordinator goes on from it.
+/// The state of a run between two steps, from which a coordinator can resume.
 package struct SavedState: Sendable {
-  /// Steps done, skipped ones counted.
+  /// Steps done, including skipped ones.
   package var step: Int
-  /// The step after which the test part was last evaluated; nil before the first time.
+  /// The last step after which the test part was evaluated; nil if it never was.
   package var evaluatedStep: Int?
-  /// What the optimizer has to remember besides its slots.
   package var optimizer: OptimizerState
-  /// The digest of the bits that the run's workers compute; nil where it is not known.
+  /// ``Numerics/digest`` of the run's workers; nil if unknown.
   package var numerics: String?
-  /// The parameters. Not to be changed any more.
+  /// Must not change any more.
   package let parameters: FloatBuffer
   /// The optimizer's slots, one after the other.
   package let slots: FloatBuffer

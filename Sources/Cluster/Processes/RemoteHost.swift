@@ -2,19 +2,18 @@ internal import Foundation
 internal import Protocol
 package import ZeroMQ
 
-/// A host that workers are started on over ssh, as `HOST` or `USER@HOST`, and the compute threads of one there.
+/// A host on which a worker is started over ssh, as `HOST` or `USER@HOST`.
 package struct RemoteHost: Sendable, Equatable, CustomStringConvertible {
-  /// What ssh is told.
+  /// As ssh takes it.
   package let name: String
-  /// The compute threads of its worker.
   package let threads: Int
 
-  /// Whether this is the machine that this process runs on, which needs no ssh.
+  /// Whether this is the same machine, which needs no ssh.
   package var isHere: Bool { name == "localhost" }
 
-  /// Reads `HOST[:THREADS]`, an IPv6 address in brackets.
+  /// Reads `HOST[:THREADS]`; an IPv6 address stands in brackets.
   ///
-  /// - Throws: ``TrainingError`` where it is none.
+  /// - Throws: ``TrainingError`` if `text` has another form.
   package init(_ text: some StringProtocol) throws {
     var name = Substring(text)
     var count: Substring?
@@ -38,18 +37,17 @@ package struct RemoteHost: Sendable, Equatable, CustomStringConvertible {
     self.threads = threads
   }
 
-  /// The host and its worker's threads.
   package var description: String { "\(name):\(threads)" }
 }
 
 extension WorkerLaunch {
-  /// Places for a worker on each of `hosts`; what they write is shown with the host before it.
+  /// Launches of a worker on each of `hosts`. Lines that workers print are shown after the host's name.
   ///
   /// - Parameters:
-  ///   - shell: the words of a command that takes a host and a command line for a shell there, as ssh does.
+  ///   - shell: the words of a command that, like ssh, takes a host and a command line.
   ///   - program: this program's path on the hosts.
-  ///   - pair: the workers' key, handed over by their standard input, and the coordinator's.
-  /// - Throws: ``TrainingError`` where `shell` or this program's file is not found.
+  ///   - pair: the workers' key, which they get by standard input.
+  /// - Throws: ``TrainingError`` if `shell` or this program's file is not found.
   package static func remote(
     on hosts: [RemoteHost], by shell: [String], program: String?, connectingTo address: String,
     pair: CurveKeyPair, coordinator: CurveKey, show: @escaping @Sendable (String) -> Void
@@ -72,11 +70,11 @@ extension WorkerLaunch {
         launch = WorkerLaunch(program: own, arguments: worker)
       } else {
         let shell = [try find(shell[0])] + shell.dropFirst()
-        // ssh closes every descriptor that it does not know, and Foundation takes one of them for its end; a shell in
-        // between holds that open.
+        // Foundation notices the end of a process by a descriptor that the process inherits. ssh closes it; a shell in
+        // between keeps it open.
         launch = WorkerLaunch(program: URL(fileURLWithPath: "/bin/sh")) { restarts in
           let line = ([remoteProgram] + worker(restarts)).map(shellQuoted).joined(separator: " ")
-          // The shell there stays, to say by its exit code which signal has ended the worker.
+          // The remote shell stays, so that its exit code tells which signal ended the worker.
           return ["-c", #""$@"; exit $?"#, "sh"] + shell + [host.name, "sh -c \(shellQuoted("\(line); exit $?"))"]
         }
         launch.hint = { end in
@@ -92,7 +90,7 @@ extension WorkerLaunch {
   }
 }
 
-/// The file of a program that is given by its path or found by its name.
+/// Finds a program by its path, or by its name in `PATH`.
 private func find(_ program: String) throws -> String {
   let folders =
     program.contains("/")

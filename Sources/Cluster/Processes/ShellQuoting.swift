@@ -1,4 +1,4 @@
-/// `text` as one word of a POSIX shell.
+/// Quotes `text` as one word of a POSIX shell.
 package func shellQuoted(_ text: String) -> String {
   let isPlain = text.utf8.allSatisfy {
     switch $0 {

@@ -2,26 +2,26 @@ package import Foundation
 internal import Kernels
 internal import Protocol
 
-/// Where a worker is started as a process, and how.
+/// How to start a worker process.
 package struct WorkerLaunch: Sendable {
   let program: URL
-  /// What the program is given at the start after so many others.
+  /// The arguments after so many restarts.
   let arguments: @Sendable (_ restarts: Int) -> [String]
-  /// What its standard input begins with; then it stays open.
+  /// The beginning of its standard input, which then stays open.
   var input = ""
-  /// The cores that it is kept to; nil for any.
+  /// The cores that it is bound to; nil for any.
   var cores: [Int]?
-  /// What the coordinator calls the worker of that start.
+  /// The worker's name at the coordinator.
   var name: @Sendable (_ restarts: Int, _ processIdentifier: Int32) -> String = { Worker.name(processIdentifier: $1) }
-  /// Takes each line that it writes; nil shows none.
+  /// Gets each line that the worker prints; nil shows none.
   var show: (@Sendable (String) -> Void)?
-  /// What to add to an end that has a remedy.
+  /// A remedy to add to an error, if there is one.
   var hint: @Sendable (ProcessEnd) -> String? = { _ in nil }
 
-  /// Places for `count` workers beside this process, of the same program.
+  /// Launches of `count` workers on this machine, with this program.
   ///
-  /// - Parameter timeline: the ``Timeline`` that they add theirs to.
-  /// - Throws: ``TrainingError`` where this program's file is not found.
+  /// - Parameter timeline: the file of the ``Timeline`` to which they append theirs.
+  /// - Throws: ``TrainingError`` if this program's file is not found.
   package static func local(
     _ count: Int, threads: Int, connectingTo address: String, timeline: String? = nil
   ) throws -> [WorkerLaunch] {
@@ -33,9 +33,7 @@ package struct WorkerLaunch: Sendable {
     return (0..<count).map { WorkerLaunch(program: program, arguments: { _ in arguments }, cores: cores?[$0]) }
   }
 
-  /// This program's file.
-  ///
-  /// - Throws: ``TrainingError`` where it is not found.
+  /// - Throws: ``TrainingError`` if this program's file is not found.
   package static func ownProgram() throws -> URL {
     guard let program = Bundle.main.executableURL else {
       throw TrainingError("this program's own file cannot be found, so no workers can be started from it")

@@ -3,10 +3,10 @@ internal import Kernels
 internal import Protocol
 internal import Synchronization
 
-/// Worker processes that this one has started. One that is killed is started again, a few times. None outlives the
-/// object, nor this process: their standard input ends with it.
+/// The worker processes that this one starts. A killed worker is restarted a few times. All end when this object or
+/// this process does, because their standard input ends.
 package final class WorkerProcesses: @unchecked Sendable {
-  // Sendable: all that changes is guarded by the mutex.
+  // Sendable: the mutex guards all mutable state.
   private struct State {
     var processes: [Process] = []
     var inputPipes: [Pipe] = []
@@ -18,10 +18,10 @@ package final class WorkerProcesses: @unchecked Sendable {
   private let mailbox: CoordinatorMailbox
   private let maxRestarts: Int
 
-  /// Starts a worker for each of `launches`, and tells `mailbox` of each that ends before ``stop()``.
+  /// Starts a worker for each of `launches`. Notifies `mailbox` of each that ends before ``stop()``.
   ///
-  /// - Parameter maxRestarts: how often a worker that a signal has ended is replaced. One that ends by itself has said
-  ///   why, and would do so again.
+  /// - Parameter maxRestarts: how often a worker that a signal has ended is restarted. One that exits by itself has a
+  ///   reason, and would exit again.
   package init(_ launches: [WorkerLaunch], mailbox: CoordinatorMailbox, maxRestarts: Int) throws {
     self.mailbox = mailbox
     self.maxRestarts = maxRestarts
@@ -36,14 +36,14 @@ package final class WorkerProcesses: @unchecked Sendable {
     }
   }
 
-  /// Starts the worker of `launch`, which has been replaced `restarts` times before.
+  /// `restarts` counts the earlier starts.
   private func start(_ launch: WorkerLaunch, restarts: Int) throws {
     let process = Process()
     process.executableURL = launch.program
     process.arguments = launch.arguments(restarts)
-    // What the environment says is for workers that nobody else gives options.
+    // Options in the environment are meant for workers that a user starts.
     process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("LOCKSTEP_") }
-    // Held open by this process alone: its end is the worker's.
+    // Only this process holds the writing end, so the worker's input ends with this process.
     let inputPipe = Pipe()
     process.standardInput = inputPipe
     let errors = OutputLines(launch.show)
@@ -57,7 +57,7 @@ package final class WorkerProcesses: @unchecked Sendable {
       errors.waitForEnd()
       self?.handleEnd(process, launch, errors, hasBegun: output?.last != nil, restarts: restarts)
     }
-    // Under the lock, so that one that is started while all are stopped is stopped as well.
+    // Under the lock, so that ``stop()`` misses no process.
     let error = state.withLock { state -> (any Error)? in
       guard !state.isStopping else { return TrainingError("the run is over") }
       do {
@@ -77,7 +77,7 @@ package final class WorkerProcesses: @unchecked Sendable {
       running.leave()
       throw error
     }
-    // One that has ended already says why by its end.
+    // If the worker has ended already, its end is reported anyway.
     try? inputPipe.fileHandleForWriting.write(contentsOf: Data(launch.input.utf8))
   }
 
@@ -90,7 +90,7 @@ package final class WorkerProcesses: @unchecked Sendable {
     if let hint = launch.hint(end) { description += "; \(hint)" }
     let isReplaced = end.isKill(hasBegun: hasBegun) && restarts < maxRestarts
     if isReplaced { description += "; it is started again (\(restarts + 1) of \(maxRestarts) times)" }
-    // The coordinator must expect the new one before that says hello.
+    // The coordinator must expect the new process before it gets its HELLO.
     mailbox.processEnded(
       name: launch.name(restarts, process.processIdentifier), description, isReplaced: isReplaced)
     guard isReplaced else { return }
@@ -103,8 +103,8 @@ package final class WorkerProcesses: @unchecked Sendable {
 
   deinit { stop() }
 
-  /// Waits a little for the workers to end by themselves, then ends them: by their standard input first, which reaches
-  /// those on other machines as well.
+  /// Waits a second for the workers to exit, then ends them: first by their standard input, which also reaches other
+  /// machines, then by signals.
   package func stop() {
     let (processes, inputPipes) = state.withLock { state in
       state.isStopping = true
@@ -115,7 +115,7 @@ package final class WorkerProcesses: @unchecked Sendable {
     for inputPipe in inputPipes { try? inputPipe.fileHandleForWriting.close() }
     if running.wait(timeout: .now() + 1) == .success { return }
     for (signal, seconds) in [(SIGTERM, 2), (SIGKILL, 5)] as [(Int32, Double)] {
-      // Each leads a group, of itself or with what it has started; where it does not, it is alone.
+      // To the process' group if it has one, so that its children end too.
       for process in processes where process.isRunning {
         if kill(-process.processIdentifier, signal) != 0 { kill(process.processIdentifier, signal) }
       }
@@ -124,9 +124,8 @@ package final class WorkerProcesses: @unchecked Sendable {
   }
 }
 
-/// How a process ended.
 struct ProcessEnd: CustomStringConvertible {
-  /// By itself, or through a shell or a supervisor that says so by 128 + a signal; else a signal's number.
+  /// Nil if a signal ended the process. Shells and supervisors report signals as 128 + the signal.
   let exitCode: Int32?
   private let signal: Int32
 
@@ -137,8 +136,7 @@ struct ProcessEnd: CustomStringConvertible {
     (exitCode, signal) = isExit ? (process.terminationStatus, 0) : (nil, process.terminationStatus)
   }
 
-  /// Whether it did not end of its own will. ssh has 255 for all that goes wrong: where the worker had begun, the
-  /// connection is gone.
+  /// Whether it was killed. ssh exits with 255 for every error; if the worker had begun, the connection broke.
   func isKill(hasBegun: Bool) -> Bool {
     guard let exitCode else { return true }
     return exitCode == 255 ? hasBegun : exitCode >= 128
@@ -149,7 +147,7 @@ struct ProcessEnd: CustomStringConvertible {
   }
 }
 
-/// What a process writes into a pipe, line by line.
+/// The lines that a process writes to a pipe.
 private final class OutputLines: Sendable {
   private struct State {
     var rest = Data()
@@ -161,10 +159,10 @@ private final class OutputLines: Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let show: (@Sendable (String) -> Void)?
 
-  /// - Parameter show: called with each line, on another thread.
+  /// - Parameter show: gets each line, on another thread.
   init(_ show: (@Sendable (String) -> Void)?) {
     self.show = show
-    // A thread, because a handle that calls back must not be let go of at its end, which libdispatch may crash on.
+    // A thread, because releasing a FileHandle with a readability handler at its end can crash libdispatch.
     Thread.detachNewThread { [self] in
       var data: Data
       repeat {
@@ -174,14 +172,14 @@ private final class OutputLines: Sendable {
     }
   }
 
-  /// Takes in what was read; nothing means the end.
+  /// Adds what was read; empty data is the end.
   private func append(_ data: Data) {
     let lines = state.withLock { state in
       state.rest += data.isEmpty && !state.rest.isEmpty ? Data("\n".utf8) : data
       var pieces = state.rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-      // A line without an end must not fill the memory.
+      // Bounded, because a line may have no end.
       state.rest = Data(pieces.removeLast().suffix(4096))
-      // ssh ends its own as terminals want them.
+      // ssh ends its own lines with a carriage return too.
       let lines = pieces.map { String(decoding: $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0, as: UTF8.self) }
       state.recent = (state.recent + lines).suffix(100)
       return lines
@@ -190,12 +188,12 @@ private final class OutputLines: Sendable {
     if data.isEmpty { ended.signal() }
   }
 
-  /// The process may have ended before its last words are read; a second is plenty for them.
+  /// The process may end before its last lines are read; waits a second at most.
   func waitForEnd() {
     _ = ended.wait(timeout: .now() + 1)
   }
 
-  /// The last line that says what was wrong, else the last.
+  /// The last error line, or else the last line.
   var last: String? {
     let lines = state.withLock { $0.recent.filter { !$0.isEmpty } }
     let cause = lines.last { $0.hasPrefix("error: ") || $0.contains("Fatal error") }

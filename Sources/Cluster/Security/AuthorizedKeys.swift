@@ -3,10 +3,10 @@ internal import Foundation
 internal import Synchronization
 package import ZeroMQ
 
-/// The keys of the workers that may take part: those of a launch, or a file of a key and a comment a line, which is read
-/// again when it changes.
+/// The public keys of workers that may take part: a fixed set, or a file with a key and a comment in each line, which
+/// is read again when it changes.
 package final class AuthorizedKeys: Sendable {
-  /// What tells one content of the file from another.
+  /// Changes when the file does.
   private struct Stamp: Equatable {
     let device: UInt64
     let inode: UInt64
@@ -31,11 +31,11 @@ package final class AuthorizedKeys: Sendable {
     var keys: Set<CurveKey> = []
   }
 
-  /// Nil where the keys stay as they are.
+  /// Nil for a fixed set.
   private let path: String?
   private let state: Mutex<State>
 
-  /// These and no others.
+  /// A fixed set.
   package init(_ keys: Set<CurveKey>) {
     path = nil
     state = Mutex(State(keys: keys))
@@ -43,19 +43,19 @@ package final class AuthorizedKeys: Sendable {
 
   /// Reads the file.
   ///
-  /// - Throws: ``FileError`` where it cannot be read or a line is no key.
+  /// - Throws: ``FileError`` if the file cannot be read or a line has no key.
   package init(_ path: String) throws {
     self.path = path
     state = Mutex(State())
     _ = try refresh()
   }
 
-  /// Where a key would have to be.
+  /// Where a key would have to be added, for messages.
   var source: String { path ?? "the keys that this run's workers were given" }
 
-  /// Whether `key` is in the file as it is now. Where the file is missing or wrong, nobody comes in.
+  /// Whether `key` is in the file now. If the file cannot be read, no key is.
   ///
-  /// - Parameter problem: called with what is wrong with it: once a change, or at each call while it cannot be read.
+  /// - Parameter problem: gets what is wrong with the file.
   func contains(_ key: CurveKey, problem: (String) -> Void) -> Bool {
     do {
       return try refresh().contains(key)
@@ -65,7 +65,7 @@ package final class AuthorizedKeys: Sendable {
     }
   }
 
-  /// The keys, read again if the file has changed.
+  /// Reads the keys again if the file has changed.
   private func refresh() throws -> Set<CurveKey> {
     guard let path else { return state.withLock { $0.keys } }
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -2,12 +2,12 @@ internal import Files
 internal import Foundation
 package import ZeroMQ
 
-/// Files of keys: a secret one that nobody else may read, and beside it `.pub`, the public one with a comment.
+/// Key files: a secret key that only its owner may read, and beside it `.pub` with the public key and a comment.
 package enum KeyFile {
-  /// Makes a pair and writes it to `path` and `path.pub`; neither may exist.
+  /// Makes a key pair and writes `path` and `path.pub`; neither may exist.
   ///
-  /// - Throws: ``FileError`` where they do, or cannot be written.
-  /// - Returns: the public key's line.
+  /// - Throws: ``FileError`` if one exists or cannot be written.
+  /// - Returns: the line with the public key.
   package static func makePair(_ path: String, comment: String) throws -> String {
     let pair = try CurveKeyPair.random()
     let line = "\(pair.publicKey) \(comment)"
@@ -28,8 +28,8 @@ package enum KeyFile {
 
   /// Reads a secret key.
   ///
-  /// - Parameter path: the file; `-` for a line of standard input, of which nothing more is read.
-  /// - Throws: ``FileError`` where it cannot be read, others may read it, or it is none.
+  /// - Parameter path: the file; `-` reads one line of standard input.
+  /// - Throws: ``FileError`` if it cannot be read, others may read it, or it has no key.
   package static func readPair(_ path: String) throws -> CurveKeyPair {
     if path == "-" {
       guard let pair = CurveKeyPair(secretBase64: try inputLine()) else {
@@ -72,9 +72,9 @@ package enum KeyFile {
     }
   }
 
-  /// A public key: itself, or the file that it stands in.
+  /// Reads a public key: `text` is the key or the path of its file.
   ///
-  /// - Throws: ``FileError`` where `text` is neither.
+  /// - Throws: ``FileError`` if it is neither.
   package static func readPublicKey(_ text: String) throws -> CurveKey {
     if let key = CurveKey(base64: text) { return key }
     let descriptor = open(text, O_RDONLY | O_CLOEXEC)
@@ -91,7 +91,6 @@ package enum KeyFile {
   struct Line {
     let number: Int
     let text: Substring
-    /// The key that it starts with.
     var key: CurveKey? { text.split(whereSeparator: \.isWhitespace).first.flatMap { CurveKey(base64: $0) } }
   }
 
@@ -104,7 +103,7 @@ package enum KeyFile {
     }
   }
 
-  /// Key files are small; what is not, is none.
+  /// - Throws: ``FileError`` if the file has more than a megabyte.
   static func text(of descriptor: Int32, _ path: String) throws -> String {
     var bytes = [UInt8](repeating: 0, count: 1 << 20)
     var count = 0

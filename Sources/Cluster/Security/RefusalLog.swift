@@ -1,24 +1,23 @@
 internal import Protocol
 
-/// Which refusals are reported: each source's at most once a minute, and of a flood of sources no more than can be read.
+/// Decides which refusals are reported: each source at most once a minute, and at most ``maxSources`` sources a minute.
 struct RefusalLog {
   private static let pause = 60.0
   private static let maxSources = 100
 
   private var reported: [String: Instant] = [:]
   private var hasReportedFlood = false
-  /// Refusals that were not reported since the last that was.
+  /// Refusals since the last one that was reported.
   private var suppressed = 0
 
   enum Decision: Equatable {
     case nothing
-    /// This one, and how many were not reported before it.
+    /// Report this one, and how many were suppressed before it.
     case refusal(suppressed: Int)
-    /// From here on, not every source.
+    /// Report that from now on not every source is reported.
     case flood
   }
 
-  /// Takes in a refusal of `source`.
   mutating func add(_ source: String, at now: Instant) -> Decision {
     if reported.count >= RefusalLog.maxSources {
       reported = reported.filter { now.seconds(since: $0.value) < RefusalLog.pause }

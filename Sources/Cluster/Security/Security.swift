@@ -1,37 +1,37 @@
 internal import Synchronization
 package import ZeroMQ
 
-/// How a coordinator proves who it is, and whom it lets in.
+/// A coordinator's key, and the workers that it admits.
 package struct CoordinatorSecurity: Sendable {
   let pair: CurveKeyPair
   let authorized: AuthorizedKeys
 
-  /// Encrypts all connections, and admits the workers whose keys are in `authorized`.
+  /// Encrypts all connections, and admits workers whose keys are in `authorized`.
   package init(_ pair: CurveKeyPair, admitting authorized: AuthorizedKeys) {
     self.pair = pair
     self.authorized = authorized
   }
 }
 
-/// How a worker proves who it is, and to whom alone.
+/// A worker's key, and the only coordinator that it connects to.
 package struct WorkerSecurity: Sendable {
   let pair: CurveKeyPair
   let coordinator: CurveKey
 
-  /// Encrypts the connection, which is made with the holder of the key `coordinator` alone.
+  /// Encrypts the connection; only the holder of the key `coordinator` can answer.
   package init(_ pair: CurveKeyPair, coordinator: CurveKey) {
     self.pair = pair
     self.coordinator = coordinator
   }
 }
 
-/// Stands at a coordinator's listener: who comes in, and a line now and then for who does not.
+/// Decides which peers may connect to a coordinator's socket, and reports those that may not.
 final class Listener: Sendable {
   private let gatekeeper: Gatekeeper?
   private let monitor: HandshakeMonitor
   private let refusals = Refusals()
 
-  /// To be made before `socket` listens.
+  /// Must be made before `socket` listens.
   ///
   /// - Parameter report: called on other threads.
   init(
@@ -57,7 +57,7 @@ final class Listener: Sendable {
     monitor = try HandshakeMonitor(socket, of: context) { [refusals, security] failure in
       let peer = failure.peer ?? "an address that was gone at once"
       switch failure.reason {
-      case .refused: break  // told by the gatekeeper
+      case .refused: break  // reported by the gatekeeper
       case .otherMechanism:
         let remedy = security == nil ? "it has keys and this coordinator none" : "it has no keys"
         refusals.add(peer, "refused \(peer): \(remedy)", report)
@@ -70,7 +70,7 @@ final class Listener: Sendable {
   }
 }
 
-/// Tells of refusals, as often as its log allows.
+/// Reports refusals as often as ``RefusalLog`` allows.
 private final class Refusals: Sendable {
   private let log = Mutex(RefusalLog())
 

@@ -2,29 +2,27 @@ internal import Foundation
 internal import Kernels
 internal import Protocol
 
-/// What a coordinator shares with the workers on its machine: their gradients' memory, and messages past the socket.
+/// Shared memory between a coordinator and the workers on its machine: vectors, and pipes for records.
 struct LocalLinks {
   typealias Peer = CoordinatorMachine.Peer
 
   private struct Link {
     let session: UInt64
-    /// Where the worker leaves gradients.
     let gradients: SharedVectors
     let outbox: RecordOutbox
   }
 
-  /// Where workers put messages; nil where nothing is shared.
+  /// Receives workers' records; nil if nothing is shared.
   let inbox: RecordInbox?
-  /// Where workers find the parameters and the inbox; nil where nothing is shared. Only for processes of this user on
-  /// this machine.
+  /// The names of the shared parameters and the inbox; nil if nothing is shared.
   let names: SharedMemoryNames?
   private let parameters: SharedVectors?
   private let chunks: ChunkLayout
   private var links: [Peer: Link] = [:]
-  /// Whether memory is to be shared with a worker on this machine, and it was not said yet that it cannot be.
+  /// Whether to warn of a worker on this machine with which no memory can be shared.
   private var shouldWarn: Bool
 
-  /// - Parameter parameters: the vectors that workers may read; nil shares nothing.
+  /// - Parameter parameters: the vectors that workers may read; nil if nothing is shared.
   init(sharing parameters: SharedVectors?, _ chunks: ChunkLayout, warnsIfUnshared: Bool) {
     self.parameters = parameters
     inbox = parameters == nil ? nil : RecordInbox(marker: Header.firstBytes)
@@ -36,8 +34,8 @@ struct LocalLinks {
     shouldWarn = warnsIfUnshared
   }
 
-  /// Opens what the worker `peer`, which is about to be admitted, shares; it is told in its assignments whether that
-  /// worked. What is the coordinator's own, or another worker's, is refused. Lets go of those that are not among `members`.
+  /// Opens the shared memory of the worker `peer` before it is admitted. Memory of the coordinator or of another worker
+  /// is refused. Closes the links of peers that are not `members`.
   mutating func open(
     _ names: SharedMemoryNames?, with peer: Peer, _ session: UInt64, keeping members: some Collection<Peer>
   ) {
@@ -46,7 +44,7 @@ struct LocalLinks {
     links[peer] = nil
     links[peer] = names.flatMap { names in
       let known = links.values.map(\.gradients) + [parameters].compactMap(\.self)
-      // Written, because sums are computed in place.
+      // Opened for writing, because sums are computed in place.
       guard inbox != nil, names.vectors.count == chunks.parameterCount,
         names.vectors.process != getpid(), names.inbox.process != getpid(),
         let gradients = SharedVectors(names.vectors, isWritable: true, otherThan: known),
@@ -56,19 +54,19 @@ struct LocalLinks {
     }
   }
 
-  /// Whose `session` is.
+  /// The peer that has `session`.
   func peer(of session: UInt64) -> Peer? { links.first { $0.value.session == session }?.key }
 
-  /// What goes past the socket to `peer`; nil where all must go over it.
+  /// The outbox for records to `peer`; nil if all messages go over the socket.
   func outbox(to peer: Peer) -> RecordOutbox? { links[peer]?.outbox }
 
-  /// A chunk of the gradient that `peer` has left in its vector `index`; nil where there is none.
+  /// A chunk of the gradient in vector `index` of `peer`; nil if there is none.
   func gradient(_ index: Int, chunk: Int, of peer: Peer) -> FloatBuffer? {
     guard let vectors = links[peer]?.gradients, index < vectors.name.vectors, chunk < chunks.count else { return nil }
     return vectors[index].part(chunks[chunk])
   }
 
-  /// Sends what waits to be sent; whether some of it still does.
+  /// Writes waiting records; true if some still wait.
   @discardableResult func flush() -> Bool {
     var isWaiting = false
     for link in links.values where !link.outbox.isEmpty {
@@ -78,7 +76,7 @@ struct LocalLinks {
     return isWaiting
   }
 
-  /// What to say, once, where `peer` has just joined from this machine and shares no memory all the same.
+  /// The warning if `peer` has joined from this machine but shares no memory. Given once.
   mutating func warning(of member: Member, _ peer: Peer) -> String? {
     guard shouldWarn, links[peer] == nil, member.name.hasPrefix(Worker.host + "/") else { return nil }
     shouldWarn = false

@@ -1,31 +1,29 @@
 internal import Foundation
 package import Protocol
 
-/// Small messages between processes of one user on one machine, without ZeroMQ's threads between: whoever receives makes
-/// a pipe, others find it by its ``Name``. It is gone with the last process that holds it.
+/// Pipes for small messages between processes of one user on one machine, which avoid ZeroMQ's threads. The receiver
+/// makes a pipe; others open it by its ``PipeName``.
 package enum RecordPipe {
-  /// How many bytes a record has. Few enough of them make up one write that the system never splits.
+  /// Bytes in a record. The system writes up to 4096 bytes to a pipe at once, without other writers' bytes between.
   package static let recordSize = 256
   fileprivate static let recordsAWrite = 4096 / recordSize
 }
 
-/// The receiving end. One thread reads it.
+/// The receiving end, for one thread.
 package final class RecordInbox {
-  /// Where others find it.
   package let name: PipeName
-  /// To be polled.
   let readEnd: Int32
-  /// Held here too, so that the pipe never ends.
+  /// Kept open, so that reading never reaches an end.
   private let writeEnd: Int32
   private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 15, alignment: 8)
   private var unread = 0..<0
-  /// Whether a record has left the pipe, where polling does not see it any more, and was not taken.
+  /// Whether a record is already read from the pipe, so that polling does not show it.
   package var hasUnread: Bool { unread.count >= RecordPipe.recordSize }
   private let marker: [UInt8]
 
-  /// A pipe with nothing in it; nil where the system has none to give.
+  /// Nil if the system has no pipe to give.
   ///
-  /// - Parameter marker: what every record begins with; empty for anything.
+  /// - Parameter marker: the first bytes of every record; may be empty.
   package init?(marker: [UInt8] = []) {
     self.marker = marker
     var ends: [Int32] = [0, 0]
@@ -36,7 +34,7 @@ package final class RecordInbox {
       _ = fcntl(end, F_SETFD, FD_CLOEXEC)
     }
     #if os(Linux)
-      // F_SETPIPE_SZ, which Swift does not import. What does not fit waits at the sender: a refusal costs but time.
+      // F_SETPIPE_SZ, which Swift does not import. If it is refused, more records wait at the sender.
       _ = fcntl(writeEnd, 1031, 1 << 20)
     #endif
     name = PipeName(process: getpid(), descriptor: writeEnd, inode: inode(of: writeEnd) ?? 0)
@@ -48,8 +46,8 @@ package final class RecordInbox {
     buffer.deallocate()
   }
 
-  /// The next record, valid until the next call; nil where none is waiting. Bytes before a record's first ones are skipped:
-  /// writers write whole records, but for one that means harm.
+  /// The next record, valid until the next call; nil if none is there. Skips bytes that do not begin a record, which
+  /// only a malicious writer writes.
   package func next() -> UnsafeRawBufferPointer? {
     while true {
       while unread.count >= marker.count, !buffer[unread].starts(with: marker) { unread.removeFirst() }
@@ -58,7 +56,7 @@ package final class RecordInbox {
         unread.removeFirst(RecordPipe.recordSize)
         return UnsafeRawBufferPointer(rebasing: record)
       }
-      // A part of a record goes to the start, where the rest has room behind it.
+      // Moves a partial record to the start, to make room for its rest.
       UnsafeMutableRawBufferPointer(rebasing: buffer[..<unread.count]).copyMemory(
         from: UnsafeRawBufferPointer(rebasing: buffer[unread]))
       unread = 0..<unread.count
@@ -70,22 +68,20 @@ package final class RecordInbox {
   }
 }
 
-/// A sending end. One thread writes it; others may write to the same pipe.
+/// A sending end, for one thread; several processes may write to one pipe.
 package final class RecordOutbox {
   private let descriptor: Int32
-  /// Records that are not written yet.
   private var waiting: [UInt8] = []
-  /// Whether all is written.
   package var isEmpty: Bool { waiting.isEmpty }
 
-  /// Opens the pipe that another process of this user has made; nil where that cannot be, on another machine for one.
+  /// Opens the pipe of another process of this user; nil if that fails, for example on another machine.
   package init?(_ name: PipeName) {
     let path = "/proc/\(name.process)/fd/\(name.descriptor)"
-    // Only what is that pipe is opened: a number may mean any file of any process.
+    // Opened only if it is that pipe: the descriptor may be another file by now.
     guard (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) == "pipe:[\(name.inode)]" else {
       return nil
     }
-    // To write and to read, so that writing is no error where the reader is gone; that is found out otherwise.
+    // For reading too, so that writing does not fail when the reader is gone; that is noticed elsewhere.
     descriptor = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     guard inode(of: descriptor) == name.inode else {
@@ -96,7 +92,7 @@ package final class RecordOutbox {
 
   deinit { close(descriptor) }
 
-  /// Adds a record, of zeros but for what `fill` puts there; it goes with the next ``flush()``.
+  /// Adds a record of zeros, which `fill` fills in. The next ``flush()`` writes it.
   package func append(_ fill: (UnsafeMutableRawBufferPointer) -> Void) {
     withUnsafeTemporaryAllocation(byteCount: RecordPipe.recordSize, alignment: 8) { record in
       record.initializeMemory(as: UInt8.self, repeating: 0)
@@ -105,7 +101,7 @@ package final class RecordOutbox {
     }
   }
 
-  /// Writes what is waiting; where the pipe is full, the rest waits for the next call.
+  /// Writes waiting records; if the pipe is full, the rest waits for the next call.
   package func flush() {
     guard !waiting.isEmpty else { return }
     var written = 0
@@ -126,7 +122,7 @@ package final class RecordOutbox {
   }
 }
 
-/// The number in the system of a pipe of this user that is open; nil for what is none.
+/// The inode of an open pipe of this user; nil if it is something else.
 private func inode(of descriptor: Int32) -> UInt64? {
   var status = stat()
   guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFIFO, status.st_uid == geteuid() else {

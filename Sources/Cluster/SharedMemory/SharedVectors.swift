@@ -4,24 +4,24 @@ package import Kernels
 package import Protocol
 internal import Synchronization
 
-/// Vectors of one length in memory that processes of one user on one machine share. One process makes it; others find it
-/// by its ``name``. Nothing is left behind when they end, however they do.
+/// Vectors of equal length in memory shared by processes of one user on one machine. One process makes it; others open
+/// it by its ``name``. It vanishes when they end, however they do.
 ///
-/// A page with the name's token comes first, then the vectors, each from a page's start. Untouched vectors take no memory.
+/// The memory begins with a page that holds the name's token. Each vector starts at a page. Unused vectors take no
+/// memory.
 package final class SharedVectors: @unchecked Sendable {
   // Sendable: the mapping never moves; which process may write a vector is for the holders to agree on.
 
-  /// Where others find it.
   package let name: SharedVectorsName
   private let descriptor: Int32
   private let base: UnsafeMutableRawPointer
   private let size: Int
-  /// The indices that ``take()`` may give, the next one last.
+  /// Indices of free vectors; ``take()`` gives the last.
   private let free: Mutex<[Int]>
 
-  /// Memory for `vectors` vectors of `count` values; nil where the system has none to share.
+  /// Memory for `vectors` vectors of `count` values; nil if the system cannot share memory.
   ///
-  /// - Parameter isReadOnly: whether other processes may only read them.
+  /// - Parameter isReadOnly: whether other processes can only read.
   package init?(vectors: Int, count: Int, isReadOnly: Bool = false) {
     guard let size = SharedVectors.size(vectors: vectors, count: count) else { return nil }
     descriptor = lk_memory_create(size)
@@ -39,8 +39,8 @@ package final class SharedVectors: @unchecked Sendable {
     base.storeBytes(of: name.token, as: UInt64.self)
   }
 
-  /// Maps what another process of this user has made; nil where that cannot be, on another machine for one, and where it is
-  /// the memory of one of `others`, by whatever name.
+  /// Maps the memory of another process of this user; nil if that fails, for example on another machine, or if it is
+  /// the memory of one of `others`.
   package init?(_ name: SharedVectorsName, isWritable: Bool, otherThan others: [SharedVectors] = []) {
     guard let size = SharedVectors.size(vectors: name.vectors, count: name.count) else { return nil }
     descriptor = lk_memory_open(name.process, name.descriptor, size, isWritable ? 1 : 0)
@@ -91,22 +91,19 @@ package final class SharedVectors: @unchecked Sendable {
     return base + SharedVectors.page + index * SharedVectors.stride(name.count)
   }
 
-  /// The vector at `index`, for as long as the caller holds the buffer. Not to be written where the mapping is not
-  /// writable.
+  /// The vector at `index`. It must not be written if the mapping is read-only.
   package subscript(index: Int) -> FloatBuffer { FloatBuffer(start(of: index), count: name.count, of: self) }
 
-  /// A vector that nobody in this process holds, with any content; nil where there is none. It is free again when the
-  /// buffer goes.
+  /// Takes a free vector, with any content; nil if there is none. Releasing the buffer frees it.
   package func take() -> FloatBuffer? {
     free.withLock { $0.popLast() }.map { index in
       FloatBuffer(start(of: index), count: name.count, of: Loan(self, index))
     }
   }
 
-  /// How many vectors ``take()`` could give.
   package var freeCount: Int { free.withLock { $0.count } }
 
-  /// Which of the vectors `buffer` is; nil for none of them.
+  /// The index of the vector `buffer`; nil if it is not in this memory.
   package func index(of buffer: FloatBuffer) -> Int? {
     let offset = buffer.values.bytes.baseAddress! - UnsafeRawPointer(base) - SharedVectors.page
     let stride = SharedVectors.stride(name.count)
@@ -126,7 +123,7 @@ package final class SharedVectors: @unchecked Sendable {
   }
 }
 
-/// What the system calls the file of an open descriptor, by whatever name it was opened.
+/// Device and inode, which are the same for all descriptors of a file.
 private func fileNumber(_ descriptor: Int32) -> [UInt64] {
   var status = stat()
   fstat(descriptor, &status)

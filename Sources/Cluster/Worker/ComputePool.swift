@@ -2,13 +2,13 @@ internal import Foundation
 internal import Kernels
 internal import Synchronization
 
-/// Threads that compute: one queue for all, work that frees memory first.
+/// Compute threads with one queue. Urgent work, which frees memory, goes first.
 ///
-/// Waking a thread costs about as much as a small model's step. So whoever adds work may do some of it itself, by
-/// ``help()``, and no thread is woken for as much as that. Of the threads that sleep the last is woken first: what it
-/// computes with is still in the cache.
+/// Waking a thread takes about as long as a small model's step. So the thread that adds work may do some of it by
+/// ``help()``, and fewer threads are woken. Of the sleeping threads the last one is woken first, because its memory is
+/// still in the cache.
 final class ComputePool<Scratch>: @unchecked Sendable {
-  // Sendable: `ownScratch` is the adding thread's alone, all else that changes is guarded by the mutex.
+  // Sendable: only the adding thread uses `ownScratch`; the mutex guards all other mutable state.
   typealias Work = @Sendable (inout Scratch) -> Void
 
   private struct State {
@@ -16,14 +16,14 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     var ordinary: [Work] = []
     var ordinaryStart = 0
     var isClosed = false
-    /// Threads that are at work, the helping one counted.
+    /// Working threads, including one in ``help()``.
     var active = 0
-    /// The numbers of the pool's threads that sleep.
+    /// Numbers of the sleeping threads.
     var sleeping: [Int] = []
 
     var isEmpty: Bool { urgent.isEmpty && ordinary.isEmpty }
 
-    /// The thread to wake: the last that sleeps, and better none whose core the calling thread is at work on.
+    /// The thread to wake: the last one asleep, but not one on the calling thread's core if there is another.
     mutating func takeSleeping(_ cores: [Int]?) -> Int? {
       guard let cores, sleeping.count > 1, let current = Cores.current else { return sleeping.popLast() }
       return sleeping.remove(at: sleeping.lastIndex { cores[$0] != current } ?? sleeping.count - 1)
@@ -49,15 +49,15 @@ final class ComputePool<Scratch>: @unchecked Sendable {
 
   private let state = Mutex(State())
   private let threads: Int
-  /// Each thread's core, where they fill the machine.
+  /// Each thread's core, if there are as many threads as cores.
   private let cores: [Int]?
   private let wakeUps: [DispatchSemaphore]
   private let running = DispatchGroup()
   private let makeScratch: @Sendable () -> Scratch
   private var ownScratch: Scratch?
 
-  /// Starts `threads` threads, each with scratch memory of its own. No more than that work at a time, the one that
-  /// helps counted.
+  /// Starts `threads` threads, each with its own scratch memory. At most that many work at a time, including one in
+  /// ``help()``.
   init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
     self.threads = threads
     self.makeScratch = makeScratch
@@ -83,8 +83,8 @@ final class ComputePool<Scratch>: @unchecked Sendable {
 
   /// Queues work; urgent work goes first.
   ///
-  /// - Parameter willHelp: whether the caller is about to call ``help()``, and so the first of what it adds needs no
-  ///   other thread.
+  /// - Parameter willHelp: whether the caller will call ``help()`` next, so that no thread is woken for the first
+  ///   piece.
   func add(urgent isUrgent: Bool = false, willHelp: Bool = false, _ work: @escaping Work) {
     let sleeper = state.withLock { state in
       let isFirst = state.isEmpty
@@ -94,7 +94,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     if let sleeper { wakeUps[sleeper].signal() }
   }
 
-  /// Does one piece of what is queued on the calling thread, unless enough threads are at work.
+  /// Does one piece of queued work on the calling thread, unless enough threads work.
   ///
   /// - Returns: whether there was one.
   func help() -> Bool {
@@ -112,15 +112,14 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     return true
   }
 
-  /// Drops what is queued and waits until the threads have ended: a process that exits under a thread that computes
-  /// may crash on its way out.
+  /// Drops queued work and waits until the threads have ended: a process that exits while a thread computes may crash.
   func close() {
     state.withLock { $0.isClosed = true }
     for wakeUp in wakeUps { wakeUp.signal() }
     running.wait()
   }
 
-  /// The next piece for thread `number`, which sleeps until there is one; nil at the end.
+  /// Waits for the next piece for thread `number`; nil at the end.
   private func next(_ number: Int) -> Work? {
     while true {
       let (work, isClosed) = state.withLock { state in
@@ -134,7 +133,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   }
 }
 
-/// What other threads say to the thread that owns a socket: a queue and a wake-up.
+/// A queue of notices from other threads to the thread that owns a socket, with a wake-up.
 final class Mailbox<Item: Sendable>: Sendable {
   private let items = Mutex<[Item]>([])
   private let wake: @Sendable () -> Void
@@ -143,13 +142,12 @@ final class Mailbox<Item: Sendable>: Sendable {
     self.wake = wake
   }
 
-  /// Adds an item, from any thread.
+  /// May be called on any thread.
   func post(_ item: Item) {
     items.withLock { $0.append(item) }
     wake()
   }
 
-  /// Takes all items.
   func takeAll() -> [Item] {
     items.withLock { items in
       defer { items.removeAll(keepingCapacity: true) }

@@ -4,13 +4,13 @@ internal import Models
 internal import Protocol
 internal import Schema
 
-/// The gradients of a job's micro-batches: which examples they are of, and what is random in them.
+/// Computes gradients of a job's micro-batches.
 struct Differentiator<M: Model>: Sendable {
   let model: M
   let plan: StepPlan
   let seed: UInt64
 
-  /// One thread's memory.
+  /// One thread's scratch memory.
   struct Scratch {
     var workspace: M.Workspace
     var partialSums = ScratchVectors()
@@ -25,8 +25,8 @@ struct Differentiator<M: Model>: Sendable {
 
   /// The gradient of `leaves`, summed along the tree.
   ///
-  /// - Parameter leaves: the positions of each in the epoch's order; they follow each other.
-  /// - Returns: the sums over each leaf's examples.
+  /// - Parameter leaves: each leaf's positions in the epoch's order; contiguous.
+  /// - Returns: each leaf's metrics.
   func differentiate(
     _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, _ scratch: inout Scratch
   ) -> [Metrics] {
@@ -44,8 +44,8 @@ struct Differentiator<M: Model>: Sendable {
       into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums)
   }
 
-  /// The proof of what this process computes: ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the
-  /// initial parameters. Computed on the calling thread.
+  /// ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters. Computed on the calling
+  /// thread.
   func digest(using scratch: consuming Scratch) -> String {
     useOneThreadForMatrices()
     let (parameters, gradient) = (FloatBuffer(count: model.layout.count), FloatBuffer(count: model.layout.count))

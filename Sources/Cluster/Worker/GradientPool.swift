@@ -1,7 +1,7 @@
 internal import Kernels
 internal import Synchronization
 
-/// Gradient vectors to be used again: each goes back when the last that holds it lets go, be it a thread or ZeroMQ.
+/// A pool of gradient vectors. A vector returns to it when the last holder, a thread or ZeroMQ, releases it.
 final class GradientPool: Sendable {
   private let parameterCount: Int
   private let free = Mutex<[FloatBuffer]>([])
@@ -11,16 +11,16 @@ final class GradientPool: Sendable {
     self.parameterCount = parameterCount
   }
 
-  /// Memory that the coordinator can map, of which gradients are from now on; nil where there is none.
+  /// Puts new gradients into memory that the coordinator can map; nil if none can be shared.
   func makeShared() -> SharedVectors? {
     vectors.withLock { vectors in
-      // More than an assignment's nodes; what is not used takes no memory.
+      // More than an assignment has nodes; unused vectors take no memory.
       vectors = vectors ?? SharedVectors(vectors: 64, count: parameterCount)
       return vectors
     }
   }
 
-  /// A vector with any content.
+  /// Takes a vector, with any content.
   func take() -> Gradient {
     let shared = vectors.withLock { $0 }?.take()
     let buffer = shared ?? free.withLock { $0.popLast() } ?? FloatBuffer(count: parameterCount)
@@ -32,7 +32,7 @@ final class GradientPool: Sendable {
   }
 }
 
-/// A gradient vector on loan.
+/// A gradient vector of the pool.
 final class Gradient: Sendable {
   let buffer: FloatBuffer
   private let pool: GradientPool

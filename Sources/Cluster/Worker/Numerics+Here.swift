@@ -4,14 +4,14 @@ internal import Protocol
 internal import Schema
 
 extension Numerics {
-  /// What this process computes with.
+  /// The numerics of this process.
   static func here(digest: String) -> Numerics {
     Numerics(
       digest: digest, processor: String((Machine.processorName() ?? "unknown processor").prefix(50)),
       instructionSet: MatrixLibrary.instructionSet, library: MatrixLibrary.name, build: build)
   }
 
-  /// What digests begin with; those of former versions, which hashed other sums, begin with none of it.
+  /// The prefix of digests. Former versions hashed other values and wrote no prefix.
   package static let digestKind = "2:"
 
   private static var build: String {
@@ -22,7 +22,8 @@ extension Numerics {
     #endif
   }
 
-  /// SHA-256, in hex, of a micro-batch's weight and sums (float64, little-endian) and of its gradient (float32). Every NaN counts as the same one: its bits mean nothing.
+  /// SHA-256, in hex, of a micro-batch's weight and sums (float64, little-endian) and of its gradient (float32). Every
+  /// NaN is hashed as the same bits.
   static func digest(of metrics: Metrics, _ gradient: MutableFloats) -> String {
     if !gradient.readOnly.areFinite {
       for index in gradient.indices where gradient[index].isNaN { gradient[index] = .nan }

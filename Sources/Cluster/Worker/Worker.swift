@@ -6,14 +6,13 @@ internal import ZeroMQ
 
 /// Computes what a coordinator asks for. Carries out what ``WorkerMachine`` decides.
 ///
-/// One thread owns it, the one that made it, and calls ``run()``; others reach it through its ``mailbox``.
+/// Only the thread that made it may use it; others use its ``mailbox``.
 package final class Worker {
-  /// Host and process; what the coordinator calls it unless it is told another name.
+  /// The default name: host and process.
   package static let name = name(processIdentifier: ProcessInfo.processInfo.processIdentifier)
 
   static let host = ProcessInfo.processInfo.hostName
 
-  /// What the worker in process `processIdentifier` of this host is called.
   package static func name(processIdentifier: Int32) -> String {
     "\(host)/\(processIdentifier)"
   }
@@ -25,18 +24,18 @@ package final class Worker {
   private let socket: Socket
   private let monitor: HandshakeMonitor
   private let waker: Waker
-  /// How other threads reach it.
   package let mailbox: WorkerMailbox
   private var machine: WorkerMachine
   private var engine: (any WorkerEngine)?
   private var gradients: [Node: Gradient] = [:]
-  /// Where the coordinator on this machine puts messages.
+  /// Receives records of a coordinator on this machine.
   private let inbox = RecordInbox(marker: Header.firstBytes)
-  /// What the coordinator shares, by its last WELCOME.
+  /// The coordinator's shared memory, by its last WELCOME.
   private var offeredNames: SharedMemoryNames?
-  /// What goes past the socket to a coordinator on this machine.
+  /// Sends records to a coordinator on this machine.
   private var outbox: RecordOutbox?
-  /// Whether gradients stay in shared memory, and those of one step that the coordinator may still read there.
+  /// Whether gradients are pushed in shared memory, and those of the current step, which the coordinator may still
+  /// read.
   private var pushesInPlace = false
   private var pushed: (step: Int, gradients: [Gradient]) = (-1, [])
   private var lastPushIsInPlace = false
@@ -47,13 +46,12 @@ package final class Worker {
     case failure(String)
   }
 
-  /// A worker of `threads` compute threads, which starts to connect to `address`.
+  /// Starts to connect to `address`.
   ///
   /// - Parameters:
-  ///   - load: loads the job that a coordinator asks for; called on a thread of its own.
-  ///   - name: what the coordinator calls it.
-  ///   - security: how it proves who it is; nil where it does not.
-  /// - Throws: ``TrainingError`` where the address is none.
+  ///   - load: loads the job of a WELCOME; called on its own thread.
+  ///   - security: the keys; nil connects without.
+  /// - Throws: ``TrainingError`` if the address is not valid.
   package init(
     connecting address: String, name: String = Worker.name, threads: Int, security: WorkerSecurity? = nil,
     timeline: Timeline? = nil, limits: Limits = Limits(), load: @escaping @Sendable (Welcome) throws -> LoadedTask
@@ -73,9 +71,9 @@ package final class Worker {
       notices.post(.handshakeFailed(failure.explanation(address, security)))
     }
     try socket.set(.linger(milliseconds: 1000))
-    try socket.set(.sendLimit(0))  // an assignment's gradients are all that is ever on its way
+    try socket.set(.sendLimit(0))  // no limit: at most one assignment's gradients are in flight
     try socket.set(.longestReconnectInterval(milliseconds: 1000))
-    // A link that was cut is found again soon: by a new connection, and by new attempts to make one.
+    // After a link was cut: give up the old connection soon, and try new ones often.
     try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.connectTimeout(milliseconds: 2000))
     guard address.hasPrefix("tcp://") || address.hasPrefix("ipc://") else {
@@ -88,9 +86,9 @@ package final class Worker {
     }
   }
 
-  /// Computes until the coordinator says goodbye.
+  /// Computes until the coordinator sends GOODBYE.
   ///
-  /// - Throws: ``TrainingError`` with the root cause where the worker can't go on.
+  /// - Throws: ``TrainingError`` with the root cause if the worker cannot go on.
   package func run() throws {
     defer { close() }
     var poller = Poller(socket, waker, pipe: inbox?.readEnd)
@@ -105,7 +103,7 @@ package final class Worker {
       }
       waker.clear()
       for notice in mailbox.notices.takeAll() { try handle(notice) }
-      // Bounded, so that a flood does not keep the clock and the mailbox waiting.
+      // Bounded, so that many messages do not delay ticks and notices.
       for _ in 0..<1000 {
         guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
         try receive { () throws(WireError) in try Frames(received.frames[...], total: received.total) }
@@ -142,7 +140,7 @@ package final class Worker {
     try handle(event, payload: payload)
   }
 
-  /// Ends the engine, be it one that is loaded too late to be used.
+  /// Closes the engine, and one that was loaded too late.
   private func close() {
     engine?.close()
     for case .loaded(let engine) in mailbox.notices.takeAll() { engine.close() }
@@ -177,7 +175,7 @@ package final class Worker {
         engine.store(payload, chunk: chunk)
         timeline?.record(.receive, from: start, chunk: chunk)
       case .compute(let node, let task):
-        // The coordinator has done with what was pushed for an earlier step.
+        // The coordinator no longer reads gradients of earlier steps.
         if pushed.step != task.step { pushed = (task.step, []) }
         engine?.compute(node, task)
       case .combine(let left, let right):
@@ -196,7 +194,7 @@ package final class Worker {
     outbox?.flush()
   }
 
-  /// Pushes a gradient that is in shared memory past the socket, and metrics too, which have to follow it.
+  /// Sends a message. A gradient in shared memory goes as a record; so do metrics, which must arrive after it.
   private func send(_ header: Header, _ body: WorkerMachine.Body) throws {
     let start = Instant.now
     defer {
@@ -239,7 +237,7 @@ package final class Worker {
     }
   }
 
-  /// Opens what the coordinator shares, where it can, and says what is shared with it.
+  /// Opens the coordinator's shared memory if possible; returns the names of this worker's.
   private func openSharedMemory(_ names: SharedMemoryNames?) -> SharedMemoryNames? {
     outbox = nil
     guard let names, let inbox, let vectors = engine?.shareMemory(names.vectors), let outbox = RecordOutbox(names.inbox)
@@ -248,7 +246,7 @@ package final class Worker {
     return SharedMemoryNames(vectors: vectors, inbox: inbox.name)
   }
 
-  /// Loads the data and makes the model on a thread of its own, so that pings are answered meanwhile.
+  /// Loads the data on its own thread, so that pings are answered meanwhile.
   private func load(_ welcome: Welcome) {
     let (threads, loadTask, mailbox, timeline) = (threads, loadTask, mailbox.notices, timeline)
     let thread = Thread {
@@ -264,7 +262,7 @@ package final class Worker {
   }
 }
 
-/// What other threads can tell a worker.
+/// Passes notices of other threads to a worker.
 package final class WorkerMailbox: Sendable {
   let notices: Mailbox<WorkerNotice>
 
@@ -272,14 +270,14 @@ package final class WorkerMailbox: Sendable {
     notices = Mailbox { waker.wake() }
   }
 
-  /// The worker must end, with this reason.
+  /// Ends the worker.
   package func fail(_ reason: String) {
     notices.post(.interrupted(reason))
   }
 }
 
 extension HandshakeFailure {
-  /// What it means to a worker that connects to `address`.
+  /// What the failure means for a worker that connects to `address`.
   fileprivate func explanation(_ address: String, _ security: WorkerSecurity?) -> String {
     guard let security else {
       return reason == .otherMechanism

@@ -7,35 +7,35 @@ internal import Schema
 internal import Synchronization
 internal import ZeroMQ
 
-/// What a worker computes with, without the kind of model in its type.
+/// A worker's computing, independent of the model's type.
 protocol WorkerEngine: Sendable {
   var ready: Ready { get }
   var plan: StepPlan { get }
   var chunks: ChunkLayout { get }
 
-  /// Maps the coordinator's memory, where it can, and says where gradients are; nil where nothing is shared.
+  /// Opens the coordinator's shared parameters if possible; returns the name of the shared gradients, or nil.
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName?
-  /// Sets a chunk of the parameters. Never while a node is being computed: the machine sees to that.
+  /// Sets a chunk of the parameters. Never called while a node is computed.
   func store(_ payload: Payload, chunk: Int)
-  /// The size of a chunk of vector `index` of the coordinator's memory; 0 where there is none such.
+  /// Bytes in a chunk of vector `index` of the coordinator's shared memory; 0 if there is none.
   func byteCount(shared index: Int, _ chunk: UInt32) -> Int
-  /// Which vector of the shared memory a gradient is; nil for none.
+  /// The index of a gradient in shared memory; nil if it is elsewhere.
   func sharedIndex(of gradient: Gradient) -> Int?
-  /// Has a node's leaves and their sum computed, on a compute thread or in ``help()``.
+  /// Queues computing a node's leaves and their sum.
   func compute(_ node: Node, _ task: StepTask)
-  /// Has `right` added to `left`, on a compute thread or in ``help()``.
+  /// Queues adding `right` to `left`.
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
-  /// Does some of what is waiting on the calling thread, if that takes so little time that nobody misses the thread.
+  /// Does some queued work on the calling thread if it takes little time.
   ///
-  /// - Returns: whether anything was done.
+  /// - Returns: whether it did.
   func help() -> Bool
-  /// Makes what is queued be answered without being computed.
+  /// Queued work is answered without being computed.
   func cancel()
-  /// Ends the compute threads, after the node that each is at.
+  /// Ends the compute threads after their current pieces.
   func close()
 }
 
-/// What compute threads tell the network thread.
+/// Notices from compute threads and others to the network thread.
 enum WorkerNotice: Sendable {
   case loaded(any WorkerEngine)
   case loadFailed(String)
@@ -45,12 +45,12 @@ enum WorkerNotice: Sendable {
   case handshakeFailed(String)
 }
 
-/// A job as a worker computes it: its data is loaded, its model is made.
+/// A job with its data loaded and its model made.
 package struct LoadedTask: Sendable {
   package var model: any Model
   package var data: LoadedData
   package var plan: StepPlan
-  /// Fixes the initial parameters, the order of examples, and what is random in a model.
+  /// The job's seed.
   package var seed: UInt64
 
   package init(model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64) {
@@ -58,7 +58,7 @@ package struct LoadedTask: Sendable {
   }
 }
 
-/// Computes `task`; answers to `mailbox`.
+/// The engine for `task`; it posts its results to `mailbox`.
 func makeEngine(
   _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerNotice>, _ timeline: Timeline? = nil
 ) throws -> any WorkerEngine {
@@ -71,17 +71,17 @@ func makeEngine(
   return engine(task.model)
 }
 
-/// What the network thread may be away for: little beside the shortest time after which it is missed.
+/// The longest work that the network thread may do itself: short compared with any timeout.
 private let shortNanoseconds = 100_000_000
 
 /// Computes nodes of one job with one model.
 final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
-  // Sendable: what changes is changed by the network thread while no node is being computed.
+  // Sendable: only the network thread changes state, and only while no node is computed.
   let ready: Ready
   let plan: StepPlan
   let chunks: ChunkLayout
   private var parameters: FloatBuffer
-  /// Where parameters go that come in messages.
+  /// Parameters received over the socket.
   private lazy var received = FloatBuffer(count: chunks.parameterCount)
   private var sharedParameters: SharedVectors?
   private var sharedGradients: SharedVectors?
@@ -91,15 +91,14 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   private let differentiator: Differentiator<M>
   private let mailbox: Mailbox<WorkerNotice>
   private let timeline: Timeline?
-  /// How often work was cancelled.
   private let cancellations = Atomic<Int>(0)
-  /// What the last node took a leaf, in training and in evaluations.
+  /// Nanoseconds a leaf of the last node, in training and in evaluations.
   private let trainNanoseconds = Atomic<Int>(.max)
   private let evaluationNanoseconds = Atomic<Int>(.max)
-  /// Whether what was last asked for is short. The network thread's.
+  /// Whether the last queued work is short. Used by the network thread only.
   private var isShort = false
 
-  /// Computes the digest of the job's first micro-batch on the calling thread, then starts the compute threads.
+  /// Computes the digest on the calling thread, then starts the compute threads.
   init(
     _ model: M, _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerNotice>,
     _ timeline: Timeline?
@@ -195,8 +194,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     }
   }
 
-  /// Where a node's loss or gradient is not finite. Only where it is not, and so hardly ever, its leaves are computed again
-  /// one by one.
+  /// Finds the flaw of a node. Its leaves are computed again one by one, but only if its loss or gradient is not
+  /// finite.
   private func flaw(
     of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>],
     _ scratch: inout Differentiator<M>.Scratch
@@ -214,7 +213,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   }
 
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
-    // A value takes less than a nanosecond.
+    // Adding takes less than a nanosecond a value.
     isShort = chunks.parameterCount < shortNanoseconds
     pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout] _ in
       let start = Instant.now

@@ -92,7 +92,7 @@ struct CompareCommand: JobCommand {
     let grid = try grid()
     try ensureDescriptors(64 + 16 * (grid.workers.max() ?? 1))
     let options = try jobOptions(output: own.text(Section.output))
-    // An earlier comparison's report must not outlive this one's failure.
+    // Removed first: if this comparison fails, no earlier report must be left.
     let named = try options.output.map { path in
       let folder = try OutputFolder(path)
       if !overwrite, FileManager.default.fileExists(atPath: "\(path)/comparison.json") {
@@ -117,7 +117,8 @@ struct CompareCommand: JobCommand {
         command: CommandLine.arguments.map(shellQuoted).joined(separator: " "), machine: .this, date: Date(),
         version: LockstepCommands.version))
     if overwrite { for run in comparison.runs { RunFolder.removeResults(at: run.folder) } }
-    // What is there tells at any time what is done; and a folder that cannot be written is found now.
+    // Written before the first run and after each one. So the files always show what is done, and a folder that cannot
+    // be written fails at once.
     try files.write(comparison)
     for index in prepared.indices where signals.received == nil {
       let (configuration, job) = prepared[index]
@@ -135,7 +136,7 @@ struct CompareCommand: JobCommand {
     if let failure = comparison.failure { throw TrainingError(failure) }
   }
 
-  /// Checks every run's job against the data, which is loaded once for that, before the first one starts.
+  /// Checks the jobs of all runs against the data before the first run starts.
   private func prepare(
     _ grid: ComparisonGrid, _ options: JobOptions
   ) throws -> [(configuration: RunConfiguration, job: PreparedJob)] {
@@ -175,7 +176,7 @@ extension RunConfiguration {
 }
 
 extension Comparison.Run {
-  /// Trains, and takes in how it went: a failure is this run's result.
+  /// Trains. A failure is this run's result.
   mutating func run(
     _ prepared: PreparedJob, _ signals: SignalWatch, overwrites: Bool, announce: (String) -> Void
   ) {
@@ -197,7 +198,7 @@ extension Comparison.Run {
   }
 }
 
-/// What a comparison leaves beside its runs' folders.
+/// The files of a comparison beside its runs' folders.
 struct ComparisonFiles {
   private let folder: String
   private let provenance: Provenance
@@ -220,7 +221,7 @@ struct ComparisonFiles {
   }
 }
 
-/// Whole numbers from 1 to 1024, each once.
+/// Parses different whole numbers from 1 to 1024.
 private func parseCounts(_ option: String, _ text: String) throws -> [Int] {
   let counts = try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
     guard part.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }), let count = Int(part),

@@ -69,13 +69,13 @@ struct CoordinatorCommand: RunCommand {
 }
 
 extension OptionDeclaration {
-  /// By what workers reach the coordinator.
+  /// The host by which workers reach the coordinator.
   static let advertise = OptionDeclaration.text(
     "advertise", valueName: "host", defaultText: "this machine's on the way out", decides: false,
     "The host name or IP by which workers reach this machine, where --bind names none.")
 }
 
-/// An address as ZeroMQ takes it, which spells "any free port" with a star.
+/// Replaces port 0 by ZeroMQ's star for any free port.
 func boundEndpoint(_ address: String) -> String {
   address.hasPrefix("tcp://") && address.hasSuffix(":0") ? address.dropLast() + "*" : address
 }

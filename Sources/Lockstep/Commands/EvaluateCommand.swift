@@ -19,7 +19,6 @@ struct EvaluateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The model.", valueName: "file.safetensors"))
   var model: String
 
-  /// Which data.
   enum Section: OptionSection {
     static let names = ["data", "seed"] + DataSources.selector.options.map(\.name)
     static let options = JobOptions.ofJobs.filter { names.contains($0.name) && $0.name != OptionDeclaration.scale.name }
@@ -68,7 +67,7 @@ struct EvaluateCommand: ParsableCommand {
       throw TrainingError(
         "\(selection.data) has \(loaded.featureCount) features, and \(model) was trained on \(file.description.inputs)")
     }
-    // A file may lack the last classes, but not have others.
+    // The data may lack the last classes, but not have more.
     let (outputs, known) = (loaded.target.outputs, file.description.target.outputs)
     guard loaded.target.isClassification ? outputs <= known : outputs == known else {
       throw TrainingError("\(selection.data) has \(outputs) classes or targets, and \(model) predicts \(known)")

@@ -41,7 +41,7 @@ struct ExportCommand: ParsableCommand {
     printLine("\(output): \(count(values, "value")) of \(model)\(optimizer.map { " and \($0)" } ?? "")")
   }
 
-  /// The files of the model and of the optimizer, where that is wanted and has tensors.
+  /// The files of the model and, if it is wanted and has tensors, of the optimizer.
   private func sources() throws -> (model: String, optimizer: String?) {
     switch try SavedArtifact(path) {
     case .model(let file):

@@ -146,13 +146,12 @@ struct InspectCommand: ParsableCommand {
   }
 }
 
-/// A tensor in figures, all of its values that are finite.
+/// Statistics of a tensor's finite values.
 struct TensorFigures {
   /// √ of the sum of squares.
   private(set) var norm = 0.0
   private(set) var smallest: Float?
   private(set) var largest: Float?
-  /// Values that are infinite or not a number.
   private(set) var nonFinite = 0
 
   /// - Parameter bytes: float32 in little-endian order.

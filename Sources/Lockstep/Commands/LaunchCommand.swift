@@ -106,7 +106,7 @@ struct LaunchCommand: RunCommand {
     try run.run(coordinator, command: "launch\(arguments)")
   }
 
-  /// The options by which hosts are reached, to be given again.
+  /// The options for the hosts, for the command that resumes the run.
   private var arguments: String {
     own.given.filter { $0.name != Section.maxRestarts.name }.map { " --\($0.name) \(shellQuoted($0.value))" }.joined()
   }

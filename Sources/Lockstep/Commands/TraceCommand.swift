@@ -59,7 +59,7 @@ struct TraceCommand: ParsableCommand {
     let start = try chosenStart(function)
     let given = try given()
     let isTuned = given["learning-rate"] == nil
-    // What any of them refuses is found before the first path.
+    // Errors in the options are found before the first path.
     let settings = try names.map { name in
       try OptimizerSettings(name, given: OptimizerSettings.part(of: given, for: name, among: names))
     }
@@ -103,7 +103,6 @@ struct TraceCommand: ParsableCommand {
     return (x, y)
   }
 
-  /// The options given, by name.
   private func given() throws -> [String: OptionValue] {
     var values: [String: OptionValue] = [:]
     for (name, text) in optimization.given + (try others.given) {

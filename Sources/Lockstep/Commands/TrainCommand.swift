@@ -56,13 +56,13 @@ struct TrainCommand: RunCommand {
 }
 
 extension TrainingRun {
-  /// Runs to the end with a coordinator in this process and worker processes beside it.
+  /// Trains with a coordinator in this process and worker processes on this machine.
   func runLocally(
     workers: Int, threads: Int, maxRestarts: Int, _ connections: Connections = Connections(),
     timeline path: String? = nil
   ) throws {
     let timeline = try path.map { try Timeline($0, process: "coordinator") }
-    // After the workers' ends.
+    // Deferred first, so that it runs after the workers have ended.
     defer { finish(timeline) }
     let address = try LocalAddress()
     defer { address.remove() }
@@ -78,7 +78,7 @@ extension TrainingRun {
   }
 }
 
-/// Ends a timeline; one that cannot be written is no reason to fail the run.
+/// Ends a timeline. An error does not make the run fail.
 func finish(_ timeline: Timeline?) {
   do {
     try timeline?.finish()

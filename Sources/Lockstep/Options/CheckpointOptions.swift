@@ -4,7 +4,7 @@ internal import Models
 internal import Runs
 internal import Schema
 
-/// When a run is saved, and where it goes on.
+/// When a run is saved, and from where it resumes.
 enum CheckpointSection: OptionSection {
   static let every = OptionDeclaration.text(
     "checkpoint-every", default: "10m", valueName: "interval", decides: false,
@@ -28,25 +28,24 @@ enum CheckpointSection: OptionSection {
 }
 
 extension DeclaredOptions<CheckpointSection> {
-  /// How often the run is saved.
   var interval: CheckpointInterval { text(Section.every).flatMap(CheckpointInterval.init) ?? .seconds(600) }
 }
 
-/// What a run begins with.
+/// What a run starts from.
 struct RunStart {
   let prepared: PreparedJob
   let output: String?
-  /// Where it goes on, and the folder of the run that does.
+  /// The checkpoint from which it resumes, and the folder of that run.
   let resumed: (checkpoint: Checkpoint, folder: String)?
 
-  /// Whether another run in the folder is replaced.
+  /// Whether to replace another run in the folder.
   var overwrites = false
 
   init(prepared: PreparedJob, output: String?, resumed: (checkpoint: Checkpoint, folder: String)?, overwrites: Bool) {
     (self.prepared, self.output, self.resumed, self.overwrites) = (prepared, output, resumed, overwrites)
   }
 
-  /// Where the run of `command` begins: anew by its job, or where an earlier one was saved.
+  /// The start of `command`'s run: a new job, or a checkpoint.
   init(_ command: some RunCommand, output: String?, overwrites: Bool) throws {
     guard let resume = command.checkpoints.text(CheckpointSection.resume) else {
       let options = try command.jobOptions(output: output)
@@ -65,14 +64,13 @@ struct RunStart {
     self.init(prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume), overwrites: overwrites)
   }
 
-  /// Whether it goes on in the folder that it was in.
+  /// Whether it resumes a run in that run's folder.
   var staysInFolder: Bool {
     guard let resumed, let output else { return false }
     return isSameFolder(output, resumed.folder)
   }
 }
 
-/// How often a run is saved.
 enum CheckpointInterval {
   case steps(Int)
   case seconds(Double)

@@ -1,15 +1,15 @@
 internal import ArgumentParser
 internal import Schema
 
-/// Options of a command that stand together in its help, each declared once.
+/// A section of a command's options; each is declared once.
 protocol OptionSection {
-  /// Its options, in the order of the help.
+  /// In the order of the help.
   static var options: [OptionDeclaration] { get }
-  /// What one of them needs besides its range. The default is nothing.
+  /// Checks combinations of options. The default checks nothing.
   ///
   /// - Throws: `ValidationError`.
   static func check(_ given: DeclaredOptions<Self>) throws
-  /// Whether values are checked as they are parsed, not by what takes them.
+  /// Whether values are checked while they are parsed, or later.
   static var isChecked: Bool { get }
 }
 
@@ -18,12 +18,12 @@ extension OptionSection {
   static var isChecked: Bool { true }
 }
 
-/// The options of a section on the command line.
+/// The given options of a section on the command line.
 ///
-/// The parser finds a group's flags by reflection. This group shows it a flag for each declaration, so that options which
-/// a program adds are flags with help like all others.
+/// The parser finds a group's flags by reflection. This group's mirror has a flag for each declaration, so that options
+/// added by a program are flags with help like all others.
 struct DeclaredOptions<Section: OptionSection>: ParsableArguments, CustomReflectable {
-  /// What is given, by name, in the order of the declarations; "yes" for a flag without a value.
+  /// In the order of the declarations; "yes" for a toggle.
   private(set) var given: [(name: String, value: String)] = []
 
   private struct Key: CodingKey {
@@ -74,31 +74,29 @@ struct DeclaredOptions<Section: OptionSection>: ParsableArguments, CustomReflect
 
   private subscript(text option: OptionDeclaration) -> String? { given.first { $0.name == option.name }?.value }
 
-  /// The value given, else the default.
+  /// The given value, or else the default.
   private func value(_ option: OptionDeclaration) -> OptionValue? {
     self[text: option].flatMap { try? option.value(of: $0) } ?? option.defaultValue
   }
 
-  /// Whether `option` is given.
   func has(_ option: OptionDeclaration) -> Bool { self[text: option] != nil }
 
-  /// Whether the toggle `option` is given.
   func isOn(_ option: OptionDeclaration) -> Bool { has(option) }
 
-  /// The whole number `option`, which has a default.
+  /// The value of a whole-number option, which must have a default.
   func whole(_ option: OptionDeclaration) -> Int { Int(real(option)) }
 
-  /// The number `option`, which has a default.
+  /// The value of a number option, which must have a default.
   func real(_ option: OptionDeclaration) -> Double {
     guard let number = value(option)?.number else { preconditionFailure("--\(option.name) has no default") }
     return number
   }
 
-  /// The text of `option`; nil where it is not given and has no default.
+  /// Nil if the option is not given and has no default.
   func text(_ option: OptionDeclaration) -> String? { value(option)?.description }
 }
 
-/// Groups of declared options, of whatever section.
+/// A group of declared options of any section.
 protocol DeclaredGroup {
   static var declared: [OptionDeclaration] { get }
 }

@@ -2,17 +2,17 @@ internal import ArgumentParser
 internal import Foundation
 internal import Schema
 
-/// Options of `coordinator` and `worker` that the environment gives, as schedulers and containers do:
-/// `LOCKSTEP_SILENCE_LIMIT` for `--silence-limit`, and so on. The command line beats it.
+/// Reads options of `coordinator` and `worker` from the environment, for schedulers and containers:
+/// `LOCKSTEP_SILENCE_LIMIT` for `--silence-limit`, and so on. The command line takes precedence.
 struct EnvironmentOptions {
-  /// The command line with them.
+  /// The command line with these options.
   let arguments: [String]
-  /// The variables that gave some, and the options that they gave.
+  /// The variables that were used, and their options.
   private(set) var variables: [(variable: String, option: String)] = []
 
   private static let commands: [any ParsableCommand.Type] = [CoordinatorCommand.self, WorkerCommand.self]
 
-  /// - Throws: `ValidationError` where a flag's variable says neither yes nor no.
+  /// - Throws: `ValidationError` if a toggle's variable is neither yes nor no.
   init(_ given: [String], environment: [String: String]) throws {
     guard let name = given.first,
       let command = EnvironmentOptions.commands.first(where: { $0.configuration.commandName == name })
@@ -40,7 +40,6 @@ struct EnvironmentOptions {
     arguments = [name] + added + given.dropFirst()
   }
 
-  /// The variable that stands for the option `--name`.
   static func variable(of name: String) -> String {
     "LOCKSTEP_" + name.uppercased().replacingOccurrences(of: "-", with: "_")
   }

@@ -3,7 +3,7 @@ internal import Optimizers
 internal import Runs
 internal import Schema
 
-/// The job's options on the command line. Texts: ``JobOptions`` reads them as it reads job files.
+/// The job's options on the command line. ``JobOptions`` checks their values, as it does for job files.
 enum JobSection: OptionSection {
   static let file = OptionDeclaration.path(
     "job", decides: false, "A YAML file of these options; a flag beats the file.")
@@ -17,14 +17,13 @@ enum OptimizerSection: OptionSection {
   static let isChecked = false
 }
 
-/// Any option by its name.
+/// Options given by name.
 struct OtherOptions: ParsableArguments {
   @Option(
     name: .customLong("option"), parsing: .unconditionalSingleValue,
     help: ArgumentHelp("Any of these options as NAME=VALUE.", valueName: "name=value"))
   var others: [String] = []
 
-  /// Names and values.
   var given: [(name: String, value: String)] {
     get throws {
       try others.map { other in
@@ -36,10 +35,8 @@ struct OtherOptions: ParsableArguments {
   }
 }
 
-/// A command that takes a job's options.
-///
-/// Its groups of options stand in each such command, not in a group of their own: in debug builds the parser checks each
-/// level of groups anew for each level above it.
+/// Each command declares these groups itself, not in a group of groups: in debug builds the parser checks every level
+/// of groups again for each level above it.
 protocol JobCommand: ParsableCommand {
   var job: DeclaredOptions<JobSection> { get }
   var optimization: DeclaredOptions<OptimizerSection> { get }
@@ -47,7 +44,7 @@ protocol JobCommand: ParsableCommand {
 }
 
 extension JobCommand {
-  /// The options given and `output`, which is none of the job, and below them those of the file.
+  /// The given options and `output`, then those of the job file that are not given.
   func jobOptions(output: String?) throws -> JobOptions {
     var options = JobOptions()
     for (name, value) in job.given where name != JobSection.file.name { try options.set(name, to: value) }

@@ -2,7 +2,6 @@ internal import ArgumentParser
 internal import Cluster
 internal import Schema
 
-/// A coordinator's keys.
 enum CoordinatorKeySection: OptionSection {
   static let key = OptionDeclaration.secretKey
   static let authorizedKeys = OptionDeclaration.path(
@@ -33,7 +32,7 @@ extension DeclaredOptions<CoordinatorKeySection> {
   private var authorizedKeys: String? { text(Section.authorizedKeys) }
   private var insecure: Bool { isOn(Section.insecure) }
 
-  /// - Throws: where other machines can reach `endpoint` and nothing protects it.
+  /// - Throws: if other machines can reach `endpoint` and it has no keys.
   func security(of endpoint: String) throws -> CoordinatorSecurity? {
     if let key, let authorizedKeys {
       return CoordinatorSecurity(try KeyFile.readPair(key), admitting: try AuthorizedKeys(authorizedKeys))
@@ -56,17 +55,15 @@ extension DeclaredOptions<CoordinatorKeySection> {
     return nil
   }
 
-  /// Whether workers need keys.
   var isSecure: Bool { key != nil }
 
-  /// The flags, to be given again.
+  /// The flags, for the command that resumes the run.
   var arguments: String {
     guard let key, let authorizedKeys else { return insecure ? " --insecure" : "" }
     return " --key \(shellQuoted(key)) --authorized-keys \(shellQuoted(authorizedKeys))"
   }
 }
 
-/// A worker's keys.
 enum WorkerKeySection: OptionSection {
   static let key = OptionDeclaration.secretKey
   static let coordinatorKey = OptionDeclaration.text(
@@ -87,7 +84,7 @@ enum WorkerKeySection: OptionSection {
 }
 
 extension DeclaredOptions<WorkerKeySection> {
-  /// - Throws: where `endpoint` is another machine's and nothing protects the connection.
+  /// - Throws: if `endpoint` may be another machine's and it has no keys.
   func security(of endpoint: String) throws -> WorkerSecurity? {
     if let key = text(Section.key), let coordinatorKey = text(Section.coordinatorKey) {
       return WorkerSecurity(try KeyFile.readPair(key), coordinator: try KeyFile.readPublicKey(coordinatorKey))

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import Optimizers
 internal import Schema
 
-/// Names of update rules, each once, or `all`.
+/// Parses names of update rules, each once, or `all`.
 func parseOptimizers(_ text: String) throws -> [String] {
   let known = UpdateRules.registry.all.map { $0.name }
   if text == "all" { return known }

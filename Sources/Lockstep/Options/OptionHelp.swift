@@ -3,7 +3,7 @@ internal import Models
 internal import Optimizers
 internal import Schema
 
-/// What the help says of an option: its sentence, and its default for each that has it.
+/// The help of an option: its sentence and its defaults.
 enum OptionHelp {
   private static let selectors = [
     DataSources.selector, ModelKinds.registry.all.selector, OptimizerSettings.selector, ScheduleKind.selector,
@@ -13,7 +13,7 @@ enum OptionHelp {
     defaults(of: option).map { "\(option.help) (\($0))" } ?? option.help
   }
 
-  /// Such as `default: 128`, or `momentum, nesterov: 0.9; rmsprop: 0` where it depends; nil where there is none.
+  /// Such as `default: 128`, or `momentum, nesterov: 0.9; rmsprop: 0` if it depends on the rule; nil for none.
   static func defaults(of option: OptionDeclaration) -> String? {
     if let text = option.defaultText { return "default: \(text)" }
     for selector in selectors {

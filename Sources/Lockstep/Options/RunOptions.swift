@@ -4,14 +4,13 @@ internal import Protocol
 internal import Runs
 internal import Schema
 
-/// A command that runs a job: which one, where it goes, and how it is kept.
+/// A command that runs a job.
 protocol RunCommand: JobCommand {
   var folder: DeclaredOptions<FolderSection> { get }
   var checkpoints: DeclaredOptions<CheckpointSection> { get }
   var connections: DeclaredOptions<ConnectionSection> { get }
 }
 
-/// Where a run goes.
 enum FolderSection: OptionSection {
   static let output = JobOptions.outputOption
   static let overwrite = OptionDeclaration.toggle(
@@ -19,14 +18,14 @@ enum FolderSection: OptionSection {
   static let options = [output, overwrite]
 }
 
-/// How a coordinator talks to its workers, which it takes, and how long it waits for them.
+/// How a coordinator connects to workers, and how long it waits for them.
 struct Connections {
   var sharesMemory = true
   var acceptsOtherNumerics = false
   var limits = Limits()
 }
 
-/// The options that ``Connections`` come from.
+/// The options for ``Connections``.
 enum ConnectionSection: OptionSection {
   static let transport = OptionDeclaration.choice(
     "transport", default: "auto", ["auto", "zmq"], valueName: "transport", decides: false,
@@ -43,22 +42,19 @@ enum ConnectionSection: OptionSection {
 }
 
 extension OptionDeclaration {
-  /// A busy peer would not keep a shorter limit.
+  /// At least a second, because a busy peer may be silent for that long.
   static func silenceLimit(_ help: String) -> OptionDeclaration {
     .real("silence-limit", default: 5, .within(1...1e9), valueName: "seconds", decides: false, help)
   }
 
-  /// Compute threads of a worker.
   static func threads(_ help: String) -> OptionDeclaration {
     .whole("threads", default: 1, 1...1024, decides: false, help)
   }
 
-  /// Restarts of a process.
   static func maxRestarts(_ help: String) -> OptionDeclaration {
     .whole("max-restarts", default: 3, 0...1_000_000, decides: false, help)
   }
 
-  /// A file of what happened when.
   static let timeline = OptionDeclaration.path(
     "timeline", decides: false,
     "Record what each thread does when, for ui.perfetto.dev or chrome://tracing; about a kilobyte a step and process.")
@@ -75,7 +71,6 @@ extension DeclaredOptions<ConnectionSection> {
 }
 
 extension RunCommand {
-  /// The run that the options describe.
   func start(_ signals: SignalWatch) throws -> TrainingRun {
     let (output, overwrites) = (folder.text(FolderSection.output), folder.isOn(FolderSection.overwrite))
     guard !overwrites || !checkpoints.has(CheckpointSection.resume) || output != nil else {

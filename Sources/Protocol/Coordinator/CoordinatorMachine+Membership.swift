@@ -1,4 +1,4 @@
-/// Joining, leaving, and what proves that a worker lives.
+/// How workers join and leave, and when they count as dead.
 extension CoordinatorMachine {
   package mutating func receive(_ header: Header, _ content: Content, from peer: Peer, at now: Instant) {
     if case .hello(let hello) = content {
@@ -6,7 +6,7 @@ extension CoordinatorMachine {
       return
     }
     guard isMember(peer, header), let member = members[peer] else {
-      // A message of an old session: say so once, or its worker would wait for ever. A goodbye needs no answer.
+      // The session is over. Without an answer, sent once, the worker would wait for ever.
       if header.kind != .goodbye && insertStranger(peer) {
         actions.append(.send(Header(.lost, run: header.run, session: header.session), .none, to: peer))
       }
@@ -28,13 +28,13 @@ extension CoordinatorMachine {
     }
   }
 
-  /// Whether a message with this header is of a session that `peer` has. Of any other but HELLO, nothing is looked at.
+  /// Whether `peer` has the session that the header names. If not, only a HELLO is read.
   package func isMember(_ peer: Peer, _ header: Header) -> Bool {
     members[peer]?.session == header.session && header.run == configuration.run
   }
 
-  /// Whether a HELLO of `peer` is not to be answered, whatever it says. Hellos that could not be delivered for a while
-  /// arrive together: one answer is enough. Later it may have lost that answer.
+  /// Whether to ignore a HELLO of `peer`. After a broken connection several arrive together, so one answer in a ping
+  /// interval is enough; a later HELLO means that the answer was lost.
   package func ignoresHello(from peer: Peer, at now: Instant) -> Bool {
     banned.contains(peer)
       || members[peer].map { now.seconds(since: $0.helloTime) < configuration.limits.pingInterval } ?? false
@@ -72,7 +72,7 @@ extension CoordinatorMachine {
     dispatch(at: now)
   }
 
-  /// Why a worker that says this must not take part; nil where it may.
+  /// The reason to refuse a worker with this READY; nil to admit it.
   package func refusal(of ready: Ready) -> String? {
     guard ready.data == configuration.fingerprint else {
       return "its data is not the coordinator's (fingerprint \(printable(ready.data).prefix(12))…, and "
@@ -84,7 +84,7 @@ extension CoordinatorMachine {
     return refusal(of: ready.numerics)
   }
 
-  /// Ends a membership and tells the worker why.
+  /// Ends a membership and tells the worker the reason. Unless it may return, its connection is ignored from then on.
   package mutating func expel(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
     if banned.count >= 1024 { banned.removeAll() }
     if !mayReturn { banned.insert(peer) }
@@ -92,7 +92,7 @@ extension CoordinatorMachine {
     remove(peer, reason, mayReturn: mayReturn, at: now)
   }
 
-  /// Ends a membership; the worker's unfinished leaves go to others.
+  /// Ends a membership and gives the worker's unfinished leaves to others.
   package mutating func remove(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
     guard let member = members.removeValue(forKey: peer) else { return }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
@@ -109,24 +109,26 @@ extension CoordinatorMachine {
     dispatch(at: now)
   }
 
-  /// Waits no more for the local worker `name` to join; whether it did until now. Counted by name, as a worker that
-  /// connects anew is a member twice for a while.
+  /// Stops waiting for the local worker `name` to join. Counts names, because a worker that reconnects has two
+  /// memberships for a while.
+  ///
+  /// - Returns: whether it was awaited until now.
   @discardableResult private mutating func stopAwaiting(_ name: String) -> Bool {
     guard configuration.awaitedWorkers > 0, unawaitedNames.insert(name).inserted else { return false }
     awaitedCount = max(awaitedCount - 1, 0)
     return true
   }
 
-  /// Whether all processes that were started here have ended or are about to.
+  /// Whether every process that was started here has ended, or has left the run for good.
   private var hasNoWorkersLeft: Bool {
     configuration.awaitedWorkers > 0 && members.isEmpty && awaitedCount == 0 && absentNames.isEmpty
   }
 
   package mutating func handleProcessEnd(_ name: String, _ description: String, at now: Instant) {
     endedNames.insert(name)
-    // Its connection may have told first that it is gone, and not why.
+    // The connection may have broken before the end of the process was known.
     let isLost = absentNames.remove(name) != nil
-    // More than one where it has connected anew and its old connection is not silent for long enough.
+    // A worker that has reconnected may still have its old membership.
     for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
     let hasNeverJoined = stopAwaiting(name)
     if hasNeverJoined || isLost { report(.warning("worker \(name): \(description)")) }
@@ -145,12 +147,12 @@ extension CoordinatorMachine {
     }
     guard insertStranger(peer) else { return }
     report(.warning("a peer that is no worker sent \(error)"))
-    // A worker of another version can read this much.
+    // Workers of every version can read a REFUSE.
     if case .version = error { send(.refuse, .reason("\(error); install the same version on both machines"), to: peer) }
   }
 
-  /// Whether a peer that is no worker says something for the first time. One answer and one line in the log are enough;
-  /// the set is bounded, so that a flood of peers cannot fill the memory.
+  /// Remembers a peer that is not a worker; false if it was known. Each gets one answer and one warning. The set is
+  /// bounded, so that many peers cannot fill the memory.
   private mutating func insertStranger(_ peer: Peer) -> Bool {
     if strangers.count >= 1024 { strangers.removeAll() }
     return strangers.insert(peer).inserted
@@ -196,8 +198,7 @@ extension CoordinatorMachine {
     end(standstillReason(Int(limits.workerTimeout)), culprit: busy.isEmpty ? nil : busy.joined(separator: ", "))
   }
 
-  /// Takes out of all waiting the seconds in which this process was stopped: what others said meanwhile may not be read
-  /// yet.
+  /// Does not count the `pause` in which this process was stopped: messages that came meanwhile are not read yet.
   private mutating func discountPause(_ pause: Double, at now: Instant) {
     func shifted(_ since: Instant) -> Instant { min(now, since.advanced(by: pause)) }
     for peer in members.keys { members[peer]!.lastHeard = shifted(members[peer]!.lastHeard) }
@@ -205,7 +206,6 @@ extension CoordinatorMachine {
     if let work { self.work!.lastProgress = shifted(work.lastProgress) }
   }
 
-  /// Why nothing has moved for so many seconds.
   private func standstillReason(_ seconds: Int) -> String {
     if activeCount > 0 {
       return "no progress for \(seconds) s, though \(activeCount) workers answer: step \(step + 1) is stuck"

@@ -1,14 +1,15 @@
 package import Reduction
 internal import Schema
 
-/// Losses, gradients and parameters that are infinite or not numbers.
+/// Handles losses, gradients and parameters that are infinite or not a number.
 ///
-/// A worker that finds such a loss or gradient says so in its metrics; in stop mode it does not push that gradient, so
-/// that no chunk's root can be complete before all is known. Sums can still overflow here: each chunk's root is checked
-/// before it is used. In skip mode the roots alone decide, because their bits depend on the job alone, and no chunk is
-/// updated before all roots are known to be finite.
+/// In stop mode a worker reports such a loss or gradient in its metrics and does not push the gradient. The root of a
+/// chunk therefore cannot be complete before the flaw is known. Sums of finite gradients can still overflow, so every
+/// root is checked before the update.
+///
+/// In skip mode only the roots decide, because their bits are the same for every number of workers. No chunk is updated
+/// before all roots are known to be finite.
 extension CoordinatorMachine {
-  /// A chunk's root was looked through.
   package mutating func handleChecked(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
     switch configuration.onNonFinite {
@@ -30,7 +31,6 @@ extension CoordinatorMachine {
     }
   }
 
-  /// A chunk is updated; sends it on to those who wait for it.
   package mutating func handleUpdated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
     if let tensor {
@@ -44,11 +44,11 @@ extension CoordinatorMachine {
     if self.work!.openChunks == 0 && work.metrics.root != nil { completeTask(at: now) }
   }
 
-  /// All metrics of the task are there, and with them all roots: ends the run, skips the step, or updates what is not
-  /// updated yet.
+  /// Called when all metrics, and so all roots, are complete. Ends the run, skips the step, or updates the chunks that
+  /// are not updated yet.
   package mutating func concludeTask(at now: Instant) {
     guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
-    // Without a weight there is no mean, so no gradient.
+    // The gradient is a mean over the weight, so a step whose examples weigh nothing has none.
     if work.task.isTraining, work.weights.root == 0, !work.endsRun {
       completeTask(isSkipped: true, at: now)
       return
@@ -69,7 +69,7 @@ extension CoordinatorMachine {
     }
   }
 
-  /// Drops the step's sums; says so the first time.
+  /// Drops the step's sums; warns the first time.
   package mutating func skipStep(_ work: Work, _ sum: NodeMetrics) {
     for chunk in 0..<configuration.chunks.count { actions.append(.discard(work.tree.root, chunk: chunk)) }
     actions.append(.skip)
@@ -86,7 +86,7 @@ extension CoordinatorMachine {
     report(.warning("\(flawText(flaw, in: work)): the step has no update; further ones are only counted"))
   }
 
-  /// Whether a worker's flaw is a place that exists.
+  /// Whether the leaf and the tensor that a worker names exist.
   package func isPlausible(_ flaw: NodeMetrics.Flaw, in node: Node, of work: Work) -> Bool {
     work.task.isTraining && flaw.leaf.map(node.leaves.contains) ?? true
       && flaw.tensor.map(configuration.layout.tensors.indices.contains) ?? true
@@ -94,7 +94,7 @@ extension CoordinatorMachine {
 
   private func name(ofTensor tensor: Int) -> String { configuration.layout.tensors[tensor].name }
 
-  /// What is not finite, in which step and micro-batch, and who computed it.
+  /// Says what is not finite, in which step and micro-batch, and which worker computed it.
   private func flawText(_ flaw: NodeMetrics.Flaw?, in work: Work) -> String {
     let what = flaw?.tensor.map { "the gradient of \(name(ofTensor: $0))" } ?? "the loss"
     guard let flaw, let leaf = flaw.leaf else { return "step \(work.task.step + 1): \(what), summed, is not finite" }

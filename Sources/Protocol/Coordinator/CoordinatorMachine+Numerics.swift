@@ -1,15 +1,15 @@
-/// Workers whose bits are not the run's.
+/// Refuses workers that would compute other bits than the run's.
 ///
-/// The first worker's digest is the run's; a resumed run has one already.
+/// The digest of the first worker becomes the run's; a resumed run has its digest from the checkpoint.
 extension CoordinatorMachine {
-  /// The bits that the run is computed with.
+  /// The digest that workers must have.
   package struct KnownNumerics {
     package var digest: String
-    /// Who brought them; nil where they come from a checkpoint.
+    /// The worker that it came from; nil for a checkpoint.
     package var worker: (text: String, numerics: Numerics)?
   }
 
-  /// Why a worker of these numerics must not take part; nil where it may.
+  /// The reason to refuse a worker of these numerics; nil to admit it.
   package func refusal(of found: Numerics) -> String? {
     guard !configuration.acceptsOtherNumerics, let known = numerics, known.digest != found.digest else { return nil }
     let wayOut =
@@ -27,7 +27,7 @@ extension CoordinatorMachine {
       + "it; \(wayOut)"
   }
 
-  /// Takes in what an admitted worker computes.
+  /// Remembers the numerics of the first admitted worker, and reports later ones that differ.
   package mutating func recordNumerics(_ found: Numerics, of member: Member) {
     let text = "worker \(member.number) (\(member.name))"
     guard let known = numerics else {

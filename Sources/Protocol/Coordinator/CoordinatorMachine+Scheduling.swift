@@ -1,6 +1,6 @@
 internal import Reduction
 
-/// Which task comes next, and who computes which leaves.
+/// Decides which task comes next, and which worker computes which leaves.
 extension CoordinatorMachine {
   package mutating func startWorkIfPossible(at now: Instant) {
     let plan = configuration.plan
@@ -16,7 +16,7 @@ extension CoordinatorMachine {
     begin(first, at: now)
   }
 
-  /// Starts `task`, or ends the run where there is none, or where it is to stop between steps.
+  /// Starts `task`. Ends the run if there is none, or if the run was asked to stop and the next task is a step.
   package mutating func begin(_ task: StepTask?, at now: Instant) {
     guard let task else {
       end(nil)
@@ -40,7 +40,7 @@ extension CoordinatorMachine {
     remeasureSlowWorkers(at: now)
   }
 
-  /// What follows a finished task.
+  /// The task that follows a finished one; nil at the end.
   package func nextTask(after task: StepTask) -> StepTask? {
     let plan = configuration.plan
     if case .train(let done) = task, plan.testCount > 0, plan.isEvaluationDue(afterStep: done) {
@@ -49,11 +49,11 @@ extension CoordinatorMachine {
     return step < plan.totalSteps ? .train(step: step) : nil
   }
 
-  /// Cuts the unassigned leaves by pace among the workers that are idle and those that will soon be, and gives the idle
+  /// Cuts the unassigned leaves by pace among the idle workers and those that will be idle soon, and assigns the idle
   /// ones theirs.
   package mutating func dispatch(at now: Instant) {
     guard !isOver, var work, !work.unassigned.isEmpty else { return }
-    // A worker that was given up may have finished them after all.
+    // A lagging worker may have finished some of them meanwhile.
     work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
     let candidates = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
@@ -70,11 +70,11 @@ extension CoordinatorMachine {
     self.work = work
   }
 
-  /// How many of the unassigned leaves each of `candidates` gets, in their order: by pace, or a single node each where pushing
-  /// fewer nodes saves more time than cuts of less even size cost.
+  /// The number of unassigned leaves for each candidate: in proportion to their paces, or a single node each if sending
+  /// fewer nodes saves more time than the less even cut costs.
   ///
-  /// Nodes are up to twice as large as others, and so are paces where the network takes most of the time; who is slower
-  /// than that gets less.
+  /// Single nodes are not used when one worker is much slower than the others, because nodes differ in size by up to
+  /// two.
   private func quotas(of leafCount: Int, for candidates: [Member], in work: Work) -> [Int] {
     let paces = paces(of: candidates, in: work.task)
     let even = shares(of: leafCount, weights: paces)
@@ -109,7 +109,7 @@ extension CoordinatorMachine {
     actions.append(.send(header, .none, to: peer))
   }
 
-  /// Sends a chunk of the parameters of `step`, unless the worker has it.
+  /// Sends a chunk of the parameters of `step`, unless the worker has it already.
   package mutating func sendParameters(_ chunk: Int, step: Int, to peer: Peer) {
     guard let member = members[peer], member.chunkSteps[chunk] != step else { return }
     members[peer]!.chunkSteps[chunk] = step
@@ -119,13 +119,12 @@ extension CoordinatorMachine {
     actions.append(.send(header, .parameters(chunk: chunk), to: peer))
   }
 
-  /// Frees the leaves of `member` that are not summed yet.
+  /// Makes the leaves of `member` that are not summed yet free for other workers.
   package mutating func unassignLeaves(of member: Member) {
     guard let work, member.task == work.task else { return }
     self.work!.unassigned += unsummed(member.leaves, in: work)
   }
 
-  /// The parts of `leaves` that are not summed yet.
   private func unsummed(_ leaves: Range<Int>, in work: Work) -> [Range<Int>] {
     guard !work.metrics.sums.nodes.isEmpty else { return [leaves] }
     var ranges: [Range<Int>] = []

@@ -1,9 +1,9 @@
-/// After the run: who has not answered the goodbye yet.
+/// After the run, waits until every worker has answered the GOODBYE.
 ///
-/// A worker behind a slow link has parameters to receive before the goodbye, and may still be pushing. A connection that
-/// is closed while something comes in is reset, and what was on its way to the worker is lost.
+/// The connections must stay open until then. Closing one that still receives resets it, and the parameters and the
+/// GOODBYE on their way to the worker would be lost.
 extension CoordinatorMachine {
-  /// Whether every worker knows that the run is over, or will not learn it any more.
+  /// Whether every worker has answered, is gone or has timed out.
   package var isShutDown: Bool { members.isEmpty }
 
   package mutating func handleAfterEnd(_ event: Event, at now: Instant) {
@@ -16,14 +16,14 @@ extension CoordinatorMachine {
     case .processEnded(let name, _, _):
       for (peer, member) in members where member.name == name { members[peer] = nil }
     case .tick:
-      // The first one after the end counts for all: nobody has to hurry before.
+      // The timeout starts with the first tick after the end.
       let since = shutdownStart ?? now
       shutdownStart = since
       for (peer, member) in members {
         let isSilent = now.seconds(since: member.lastHeard) > configuration.limits.silenceLimit
         if isSilent || now.seconds(since: since) > configuration.limits.shutdownTimeout { members[peer] = nil }
       }
-      // To one that is gone nothing can be sent.
+      // Sending fails if the connection is gone, which removes the worker.
       for peer in members.keys.sorted() { send(.ping, to: peer) }
     case .failed, .stop: members = [:]
     case .started, .checked, .updated: break

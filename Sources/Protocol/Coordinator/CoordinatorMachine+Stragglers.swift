@@ -1,13 +1,13 @@
 internal import Reduction
 
-/// Workers that are slower than others: cut by pace, their leaves taken over, their pace measured again.
+/// Handles slow workers: measures paces, lets idle workers take leaves over, and measures slow ones again.
 extension CoordinatorMachine {
-  /// Leaves a second of each of `some` in tasks such as `task`: as measured; by the mean of all measured threads for a
-  /// worker that is new; by threads where nobody is measured.
+  /// Leaves a second of each of `some` in tasks such as `task`. A new worker counts with the mean pace of a measured
+  /// thread; if nobody is measured, each thread counts 1.
   package func paces(of some: [Member], in task: StepTask) -> [Double] {
     var isTraining = task.isTraining
     if members.values.allSatisfy({ $0.paces[isTraining] == nil }) { isTraining.toggle() }
-    // In a fixed order: the sum's last bit may decide who gets a leaf.
+    // A fixed order, because the last bit of the sum may decide who gets a leaf.
     let measured = members.values.filter { $0.paces[isTraining] != nil }.sorted { $0.number < $1.number }
     let threads = measured.reduce(0) { $0 + $1.threads }
     let leavesPerThreadSecond =
@@ -15,7 +15,7 @@ extension CoordinatorMachine {
     return some.map { $0.paces[isTraining]?.leavesPerSecond ?? leavesPerThreadSecond * Double($0.threads) }
   }
 
-  /// Gives leaves of busy workers to idle ones as well, where these would probably be done earlier.
+  /// Gives leaves of busy workers to idle ones as well, if these would probably finish them earlier.
   package mutating func takeOver(at now: Instant) {
     let due = takeovers(at: now).filter { $0.due <= now }
     for (peer, _) in due {
@@ -25,14 +25,14 @@ extension CoordinatorMachine {
     if !due.isEmpty { dispatch(at: now) }
   }
 
-  /// When the next leaves may have to be taken over, if nothing happens before.
+  /// When ``takeOver(at:)`` must run next if no event comes before; nil for never.
   package func nextTakeover(after now: Instant) -> Instant? { takeovers(at: now).map(\.due).min() }
 
-  /// From which busy workers idle ones should take over, and when.
+  /// The busy workers whose leaves idle workers should take over, and when.
   ///
-  /// The fastest idle worker needs a certain time for the leaves. Where the busy one's pace says that it will still need
-  /// longer, that is now, unless transfers take most of the time: they share a link, where one more makes all others later.
-  /// Where it is late, it is expected to need as long again as it is late already.
+  /// Take leaves over as soon as the fastest idle worker would finish them before their present worker. Not when
+  /// transfers dominate: workers share the link. A worker that is late is expected to need as long again as it is late
+  /// already.
   private func takeovers(at now: Instant) -> [(peer: Peer, due: Instant)] {
     guard !isOver, let work, work.unassigned.isEmpty else { return [] }
     let kind = work.task.isTraining
@@ -49,7 +49,6 @@ extension CoordinatorMachine {
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
       let leaves = Double(busy.value.leaves.count)
-      // What a task takes besides its leaves is not known; a part of the usual time stands for it.
       let takeoverSeconds = max(
         leaves / fastest.leavesPerSecond, SchedulingPolicy.taskOverheadFraction * fastest.secondsPerTask,
         SchedulingPolicy.minimumTakeoverSeconds)
@@ -61,8 +60,8 @@ extension CoordinatorMachine {
     }
   }
 
-  /// Gives a leaf that another has as well to each worker that is idle because it was slow, once in a while: it may have
-  /// become faster. Costs the step nothing, as nobody waits for it.
+  /// Now and then gives each worker that is idle because it was slow a leaf that another worker computes too: it may
+  /// have become faster. The step does not wait for it.
   package mutating func remeasureSlowWorkers(at now: Instant) {
     guard !isOver, let work, work.task.isTraining else { return }
     let idle = members.filter { $0.value.state == .idle && $0.value.paces[true] != nil }
@@ -77,12 +76,12 @@ extension CoordinatorMachine {
       else { continue }
       assign(last..<last + 1, of: work, to: peer, at: now)
       members[peer]!.isLagging = true
-      members[peer]!.paces[true] = nil  // what it was counts no more
+      members[peer]!.paces[true] = nil  // the old pace no longer holds
       members[peer]!.isWarm = false
     }
   }
 
-  /// Says once of a worker that it is much slower than others.
+  /// Warns once of a worker that is much slower than the fastest.
   package mutating func warnOfSlowWorkers(at now: Instant) {
     let fastest = members.values.compactMap { $0.paces[true]?.leavesPerSecond }.max() ?? 0
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where !member.hasWarnedOfSlowness {

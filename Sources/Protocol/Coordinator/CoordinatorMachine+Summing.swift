@@ -1,12 +1,12 @@
 internal import Reduction
 internal import Schema
 
-/// Sums as they arrive: chunk by chunk up the tree, then a look whether they are finite and the update, then the next task.
+/// Sums gradients chunk by chunk up the tree, checks and updates each complete root, then starts the next task.
 extension CoordinatorMachine {
-  /// The task and node that a message is about, or nil where it came too late to matter.
+  /// The node of the current task that a message is about; nil if the message came too late.
   private mutating func resolveNode(of header: Header, from peer: Peer, at now: Instant) -> Node? {
     guard let work, header.step == UInt64(work.task.step), (header.task == .train) == work.task.isTraining else {
-      // Late sums of a lagging worker; but nobody can be ahead of the coordinator.
+      // A lagging worker may send sums of an earlier step, but none of a later one.
       if header.step > UInt64(step) { expel(peer, "it sent sums of step \(header.step), which has not begun", at: now) }
       return nil
     }
@@ -55,26 +55,24 @@ extension CoordinatorMachine {
     }
   }
 
-  /// Updates a chunk whose root is there.
   package mutating func update(_ chunk: Int) {
     guard let weight = work?.weights.root else { preconditionFailure("a chunk's root without its weight") }
     actions.append(.update(chunk: chunk, number: step + 1 - skippedSteps, weight: weight))
   }
 
-  /// Sends an updated chunk on to those who wait for it.
+  /// Sends an updated chunk to the workers that have just finished a part of this step. Others get it with their next
+  /// leaves. So at most the parameters of two steps are on their way to a worker.
   package mutating func sendUpdated(_ chunk: Int) {
     let plan = configuration.plan
     let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
     guard !isLast else { return }
-    // Only to those that have just done a part of this step, so that no more than two steps are ever on their way to a
-    // worker, these and those of its next leaves; the others get what they need with their next leaves.
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.state == .idle && member.task == work!.task {
       sendParameters(chunk, step: step + 1, to: peer)
     }
   }
 
-  /// A node's metrics follow its last chunk: the worker is done with that node.
+  /// Handles a node's metrics, which follow its last chunk.
   package mutating func receiveMetrics(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
     markNodeFinished(header, metrics, by: peer, at: now)
     if let node = resolveNode(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
@@ -87,7 +85,7 @@ extension CoordinatorMachine {
     takeOver(at: now)
   }
 
-  /// Takes a node off what a worker owes; one that owes nothing more is idle.
+  /// Removes a node from those that a worker must still finish; a worker without any becomes idle.
   private mutating func markNodeFinished(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
     guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
       (header.task == .train) == task.isTraining
@@ -128,7 +126,6 @@ extension CoordinatorMachine {
       work!.finders[flaw] = work!.finders[flaw] ?? "worker \(members[peer]!.number) (\(members[peer]!.name))"
       if configuration.onNonFinite == .stop { work!.endsRun = true }
     }
-    // In stop mode the gradient of a flaw is not pushed.
     guard work!.isPushed(node) || work!.endsRun && metrics.flaw != nil else {
       expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
       return false

@@ -1,43 +1,40 @@
 package import Reduction
 package import Schema
 
-/// The coordinator's decisions: events in, actions out. No socket, no clock, no bulk data.
+/// Decides what the coordinator does: takes events, returns actions. It has no socket, no clock and no bulk data.
 ///
-/// A run is a row of tasks (``StepTask``): each training step, and an evaluation after each epoch. One task is at work
-/// at a time. Its leaves are cut among the idle workers; nodes of their sums come back, from anyone, in any order; when
-/// every chunk's root is updated and the metrics' root is there, the next task starts. A worker that goes away gives
-/// its unfinished leaves back. Workers may join at any time and take part from the next free leaves on.
+/// A run is a sequence of tasks (``StepTask``): each training step, and an evaluation after each epoch. Only one task
+/// runs at a time. Its leaves are cut among the idle workers, which return sums of nodes in any order. The next task
+/// starts when the root of every chunk is updated and the metrics are complete. The unfinished leaves of a worker that
+/// leaves go to others; workers may join at any time.
 package struct CoordinatorMachine {
-  /// What does not change during a run.
   package struct Configuration: Sendable {
     package var run: UInt64
-    /// The number of the run's n-th session, n from 1. Messages past the socket are taken for their
-    /// session's worker, so it is one that other processes cannot guess.
+    /// The session number of the run's n-th membership, n from 1. Records in shared memory are matched to workers by
+    /// it, so it must be one that other processes cannot guess.
     package var session: @Sendable (UInt64) -> UInt64 = { $0 }
-    /// Steps that an earlier process has done, and how many of them it skipped.
+    /// Steps done before this process, and below how many of them were skipped.
     package var start = 0
-    /// Whether the evaluation that follows the last step done is still to be done.
+    /// Whether the evaluation after the last step done is still to be done.
     package var isEvaluationPending = false
     package var skippedSteps = 0
     package var plan: StepPlan
     package var chunks: ChunkLayout
-    /// What workers' READY must say: the data's fingerprint and the model's tensors.
+    /// READY must have the same fingerprint of the data and the same tensors.
     package var fingerprint: String
     package var layout: ParameterLayout
-    /// The digest of the bits that a resumed run was computed with; nil where that is not known yet.
+    /// ``Numerics/digest`` of a resumed run; nil if unknown.
     package var numericsDigest: String?
-    /// Whether workers of other bits may take part.
+    /// Whether workers with another digest may take part.
     package var acceptsOtherNumerics = false
-    /// Workers to wait for before the first step.
     package var awaitedWorkers: Int
-    /// What workers measure.
     package var metrics: MetricSchema
-    /// What R² measures against.
+    /// The denominator of R²; nil for classification.
     package var targetVariation: Double?
     package var onNonFinite = NonFinitePolicy.stop
-    /// Whether no chunk can be updated before all are summed.
+    /// Whether the optimizer needs all chunks' sums before it updates any.
     package var updatesTogether = false
-    /// What may help where something is not finite.
+    /// Ends error messages about values that are not finite.
     package var advice = "try a smaller --learning-rate, or --scale standard"
     package var limits = Limits()
 
@@ -73,71 +70,67 @@ package struct CoordinatorMachine {
 
   package enum Event {
     case started
-    /// A message whose header and payload are of this protocol.
+    /// A valid message.
     case received(Header, Content, from: Peer)
-    /// A message that is not.
+    /// An invalid message.
     case malformed(WireError, from: Peer)
-    /// A message could not be sent because the connection is gone.
+    /// A message could not be sent: the connection is gone.
     case unreachable(Peer)
-    /// One of the processes that this one started has ended: the name that its worker goes by, how it ended, and whether
-    /// another is started in its place.
+    /// A process started here has ended: its worker's name, how it ended, and whether another is started instead.
     case processEnded(name: String, String, isReplaced: Bool)
-    /// The answer to ``Action/check(chunk:)``: the last tensor of which the chunk's root has a value that is not finite.
+    /// The answer to ``Action/check(chunk:)``: the last tensor with a non-finite value in the chunk's root.
     case checked(chunk: Int, nonFinite: Int?)
-    /// The answer to ``Action/update(chunk:number:weight:)``: the same of the chunk's updated parameters.
+    /// The answer to ``Action/update(chunk:number:weight:)``: the same for the updated parameters.
     case updated(chunk: Int, nonFinite: Int?)
-    /// Time has passed.
     case tick
-    /// The run must end now, and why.
+    /// End the run at once, for this reason.
     case failed(String)
-    /// The run is to end after the present step and its evaluation, and why.
+    /// End the run after the current step and its evaluation, for this reason.
     case stop(String)
   }
 
-  /// A message's payload, decoded where it is small.
   package enum Content {
     case none
     case hello(Hello)
     case ready(Ready)
     case metrics(NodeMetrics)
-    /// So many bytes of gradient, which the driver holds.
+    /// The driver holds the gradient.
     case gradient(byteCount: Int)
     case reason(String)
   }
 
   package enum Action {
     case send(Header, Body, to: Peer)
-    /// The gradient just received is `node`'s sum of `chunk`.
+    /// Keep the gradient just received as `node`'s sum of `chunk`.
     case keep(Node, chunk: Int)
-    /// Add right to left; the result is the sum of the node over both.
+    /// Add the right sum to the left one, which becomes their parent's sum.
     case combine(left: Node, right: Node, chunk: Int)
-    /// The sum is not needed any more.
+    /// Drop the sum.
     case discard(Node, chunk: Int)
-    /// The chunk's root is there: to be answered at once by ``Event/checked(chunk:nonFinite:)``.
+    /// The chunk's root is complete. Answer at once with ``Event/checked(chunk:nonFinite:)``.
     case check(chunk: Int)
-    /// The chunk's root is summed over the weight: update it, as update number `number`, from 1. To be answered at once by
+    /// Divide the chunk's root by the weight and update the chunk; `number` counts updates from 1. Answer at once with
     /// ``Event/updated(chunk:nonFinite:)``.
     case update(chunk: Int, number: Int, weight: Double)
-    /// All chunks are updated; the updated parameters are the current ones.
+    /// All chunks are updated: make the updated parameters the current ones.
     case advance
-    /// The step has no update; the parameters of the next one are the same.
+    /// The step has no update: keep the parameters.
     case skip
     case report(TrainingEvent)
-    /// The run is over; nil for success.
+    /// The run is over; nil means success.
     case end(failure: TrainingError?)
   }
 
-  /// What follows a header.
   package enum Body {
     case none
     case welcome
-    /// Nil where the run is complete.
+    /// Nil if the run is complete.
     case reason(String?)
-    /// The chunk, of the parameters of the header's step.
+    /// A chunk of the parameters of the header's step.
     case parameters(chunk: Int)
   }
 
-  /// A connection's name on the ROUTER socket.
+  /// A connection's identity on the ROUTER socket.
   package struct Peer: Hashable, Comparable, Sendable {
     package var id: UInt64
 
@@ -153,41 +146,40 @@ package struct CoordinatorMachine {
   package let configuration: Configuration
   package var members: [Peer: Member] = [:]
   package var work: Work?
-  /// Steps done, skipped ones counted.
+  /// Steps done, including skipped ones.
   package var step = 0
-  /// Steps that had no update, because something was not finite.
   package var skippedSteps = 0
   package var isOver = false
   package var sessionCount: UInt64 = 0
-  /// Whether the resumed run lacks an evaluation, which comes first.
+  /// Whether a resumed run must begin with an evaluation.
   package var isEvaluationPending: Bool
-  /// Processes started here that may still join.
+  /// Processes started here that have not joined yet.
   package var awaitedCount: Int
-  /// The names of local workers that are not awaited any more: they could compute once, were given up or ended.
+  /// Local workers that are not awaited any more: they have joined, were given up or have ended.
   package var unawaitedNames: Set<String> = []
-  /// The names of local workers that were given up and may return, as their process has not ended.
+  /// Local workers that were given up but whose process runs, so that they may return.
   package var absentNames: Set<String> = []
-  /// The names of local workers whose process has ended; what they still say is late.
+  /// Local workers whose process has ended. A HELLO from one is late and is ignored.
   package var endedNames: Set<String> = []
-  /// Whether it was said that there are more workers than leaves.
+  /// Whether the user was warned that there are more workers than leaves.
   package var hasWarnedOfSpareWorkers = false
-  /// Workers that ever could compute.
+  /// Workers that have joined so far.
   package var joinedCount = 0
-  /// Why the run is to end after the present step, and since when.
+  /// Why and since when the run is to end after the current step.
   package var stopRequest: (reason: String, since: Instant)?
-  /// Since when the run has no worker, or its workers have made no progress.
+  /// When the run last had a worker that made progress.
   package var lastProgress = Instant(nanoseconds: 0)
-  /// The seconds without a worker that were last reported.
+  /// The last number of seconds that was reported as waiting.
   package var reportedWait = 0
   package var lastTick = Instant(nanoseconds: 0)
-  /// Since when workers may take their leave.
+  /// When ``handleAfterEnd(_:at:)`` was first called with a tick.
   package var shutdownStart: Instant?
-  /// Peers that are no workers and were answered or reported once.
+  /// Peers that are not workers and got their one answer.
   package var strangers: Set<Peer> = []
-  /// Peers that broke the protocol; their connection is not listened to any more.
+  /// Peers that broke the protocol, and are ignored.
   package var banned: Set<Peer> = []
   package var transferPace = TransferPace()
-  /// What workers have to compute; nil before the first one is ready.
+  /// Nil before the first worker is admitted.
   package var numerics: KnownNumerics?
   package var actions: [Action] = []
 
@@ -200,7 +192,7 @@ package struct CoordinatorMachine {
     numerics = configuration.numericsDigest.map { KnownNumerics(digest: $0) }
   }
 
-  /// Workers that can compute.
+  /// The number of workers that are ready to compute.
   package var activeCount: Int { members.values.count { $0.state != .loading } }
 
   package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
@@ -227,7 +219,7 @@ package struct CoordinatorMachine {
     return actions
   }
 
-  /// Ends the run between two steps, at once where no step is at work that could end.
+  /// Asks the run to end after the current step; ends it at once if no step is running.
   private mutating func stop(_ reason: String, at now: Instant) {
     stopRequest = stopRequest ?? (reason, now)
     if work == nil || activeCount == 0 { end(reason) }
@@ -237,14 +229,14 @@ package struct CoordinatorMachine {
     actions.append(.report(event))
   }
 
-  /// A name or a reason that a peer sent, fit to be shown: one line, not too long, no control characters.
+  /// Text of a peer made safe to print: one line, at most 500 characters, no control characters.
   package func printable(_ text: String) -> String {
     String(
       String.UnicodeScalarView(
         text.unicodeScalars.prefix(500).map { $0.properties.generalCategory == .control ? " " : $0 }))
   }
 
-  /// Says goodbye to everyone and ends the run.
+  /// Sends GOODBYE to every worker and ends the run.
   package mutating func end(_ failure: String?, culprit: String? = nil) {
     guard !isOver else { return }
     isOver = true
@@ -261,83 +253,81 @@ package struct CoordinatorMachine {
   }
 }
 
-/// One membership of one worker.
+/// One membership of a worker: from its HELLO until it leaves.
 package struct Member {
   package enum State: Equatable {
-    /// It has the job and loads its data.
+    /// It loads its data.
     case loading
     case idle
-    /// It owes sums.
+    /// It computes leaves.
     case busy
   }
 
   package let session: UInt64
   package let name: String
   package let threads: Int
-  /// Counted by joining, from 1.
+  /// In order of joining, from 1; 0 before.
   package var number = 0
   package var state = State.loading
-  /// The step of the parameters that it has or will have when what is sent has arrived, a chunk each; −1 for none.
+  /// For each chunk, the step of the parameters that were last sent; −1 for none.
   package var chunkSteps: [Int]
-  /// When it said hello.
   package let helloTime: Instant
-  /// The leaves of its assignment.
+  /// The assigned leaves.
   package var leaves = 0..<0
-  /// The nodes that it has not finished.
+  /// Nodes whose metrics have not arrived.
   package var unfinishedNodes: [Node] = []
   package var task: StepTask?
-  /// When it was given the leaves.
+  /// When the leaves were assigned.
   package var assignmentTime: Instant
-  /// When it last pushed something, or was given the leaves.
+  /// When it last sent a sum, or got its leaves.
   package var lastProgress: Instant
-  /// Whether others have its leaves as well.
+  /// Whether other workers may compute its leaves as well.
   package var isLagging = false
-  /// Whether it has just done a task; the first one after a pause takes longer and says nothing about its pace.
+  /// Whether its next task counts for its pace. The first task after a pause takes longer and does not.
   package var isWarm = false
-  /// Its pace in training and in evaluations.
+  /// By whether the task is training or an evaluation.
   package var paces: [Bool: Pace] = [:]
-  /// Since when it has been much slower than the fastest.
+  /// Since when it has been too slow; nil if it is not.
   package var slowSince: Instant?
-  /// Whether that was said.
   package var hasWarnedOfSlowness = false
   package var lastHeard: Instant
   package var lastPing: Instant
   package var computeSeconds = 0.0
-  /// What its threads have computed for its leaves so far.
+  /// Seconds of all its threads for the current leaves.
   package var taskComputeSeconds = 0.0
 
-  /// How long its threads were busy to compute `seconds` together, by its own account, which may be anything.
+  /// The mean of `seconds` over its threads, at most `limit`: a worker may report any number.
   package func threadSeconds(_ seconds: Double, within limit: Double) -> Double {
     let each = seconds / Double(max(threads, 1))
     return each >= 0 ? min(each, limit) : 0
   }
 
-  /// Whether it is still at an earlier task than `task`, and not for long.
+  /// Whether it still finishes an earlier task, and is not lagging.
   package func isSoonIdle(for task: StepTask) -> Bool { state == .busy && self.task != task && !isLagging }
 }
 
-/// The task that is being computed.
+/// The state of the current task.
 package struct Work {
   package let task: StepTask
   package let tree: ReductionTree
-  /// The sums at hand, a chunk each; empty for an evaluation.
+  /// The summed nodes of each chunk; empty for an evaluation.
   package var sums: [PartialSums]
-  /// Chunks whose update is still to come.
+  /// Chunks that are not updated yet.
   package var openChunks: Int
   package var metrics: NodeSums<NodeMetrics>
-  /// The weights of what is pushed: complete no later than the first chunk's root.
+  /// The weights of pushed nodes. Its root is complete before the first chunk's.
   package var weights: NodeSums<Double>
-  /// Chunks whose root is known to be finite.
+  /// Chunks whose root was checked and is finite.
   package var finiteRoots: Set<Int> = []
-  /// The last tensor of which a root is known not to be finite.
+  /// The last tensor with a non-finite value in a root.
   package var flawedTensor: Int?
-  /// The workers that found what is not finite.
+  /// The worker that reported each flaw.
   package var finders: [NodeMetrics.Flaw: String] = [:]
-  /// Whether the run ends with the task, because of what was found; gradients don't matter any more.
+  /// Whether a flaw will end the run with this task, so that gradients do not matter any more.
   package var endsRun = false
-  /// Vectors of parameters and gradients that workers were sent or asked for.
+  /// Parameter and gradient vectors sent to or expected from workers.
   package var transfers = 0
-  /// Ranges of leaves that nobody has been asked for.
+  /// Leaves that no worker has.
   package var unassigned: [Range<Int>]
   package let start: Instant
   package var lastProgress: Instant
@@ -354,12 +344,11 @@ package struct Work {
     lastProgress = now
   }
 
-  /// Whether every sum that the task is about includes `leaf`.
+  /// Whether all sums and metrics include `leaf`.
   package func isSummed(_ leaf: Int) -> Bool {
     let node = Node(leaf..<leaf + 1)
     return metrics.sums.covers(node) && (endsRun || isPushed(node))
   }
 
-  /// Whether every chunk's sums include `node`.
   package func isPushed(_ node: Node) -> Bool { sums.allSatisfy { $0.covers(node) } }
 }

@@ -1,16 +1,16 @@
 internal import Reduction
 
-/// How fast a worker is: leaves a second from assignment to the last sum, transfer and waiting counted.
+/// A worker's speed: leaves a second, from the assignment to the last sum, with transfers and waiting.
 ///
-/// Cutting in proportion to it drives the workers' times towards each other, be they slow in computing, in sending, or
-/// stopped now and then. A running mean in which the last five tasks or so count; longer ones count more.
+/// Leaves are cut in proportion to it, so that all workers finish at about the same time. It is a running mean in which
+/// long tasks count more (``SchedulingPolicy/paceMemory``).
 package struct Pace: Sendable {
   private var leaves = 0.0
   private var seconds = 0.0
   private var computeSeconds = 0.0
   private var tasks = 0.0
 
-  /// Takes in a finished task, and how long its threads have computed, each of them on average.
+  /// Adds a finished task; `computeSeconds` is the mean over the worker's threads.
   package mutating func add(leaves newLeaves: Int, seconds newSeconds: Double, computeSeconds newComputeSeconds: Double)
   {
     let memory = SchedulingPolicy.paceMemory
@@ -20,25 +20,23 @@ package struct Pace: Sendable {
     tasks = memory * tasks + 1
   }
 
-  /// The pace, once a task is taken in.
   package var leavesPerSecond: Double { leaves / seconds }
 
-  /// The mean time of a leaf without transfer and waiting, once a task is taken in.
+  /// The mean time of a leaf without transfers and waiting.
   package var computeSecondsPerLeaf: Double { computeSeconds / leaves }
 
-  /// The mean time of a task, once one is taken in.
   package var secondsPerTask: Double { seconds / tasks }
 }
 
-/// Cuts `count` leaves by `weights`: how many each gets. Weights within a factor of 1.5 count as equal, because equal
-/// cuts have the fewest nodes to push.
+/// The number of leaves for each of `weights`, in sum `count`. Weights within ``SchedulingPolicy/equalPaceFactor`` get
+/// equal numbers.
 package func shares(of count: Int, weights: [Double]) -> [Int] {
   guard let least = weights.min(), let most = weights.max(), most > SchedulingPolicy.equalPaceFactor * least else {
     return weights.indices.map { ($0 + 1) * count / weights.count - $0 * count / weights.count }
   }
   let total = weights.reduce(0, +)
   var shares = weights.map { Int(Double(count) * $0 / total) }
-  // What rounding down left goes to those who are done first with one more.
+  // Rounding down leaves some over: each goes to the worker that would finish first with one more.
   for _ in shares.reduce(0, +)..<count {
     let next = weights.indices.min { Double(shares[$0] + 1) / weights[$0] < Double(shares[$1] + 1) / weights[$1] }!
     shares[next] += 1
@@ -46,29 +44,27 @@ package func shares(of count: Int, weights: [Double]) -> [Int] {
   return shares
 }
 
-/// What it takes to bring one vector of parameters, or one gradient, to or from a worker: the time of a step in which
-/// nobody computes, for each of them. A running mean in which the last five steps or so count.
+/// The mean time to transfer a vector of parameters or a gradient: the part of a step in which no worker computes,
+/// divided by its transfers.
 package struct TransferPace: Sendable {
   private var seconds = 0.0
   private var transfers = 0.0
 
-  /// Takes in a step.
   package mutating func add(transfers newTransfers: Int, seconds newSeconds: Double) {
     let memory = SchedulingPolicy.paceMemory
     seconds = memory * seconds + max(newSeconds, 0)
     transfers = memory * transfers + Double(newTransfers)
   }
 
-  /// Whether a link takes that time. What is shorter may be the time that threads wait for a core.
+  /// Whether the time is that of a slow link, and not of threads that wait for a core.
   package var isLong: Bool { secondsPerTransfer > SchedulingPolicy.slowTransferSeconds }
 
-  /// 0 before there was a step.
+  /// 0 before the first step.
   package var secondsPerTransfer: Double { transfers > 0 ? seconds / transfers : 0 }
 }
 
 extension ReductionTree {
-  /// Cuts `range` for `count` workers so that each has a single node to push: how many leaves each gets. Nil where the
-  /// range is more nodes than there are workers, or has fewer leaves.
+  /// The number of leaves for each of `count` workers such that each has exactly one node; nil if there is no such cut.
   package func nodeShares(of range: Range<Int>, for count: Int) -> [Int]? {
     var nodes = maximalNodes(in: range)
     guard nodes.count <= count, count <= range.count else { return nil }
@@ -80,7 +76,7 @@ extension ReductionTree {
     return nodes.map(\.leaves.count)
   }
 
-  /// How many nodes are pushed where `range` is cut into `shares`.
+  /// The number of nodes if `range` is cut into `shares`.
   package func pushes(of range: Range<Int>, cutInto shares: [Int]) -> Int {
     var start = range.lowerBound
     return shares.reduce(0) { sum, share in

@@ -4,15 +4,15 @@
 package enum SchedulingPolicy {
   // MARK: Measuring paces
 
-  /// What remains of the earlier measurements with each new one, 0…1: about the last five count. Larger: paces change
-  /// later when a worker does. Smaller: one slow task moves the cut.
+  /// The factor, 0…1, by which earlier measurements lose weight with each new one: about the last five count. Larger:
+  /// paces follow a worker's changes later. Smaller: one slow task moves the cut.
   package static let paceMemory = 0.8
 
-  /// Seconds a transfer from which on a link counts as slow. Small steps under load wait that long for a core: without
-  /// this limit a flood of random bytes made a step 1.41 to 1.65 times as long, with it 1.04 to 1.30.
+  /// Seconds. Only if a transfer takes longer, the link counts as slow: shorter times may be those of threads that wait
+  /// for a core. Without this limit a flood of random bytes made a step 1.41 to 1.65 times as long, with it 1.04 to 1.30.
   package static let slowTransferSeconds = 0.005
 
-  /// The least seconds that a task counts with, so that a pace is finite.
+  /// The least seconds that are counted for a task, so that its pace is finite.
   package static let minimumTaskSeconds = 1e-9
 
   // MARK: Cutting leaves
@@ -21,44 +21,45 @@ package enum SchedulingPolicy {
   /// wait for slow ones. Smaller: noise in the paces changes the cuts, and uneven ones push more nodes.
   package static let equalPaceFactor = 1.5
 
-  /// The factor between the fastest and the slowest worker from which on each no longer gets a single node. Nodes differ
-  /// by a factor of up to two; a worker slower than that would make all others wait for its node. On links of
-  /// 100 Mbit/s a node each made a step of three workers 3.0 s in place of 5.0 s.
+  /// Workers get a single node each, to send fewer, only if the fastest is less than this factor faster than the slowest.
+  /// Nodes differ in size by up to two. Larger: all wait for a slow worker's node. Smaller: noise in the paces prevents
+  /// such cuts, which on links of 100 Mbit/s made a step of three workers 3.0 s in place of 5.0 s.
   package static let singleNodePaceFactor = 3.0
 
   // MARK: Taking leaves over
 
-  /// A leaf whose whole time is more than this factor times its computing is bound by transfers, and is not taken over
-  /// early: workers share a link, where one more transfer delays all. Four workers at 100 Mbit/s: a step of 3.9 s in
-  /// place of 4.4 s.
+  /// If a leaf's whole time is more than this factor times its computing time, transfers dominate and leaves are not
+  /// taken over early: workers share the link, and one more transfer delays all. With four workers at 100 Mbit/s a step
+  /// takes 3.9 s in place of 4.4 s.
   package static let transferBoundFactor = 4.0
 
-  /// The part of an idle worker's usual task time that is expected for what a task takes besides its leaves, which is
-  /// not measured. Larger: leaves are taken over later. Smaller: more are computed twice for nothing.
+  /// A takeover is expected to take at least this fraction of an idle worker's usual task time, as a part of that time
+  /// does not depend on the leaves. Larger: leaves are taken over later. Smaller: more are computed twice for nothing.
   package static let taskOverheadFraction = 0.25
 
-  /// The least seconds that a takeover is expected to take. Smaller: leaves of small steps are computed twice when a
-  /// worker merely waits for a core.
+  /// A takeover is expected to take at least this many seconds. Smaller: leaves of small steps are computed twice when a
+  /// worker only waits for a core.
   package static let minimumTakeoverSeconds = 0.002
 
-  /// The usual task times without progress after which a worker's leaves go to idle workers as well, where that is
-  /// longer than ``Limits/progressTimeout``. Smaller: workers whose tasks are always long are taken for stuck.
+  /// In usual task times of a worker: without progress for this long, and at least ``Limits/progressTimeout``, its leaves
+  /// go to idle workers as well. Smaller: workers whose tasks always take long are treated as stuck.
   package static let progressTimeoutTasks = 3.0
 
   // MARK: Slow workers
 
-  /// An idle worker slower than the fastest by this factor is measured again now and then: it may have become faster.
-  /// Smaller: workers of usual pace compute leaves for nothing.
+  /// An idle worker that is slower than the fastest by this factor is measured again now and then: it may have become
+  /// faster. Smaller: workers of usual pace compute leaves for nothing.
   package static let remeasuringPaceFactor = 2.0
 
   /// The time between two such measurements, in leaves of that worker, so that measuring costs it a twentieth of its
   /// time. Larger: a worker that recovers gets its share later.
   package static let remeasuringIntervalLeaves = 20.0
 
-  /// The user is warned of a worker slower than the fastest by this factor. Smaller: warnings of usual differences.
+  /// The user is warned of a worker that is slower than the fastest by this factor. Smaller: usual differences give
+  /// warnings.
   package static let slowWarningPaceFactor = 3.0
 
-  /// Seconds that a worker must stay that slow before the warning, so that a short pause gives none.
+  /// Seconds for which a worker must stay that slow before the warning, so that a short pause gives none.
   package static let slowWarningSeconds = 3.0
 
   // MARK: A worker's pieces

@@ -1,16 +1,16 @@
 package import Schema
 
-/// A payload of JSON: small, rare, and readable in a capture. Its numbers are checked when it is decoded.
+/// A JSON payload, for small and rare messages. Every number is checked when it is decoded.
 package protocol ControlPayload: Codable, Equatable, Sendable {
-  /// Refuses what is outside of the ranges that the fields' documentation gives.
+  /// Throws if a number is outside of the range that its field's documentation gives.
   func check() throws(WireError)
 }
 
-/// HELLO: who a worker is.
+/// HELLO, from a worker.
 package struct Hello: ControlPayload {
-  /// Host and process, for people.
+  /// Host and process, for log lines.
   package var name: String
-  /// How many compute threads it has, 1…1024.
+  /// Compute threads, 1…1024.
   package var threads: Int
 
   package static let threadCounts = 1...1024
@@ -27,17 +27,16 @@ package struct Hello: ControlPayload {
   }
 }
 
-/// WELCOME: all that a worker needs to compute.
+/// WELCOME: what a worker needs to start.
 package struct Welcome: ControlPayload {
-  /// What is trained, on what, how: the job's options by name. Whoever loads the job checks them as a user's.
+  /// The job's options by name. The receiver checks them like a user's.
   package var job: [String: OptionValue]
-  /// What becomes of a loss or a gradient that is not finite.
   package var onNonFinite: NonFinitePolicy
-  /// How features are scaled, measured once, by the coordinator: finite numbers.
+  /// Measured once by the coordinator; all numbers are finite.
   package var scaling: FeatureScaling
-  /// Floats a chunk, 1…2³².
+  /// Floats in a chunk, 1…2³².
   package var chunkSize: Int
-  /// Where the coordinator keeps parameters and takes messages, for workers of its user on its machine.
+  /// The coordinator's shared memory, for workers of the same user on the same machine.
   package var host: SharedMemoryNames?
 
   package func check() throws(WireError) {
@@ -60,7 +59,7 @@ package struct Welcome: ControlPayload {
   }
 }
 
-/// (feature − offset) · factor, a value a column.
+/// (feature − offset) · factor, one of each for every column.
 package struct FeatureScaling: Codable, Equatable, Sendable {
   package var offset, factor: [Float]
 
@@ -72,11 +71,11 @@ package struct FeatureScaling: Codable, Equatable, Sendable {
   }
 }
 
-/// What a process shares with others on its machine.
+/// The shared memory of a process, for others on its machine.
 package struct SharedMemoryNames: ControlPayload {
   /// The coordinator's parameters, or the worker's gradients.
   package var vectors: SharedVectorsName
-  /// Where messages go without a payload frame, past the socket.
+  /// The pipe for records, which replace messages on the socket.
   package var inbox: PipeName
 
   package func check() throws(WireError) {
@@ -96,15 +95,12 @@ package struct SharedMemoryNames: ControlPayload {
   }
 }
 
-/// READY: what must be equal on both sides.
+/// READY: what must be the same for coordinator and worker.
 package struct Ready: ControlPayload {
-  /// The data's fingerprint.
   package var data: String
-  /// The model's tensors.
   package var layout: ParameterLayout
-  /// What the worker computes, and with what.
   package var numerics: Numerics
-  /// Where the worker keeps gradients and takes messages, if it has opened what the coordinator shares.
+  /// The worker's shared memory, if it has opened the coordinator's.
   package var host: SharedMemoryNames?
 
   package func check() throws(WireError) {
@@ -122,9 +118,9 @@ package struct Ready: ControlPayload {
   }
 }
 
-/// REFUSE and GOODBYE: why.
+/// REFUSE and GOODBYE.
 package struct Reason: ControlPayload {
-  /// A sentence; nil where the run is complete.
+  /// A sentence; nil if the run is complete.
   package var reason: String?
 
   package func check() throws(WireError) {}

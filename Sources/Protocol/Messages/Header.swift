@@ -7,9 +7,9 @@
 /// |      0 |    4 | magic          |           | "LKST"                                                           |
 /// |      4 |    2 | version        |           | of the protocol; this and the two fields around it never move    |
 /// |      6 |    2 | kind           | 1…12      | ``MessageKind``                                                  |
-/// |      8 |    8 | run            | any       | the training run; 0 where the sender does not know it yet        |
+/// |      8 |    8 | run            | any       | the training run; 0 if the sender does not know it yet           |
 /// |     16 |    8 | session        | any       | one membership of one worker; 0 before WELCOME                   |
-/// |     24 |    8 | step           | 0…2⁴⁸     | steps done, updated or skipped, before what the message is about |
+/// |     24 |    8 | step           | 0…2⁴⁸     | steps done, updated or skipped, of the parameters it is about    |
 /// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
 /// |     36 |    4 | node end       | any       | one past its last leaf                                           |
 /// |     40 |    4 | chunk          | any       | which range of the parameter vector                              |
@@ -18,54 +18,41 @@
 /// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
 /// |     47 |    1 | reserved       | 0         |                                                                  |
 /// |     48 |    8 | payload length | 0…2⁴⁰     | bytes in the frame that follows; 0 for none                      |
-/// |     56 |    8 | place          | 0…2¹⁶     | 0, or in place of a payload 1 + the index of the vector in the   |
-/// |        |      |                |           | sender's shared memory; in ASSIGN 1: gradients may stay there    |
-/// |     64 |    8 | weight         | finite,   | in PUSH the node's weight, float64, which its gradient is summed |
-/// |        |      |                | ≥ 0       | over; else 0                                                     |
+/// |     56 |    8 | shared slot    | 0…2¹⁶     | 0 for none; with no payload frame, 1 + the index of the vector   |
+/// |        |      |                |           | in the sender's shared memory; in ASSIGN 1 if gradients may be   |
+/// |        |      |                |           | sent that way                                                    |
+/// |     64 |    8 | weight         | finite,   | in PUSH the sum of the weights of the node's examples, float64;  |
+/// |        |      |                | ≥ 0       | else 0                                                           |
 ///
-/// ASSIGN, PUSH and METRICS name a task and at least one leaf, and PUSH's task is training. A header outside of these
-/// ranges is refused when it is decoded; that leaves, chunk, place and payload length fit the job, where it is handled.
+/// ASSIGN, PUSH and METRICS name a task and at least one leaf; PUSH's task is training. Decoding refuses a header
+/// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
+/// message is handled.
 package struct Header: Equatable, Sendable {
-  /// The protocol version that this code speaks.
   package static let protocolVersion: UInt16 = 6
-  /// How many bytes an encoded header has.
+  /// Bytes in an encoded header.
   package static let size = 72
-  /// Steps that a message can be about.
   package static let steps: ClosedRange<UInt64> = 0...1 << 48
   package static let payloadLengths: ClosedRange<UInt64> = 0...1 << 40
-  /// Weights that examples can have.
   package static let weights = 0...Double.greatestFiniteMagnitude
   static let sharedSlots: ClosedRange<UInt64> = 0...1 << 16
-  /// The bytes that every header begins with.
   package static let firstBytes = Array("LKST".utf8)
   package static let magic = UInt32(littleEndian: 0x5453_4B4C)  // "LKST" in memory order
 
-  /// What the message says.
   package var kind: MessageKind
-  /// The training run.
   package var run: UInt64
-  /// One membership of one worker.
   package var session: UInt64
-  /// How many steps, updated or skipped, the parameters had that the message is about.
   package var step: UInt64
-  /// A range of leaves: an assignment, or a tree node.
   package var leaves: Range<UInt32>
-  /// Which range of the parameter vector.
   package var chunk: UInt32
-  /// What the leaves are.
   package var task: TaskKind
-  /// What the chunk is a part of.
   package var vector: VectorKind
-  /// How the payload's numbers are written.
   package var element: ElementKind
-  /// Bytes in the payload frame.
   package var payloadLength: UInt64
-  /// Where the payload is instead, in memory that both sides have mapped; 0 for no such place.
+  /// 0, or 1 + the index of the payload's vector in the sender's shared memory.
   package var sharedSlot: UInt64
-  /// The weight of the node that is pushed.
   package var weight: Double
 
-  /// A header; what a kind has no use for stays zero.
+  /// Fields that a kind does not use stay zero.
   package init(
     _ kind: MessageKind, run: UInt64 = 0, session: UInt64 = 0, step: UInt64 = 0, leaves: Range<UInt32> = 0..<0,
     chunk: UInt32 = 0, task: TaskKind = .none, vector: VectorKind = .parameters, element: ElementKind = .float32,
@@ -85,7 +72,6 @@ package struct Header: Equatable, Sendable {
     self.weight = weight
   }
 
-  /// Writes the header's bytes.
   package func encode(into bytes: UnsafeMutableRawBufferPointer) {
     precondition(bytes.count == Header.size)
     func put(_ value: some FixedWidthInteger, at offset: Int) {
@@ -109,7 +95,6 @@ package struct Header: Equatable, Sendable {
     put(weight.bitPattern, at: 64)
   }
 
-  /// The header's bytes.
   package var encoded: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: Header.size) { buffer, count in
       encode(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<Header.size]))
@@ -119,7 +104,7 @@ package struct Header: Equatable, Sendable {
 
   /// Reads a header.
   ///
-  /// - Throws: ``WireError`` where `bytes` are not exactly a header of this protocol version.
+  /// - Throws: ``WireError`` if `bytes` are not exactly a header of this protocol version.
   package init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
     func get<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value {
       Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
@@ -152,17 +137,16 @@ package struct Header: Equatable, Sendable {
 }
 
 extension Header {
-  /// The leaves, as they are counted elsewhere.
   package var leafRange: Range<Int> { Int(leaves.lowerBound)..<Int(leaves.upperBound) }
 }
 
-/// What a message says. Worker to coordinator and back, in the order of a worker's life.
+/// The kinds of messages, in the order of a worker's life.
 package enum MessageKind: UInt16, Sendable, CaseIterable {
-  /// Worker: who it is (JSON).
+  /// Worker: its name and threads (JSON).
   case hello = 1
   /// Coordinator: the job, and the worker's session (JSON).
   case welcome = 2
-  /// Worker: its data's fingerprint, its model's layout and the bits that it computes (JSON); it can compute from now on.
+  /// Worker: it can compute; its fingerprint, layout and numerics (JSON).
   case ready = 3
   /// Coordinator: why the worker can't take part (JSON). The last message of a session.
   case refuse = 4
@@ -172,27 +156,26 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
   case assign = 6
   /// Worker: one chunk of a node's gradient sum (float32).
   case push = 7
-  /// Worker: a node's ``NodeMetrics``; follows the node's last push. In stop mode a gradient with a flaw is not pushed.
+  /// Worker: a node's ``NodeMetrics``, after the node's last PUSH. In stop mode a gradient with a flaw is not pushed.
   case metrics = 8
-  /// Either: are you there?
+  /// Either: asks whether the peer is alive.
   case ping = 9
-  /// Either: yes.
+  /// Either: the answer to PING.
   case pong = 10
-  /// Coordinator: the run has ended; goodbye. Worker: it leaves, and why (JSON).
+  /// Coordinator: the run has ended. Worker: it leaves. Both with the reason (JSON).
   case goodbye = 11
-  /// Coordinator: the session of this header is over, or was another process's; the worker may say hello again.
+  /// Coordinator: this session is over or unknown; the worker may send HELLO again.
   case lost = 12
 }
 
 extension MessageKind {
-  /// Whether the header must name leaves and what they are.
   package var isAboutLeaves: Bool { self == .assign || self == .push || self == .metrics }
 }
 
 extension ClosedRange {
-  /// `value`, a number called `name` that a peer has sent.
+  /// `value`, if it is in the range; `name` is for the error.
   ///
-  /// - Throws: ``WireError/outOfRange(_:value:range:)`` where it is outside of the range.
+  /// - Throws: ``WireError/outOfRange(_:value:range:)`` if it is outside of the range.
   package func checked(_ value: Bound, _ name: String) throws(WireError) -> Bound {
     guard contains(value) else {
       throw .outOfRange(name, value: "\(value)", range: "\(lowerBound) to \(upperBound)")
@@ -201,29 +184,28 @@ extension ClosedRange {
   }
 }
 
-/// What a step's leaves are.
 package enum TaskKind: UInt8, Sendable {
-  /// The message is not about leaves.
+  /// The message names no leaves.
   case none = 0
   /// Micro-batches of the training part, whose gradients are summed.
   case train = 1
-  /// Slices of the test part, of which only metrics are summed.
+  /// Slices of the test part, for which only metrics are summed.
   case evaluate = 2
 }
 
 /// What a chunk is a part of.
 package enum VectorKind: UInt8, Sendable {
-  /// The parameters, or a gradient with respect to them.
+  /// Parameters, or a gradient of them.
   case parameters = 0
-  /// What a model keeps of its batches, such as running means. No message carries it yet.
+  /// A model's statistics of its batches, such as running means. Not sent by any message yet.
   case statistics = 1
-  /// The optimizer's moments. No message carries them yet.
+  /// The optimizer's moments. Not sent by any message yet.
   case moments = 2
 }
 
 /// How a payload's numbers are written.
 package enum ElementKind: UInt8, Sendable {
   case float32 = 0
-  /// The upper half of a float32. No message carries it yet.
+  /// The upper half of a float32. Not sent by any message yet.
   case bf16 = 1
 }

@@ -13,41 +13,36 @@ package import Schema
 /// |     36 |    4 | reserved     | 0             |                                                                |
 /// |     40 |   8k | the sums     | any           | of the model's ``MetricSchema``, the loss first, float64       |
 package struct NodeMetrics: Equatable, Sendable {
-  /// How many bytes encoded metrics of `sums` sums have.
   package static func size(sums: Int) -> Int { 40 + 8 * sums }
 
-  /// How many examples the node covers.
   package var examples: Int64
-  /// What means over them divide by.
+  /// The divisor of means.
   package var weight: Double
   /// In the schema's order, the loss first.
   package var sums: [Double]
-  /// Seconds that compute threads spent on the node.
   package var computeSeconds: Double
-  /// The first of its leaves whose loss or gradient is infinite or not a number; nil where all are finite.
+  /// The first leaf with a loss or gradient that is infinite or not a number; nil if all are finite.
   package var flaw: Flaw?
 
   /// The loss summed over the examples.
   package var loss: Double { sums[0] }
-  /// The mean loss; not a number where nothing has a weight.
+  /// Not a number if the weight is 0.
   package var meanLoss: Double { loss / weight }
 
-  /// Where a loss or a gradient is infinite or not a number.
+  /// A loss or a gradient that is infinite or not a number.
   package struct Flaw: Hashable, Sendable {
-    /// The leaf; nil where all leaves are finite and a sum of their gradients is not.
+    /// Nil if every leaf is finite, but not a sum of their gradients.
     package var leaf: Int?
-    /// The first tensor in the order of backpropagation with such a gradient, by its place in the layout; nil where only
-    /// the loss is such.
+    /// The index in the layout of the first tensor, in the order of backpropagation, whose gradient is not finite; nil
+    /// if only the loss is not.
     package var tensor: Int?
 
-    /// A flaw of a leaf, of a tensor, or of both.
     package init(leaf: Int?, tensor: Int?) {
       self.leaf = leaf
       self.tensor = tensor
     }
   }
 
-  /// Metrics of a node.
   package init(
     examples: Int64, weight: Double, sums: [Double], computeSeconds: Double = 0, flaw: Flaw? = nil
   ) {
@@ -55,13 +50,13 @@ package struct NodeMetrics: Equatable, Sendable {
     (self.computeSeconds, self.flaw) = (computeSeconds, flaw)
   }
 
-  /// Metrics of a leaf.
+  /// One leaf's metrics.
   package init(examples: Int, _ metrics: Metrics) {
     self.init(examples: Int64(examples), weight: metrics.weight, sums: metrics.sums)
   }
 
-  /// The parent's metrics. Along the tree, so that the sums' bits never depend on who computed what. The left flaw is the
-  /// first.
+  /// The parent's metrics. Added along the tree, so that the bits do not depend on who computed which leaf. The left
+  /// flaw comes first.
   package static func + (left: NodeMetrics, right: NodeMetrics) -> NodeMetrics {
     NodeMetrics(
       examples: left.examples + right.examples, weight: left.weight + right.weight,
@@ -69,7 +64,6 @@ package struct NodeMetrics: Equatable, Sendable {
       flaw: left.flaw ?? right.flaw)
   }
 
-  /// The metrics' bytes.
   package var encoded: [UInt8] {
     [UInt8](unsafeUninitializedCapacity: NodeMetrics.size(sums: sums.count)) { buffer, count in
       let bytes = UnsafeMutableRawBufferPointer(buffer)
@@ -87,12 +81,9 @@ package struct NodeMetrics: Equatable, Sendable {
     }
   }
 
-  /// The most examples that a node may cover.
   package static let exampleCounts: ClosedRange<Int64> = 0...1 << 40
 
-  /// Reads metrics.
-  ///
-  /// - Throws: ``WireError/payloadLength(found:expected:)`` where `bytes` are not as many as their sums need, and
+  /// - Throws: ``WireError/payloadLength(found:expected:)`` if the number of bytes does not match the sums, and
   ///   ``WireError/outOfRange(_:value:range:)``.
   package init(decoding bytes: UnsafeRawBufferPointer) throws(WireError) {
     func integer<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value {

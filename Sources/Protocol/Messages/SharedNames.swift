@@ -1,15 +1,12 @@
-/// Where processes of one user on one machine find the vectors that one of them shares.
+/// The name by which other processes of the same user on the same machine open shared vectors.
 package struct SharedVectorsName: Codable, Equatable, Sendable {
-  /// The process that made them, and its descriptor of them.
+  /// The owner, and its file descriptor.
   package var process, descriptor: Int32
-  /// Stands in the memory as well, so that no other is taken for it.
+  /// Also at the start of the memory, so that no other memory is mistaken for it.
   package var token: UInt64
-  /// How many vectors there are, of how many values.
   package var vectors, count: Int
 
-  /// How many vectors there can be.
   package static let vectorCounts = 1...1 << 16
-  /// How many values a vector can have.
   package static let lengths = 1...1 << 40
 
   package init(process: Int32, descriptor: Int32, token: UInt64, vectors: Int, count: Int) {
@@ -18,11 +15,11 @@ package struct SharedVectorsName: Codable, Equatable, Sendable {
   }
 }
 
-/// Where processes of one user on one machine find a pipe of small messages.
+/// The name by which other processes of the same user on the same machine open a pipe of records.
 package struct PipeName: Codable, Equatable, Sendable {
-  /// The process that made it, and its descriptor of the pipe's writing end.
+  /// The owner, and its descriptor of the writing end.
   package var process, descriptor: Int32
-  /// The pipe's number in the system, so that no other is taken for it.
+  /// The inode, so that no other pipe is mistaken for it.
   package var inode: UInt64
 
   package init(process: Int32, descriptor: Int32, inode: UInt64) {

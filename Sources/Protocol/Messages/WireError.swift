@@ -1,35 +1,23 @@
-/// Why bytes are not a message.
+/// Why bytes are no valid message.
 package enum WireError: Error, Equatable, CustomStringConvertible {
-  /// The first bytes are not the protocol's magic.
   case notLockstep(bytes: Int)
-  /// The peer speaks another version.
   case version(UInt16)
-  /// The header frame has another length than a header.
   case headerLength(Int)
-  /// No kind has this number.
   case unknownKind(UInt16)
-  /// No task has this number.
   case unknownTask(UInt8)
-  /// No vector or element has this number.
   case unknownVector(UInt8, UInt8)
-  /// A range of leaves ends before it starts.
   case reversedLeaves(UInt32, UInt32)
-  /// A message about leaves names none.
   case noLeaves(MessageKind)
-  /// A message about leaves does not say what they are, or says what they cannot be.
+  /// The kind does not allow this task.
   case wrongTask(TaskKind, MessageKind)
-  /// A number is outside of the range that its message's table gives.
   case outOfRange(String, value: String, range: String)
-  /// The message has another number of frames than its header and payload.
   case frameCount(Int)
-  /// The payload frame is not as long as the header says, or as the kind must be.
+  /// The payload's length is not the header's, or not right for the kind.
   case payloadLength(found: Int, expected: Int)
-  /// A control payload is not the JSON that its kind must be.
   case notJSON(MessageKind, String)
-  /// A gradient has values that are infinite or not numbers, where a worker must say so instead of pushing it.
+  /// A pushed gradient has non-finite values, which the worker should have reported instead.
   case notFinite
 
-  /// What was wrong, with the values.
   package var description: String {
     switch self {
     case .notLockstep(let bytes): "\(bytes) bytes that are no Lockstep message"

@@ -1,9 +1,9 @@
 package import Reduction
 
-/// Cuts a worker's leaves into nodes, each to be computed at once by one thread.
+/// Cuts a worker's leaves into nodes, each of which one thread computes at once.
 ///
-/// Large nodes are best, as their leaves are summed in the cache; but each thread should have as much to do as the
-/// others, and a node's activations should stay small.
+/// Large nodes are best, because their leaves are summed in the cache. But all threads should have equal work, and the
+/// activations of a node should stay small (``SchedulingPolicy/maximumPieceRows``).
 package func pieces(of leaves: Range<Int>, in tree: ReductionTree, threads: Int, rowsPerLeaf: Int) -> [Node] {
   var best: [Node] = []
   var least = Int.max
@@ -22,7 +22,7 @@ package func pieces(of leaves: Range<Int>, in tree: ReductionTree, threads: Int,
 }
 
 extension Node {
-  /// The node, cut into its largest descendants of at most `count` leaves.
+  /// The node cut into its largest descendants of at most `count` leaves.
   fileprivate func descendants(ofAtMost count: Int) -> [Node] {
     guard leaves.count > count, let (left, right) = children else { return [self] }
     return left.descendants(ofAtMost: count) + right.descendants(ofAtMost: count)

@@ -1,53 +1,52 @@
 package import Reduction
 
-/// A worker's decisions: events in, actions out. No socket, no clock, no bulk data.
+/// Decides what a worker does: takes events, returns actions. It has no socket, no clock and no bulk data.
 ///
-/// Where it loses its coordinator, it drops its work and says hello again; its data stays loaded.
+/// A worker sends HELLO, loads the job, and computes its assignments: pieces on compute threads, then sums of sibling
+/// nodes. It pushes each maximal node of the assignment as soon as it is complete.
 ///
-/// It says hello, loads what the job asks for, and computes what it is assigned: pieces on compute threads, sums of
-/// siblings as they come together, each of the assignment's maximal nodes pushed as soon as it is whole.
+/// If it loses its coordinator, it drops its work and sends HELLO again; its data stays loaded.
 package struct WorkerMachine {
   package enum Event {
     case started
     case received(Header, Content)
     case malformed(WireError)
-    /// The data and the model are there.
+    /// Data and model are loaded.
     case loaded(Ready, StepPlan, ChunkLayout)
-    /// They are not, and why.
     case loadFailed(String)
-    /// A node's gradient, or for an evaluation its metrics alone, is computed.
+    /// A node is computed: its gradient, or for an evaluation only its metrics.
     case computed(Node, NodeMetrics)
-    /// Two siblings' gradients are added; the last tensor of which the sum has a value that is not finite.
+    /// Two siblings' gradients are added; the last tensor with a non-finite value in the sum.
     case combined(Node, nonFinite: Int?)
     case tick
-    /// A handshake with what is at the coordinator's address has failed, and what that means.
+    /// A handshake with the coordinator's address has failed, for this reason.
     case handshakeFailed(String)
-    /// The worker must end now, and why.
+    /// End the worker, for this reason.
     case failed(String)
   }
 
   package enum Content {
     case none
     case welcome(Welcome)
-    /// Nil where the run is complete.
+    /// Nil if the run is complete.
     case reason(String?)
-    /// So many bytes of parameters, which the driver holds.
+    /// The driver holds the parameters.
     case parameters(byteCount: Int)
   }
 
   package enum Action {
     case send(Header, Body)
     case load(Welcome)
-    /// The parameters just received are this chunk's.
+    /// Store the parameters just received as this chunk.
     case store(chunk: Int)
     case compute(Node, StepTask)
-    /// Add right's gradient to left's; the result is the gradient of the node over both.
+    /// Add the right gradient to the left one, which becomes their parent's.
     case combine(left: Node, right: Node)
-    /// The node's gradient is not needed any more once what is being sent of it is gone.
+    /// The node's gradient is only needed until its messages are sent.
     case release(Node)
-    /// What is computed, or queued to be, is not needed any more. Each is still answered.
+    /// Drop all computing. Each piece is still answered.
     case cancel
-    /// The worker is done; nil for success.
+    /// The worker is done; nil means success.
     case end(failure: String?)
   }
 
@@ -62,13 +61,13 @@ package struct WorkerMachine {
   }
 
   private enum State {
-    /// HELLO is sent.
+    /// HELLO is sent, not yet answered.
     case connecting(since: Instant)
-    /// The job is here; what an earlier session has begun is not over yet.
+    /// Work of an earlier session has not ended yet.
     case draining(Welcome)
-    /// The job is here; its data is being loaded.
+    /// The job's data is being loaded.
     case loading
-    /// Ready for an assignment, or at work on one.
+    /// Ready for an assignment, or working on one.
     case ready(Prepared)
     case over
   }
@@ -76,7 +75,7 @@ package struct WorkerMachine {
   private struct Prepared {
     package let plan: StepPlan
     package let chunks: ChunkLayout
-    /// The step of the parameters at hand, a chunk each; −1 for none.
+    /// For each chunk, the step of the parameters; −1 for none.
     package var chunkSteps: [Int]
     package var work: Work?
   }
@@ -96,14 +95,14 @@ package struct WorkerMachine {
   private var run: UInt64 = 0
   private var session: UInt64 = 0
   private var onNonFinite = NonFinitePolicy.stop
-  /// What is loaded, or being loaded.
+  /// The job that is loaded, or being loaded.
   private var welcome: Welcome?
   private var loaded: (ready: Ready, plan: StepPlan, chunks: ChunkLayout)?
-  /// Loads, nodes and sums that have been begun and not answered.
+  /// Loads, pieces and sums without an answer yet.
   private var outstanding = 0
-  /// Since when it has had no session, where it had one before.
+  /// When the session was lost; nil while there is one, and before the first.
   private var lostSince: Instant?
-  /// What was wrong with the last handshake that failed since there was a session.
+  /// Why the last handshake failed; nil since the last session.
   private var handshakeProblem: String?
   private var lastHello = Instant(nanoseconds: 0)
   private var lastHeard = Instant(nanoseconds: 0)
@@ -111,7 +110,7 @@ package struct WorkerMachine {
   private var lastTick = Instant(nanoseconds: 0)
   private var actions: [Action] = []
 
-  /// A worker of `threads` compute threads that connects to `address`, which is for errors here.
+  /// `address` is only for error messages.
   package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
     self.address = address
     self.threads = threads
@@ -164,7 +163,7 @@ package struct WorkerMachine {
     send(.hello, .hello)
   }
 
-  /// Drops all work and says hello again, to the same coordinator or another at its address.
+  /// Drops all work and sends HELLO again; another coordinator may answer.
   private mutating func loseSession(_ reason: String, at now: Instant) {
     guard limits.reconnectTimeout > 0 else {
       fail(reason)
@@ -177,7 +176,7 @@ package struct WorkerMachine {
     sendHello(at: now)
   }
 
-  /// Takes a job, once nothing of an earlier session is under way: what is loaded is used again if it is the same.
+  /// Starts to load a job. If it is the one that is loaded, its data is used again.
   private mutating func load(_ welcome: Welcome) {
     state = .loading
     if welcome == self.welcome, loaded != nil {
@@ -207,7 +206,6 @@ package struct WorkerMachine {
     actions.append(.end(failure: reason))
   }
 
-  /// Tells the coordinator why before it ends.
   private mutating func leave(_ reason: String) {
     send(.goodbye, .reason(reason))
     fail(reason)
@@ -274,10 +272,10 @@ package struct WorkerMachine {
     return true
   }
 
-  /// A node is whole: it is pushed, or waits for its sibling.
+  /// Pushes a complete node, or keeps it until its sibling is complete.
   private mutating func addNode(_ node: Node, _ metrics: NodeMetrics) {
     guard case .ready(var prepared) = state, var work = prepared.work else {
-      // Of a session that is over.
+      // It belongs to a session that is over.
       actions.append(.release(node))
       return
     }
@@ -317,7 +315,7 @@ package struct WorkerMachine {
         weight: kind == .push ? metrics.weight : 0)
     }
     if work.task.isTraining {
-      // A run that is to stop must not update anything with a gradient that is not finite.
+      // In stop mode a non-finite gradient must not update anything.
       let isPushed = metrics.flaw == nil || onNonFinite == .skip
       for chunk in 0..<chunks.count where isPushed {
         let push = header(.push, chunk: chunk, payloadLength: chunks.byteCount(chunk))
@@ -333,7 +331,7 @@ package struct WorkerMachine {
     let pause = now.seconds(since: lastTick)
     lastTick = now
     if pause > limits.silenceLimit, case .connecting(let since) = state {
-      // This process was stopped; what was said meanwhile may not be read yet.
+      // This process was stopped: messages that came meanwhile are not read yet.
       state = .connecting(since: min(now, since.advanced(by: pause)))
     }
     if case .connecting(let since) = state {
@@ -349,7 +347,7 @@ package struct WorkerMachine {
             ?? "no coordinator answers at \(address) after \(Int(limits.connectTimeout)) s: start one with "
             + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
       } else if now.seconds(since: lastHello) > limits.silenceLimit {
-        // The first one may have gone to a coordinator that was about to end.
+        // The first HELLO may have gone to a coordinator that was ending.
         sendHello(at: now)
       }
       return
@@ -360,7 +358,7 @@ package struct WorkerMachine {
         at: now)
       return
     }
-    // Answers to the coordinator's pings are not enough: those may stand behind parameters on a slow link.
+    // Answering pings is not enough: over a slow link they may queue behind parameters.
     if now.seconds(since: lastPing) >= limits.pingInterval {
       lastPing = now
       send(.ping)

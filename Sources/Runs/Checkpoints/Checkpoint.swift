@@ -5,29 +5,25 @@ package import Models
 internal import Optimizers
 internal import Schema
 
-/// A run between two steps: all that is needed to go on with the same bits.
+/// The state of a run between two steps. A run that resumes from it ends with the same bits.
 ///
 /// On disk it is a folder:
 ///
 /// | file | what |
 /// | --- | --- |
 /// | `model.safetensors` | the parameters, as a run leaves them in the end |
-/// | `optimizer.safetensors` | each slot's tensors, named `slot/tensor`; absent where the rule has no slots |
+/// | `optimizer.safetensors` | each slot's tensors, named `slot/tensor`; absent if the rule has no slots |
 /// | `state.json` | ``CheckpointState`` |
 /// | `SHA256SUMS` | the digests of the others, as `sha256sum --check` reads them; written last |
 package struct Checkpoint: Sendable {
-  /// What is not a vector.
   package var state: CheckpointState
-  /// The parameters. Not to be changed any more.
+  /// Must not change any more.
   package let parameters: FloatBuffer
   /// The optimizer's slots, one after the other.
   package let slots: FloatBuffer
 
-  /// The parameters' file.
   package static let modelName = "model.safetensors"
-  /// The slots' file.
   package static let optimizerName = "optimizer.safetensors"
-  /// The file of what is no vector.
   package static let stateName = "state.json"
   static let digestsName = "SHA256SUMS"
 
@@ -37,7 +33,7 @@ package struct Checkpoint: Sendable {
     self.slots = slots
   }
 
-  /// The layout of the slots' vector.
+  /// The layout of the vector of all slots.
   static func layout(of slots: [String], _ model: ParameterLayout) -> ParameterLayout {
     var layout = ParameterLayout()
     for slot in slots {
@@ -48,7 +44,7 @@ package struct Checkpoint: Sendable {
     return layout
   }
 
-  /// Writes the checkpoint as the folder `path`, whole or not at all. A folder that is there is replaced.
+  /// Writes the checkpoint as the folder `path`, whole or not at all. Replaces an earlier folder.
   func write(to path: String, of prepared: PreparedJob) throws {
     let temporary = FilePath(path).beside(".\(FilePath(path).name).tmp")
     try? FileManager.default.removeItem(atPath: temporary)
@@ -76,16 +72,16 @@ package struct Checkpoint: Sendable {
     isWritten = true
   }
 
-  /// What the folder at `path` is called while another takes its place.
+  /// The name of the old folder at `path` while it is replaced.
   static func replacedPath(of path: String) -> String {
     FilePath(path).beside(".\(FilePath(path).name).old")
   }
 
-  /// Reads the checkpoint at `path`, every byte checked against its digest.
+  /// Reads the checkpoint at `path`, and checks every file's digest.
   ///
   /// - Throws: an error that names the file and what is wrong with it.
   package init(path: String, models: [ModelFactory]) throws {
-    // Names the format before a digest that this format may not have.
+    // Reported first, because another format may have other digests.
     state = try Checkpoint.state(at: path)
     let digests = try Checkpoint.digests(at: path)
     try Checkpoint.check(Checkpoint.stateName, at: path, digests)
@@ -101,7 +97,7 @@ package struct Checkpoint: Sendable {
     }
   }
 
-  /// Reads `state.json` alone.
+  /// Reads only `state.json`.
   package static func state(at path: String) throws -> CheckpointState {
     let file = "\(path)/\(stateName)"
     guard let data = FileManager.default.contents(atPath: file) else {
@@ -122,7 +118,7 @@ package struct Checkpoint: Sendable {
     }
   }
 
-  /// What is wrong with the files of the checkpoint at `path`, a sentence each; none where it is whole.
+  /// What is wrong with the files of a checkpoint, one sentence each; empty if it is whole.
   package static func damage(at path: String) -> [String] {
     func problem(_ check: () throws -> Void) -> String? {
       do {
@@ -139,7 +135,7 @@ package struct Checkpoint: Sendable {
       + [problem { _ = try state(at: path) }].compactMap(\.self)
   }
 
-  /// The digests by the files' names.
+  /// The digests by file name.
   static func digests(at path: String) throws -> [String: String] {
     guard let text = try? String(contentsOfFile: "\(path)/\(digestsName)", encoding: .utf8) else {
       throw FileError("\(path) is torn or damaged: it has no readable \(digestsName)")
@@ -153,7 +149,7 @@ package struct Checkpoint: Sendable {
     return digests
   }
 
-  /// Checks the file `name` in the checkpoint at `path`.
+  /// Checks the digest of the file `name`.
   static func check(_ name: String, at path: String, _ digests: [String: String]) throws {
     guard let expected = digests[name] else {
       throw FileError("\(path)/\(digestsName) has no digest of \(name); the checkpoint is damaged")
@@ -163,7 +159,7 @@ package struct Checkpoint: Sendable {
     }
   }
 
-  /// Takes 1 MiB, whatever the file's size: what is mapped would count as the process' memory.
+  /// Reads 1 MiB at a time: a mapped file would count as this process' memory.
   private static func digest(of path: String) throws -> String {
     do {
       let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
@@ -176,7 +172,7 @@ package struct Checkpoint: Sendable {
   }
 }
 
-/// Gives the folder `temporary` the name `path`, and makes that durable.
+/// Renames the folder `temporary` to `path`, durably.
 private func replaceFolder(at path: String, with temporary: String) throws {
   let old = Checkpoint.replacedPath(of: path)
   if FileManager.default.fileExists(atPath: path) {

@@ -1,29 +1,23 @@
 package import Optimizers
 
-/// What a checkpoint says about a run besides its vectors; `state.json`.
+/// `state.json`: what a checkpoint holds besides vectors.
 package struct CheckpointState: Codable, Sendable {
-  /// The format that this code writes.
+  /// The format that this program writes and reads.
   static let presentFormat = 2
 
-  /// The format of the checkpoint.
   var format = presentFormat
-  /// The job.
   package var job: Job
-  /// The data's fingerprint.
   package var fingerprint: String
-  /// Steps done, skipped ones counted.
+  /// Steps done, including skipped ones.
   package var step: Int
-  /// The step after which the test part was last evaluated; nil before the first time.
+  /// The last step after which the test part was evaluated; nil if it never was.
   package var evaluatedStep: Int?
-  /// What the optimizer has to remember besides its slots.
   package var optimizer: OptimizerState
-  /// The digest of the bits that the run's workers compute; nil in checkpoints of before it was known.
+  /// ``Numerics/digest`` of the run's workers; nil in old checkpoints.
   package var numerics: String?
-  /// The figures so far.
   package var statistics: RunStatistics
-  /// SHA-256 of the parameter vector, as in the run's summary.
+  /// As in the run's summary.
   package var parametersSHA256: String
-  /// Whether parameters and slots are all finite.
   package var isFinite: Bool
 
   enum CodingKeys: String, CodingKey {
@@ -33,7 +27,7 @@ package struct CheckpointState: Codable, Sendable {
     case isFinite = "is_finite"
   }
 
-  /// What of it cannot be; nil where all numbers are within their ranges.
+  /// A number out of its range; nil if there is none.
   var contradiction: String? {
     let steps = 0...1 << 48
     if !steps.contains(step) { return "the step is \(step)" }

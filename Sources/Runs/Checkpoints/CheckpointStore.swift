@@ -2,31 +2,30 @@ internal import Files
 internal import Foundation
 package import Models
 
-/// A run's checkpoints: the folder `checkpoints` with one for each step that was kept, named by its number.
+/// A run's folder `checkpoints`, which has a folder for each checkpoint, named by its step.
 package struct CheckpointStore: Sendable {
-  /// The folder.
   package let path: String
   private let metrics: String
-  /// How many of the newest are kept.
+  /// The number of newest checkpoints to keep.
   private let keep: Int
 
-  /// The checkpoints of the run in the folder `run`.
   package init(run: String, keep: Int = 3) {
     path = "\(run)/checkpoints"
     metrics = "\(run)/metrics.jsonl"
     self.keep = keep
   }
 
-  /// Where the checkpoint after `step` steps is.
+  /// The folder to which the checkpoint of `step` is written.
   func path(ofStep step: Int) -> String { "\(path)/\(String(format: "%010d", step))" }
 
-  /// Where it is to be read. A kill between the two renames of a replacement leaves it under the other name.
+  /// The folder from which the checkpoint of `step` is read. If a replacement was interrupted between its two renames,
+  /// it has its other name.
   package func folder(ofStep step: Int) -> String {
     let folder = path(ofStep: step)
     return FileManager.default.fileExists(atPath: folder) ? folder : Checkpoint.replacedPath(of: folder)
   }
 
-  /// The steps of which there are checkpoints, good or not, the newest first.
+  /// The steps of all checkpoints, whole or damaged, the newest first.
   package var steps: [Int] { Set(names.compactMap { step(named: $0) ?? replacedStep(named: $0) }).sorted(by: >) }
 
   private var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
@@ -39,9 +38,9 @@ package struct CheckpointStore: Sendable {
     name.hasPrefix(".") && name.hasSuffix(".old") ? step(named: name.dropFirst().dropLast(4)) : nil
   }
 
-  /// Reads the newest checkpoint that is whole; `warn` hears of those that are not.
+  /// Reads the newest whole checkpoint; `warn` gets a line for each damaged one.
   ///
-  /// - Throws: an error that names the run where there is none.
+  /// - Throws: an error that names the folder if there is none.
   package func newest(models: [ModelFactory], warn: (String) -> Void) throws -> Checkpoint {
     for step in steps {
       do {
@@ -53,11 +52,10 @@ package struct CheckpointStore: Sendable {
     throw FileError("\(path) has no good checkpoint to resume from")
   }
 
-  /// Writes `checkpoint` and removes what need not be kept: all but the newest, and the best by test loss. One that is
-  /// not finite takes no finite one's folder. Those after it, which were not good enough to resume from, go as well, and
-  /// what killed writers have left.
+  /// Writes `checkpoint`. Of the others, keeps the newest finite ones and the best by test loss, and removes the rest:
+  /// also later ones, from which the run could not resume, and what interrupted writers left.
   func write(_ checkpoint: Checkpoint, of prepared: PreparedJob) throws {
-    // It must not know of a step that they lack.
+    // A checkpoint must not be newer than the metrics on disk.
     if FileManager.default.fileExists(atPath: metrics) { try sync(metrics) }
     if mkdir(path, 0o777) == 0 {
       try sync(FilePath(path).folder)
@@ -74,7 +72,7 @@ package struct CheckpointStore: Sendable {
     }
   }
 
-  /// Removes all, for a run that begins anew.
+  /// Removes all checkpoints, for a run that starts anew.
   package func removeAll() throws {
     guard FileManager.default.fileExists(atPath: path) else { return }
     do {
@@ -84,8 +82,7 @@ package struct CheckpointStore: Sendable {
     }
   }
 
-  /// The step with the smallest test loss among those that are finite; of equals the first, which is the nearest to the
-  /// evaluation.
+  /// The finite checkpoint with the smallest test loss; of equals the first, which is nearest to the evaluation.
   package var best: Int? {
     let losses = steps.compactMap { step -> (loss: Double, step: Int)? in
       guard let state = try? Checkpoint.state(at: folder(ofStep: step)), state.isFinite else { return nil }

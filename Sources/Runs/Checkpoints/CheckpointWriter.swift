@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Synchronization
 
-/// Writes checkpoints on a thread of its own, one at a time: the step loop only hands them over.
+/// Writes checkpoints on its own thread, one at a time, while steps go on.
 package final class CheckpointWriter: Sendable {
   private let store: CheckpointStore
   private let prepared: PreparedJob
@@ -9,19 +9,17 @@ package final class CheckpointWriter: Sendable {
   private let work = DispatchGroup()
   private let queue = DispatchQueue(label: "checkpoints")
 
-  /// A writer into `store` for the run of `prepared`.
   package init(_ store: CheckpointStore, _ prepared: PreparedJob) {
     self.store = store
     self.prepared = prepared
   }
 
-  /// Whether one is being written.
   package var isBusy: Bool { state.withLock { $0.isBusy } }
 
-  /// The step of the last one that was written.
+  /// The step of the last written checkpoint.
   package var lastWritten: Int? { state.withLock { $0.lastWritten } }
 
-  /// Starts to write; to be called while none is being written.
+  /// Starts to write. Must not be called while ``isBusy``.
   package func write(_ checkpoint: Checkpoint) {
     state.withLock { $0.isBusy = true }
     queue.async(group: work) { [self] in
@@ -35,10 +33,9 @@ package final class CheckpointWriter: Sendable {
     }
   }
 
-  /// Waits for the one that is being written.
   package func finish() { work.wait() }
 
-  /// Why checkpoints could not be written since the last call.
+  /// Takes the errors since the last call.
   package func takeFailures() -> [any Error] {
     state.withLock { state in
       defer { state.failures = [] }

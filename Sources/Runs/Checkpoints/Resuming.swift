@@ -5,17 +5,17 @@ internal import Optimizers
 internal import Protocol
 internal import Schema
 
-/// What may differ between a run and its continuation: how long it is. Everything else fixes the bits.
+/// A resumed run may change only its length; every other option of a job changes the bits.
 extension JobOptions {
-  /// The options that give `job` again.
+  /// The options of `job`.
   package init(_ job: Job) throws {
     self.init()
     for (name, value) in job.options { try set(name, to: value) }
   }
 
-  /// Takes in what a user changes when resuming the run in `folder`.
+  /// Applies the options that a user gives to resume the run in `folder`.
   ///
-  /// - Throws: ``OptionError`` that names the option, for a change that would not be the same run.
+  /// - Throws: ``OptionError`` that names an option which must not change.
   package mutating func change(by changes: JobOptions, of folder: String) throws {
     let before = self
     changes.overlay(on: &self)
@@ -27,7 +27,7 @@ extension JobOptions {
 }
 
 extension OptimizerSettings {
-  /// The option by which an update depends on how long the run is; nil where none does.
+  /// The option that makes updates depend on the run's length; nil if none does.
   var lengthDependentOption: String? {
     let isCounted = (values.ifGiven("schedule-steps") ?? 0) > 0
     switch schedule {
@@ -40,7 +40,7 @@ extension OptimizerSettings {
 }
 
 extension Checkpoint {
-  /// Checks that a job, as it would go on, is this checkpoint's.
+  /// Checks that the job to resume belongs to this checkpoint.
   ///
   /// - Throws: ``OptionError`` or ``TrainingError`` that says what does not fit.
   package func check(_ prepared: PreparedJob, _ folder: String) throws {

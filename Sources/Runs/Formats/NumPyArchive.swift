@@ -2,7 +2,7 @@ internal import CZlib
 internal import Files
 internal import Foundation
 
-/// Files that `numpy.load` reads: a zip of `.npy` files of float32 values, stored as they are.
+/// Writes files for `numpy.load`: a zip of uncompressed `.npy` files of float32 values.
 ///
 /// | part | what |
 /// | --- | --- |
@@ -10,20 +10,20 @@ internal import Foundation
 /// | for each array | central header, name, Zip64 sizes and offset of the local one |
 /// | the end | Zip64 record and locator, and the old record, whose fields all point to them |
 ///
-/// Every number is little-endian. Sizes and offsets are always those of Zip64, so that large files need no second way.
-/// An `.npy` header (version 1.0) is `\x93NUMPY`, 1, 0, its length in two bytes, and a Python dict, filled up with
+/// Every number is little-endian. Sizes and offsets are always Zip64's, so that files of any size are written the same
+/// way. An `.npy` header (version 1.0) is `\x93NUMPY`, 1, 0, its length in two bytes, and a Python dict, padded with
 /// blanks to a multiple of 64 bytes.
 package struct NumPyArchive: ~Copyable {
-  /// NumPy's own limit (2.0; 32 before).
+  /// NumPy's limit (since 2.0; 32 before).
   private static let mostSizes = 64
-  /// A zip has 2 bytes for the length of `name.npy`.
+  /// The length of `name.npy` has 2 bytes.
   private static let longestName = 65_535 - 4
 
   private let file: AtomicFile
   private var size: UInt64 = 0
   private var entries: [Entry] = []
 
-  /// Starts to write the file at `path`, which appears whole or not at all.
+  /// Starts the file at `path`, which appears whole or not at all.
   package init(path: String) throws {
     file = try AtomicFile(path: path)
   }
@@ -31,7 +31,7 @@ package struct NumPyArchive: ~Copyable {
   /// Appends an array.
   ///
   /// - Parameter values: row-major float32 in little-endian order.
-  /// - Throws: ``FileError`` where the file cannot be written, or its format has no room for the name or the shape.
+  /// - Throws: ``FileError`` if the file cannot be written, or the name or the shape is too long for the format.
   package mutating func append(_ name: String, shape: [Int], values: UnsafeRawBufferPointer) throws {
     precondition(values.count == shape.reduce(4, *), "\(values.count) bytes for \(name) of shape \(shape)")
     guard shape.count <= NumPyArchive.mostSizes else {
@@ -43,7 +43,7 @@ package struct NumPyArchive: ~Copyable {
     }
     let header = NumPyArchive.header(shape)
     let start = header.withUnsafeBytes { crc32_z(0, $0.baseAddress, $0.count) }
-    // zlib begins anew where the bytes are none.
+    // Without bytes, zlib would return the initial checksum.
     let checksum = values.isEmpty ? start : crc32_z(start, values.baseAddress, values.count)
     let entry = Entry(
       name: Array("\(name).npy".utf8), checksum: UInt32(checksum), size: UInt64(header.count + values.count),
@@ -61,7 +61,7 @@ package struct NumPyArchive: ~Copyable {
     entries.append(entry)
   }
 
-  /// Writes the directory and gives the file its name.
+  /// Writes the central directory and renames the file to its path.
   package consuming func commit() throws {
     let start = size
     for entry in entries {
@@ -110,22 +110,22 @@ package struct NumPyArchive: ~Copyable {
   }
 }
 
-/// An array's place in the archive.
+/// An array in the archive.
 private struct Entry {
   let name: [UInt8]
   let checksum: UInt32
   let size, offset: UInt64
 
-  /// What local and central headers have in common, from the version to the length of the extra field.
+  /// The fields that local and central headers share, from the version to the length of the extra field.
   func addCommonFields(to record: inout Bytes, extraCount: UInt16) {
-    // Version 4.5 for Zip64; bit 11, the name is UTF-8; stored; 1980-01-01, so that the same values are the same bytes.
+    // Version 4.5 for Zip64; bit 11: the name is UTF-8; not compressed; 1980-01-01, so that equal values give equal
+    // files.
     record.add(UInt16(45), UInt16(1 << 11), UInt16(0), UInt16(0), UInt16(0x21))
     record.add(checksum, UInt32.max, UInt32.max)
     record.add(UInt16(name.count), extraCount)
   }
 }
 
-/// Bytes that come together in little-endian order.
 private struct Bytes {
   var bytes: [UInt8] = []
 

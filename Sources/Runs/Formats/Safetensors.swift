@@ -13,14 +13,14 @@ package import Schema
 package enum Safetensors {
   private static let longestHeader = 100_000_000
 
-  /// Writes `parameters` as `layout` names them, whole or not at all. Takes 1 MiB besides.
+  /// Writes `parameters` under the names of `layout`, whole or not at all. Uses 1 MiB of memory.
   package static func write(
     _ parameters: Floats, layout: ParameterLayout, metadata: [String: String], to path: String
   ) throws {
     precondition(parameters.count == layout.count, "\(parameters.count) values for \(layout.count) parameters")
     let file = try AtomicFile(path: path)
     var header = try headerJSON(layout, metadata)
-    // Tensors start at a multiple of 8, as the reference implementation has it.
+    // Tensors start at a multiple of 8, as in the reference implementation.
     header.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - header.count % 8) % 8))
     try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
     try header.withUnsafeBytes { try file.write($0) }
@@ -99,7 +99,7 @@ package enum Safetensors {
     }
   }
 
-  /// An opened file, its header checked. The tensors stay on disk until they are read.
+  /// An open file with a checked header. Tensors are read when they are used.
   package struct File {
     /// The strings under `__metadata__`.
     package let metadata: [String: String]
@@ -110,7 +110,7 @@ package enum Safetensors {
 
     /// Opens the file at `path` and checks its header.
     ///
-    /// - Throws: ``FileError`` where it is no safetensors file of float32 tensors without gaps.
+    /// - Throws: ``FileError`` if it is no safetensors file of float32 tensors without gaps.
     package init(path: String) throws {
       let data: Data
       do {
@@ -122,7 +122,6 @@ package enum Safetensors {
       try self.init(data, path: path)
     }
 
-    /// Checks the header of `data`, the content of the file at `path`.
     init(_ data: Data, path: String) throws {
       (self.data, self.path) = (data, path)
       let notSafetensors = "\(path) is not a safetensors file: "
@@ -145,7 +144,7 @@ package enum Safetensors {
 
     private func checkOffsets() throws {
       var end = 0
-      // By both offsets: a tensor without elements comes before the one that starts where it does.
+      // By both offsets: an empty tensor comes before the one that starts at the same offset.
       let inOrder = entries.sorted { $0.value.data_offsets.lexicographicallyPrecedes($1.value.data_offsets) }
       for (name, entry) in inOrder {
         var bytes = 4
@@ -165,7 +164,7 @@ package enum Safetensors {
         }
         end = offsets[1]
       }
-      // Not start + end, which may overflow.
+      // start + end could overflow.
       guard end == data.count - start else {
         throw FileError(
           "\(path) has \(data.count - start) bytes of tensors, where its header says \(end): it is truncated or damaged"
@@ -173,18 +172,17 @@ package enum Safetensors {
       }
     }
 
-    /// The tensors' shapes by their names.
     package var shapes: [String: [Int]] { entries.mapValues(\.shape) }
 
-    /// The tensors with their shapes, in the file's order.
+    /// In the file's order.
     package var tensors: [(name: String, shape: [Int])] {
       entries.sorted { ($0.value.data_offsets[0], $0.key) < ($1.value.data_offsets[0], $1.key) }
         .map { ($0.key, $0.value.shape) }
     }
 
-    /// Calls `body` with a tensor's bytes as they are in the file, which is mapped, not copied.
+    /// Calls `body` with a tensor's bytes, which are mapped, not copied.
     ///
-    /// - Throws: what `body` throws, and ``FileError`` where there is no tensor of that name.
+    /// - Throws: an error of `body`, and ``FileError`` if there is no such tensor.
     package func withBytes<Result>(
       of name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
@@ -196,7 +194,7 @@ package enum Safetensors {
       }
     }
 
-    /// A tensor's values, row-major; nil where there is none of that name.
+    /// A tensor's values, row-major; nil if there is no such tensor.
     package func values(of name: String) -> [Float]? {
       entries[name].map { entry in
         data.withUnsafeBytes { bytes in
@@ -209,7 +207,7 @@ package enum Safetensors {
 
     /// Checks that the file's tensors are exactly those of `layout`, by name and shape.
     ///
-    /// - Throws: ``FileError`` where they are not.
+    /// - Throws: ``FileError`` if they are not.
     package func check(_ layout: ParameterLayout) throws {
       let extra = Set(entries.keys).subtracting(layout.tensors.map(\.name)).sorted()
       guard extra.isEmpty else {
@@ -225,7 +223,7 @@ package enum Safetensors {
 
     /// Reads all tensors of `layout` into `parameters`.
     ///
-    /// - Throws: ``FileError`` where the file's tensors are not exactly those.
+    /// - Throws: ``FileError`` if the file has other tensors.
     package func read(into parameters: MutableFloats, layout: ParameterLayout) throws {
       try check(layout)
       for tensor in layout.tensors {

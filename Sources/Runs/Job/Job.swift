@@ -4,34 +4,27 @@ package import Optimizers
 package import Protocol
 package import Schema
 
-/// Everything that the result depends on. Two runs of equal jobs on equal data end with the same bits.
+/// All options that the result depends on. Equal jobs on equal data end with the same bits.
 public struct Job: Equatable, Sendable {
-  /// Which data, and how they are read and scaled.
   package var data: DataSelection
-  /// The kind of model.
   package var model: String
-  /// The values of its options.
   package var modelOptions: OptionValues
-  /// The update rule, its schedule, and their options.
   package var optimizer: OptimizerSettings
-  /// Examples a step, of all workers together.
+  /// Examples in a step, of all workers together.
   package var batchSize: Int
-  /// Micro-batches a step; fixes the order of summing.
+  /// Micro-batches in a step. They fix the order of summing.
   package var microBatches: Int
-  /// Epochs or steps.
   package var length: RunLength
-  /// Fixes the initial parameters, the order of examples and the cut of the test part.
+  /// Determines the initial parameters, the order of examples and the test part.
   package var seed: UInt64
-  /// What becomes of a step whose loss or gradient is not finite.
   package var onNonFinite = NonFinitePolicy.stop
 
-  /// The loss' name; nil for a model with a loss of its own.
+  /// Nil for a model with its own loss.
   package var loss: String? { modelOptions.values[OptionDeclaration.loss.name]?.description }
 
-  /// Whether labels are classes, as the loss says; nil where the labels tell.
+  /// Whether the loss needs classes; nil for a model with its own loss.
   package var classifies: Bool? { loss.flatMap(Losses.named).map { $0.classifies } }
 
-  /// How features are scaled.
   package var scale: ScalingKind {
     data.options[OptionDeclaration.scale.name].flatMap { ScalingKind(rawValue: $0.description) } ?? .none
   }
@@ -42,7 +35,7 @@ public struct Job: Equatable, Sendable {
     return model + (argument.flatMap { modelOptions.values[$0] }.map { ":\($0.description)" } ?? "")
   }
 
-  /// Every option with its value, in the order of the help.
+  /// All options in the order of the help.
   package var values: [(name: String, value: OptionValue)] {
     var values: [String: OptionValue] = ["data": .text(data.data), "model": .text(model)]
     values.merge(data.options) { $1 }
@@ -57,18 +50,18 @@ public struct Job: Equatable, Sendable {
     }
     values["seed"] = .whole(seed)
     values["on-nonfinite"] = .text(onNonFinite.rawValue)
-    // Of a model that another program has.
+    // Options of a model that only another program has.
     let known = JobOptions.declarations.map(\.name)
     let others = values.keys.filter { !known.contains($0) }.sorted()
     return (known + others).compactMap { name in values[name].map { (name, $0) } }
   }
 
-  /// Every option with its value as a user would write it.
+  /// All options with their values as a user writes them.
   package var options: [(name: String, value: String)] { values.map { ($0.name, $0.value.description) } }
 
-  /// What the job's model is made for.
+  /// The request for making the job's model.
   ///
-  /// - Throws: ``OptionError`` where the options are not those of `factory`.
+  /// - Throws: ``OptionError`` if `factory` does not have these options.
   package func modelRequest(_ factory: ModelFactory, shape: [Int], target: Target) throws -> ModelRequest {
     let loss = loss.flatMap(Losses.named) ?? Losses.usual(for: target)
     return ModelRequest(
@@ -76,15 +69,12 @@ public struct Job: Equatable, Sendable {
       options: OptionValues(try factory.alternative.values(modelOptions.values)))
   }
 
-  /// The job's model.
-  ///
-  /// - Throws: ``ModelError`` where it is none of `models`, or cannot be made.
+  /// - Throws: ``ModelError`` if the model is none of `models`, or cannot be made.
   package func makeModel(_ models: [ModelFactory], shape: [Int], target: Target) throws -> any Model {
     guard let factory = models.first(where: { $0.name == model }) else { throw models.unknown(model) }
     return try factory.make(modelRequest(factory, shape: shape, target: target))
   }
 
-  /// The job's plan over `data`.
   package func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
       trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
@@ -92,21 +82,21 @@ public struct Job: Equatable, Sendable {
   }
 }
 
-/// Jobs are flat in JSON, under the options' names.
+/// In JSON a job is flat: a value for each option.
 extension Job: Codable {
-  /// Writes every option, so that nothing is left to defaults.
+  /// Writes every option, so that defaults may change later.
   public func encode(to encoder: any Encoder) throws {
     try Dictionary(values.map { ($0.name, $0.value) }) { first, _ in first }.encode(to: encoder)
   }
 
-  /// Reads a complete job, as ``encode(to:)`` or a former version has written it.
+  /// Reads a complete job of this or an earlier version.
   public init(from decoder: any Decoder) throws {
     try self.init([String: OptionValue](from: decoder))
   }
 
-  /// A complete job by its options, each checked as a user's is.
+  /// Makes a complete job from its options; each is checked like a user's.
   ///
-  /// - Throws: ``OptionError`` where one is missing, unknown or out of range.
+  /// - Throws: ``OptionError`` if one is missing, unknown or out of range.
   package init(_ values: [String: OptionValue]) throws {
     var options = JobOptions()
     for (name, value) in values.sorted(by: { $0.key < $1.key }) { try options.set(name, to: value) }
@@ -116,7 +106,7 @@ extension Job: Codable {
       return value
     }
     func whole(_ name: String) throws -> Int { Int(try value(name).number ?? 0) }
-    // Former versions wrote all options of data and models, whether or not they meant anything.
+    // Earlier versions wrote all options of all data sources and models.
     func own(_ selector: OptionSelector, _ name: String) -> [String: OptionValue] {
       options.givenValues(of: selector.alternative(name)?.options ?? selector.options)
     }

@@ -7,17 +7,16 @@ package import Schema
 internal import Synchronization
 internal import Yams
 
-/// A job as a user writes it: some options given, the others left to their defaults.
+/// The options of a job that a user has given; the others have defaults.
 ///
-/// Command line and job files end here, so that both take the same names, the same values and the same errors.
+/// The command line and job files both use it, so names, values and errors are the same.
 public struct JobOptions: Equatable, Sendable {
-  /// The values that are given, by name.
   package private(set) var given: [String: OptionValue] = [:]
 
-  /// No option given.
+  /// Options with nothing given.
   public init() {}
 
-  // What makes sense, and keeps every product of them within an Int.
+  // These ranges keep all products within an Int.
   static let batchSizes: ClosedRange<UInt64> = 1...1 << 31
   static let microBatchCounts: ClosedRange<UInt64> = 1...1 << 20
   static let epochCounts: ClosedRange<UInt64> = 0...1 << 31
@@ -56,19 +55,18 @@ public struct JobOptions: Equatable, Sendable {
     ),
   ]
 
-  /// The run's folder; job files can name it too.
+  /// The run's folder. Job files may give it too.
   package static let outputOption = OptionDeclaration.path(
     "output", valueName: "folder", defaultText: "runs/<time>", decides: false, "The run's folder.")
 
-  /// The options of data and models, and those of every job.
+  /// The options of data sources and models, and of every job.
   package static var ofJobs: [OptionDeclaration] {
     [data] + DataSources.selector.options + [model] + ModelKinds.registry.all.selector.options + [optimizer] + common
   }
 
-  /// All options, in the order of help texts and job files.
   package static var declarations: [OptionDeclaration] { Catalog.current.declarations }
 
-  /// The declarations, made again only where a program has added something: a job file takes many looks.
+  /// Caches the declarations until a program registers something. A job file needs them many times.
   private struct Catalog: Sendable {
     let size: Int
     let declarations: [OptionDeclaration]
@@ -94,14 +92,13 @@ public struct JobOptions: Equatable, Sendable {
     }
   }
 
-  /// Sets one option as a user writes it.
+  /// Sets an option to a value as a user writes it.
   ///
-  /// - Throws: ``OptionError`` where no option has that name, or the value is none of its.
+  /// - Throws: ``OptionError`` for an unknown option or a wrong value.
   package mutating func set(_ name: String, to text: String) throws {
     try set(name, to: JobOptions.declaration(name).value(of: text))
   }
 
-  /// Sets one option.
   mutating func set(_ name: String, to value: OptionValue) throws {
     let option = try JobOptions.declaration(name)
     if let other = option.excludes, given[other] != nil { throw OptionError("\(other) and \(name) exclude each other") }
@@ -112,7 +109,7 @@ public struct JobOptions: Equatable, Sendable {
     if name == JobOptions.model.name { try splitModel(checked.description) }
   }
 
-  /// Sets those of `options` that have a value.
+  /// Sets each of `options` that has a value.
   package mutating func set(_ options: [(name: String, value: String?)]) throws {
     for option in options {
       if let value = option.value { try set(option.name, to: value) }
@@ -129,7 +126,7 @@ public struct JobOptions: Equatable, Sendable {
     return option
   }
 
-  /// A number whose range depends on the rule that it is for, which is not known yet.
+  /// A number whose range depends on the update rule, which is not known yet.
   private static func unranged(_ option: OptionDeclaration, _ value: OptionValue) -> OptionValue? {
     guard case .real = option.kind, OptimizerSettings.options.contains(where: { $0.name == option.name }) else {
       return nil
@@ -137,7 +134,7 @@ public struct JobOptions: Equatable, Sendable {
     return value.number.map { .real($0) }
   }
 
-  /// Takes `mlp:256,128` apart.
+  /// Splits `mlp:256,128` into the model and its argument.
   private mutating func splitModel(_ text: String) throws {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2, let kind = ModelKinds.registry.all.first(where: { $0.name == parts[0] }) else { return }
@@ -153,7 +150,7 @@ public struct JobOptions: Equatable, Sendable {
     }
   }
 
-  /// Reads a YAML file of options. What is set already stays: a flag beats the file.
+  /// Reads a YAML file of options. Options that are set already stay.
   ///
   /// - Throws: ``OptionError`` that names the file, the line and the key.
   package mutating func merge(file path: String) throws {
@@ -167,11 +164,10 @@ public struct JobOptions: Equatable, Sendable {
     try merge(yaml: text, of: path)
   }
 
-  /// Reads the text of the file at `path`.
   mutating func merge(yaml text: String, of path: String) throws {
     let root: Yams.Node?
     do {
-      // Given, as Yams would otherwise look for it in the environment.
+      // Explicit, because Yams would read the encoding from the environment.
       root = try Yams.compose(yaml: text, .default, .default, .utf8)
     } catch let error as YamlError {
       throw OptionError(
@@ -192,12 +188,12 @@ public struct JobOptions: Equatable, Sendable {
         throw OptionError("\(location): \(error.description)")
       }
     }
-    // The file stands below what was given before.
     overlay(on: &fromFile)
     self = fromFile
   }
 
-  /// Sets in `other` what is set here. Another model or another length takes the former one's place as a whole.
+  /// Sets the options given here in `other`. Another model replaces the options of the former one, another length the
+  /// former length.
   func overlay(on other: inout JobOptions) {
     if let model = given[JobOptions.model.name], let kind = model.description as String?,
       let alternative = ModelKinds.registry.all.selector.alternative(kind)
@@ -212,7 +208,7 @@ public struct JobOptions: Equatable, Sendable {
     }
   }
 
-  /// The first option that decides, besides the length, in which this differs from `other`.
+  /// The first option besides the length that changes the result and differs from `other`.
   func firstDifference(from other: JobOptions) -> String? {
     JobOptions.declarations.first { option in
       option.decides && option.excludes == nil && given[option.name] != other.given[option.name]
@@ -221,44 +217,42 @@ public struct JobOptions: Equatable, Sendable {
 }
 
 extension JobOptions {
-  /// What of the given values belongs to `options`.
+  /// The given values of `options`.
   func givenValues(of options: [OptionDeclaration]) -> [String: OptionValue] {
     given.filter { name, _ in options.contains { $0.name == name } }
   }
 
-  /// The model's options that are given: all that nothing else has.
+  /// The given options of models.
   var modelOptions: [String: OptionValue] { givenValues(of: ModelKinds.registry.all.selector.options) }
 
-  /// The run's folder; nil for a new one under `runs`.
+  /// Nil for a new folder under `runs`.
   package var output: String? { given[JobOptions.outputOption.name]?.description }
 
-  /// Which data, as far as options say.
   package var selection: DataSelection {
     DataSelection(given[JobOptions.data.name]?.description ?? "digits", givenValues(of: DataSources.selector.options))
   }
 
-  /// The seed, given or not.
+  /// The seed, or its default.
   package var chosenSeed: UInt64 { if case .whole(let seed) = given["seed"] { seed } else { 0 } }
 
-  /// Whether the options say that labels are classes; nil where the labels tell.
+  /// Whether the given loss needs classes; nil if none is given.
   package var classifies: Bool? {
     given[OptionDeclaration.loss.name].flatMap { Losses.named($0.description) }.map { $0.classifies }
   }
 
-  /// The micro-batches a step, given or not.
+  /// The micro-batches in a step, or their default.
   var chosenMicroBatches: Int {
     given["micro-batches"]?.number.map { Int($0) } ?? (selection.stepIsWhole ? 1 : 8)
   }
 
-  /// The data that the options name.
+  /// Loads the data that the options name.
   package func load(evaluatesAll: Bool = false) throws -> LoadedData {
     try LoadedData(
       selection, classify: classifies, seed: chosenSeed, microBatches: chosenMicroBatches, evaluatesAll: evaluatesAll)
   }
 
-  /// The options of a job with `optimizer`, which is one of several that these options are meant for: it gets those
-  /// options that it has (``OptimizerSettings/part(of:for:among:)``), and where its step is the whole training part, no
-  /// batch size.
+  /// The options of a job with `optimizer`, one of several that share these options. It gets the options that it has
+  /// (``OptimizerSettings/part(of:for:among:)``), and no batch size if its step is the whole training part.
   package func selecting(_ optimizer: String, among optimizers: [String]) -> JobOptions {
     var options = self
     options.given[JobOptions.optimizer.name] = .text(optimizer)
@@ -270,7 +264,7 @@ extension JobOptions {
     return options
   }
 
-  /// Which of `optimizers` do without an option given, a sentence an option.
+  /// A sentence for each given option that some of `optimizers` do not have.
   package func notes(among optimizers: [String]) -> [String] {
     guard optimizers.count > 1 else { return [] }
     let batch = optimizers.filter { given["batch-size"] != nil && OptimizerSettings.stepIsWhole($0) }.map {
@@ -279,7 +273,7 @@ extension JobOptions {
     return OptimizerSettings.notes(on: givenValues(of: OptimizerSettings.options), among: optimizers) + batch
   }
 
-  /// Fills in the defaults and checks the whole against the loaded data.
+  /// Fills in the defaults and checks the options against the loaded data.
   package func resolve(
     _ loaded: LoadedData, models: [ModelFactory] = ModelKinds.registry.all
   ) throws -> Job {
@@ -316,7 +310,6 @@ extension JobOptions {
       onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
   }
 
-  /// The kind of model, and a value for each of its options.
   private func resolveModel(
     _ loaded: LoadedData, _ models: [ModelFactory]
   ) throws -> (kind: String, options: [String: OptionValue]) {
@@ -325,7 +318,7 @@ extension JobOptions {
     let selector = ModelKinds.registry.all.selector
     for (name, value) in modelOptions.sorted(by: { $0.key < $1.key })
     where !factory.alternative.options.contains(where: { $0.name == name }) {
-      // Job files of former versions give every model all of them.
+      // Job files of earlier versions give every model all options.
       let isUsual = selector.options.first { $0.name == name }?.defaultValue == value
       if !isUsual { throw selector.misplaced(name, with: kind) }
     }
@@ -338,7 +331,7 @@ extension JobOptions {
 }
 
 extension Job {
-  /// The job as YAML, every option written out: running it again gives the same bits.
+  /// The job as YAML with every option. Running it again gives the same bits.
   package func yaml() throws -> String {
     try Yams.serialize(node: Yams.Node(options.map { (Yams.Node($0.name), Yams.Node($0.value)) }))
   }

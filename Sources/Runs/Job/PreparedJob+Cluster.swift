@@ -6,7 +6,7 @@ package import Protocol
 internal import Schema
 
 extension PreparedJob {
-  /// What a coordinator needs of it.
+  /// The parts of the job that a coordinator needs.
   package var coordinated: CoordinatedRun {
     get throws {
       CoordinatedRun(
@@ -17,7 +17,7 @@ extension PreparedJob {
     }
   }
 
-  /// The run of this job in `state`, with the figures so far.
+  /// A checkpoint of this job.
   package func checkpoint(_ state: SavedState, _ statistics: RunStatistics) -> Checkpoint {
     Checkpoint(
       state: CheckpointState(
@@ -29,18 +29,18 @@ extension PreparedJob {
 }
 
 extension Checkpoint {
-  /// Where a coordinator goes on.
+  /// The state from which a coordinator resumes.
   package var savedState: SavedState {
     SavedState(
       step: state.step, evaluatedStep: state.evaluatedStep, optimizer: state.optimizer,
-      // What former versions hashed was something else.
+      // Digests of earlier versions are of other values.
       numerics: state.numerics.flatMap { $0.hasPrefix(Numerics.digestKind) ? $0 : nil }, parameters: parameters,
       slots: slots)
   }
 }
 
 extension LoadedTask {
-  /// Loads the data of the job that a coordinator has sent, and makes its model, which must be of a kind in `models`.
+  /// Loads the data of a coordinator's job and makes its model, which must be one of `models`.
   package init(_ welcome: Welcome, models: [ModelFactory]) throws {
     let job = try Job(welcome.job)
     let data = try LoadedData(job.data, classify: job.classifies, seed: job.seed, microBatches: job.microBatches)

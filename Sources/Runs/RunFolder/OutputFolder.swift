@@ -1,19 +1,16 @@
 internal import Files
 internal import Foundation
 
-/// A folder that one process at a time writes into.
+/// An output folder, locked so that only one process at a time writes into it.
 package final class OutputFolder {
-  /// Where it is.
   package let path: String
-  /// Holds the folder's lock.
   private let descriptor: Int32
 
-  /// Makes the folder, or takes the one that is there.
+  /// Makes the folder, or opens it.
   ///
   /// - Parameters:
-  ///   - path: nil for a new one, `runs/<prefix><time>`.
-  ///   - prefix: before the time.
-  /// - Throws: an error that names the folder and the cause, or says that another process is writing into it.
+  ///   - path: nil for a new folder `runs/<prefix><time>`.
+  /// - Throws: an error that names the folder and the cause; also if another process writes into it.
   package init(_ path: String?, prefix: String = "") throws {
     self.path = try path ?? OutputFolder.makeNew(prefix)
     do {
@@ -32,7 +29,7 @@ package final class OutputFolder {
 
   deinit { close(descriptor) }
 
-  /// Makes `runs/<prefix><time>`, or the next name where another run has just made that.
+  /// Makes `runs/<prefix><time>`, with a number at the end if another run has made that.
   private static func makeNew(_ prefix: String) throws -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")

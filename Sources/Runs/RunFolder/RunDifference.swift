@@ -1,39 +1,33 @@
 internal import Files
 internal import Foundation
 
-/// How two runs, or two models, differ: in the first step whose losses are not the same bits, and in which tensors.
+/// The differences of two runs or models: the first step with different losses, and the tensors that differ.
 package struct RunDifference: Sendable {
-  /// Where the losses of two runs part.
   package enum Losses: Equatable, Sendable {
-    /// Both have a loss of this step, and they differ.
+    /// Both have a loss of this step; the losses differ.
     case differ(epoch: Int, step: Int, Double?, Double?)
-    /// They differ somewhere in these steps, of which one run or both keep no single losses.
+    /// They differ in one of these steps. Single losses were not kept.
     case differWithin(epoch: Int, steps: ClosedRange<Int>)
-    /// All steps that both have are equal, and one has more.
+    /// All common steps are equal, and one run has more.
     case counts(Int, Int)
   }
 
-  /// How a tensor differs.
   package enum Tensor: Equatable, Sendable {
-    /// Only the first, or only the second has it.
     case onlyInFirst, onlyInSecond
-    /// It has other sizes.
     case shapes([Int], [Int])
-    /// So many of its values are other bits, by so much at most, there.
+    /// The number of values with different bits, the largest difference and its position.
     case values(differing: Int, count: Int, largest: Double, at: [Int])
   }
 
-  /// Where the losses part; nil where they are equal, or are not both there.
+  /// Nil if they are equal, or one side has none.
   package private(set) var losses: Losses?
-  /// The tensors that differ, by name.
   package private(set) var tensors: [(name: String, difference: Tensor)] = []
-  /// Steps and values that were compared.
+  /// Steps and values compared.
   package private(set) var steps = 0, values = 0
 
-  /// Whether nothing differs.
   package var isEqual: Bool { losses == nil && tensors.isEmpty }
 
-  /// Compares what is at two paths, each a run's folder or a `.safetensors` file.
+  /// Compares what is at two paths: each a run's folder or a `.safetensors` file.
   ///
   /// - Throws: an error that names what cannot be read.
   package init(_ first: String, _ second: String) throws {
@@ -44,7 +38,8 @@ package struct RunDifference: Sendable {
     compare(left.model, right.model)
   }
 
-  /// Lines may end at other steps; their digests add up, so stretches are compared that end at the same step in both.
+  /// The runs' lines may end at different steps. Digests of consecutive lines can be added, so the runs are compared at
+  /// steps where a line ends in both.
   private mutating func compare(_ first: [Step], _ second: [Step]) {
     var (left, right) = (first[...], second[...])
     while var ours = left.popFirst(), var theirs = right.popFirst() {
@@ -99,7 +94,7 @@ package struct RunDifference: Sendable {
     for (index, (left, right)) in zip(first, second).enumerated() where left.bitPattern != right.bitPattern {
       differing += 1
       let difference = abs(Double(left) - Double(right))
-      // A NaN on one side is farther than any number.
+      // A NaN on one side counts as the largest difference.
       if difference.isNaN || difference > largest.difference {
         largest = (difference.isNaN ? .infinity : difference, index)
       }
@@ -116,7 +111,7 @@ package struct RunDifference: Sendable {
   }
 }
 
-/// A line of one step or several.
+/// A line of `metrics.jsonl`, of one or several steps.
 private struct Step: Decodable {
   let event: String
   let epoch: Int
@@ -133,22 +128,22 @@ private struct Step: Decodable {
 
   var start: Int { first ?? step }
 
-  /// Of the losses' bits; a single step's loss is its own.
+  /// The digest of the losses; computed if the line has only one.
   var digest: UInt64 {
     later &+ (lossDigest.flatMap { UInt64($0, radix: 16) } ?? StepLine.digest(start, loss ?? .nan))
   }
 
-  /// Takes in the line that follows.
+  /// Adds the next line.
   mutating func add(_ next: Step) {
     later &+= next.digest
     step = next.step
   }
 }
 
-/// What is at one path.
+/// One side of the comparison.
 private struct Side {
   let model: Safetensors.File
-  /// A run's steps; nil for a model alone.
+  /// Nil for a model.
   let steps: [Step]?
 
   init(_ path: String) throws {

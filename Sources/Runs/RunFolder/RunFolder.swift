@@ -5,7 +5,7 @@ package import Kernels
 package import Protocol
 internal import Schema
 
-/// Whether two paths are one folder's.
+/// Whether two paths name the same folder.
 package func isSameFolder(_ left: String, _ right: String) -> Bool {
   func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
   return real(left) == real(right)
@@ -13,22 +13,22 @@ package func isSameFolder(_ left: String, _ right: String) -> Bool {
 
 /// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
 package final class RunFolder {
-  /// Where it is.
   package var path: String { folder.path }
   private let folder: OutputFolder
   private let metrics: LineFile
-  /// The steps whose line is not complete.
+  /// Steps whose line is not written yet.
   private var steps: StepLine?
 
-  /// Makes the folder and writes the job into it, before anything is computed.
+  /// Makes the folder and writes the job into it, before the run starts.
   ///
   /// - Parameters:
   ///   - path: nil for `runs/<time>`.
-  ///   - resumed: the run that goes on, and after which step; its metrics are kept up to there. Nil begins.
-  ///   - overwrites: whether another run that is there is replaced.
-  ///   - warn: hears what a user should know.
-  /// - Throws: ``OptionError`` where another run is there that is not to be replaced, and an error that names the file where
-  ///   one cannot be read or written.
+  ///   - resumed: the folder of the run to resume, and its step; metrics are kept up to that step. Nil starts a new
+  ///     run.
+  ///   - overwrites: whether to replace another run in the folder.
+  ///   - warn: gets warnings for the user.
+  /// - Throws: ``OptionError`` if another run must not be replaced, and an error that names a file that cannot be read
+  ///   or written.
   package init(
     _ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil, overwrites: Bool,
     warn: (String) -> Void
@@ -36,7 +36,7 @@ package final class RunFolder {
     folder = try OutputFolder(path)
     let path = folder.path
     if !overwrites, resumed.map({ !isSameFolder($0.folder, path) }) ?? true { try RunFolder.refuseRun(at: path) }
-    // Copied before anything is replaced; the run that goes on may be in another folder.
+    // Copied, because the resumed run may be in another folder. First, because nothing may be removed if that fails.
     if let resumed {
       try RunFolder.keepMetrics(
         "\(resumed.folder)/\(RunFolder.metricsName)", through: resumed.step, as: "\(path)/\(RunFolder.metricsName)",
@@ -51,9 +51,9 @@ package final class RunFolder {
 
   private static let metricsName = "metrics.jsonl"
 
-  /// Refuses to replace a run.
+  /// Refuses to replace a run in the folder `path`.
   ///
-  /// - Throws: ``OptionError`` that says how the run in the folder `path` stands, and how to go on; nothing where there is none.
+  /// - Throws: ``OptionError`` that says how the run ended and how to go on.
   private static func refuseRun(at path: String) throws {
     let names = ["job.yaml", metricsName, "model.safetensors", "summary.json", "checkpoints"]
     guard names.contains(where: { FileManager.default.fileExists(atPath: "\(path)/\($0)") }) else { return }
@@ -73,15 +73,15 @@ package final class RunFolder {
         + "replace it by --overwrite, or choose another folder")
   }
 
-  /// Removes what says how an earlier run ended.
+  /// Removes the results of an earlier run.
   package static func removeResults(at path: String) {
     for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
   }
 
-  /// Writes the lines of the metrics file at `path` up to `step` to `copy`. Those of later steps will be written anew, and a
-  /// last line without an end is what a kill has left of one.
+  /// Copies the lines of the metrics file at `path` up to `step` to `copy`. The resumed run writes later steps again. A
+  /// last line without an end comes from a killed run and is dropped.
   ///
-  /// - Throws: ``FileError`` where the file is there and cannot be read.
+  /// - Throws: ``FileError`` if the file cannot be read.
   private static func keepMetrics(
     _ path: String, through step: Int, as copy: String, _ warn: (String) -> Void
   ) throws {
@@ -121,7 +121,6 @@ package final class RunFolder {
     if strange > 0 { warn("\(path) has \(strange) lines that are no metrics; they are kept as they are") }
   }
 
-  /// Appends an event's line to `metrics.jsonl`.
   package func record(_ event: TrainingEvent) throws {
     switch event {
     case .step(let report):
@@ -143,7 +142,7 @@ package final class RunFolder {
     }
   }
 
-  /// Writes the metrics so far, so that a checkpoint never knows of a step that they lack.
+  /// Writes all metrics so far. Called before each checkpoint, which must not be newer than the metrics.
   package func flush() throws {
     try endSteps()
     try metrics.flush()
@@ -155,14 +154,13 @@ package final class RunFolder {
     try metrics.append(line.text)
   }
 
-  /// Appends the line of an epoch's end.
   package func record(epoch: Int, step: Int, parametersSHA256: String) throws {
     try endSteps()
     try metrics.append(
       "{\"event\":\"epoch\",\"step\":\(step),\"epoch\":\(epoch),\"parameters_sha256\":\"\(parametersSHA256)\"}")
   }
 
-  /// Appends the line of a checkpoint: for how many seconds the run was held to take it.
+  /// `pause` is the time in seconds for which the run waited.
   package func record(checkpointAfter step: Int, epoch: Int, pause: Double) throws {
     try endSteps()
     try metrics.append(
@@ -171,7 +169,7 @@ package final class RunFolder {
 
   private func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
 
-  /// Writes what a run leaves: the model where it succeeded, and the summary last.
+  /// Writes the model if the run succeeded, then the summary.
   package func finish(_ summary: RunSummary, model: (parameters: Floats, of: PreparedJob)?) throws {
     try flush()
     if let model {

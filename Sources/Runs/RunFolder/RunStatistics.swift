@@ -2,21 +2,18 @@ package import Kernels
 package import Protocol
 package import Schema
 
-/// Adds up a run's events: the present epoch's means, and in the end the summary.
+/// Adds up a run's events: the means of the current epoch and the summary.
 package struct RunStatistics: Sendable {
-  /// The summary so far.
   package private(set) var summary = RunSummary()
-  /// The present epoch, from 1; 0 before the first step.
+  /// The current epoch, from 1; 0 before the first step.
   package private(set) var epoch = 0
   private var epochWeight = 0.0
   private var epochSums: [Double] = []
-  /// The compute threads of each worker.
   private var threads: [Int: Int] = [:]
 
-  /// Nothing yet.
   package init() {}
 
-  /// Takes in an event; `schema` says what the model's sums are.
+  /// Adds an event; `schema` describes the model's sums.
   package mutating func add(_ event: TrainingEvent, _ schema: MetricSchema) {
     switch event {
     case .workerJoined(_, let number, let count, _):
@@ -47,13 +44,13 @@ package struct RunStatistics: Sendable {
       summary.test["loss"] = report.loss.isFinite ? report.loss : nil
     case .workerLeft(_, let number, _, _): threads[number] = nil
     case .otherNumerics(let text):
-      // One line a worker that joins; a worker that comes back again and again must not fill the memory.
+      // Bounded, because a worker may join again and again.
       if (summary.otherNumerics ?? []).count < 100 { summary.otherNumerics = (summary.otherNumerics ?? []) + [text] }
     case .waiting, .warning: break
     }
   }
 
-  /// What of figures that were read cannot be; nil where all counts are within a range that further steps do not leave.
+  /// A decoded number out of its range; nil if there is none.
   var contradiction: String? {
     let counts = [
       ("workers", summary.workers), ("threads", summary.threads), ("steps", summary.steps),
@@ -66,14 +63,13 @@ package struct RunStatistics: Sendable {
     return (0...0x1p60).contains(epochWeight) ? nil : "the weight of the epoch is \(epochWeight)"
   }
 
-  /// The figures so far, for a checkpoint `seconds` after the first worker joined.
+  /// The statistics for a checkpoint, `seconds` after the first worker joined.
   package func saved(seconds: Double) -> RunStatistics {
     var saved = self
     saved.summary.seconds = seconds
     return saved
   }
 
-  /// The summary of a finished run.
   package func finished(_ parameters: Floats, seconds: Double, failure: TrainingError?) -> RunSummary {
     var summary = summary
     summary.status = failure == nil ? "completed" : "failed"
@@ -89,7 +85,7 @@ package struct RunStatistics: Sendable {
 extension RunStatistics: Codable {
   private enum CodingKeys: String, CodingKey {
     case summary, epoch, epochWeight, epochSums, threads
-    /// What former versions wrote in place of the weight and the sums.
+    /// Earlier versions wrote these instead of the weight and the sums.
     case epochExamples, epochLoss, epochCorrect
   }
 
@@ -103,7 +99,7 @@ extension RunStatistics: Codable {
       epochSums = try container.decode([Double].self, forKey: .epochSums)
     } else {
       epochWeight = Double(try container.decode(Int.self, forKey: .epochExamples))
-      // The squared error of a regression was not kept; no figure of the training part needs it.
+      // The squared error of a regression was not written; no training metric needs it.
       epochSums = [
         try container.decode(Double.self, forKey: .epochLoss), try container.decode(Double.self, forKey: .epochCorrect),
       ]

@@ -2,50 +2,45 @@ internal import Foundation
 package import Kernels
 package import Protocol
 
-/// A run's end in figures: `summary.json`.
+/// `summary.json`: the results of a run.
 package struct RunSummary: Codable, Sendable {
   /// `completed` or `failed`.
   package var status = "completed"
-  /// The root cause of a failure.
   package var error: String?
-  /// Who or what it was: a worker, a tensor, a signal, a folder; nil where it is none of these.
+  /// A worker, a tensor, a signal or a folder; nil if it is none of these.
   package var culprit: String?
-  /// Workers that took part, those that left counted.
+  /// Workers that took part, including those that left.
   package var workers = 0
-  /// Compute threads of a worker; of the one with the most where they differ.
+  /// Compute threads of the worker with the most.
   package var threads = 0
-  /// Steps done, skipped ones counted.
+  /// Steps done, including skipped ones.
   package var steps = 0
-  /// Steps without an update, because something was not finite.
   package var skippedSteps = 0
-  /// Epochs begun.
+  /// Epochs started.
   package var epochs = 0
-  /// Examples computed, repetitions counted.
+  /// Examples computed, including repetitions.
   package var examplesSeen = 0
-  /// The mean loss over the last epoch's examples, each before its step's update, and the figures that the model measures,
-  /// by name; skipped steps do not count. Nothing without a step. In the file their names begin with `train_`.
+  /// The means over the last epoch, each example before its step's update: the loss and the model's metrics by name.
+  /// Skipped steps do not count; empty without a step. In the file the names begin with `train_`.
   package var train: [String: Double] = [:]
-  /// The same of the test part under the last parameters; nothing without a test part. They begin with `test_`.
+  /// The same for the test part under the last parameters; empty without a test part. In the file the names begin with
+  /// `test_`.
   package var test: [String: Double] = [:]
-  /// How many parameters the model has.
   package var parameterCount = 0
   /// SHA-256 of the parameter vector's little-endian float32 bytes, in layout order.
   package var parametersSHA256: String?
-  /// From the first worker to the end.
+  /// From the first worker's joining to the end.
   package var seconds = 0.0
-  /// Where the steps' time went; evaluations are left out.
+  /// Evaluations do not count.
   package var stepTime = TimeSplit()
-  /// The workers whose bits were not those of the run's first worker, where they were let in; nil where all had the same.
+  /// Workers that took part with another digest than the first; nil if there were none.
   package var otherNumerics: [String]?
-  /// Steps over the time from the first step's start to the last one's end, evaluations left out.
+  /// Steps divided by the time of all steps; evaluations do not count.
   package var stepsPerSecond: Double?
 
-  /// The mean loss of the last epoch.
   package var trainLoss: Double? { train["loss"] }
-  /// The mean loss of the test part.
   package var testLoss: Double? { test["loss"] }
 
-  /// An empty summary.
   package init() {}
 }
 
@@ -62,7 +57,6 @@ extension RunSummary {
     case stepsPerSecond = "steps_per_second"
   }
 
-  /// Reads `summary.json`.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     status = try container.decode(String.self, forKey: .status)
@@ -84,7 +78,6 @@ extension RunSummary {
     test = try PrefixedFigures.read(from: decoder, "test_")
   }
 
-  /// Writes `summary.json`.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(status, forKey: .status)
@@ -107,7 +100,7 @@ extension RunSummary {
   }
 }
 
-/// Figures by name, beside other keys of an object.
+/// Metrics by name among the other keys of an object.
 package enum PrefixedFigures {
   private struct Key: CodingKey {
     let stringValue: String
@@ -116,7 +109,7 @@ package enum PrefixedFigures {
     init?(intValue: Int) { nil }
   }
 
-  /// The numbers whose keys begin with `prefix`, which their names do without.
+  /// Reads the numbers whose keys begin with `prefix`, which is removed from their names.
   package static func read(from decoder: any Decoder, _ prefix: String) throws -> [String: Double] {
     let container = try decoder.container(keyedBy: Key.self)
     return try container.allKeys.reduce(into: [:]) { figures, key in
@@ -125,14 +118,14 @@ package enum PrefixedFigures {
     }
   }
 
-  /// Writes `figures`, their names behind `prefix`.
+  /// Writes `figures` with `prefix` before their names.
   package static func write(_ figures: [String: Double], to encoder: any Encoder, _ prefix: String) throws {
     var container = encoder.container(keyedBy: Key.self)
     for (name, value) in figures { try container.encode(value, forKey: Key(stringValue: prefix + name)) }
   }
 }
 
-/// SHA-256 of the vector's little-endian float32 bytes, in hex.
+/// SHA-256 of the little-endian float32 bytes, in hex.
 package func parametersSHA256(_ parameters: Floats) -> String {
   var hash = SHA256()
   hash.update(parameters.bytes)

@@ -1,17 +1,17 @@
 internal import Foundation
 internal import Protocol
 
-/// Steps that follow each other, as one line of `metrics.jsonl`.
+/// A line of `metrics.jsonl`: one step, or several consecutive ones.
 ///
-/// The first 8,192 steps have a line each, the next 8,192 share one by twos, the 16,384 after these by fours, and so on: a
-/// line spans 2ᵏ steps, k growing with each doubling of the steps, so that no run has more than about 150,000 such lines. A
-/// line ends early before an evaluation, an epoch's end or a checkpoint.
+/// The first 8,192 steps have a line each, the next 8,192 a line for two steps, the next 16,384 a line for four, and so
+/// on. A line spans 2ᵏ steps, and k grows each time the number of steps doubles, so no run has more than about 150,000
+/// such lines. A line ends early before an evaluation, the end of an epoch or a checkpoint.
 ///
-/// A line of several steps carries the mean, the smallest and the largest loss, and a digest of the losses' bits: the sum,
-/// modulo 2⁶⁴, of a hash of each step's number and loss. Digests of neighbours add up, so runs can be compared whose lines
-/// end elsewhere.
+/// A line of several steps has the mean, the smallest and the largest loss, and a digest of the losses' bits: the sum
+/// modulo 2⁶⁴ of a hash of each step's number and loss. Digests of consecutive lines can be added, so runs whose lines
+/// end at different steps can be compared.
 struct StepLine: Equatable {
-  /// The first and the last step, from 1.
+  /// From 1.
   private(set) var first: Int
   private(set) var last: Int
   private(set) var digest: UInt64
@@ -21,17 +21,18 @@ struct StepLine: Equatable {
   private var losses: (count: Int, sum: Double, least: Double, most: Double)
   private var report: StepReport
 
-  /// Steps that have a line each.
+  /// The number of steps with their own line.
   static let single = 8192
-  /// The most workers whose compute seconds are listed; of more, only their sum.
+  /// With more workers, only the sum of their compute seconds is written.
   static let mostWorkers = 64
 
-  /// How many steps share the line of `step`, from 1, which is number ⌈step / span⌉ of such lines.
+  /// The number of steps in the line of `step`, from 1. It is line ⌈step / span⌉ of this span.
   static func span(of step: Int) -> Int {
     step <= single ? 1 : 1 << (Int.bitWidth - ((step - 1) / single).leadingZeroBitCount)
   }
 
-  /// The hash of one step's loss (SplitMix64's finalizer, as in Steele, Lea & Flood, OOPSLA 2014). Every NaN is the same.
+  /// The hash of a step's loss (SplitMix64's finalizer, as in Steele, Lea & Flood, OOPSLA 2014). All NaNs have the same
+  /// hash.
   static func digest(_ step: Int, _ loss: Double) -> UInt64 {
     func mix(_ value: UInt64) -> UInt64 {
       var z = value &+ 0x9E37_79B9_7F4A_7C15
@@ -52,16 +53,14 @@ struct StepLine: Equatable {
     self.report = report
   }
 
-  /// Whether the next step belongs to this line.
+  /// Whether `report` is the next step of this line.
   func accepts(_ report: StepReport) -> Bool {
     let span = StepLine.span(of: report.step)
     return report.step == last + 1 && StepLine.span(of: first) == span && (first - 1) / span == (report.step - 1) / span
   }
 
-  /// Whether no step is missing.
   var isFull: Bool { last % StepLine.span(of: last) == 0 }
 
-  /// Takes in the next step.
   mutating func add(_ next: StepReport) {
     let other = StepLine(next)
     last = other.last
@@ -80,7 +79,6 @@ struct StepLine: Equatable {
     report = sum
   }
 
-  /// The line, without its end.
   var text: String {
     func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
     let compute = Dictionary(report.computeSeconds.map { ($0.worker, $0.seconds) }, uniquingKeysWith: +)
