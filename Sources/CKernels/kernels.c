@@ -10,8 +10,8 @@ VECTORIZED void lk_accumulate(float *restrict sum, const float *restrict term, s
   for (size_t i = 0; i < count; i++) sum[i] += term[i];
 }
 
-// By the bits, so that the loop is one of integers: without its sign, what is not finite is at least ∞. Looks up after
-// each block, so that little is read behind the first such value.
+// Compares bits as integers: without the sign, those of a value that is not finite are at least those of ∞. Stops after
+// the first block with such a value.
 VECTORIZED int lk_all_finite(const float *restrict values, size_t count) {
   enum { BLOCK = 4096 };
   for (size_t start = 0; start < count; start += BLOCK) {
@@ -28,7 +28,7 @@ VECTORIZED int lk_all_finite(const float *restrict values, size_t count) {
   return 1;
 }
 
-/* Blocks that fit the first cache, written whole rows at a time. */
+// Copies blocks of 16 × 16 values, so that reads and writes both cover whole cache lines.
 VECTORIZED void lk_transpose(float *restrict result, const float *restrict values, size_t rows, size_t columns) {
   enum { BLOCK = 16 };
   size_t whole_rows = rows - rows % BLOCK, whole_columns = columns - columns % BLOCK;

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* The vectors never overlap; slots before and after a step may be the same, element by element. */
+/* It is safe to vectorize: vectors do not overlap, except that a slot may be updated in place. */
 #define EACH _Pragma("clang loop vectorize(assume_safety)") for (size_t i = 0; i < u.count; i++)
 #define ROOT(x) __builtin_elementwise_sqrt(x)
 
@@ -54,7 +54,7 @@ VECTORIZED void lk_rmsprop(const lk_update *update, float *mean_square, float rh
   }
 }
 
-/* With any of its options: slots that are not used are null. */
+/* RMSprop with any of its options; unused slots are null. */
 INLINE void rmsprop(const lk_update u, float *mean_square, float *mean_gradient, float *velocity, float rho,
                     float one_minus_rho, float momentum, float epsilon, float epsilon_inside, float rate) {
   EACH {
@@ -198,8 +198,7 @@ VECTORIZED void lk_lion(const lk_update *update, float *first_moment, const lk_m
   }
 }
 
-/* Sums in double. Element e of a vector goes to lane e mod LK_LANES, so that cuts do not matter; `first` is the first
- * element's number. */
+/* Adds EXPRESSION of elements i < COUNT in double, to the lanes that CKernels.h describes. */
 #define SUM(COUNT, EXPRESSION)                                                                                         \
   size_t start = (LK_LANES - first % LK_LANES) % LK_LANES;                                                             \
   if (start > (COUNT)) start = (COUNT);                                                                                \

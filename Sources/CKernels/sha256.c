@@ -17,7 +17,7 @@ static const uint32_t K[64] = {
 
 static uint32_t rotate_right(uint32_t x, int bits) { return x >> bits | x << (32 - bits); }
 
-/* Each of the compress functions takes `blocks` · 64 bytes into `hash`. This one runs everywhere. */
+/* The compress functions add `blocks` · 64 bytes to `hash`. This one runs on every processor. */
 static void compress_portable(uint32_t hash[8], const uint8_t *bytes, size_t blocks) {
   for (; blocks > 0; blocks--, bytes += 64) {
     uint32_t w[64];
@@ -43,7 +43,7 @@ static void compress_portable(uint32_t hash[8], const uint8_t *bytes, size_t blo
   }
 }
 
-/* The two below do four rounds at a time; w0 to w3 are the next 16 words of the message schedule. */
+/* The accelerated functions do four rounds at a time; w0 to w3 are the next 16 words of the message schedule. */
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
@@ -71,7 +71,7 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress_accelerated(uin
   _mm_storeu_si128((__m128i *)(hash + 4), _mm_shuffle_epi32(_mm_unpacklo_epi64(abef, cdgh), 0xB1));
 }
 
-/* The answer is kept, as CPUID takes 20 µs in a virtual machine. Threads that ask at once all store the same one. */
+/* Cached, because CPUID takes 20 µs in a virtual machine. Concurrent calls store the same answer. */
 static int is_accelerated(void) {
   static _Atomic int answer = -1;
   if (answer < 0) {
@@ -134,7 +134,7 @@ void lk_sha256_update(lk_sha256 *state, const void *bytes, size_t count) {
 }
 
 void lk_sha256_finish(const lk_sha256 *state, uint8_t digest[32]) {
-  /* What is left, a one bit, zeros, and in a block's last eight bytes the length in bits. */
+  /* The remaining bytes, a one bit, zeros, and the length in bits in the last eight bytes. */
   lk_sha256 last = *state;
   size_t held = last.length % 64, blocks = held < 56 ? 1 : 2;
   uint8_t padded[128] = {0};

@@ -15,8 +15,8 @@
 #define F_SEAL_FUTURE_WRITE 0x0010 /* Linux 5.1 */
 #endif
 
-/* Anonymous memory with a descriptor: nothing is left behind, however its processes end. It can never shrink, so that no
- * reader is killed by a page that is gone. */
+/* The system frees anonymous memory with its last process, however that ends. The seals forbid shrinking, which would
+ * kill readers with SIGBUS. */
 int lk_memory_create(size_t size) {
   int descriptor = memfd_create("lockstep", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (descriptor < 0) return -1;
@@ -29,10 +29,10 @@ int lk_memory_create(size_t size) {
   return -1;
 }
 
-/* From now on other processes can map it to read alone; mappings that are there stay as they are. Older systems cannot. */
+/* New mappings are read-only; existing ones stay writable. Has no effect before Linux 5.1. */
 void lk_memory_make_read_only(int descriptor) { (void)fcntl(descriptor, F_ADD_SEALS, F_SEAL_FUTURE_WRITE); }
 
-/* Only what the link says is such memory, of this user, is opened: a number may mean any file of any process. */
+/* A peer's number may name any file of any process, so only sealed memory of this user is opened. */
 int lk_memory_open(int process, int descriptor, size_t size, int is_writable) {
   static const char expected[] = "/memfd:lockstep (deleted)";
   char path[64], target[sizeof expected + 1];

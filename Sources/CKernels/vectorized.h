@@ -1,12 +1,12 @@
-/* How the kernels are compiled: once for each width of vectors, the best one chosen when the program starts; products and
- * sums never fused, so that all give the same bits. */
+/* Kernels are compiled once per SIMD width, and the best version is chosen when the program starts. Multiply-adds are
+ * not fused, so all versions give the same bits. */
 #pragma once
 
 #pragma STDC FP_CONTRACT OFF
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-/* It counts calls before it is there itself, and so ends the program where a kernel is chosen. */
+/* It instruments the functions that choose a kernel, which run before its runtime is ready, and crashes there. */
 #define SANITIZES_THREADS
 #endif
 #endif

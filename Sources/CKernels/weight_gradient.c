@@ -2,16 +2,17 @@
 
 #include <string.h>
 
-/* A multiply and an add may become one operation here, so that the machine's full speed is reached: the sums over
- * examples are those of processors with fused multiply-add, whatever the width of their vectors. */
+/* Multiply-adds are fused here for speed. All processors with fused multiply-add give the same bits, whatever their
+ * SIMD width. */
 #pragma clang fp contract(fast)
 
 #define INPUTS 6 /* rows of a register tile */
 #define UNROLLED _Pragma("clang loop unroll(full)")
 #define EACH_VECTOR(VECTORS) UNROLLED for (int i = 0; i < INPUTS; i++) UNROLLED for (int v = 0; v < VECTORS; v++)
 
-/* One register tile of the gradient, INPUTS × (WIDTH · VECTORS): each micro-batch's part is summed in registers, and the
- * parts along the tree like carries of a binary counter. */
+/* One register tile of the gradient, INPUTS × (WIDTH · VECTORS). Each micro-batch is summed in registers. Their sums
+ * are added along the tree like carries of a binary counter: `stack` holds one sum for each set bit of the micro-batch
+ * count. */
 #define DEFINE_TILE(NAME, ATTRIBUTES, WIDTH, VECTORS)                                                                \
   typedef float NAME##_floats __attribute__((vector_size(4 * WIDTH)));                                               \
   ATTRIBUTES static void NAME(float *tile, const float *restrict inputs, const float *restrict output_gradients,     \
@@ -56,7 +57,7 @@ void lk_weight_gradient(float *gradient, const float *inputs, const float *outpu
     panel = 16;
   }
 #endif
-  /* Panels of inputs, and behind them one of output gradients: what a tile reads lies together. */
+  /* Copies to panels, so that each tile reads contiguous memory. */
   size_t groups = (in + INPUTS - 1) / INPUTS;
   float *output_panel = scratch, *input_panels = scratch + examples * LK_WIDEST_PANEL;
   for (size_t group = 0; group < groups; group++) {

@@ -1,28 +1,28 @@
 public import Kernels
 
-/// Some examples as a model reads them. Valid for the call that it was passed to.
+/// Examples as a model reads them. Valid only during the call that the batch was passed to.
 public struct Batch {
-  /// One example a row, scaled.
+  /// The scaled features: examples × features.
   public let features: Matrix
-  /// What they should be predicted as.
+  /// The targets, in the order of the rows.
   public let targets: Targets
 
-  /// Where it stands in the run, for what is random in a model.
+  /// The batch's position in the run, which keys a model's random numbers.
   public let place: Place
 
-  /// How many examples there are.
+  /// The number of examples.
   public var count: Int { features.rows }
 
-  /// The key of whatever is random in a model: the same on every worker.
+  /// The key of a model's random numbers, such as dropout's: the same on every worker.
   public struct Place: Equatable, Sendable {
     /// The job's seed.
     public var seed: UInt64
-    /// Updates that the parameters have had.
+    /// The number of updates before this step.
     public var step: Int
     /// The first example's position in its epoch; the others follow it.
     public var position: Int
 
-    /// A place.
+    /// The properties describe the parameters.
     public init(seed: UInt64, step: Int, position: Int) {
       self.seed = seed
       self.step = step
@@ -30,11 +30,11 @@ public struct Batch {
     }
   }
 
-  /// What examples should be predicted as.
+  /// The values that should be predicted.
   public enum Targets {
-    /// A class each, or a class for each of an example's positions, one after the other.
+    /// One class per example, or per position: examples × positions.
     case classes(Labels)
-    /// A row of numbers each.
+    /// Numbers: examples × outputs.
     case values(Matrix)
   }
 
@@ -45,10 +45,9 @@ public struct Batch {
     self.place = place
   }
 
-  /// How many labels an example has.
   private func positions(_ labels: Labels) -> Int { labels.count / max(count, 1) }
 
-  /// The examples that `range` names.
+  /// The examples in `range`.
   public subscript(range: Range<Int>) -> Batch {
     var place = place
     place.position += range.lowerBound
@@ -62,17 +61,16 @@ public struct Batch {
   }
 }
 
-/// Gathers examples into memory of its own, one thread's.
+/// Gathers examples into its own memory, for one thread.
 package final class BatchBuffer {
   private let examples: Examples
   private let scaling: ScalingVectors
   private var features: FloatBuffer
   private var labels: LabelBuffer
   private var values: FloatBuffer
-  /// The present batch's rows in the dataset.
+  /// The current batch's rows in the dataset.
   private var rows: [Int] = []
 
-  /// A gatherer of `examples`, scaled by `scaling`.
   package init(_ examples: Examples, scaling: Scaling) {
     precondition(scaling.offset.count == examples.featureCount, "the scaling has another number of features")
     self.examples = examples
@@ -82,14 +80,14 @@ package final class BatchBuffer {
     values = FloatBuffer(count: 0)
   }
 
-  /// The examples at `positions`, which `index` names; valid until the next call, while the buffer lives.
+  /// The example `index`(p) for each p in `positions`, scaled. Valid until the next call, while the buffer lives.
   package func gather(
     _ positions: Range<Int>, place: Batch.Place = Batch.Place(seed: 0, step: 0, position: 0),
     index: (Int) -> Int = { $0 }
   ) -> Batch {
     reserve(positions.count)
     let columns = examples.featureCount
-    // Rows lie anywhere in memory: the next ones are fetched while one is scaled.
+    // Rows are scattered in memory, so later ones are prefetched while one is scaled.
     rows.removeAll(keepingCapacity: true)
     for position in positions { rows.append(examples.row(index(position))) }
     for place in 0..<rows.count {

@@ -1,19 +1,19 @@
 internal import Foundation
 public import Schema
 
-/// Which data a job is of: what the data options say.
+/// The data options of a job.
 public struct DataSelection: Equatable, Sendable {
-  /// What `--data` says: a source's name, a path, or both with a colon between.
+  /// The value of `--data`: a source's name, a path, or `NAME:PATH`.
   public var data: String
-  /// The values of the source's options that were given.
+  /// The given options of the source.
   public var options: [String: OptionValue]
 
-  /// A selection.
+  /// The properties describe the parameters.
   public init(_ data: String, _ options: [String: OptionValue] = [:]) { (self.data, self.options) = (data, options) }
 
-  /// The source that reads it, and the path or what else it is to read.
+  /// The source, and the path or other location that it should read; empty if none was given.
   ///
-  /// - Throws: ``DatasetError`` where nothing is at the path, or nothing reads it.
+  /// - Throws: ``DatasetError`` if nothing is at the path, or no source reads it.
   package var source: (type: any DataSource.Type, location: String) {
     get throws {
       let known = DataSources.registry.all
@@ -29,7 +29,7 @@ public struct DataSelection: Equatable, Sendable {
           isPath ? "" : "; the data that need no file are digits and fashion-mnist" + suggestion(data, names)
         throw DatasetError("--data \(data): no such file or folder\(builtIn)")
       }
-      // A program's own sources come first.
+      // A program's own sources take precedence.
       guard let source = known.reversed().first(where: { $0.reads(data) }) else {
         throw DatasetError("--data \(data): none of \(known.map { $0.name }.joined(separator: ", ")) reads it")
       }
@@ -37,10 +37,10 @@ public struct DataSelection: Equatable, Sendable {
     }
   }
 
-  /// Whether every step takes all examples, as far as the source's name tells.
+  /// Whether the source that ``data`` names requires all examples in every step; false for a path.
   package var stepIsWhole: Bool { DataSources.registry.all.first { $0.name == data }?.stepIsWhole == true }
 
-  /// The same with absolute paths, for other folders and other machines.
+  /// The same with absolute paths, which are valid in other working folders.
   func absolute(_ source: any DataSource.Type, _ location: String) -> DataSelection {
     var absolute = self
     func path(_ text: String) -> String { URL(fileURLWithPath: text).path }

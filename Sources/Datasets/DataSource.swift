@@ -1,71 +1,70 @@
 public import Schema
 
-/// What examples are read from: a file format, or data of a program's own.
+/// A source of examples: a file format, or data of a program's own.
 public protocol DataSource: Sendable {
-  /// What `--data NAME` or `--data NAME:PATH` calls it.
+  /// Its name in `--data NAME` and `--data NAME:PATH`.
   static var name: String { get }
-  /// What the help says it is, such as `a CSV file`.
+  /// A phrase for the help, such as `a CSV file`.
   static var summary: String { get }
   /// Its options, such as ``OptionDeclaration/testFraction`` and ``OptionDeclaration/scale``.
   static var options: [OptionDeclaration] { get }
-  /// Whether it reads what is at `path`, so that its name need not be given. The default is no.
+  /// Whether it can read the file or folder at `path`, so that users may omit its name. The default is false.
   static func reads(_ path: String) -> Bool
-  /// Whether every step takes all examples. The default is no.
+  /// Whether every step must use all examples. The default is false.
   static var stepIsWhole: Bool { get }
 
-  /// Reads the examples: always the same for the same request and files.
+  /// Reads the examples. The same request and files must give the same examples.
   ///
-  /// - Throws: ``DatasetError`` where something is missing, damaged or not a number.
+  /// - Throws: ``DatasetError`` if something is missing, damaged or not a number.
   static func read(_ request: DataRequest) throws -> DataParts
 }
 
 extension DataSource {
-  /// No.
+  /// Default: users must give the source's name.
   public static func reads(_ path: String) -> Bool { false }
-  /// No.
+  /// Default: a step may use any number of examples.
   public static var stepIsWhole: Bool { false }
 }
 
-/// What a source is to read.
+/// What a source should read.
 public struct DataRequest: Sendable {
-  /// The path, or what else stood behind the source's name; empty where nothing did.
+  /// The path, or the text after `NAME:`; empty if there was none.
   public var location: String
   /// The values of the source's options.
   public var options: OptionValues
-  /// The job's micro-batches a step.
+  /// The job's micro-batches per step.
   public var microBatches: Int
 }
 
 /// What a source has read.
 public struct DataParts: Sendable {
-  /// What is learned from.
+  /// The training examples.
   public var train: DataTable
-  /// What is only tested on; nil where the source has no such part.
+  /// The test examples; nil if the source has none.
   public var test: DataTable?
 
-  /// Parts of a dataset.
+  /// The properties describe the parameters.
   public init(train: DataTable, test: DataTable? = nil) { (self.train, self.test) = (train, test) }
 }
 
-/// The sources that this program knows.
 package enum DataSources {
-  /// Those that come with the trainer, and those that a program has added.
+  /// The built-in sources, and those that the program has added.
   package static let registry = Registry<any DataSource.Type>(
     [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, NoData.self]) { $0.name }
 
-  /// What `--data` can name.
+  /// The values of `--data`, with their options.
   package static var selector: OptionSelector {
     OptionSelector("data", registry.all.map { Alternative($0.name, options: $0.options) })
   }
 }
 
 extension OptionDeclaration {
-  /// `--test-fraction`, for data that bring no test part.
+  /// The option `--test-fraction`, for sources without a test part.
   public static let testFraction = OptionDeclaration.real(
     "test-fraction", .fraction, valueName: "share", defaultText: "0.2, where the data brings no test part",
     "The share of the examples that becomes the test part, cut by the seed; 0 for none.")
 
-  /// `--scale`, for data with features.
+  /// The option `--scale`, for sources with features.
   public static let scale = OptionDeclaration.choice(
     "scale", default: ScalingKind.standard.rawValue, ScalingKind.allCases.map(\.rawValue), valueName: "kind",
     "How features are scaled: none, unit or standard.")

@@ -1,13 +1,13 @@
-/// Examples as a source has read them, before it is decided what their targets are.
+/// Examples as a source has read them, before their targets are interpreted as classes or numbers.
 public struct DataTable: Sendable {
-  /// Numbers in the element type of their file, one example after the other.
+  /// Numbers in the element type of their file, example after example.
   public enum Values: Sendable {
     /// 0…255, such as pixels.
     case bytes([UInt8])
     /// Any finite numbers.
     case floats([Float])
 
-    /// How many there are.
+    /// The number of values.
     public var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
@@ -23,22 +23,22 @@ public struct DataTable: Sendable {
     }
   }
 
-  /// What errors call it.
+  /// Its name in errors, such as a path.
   public var name: String
-  /// How many examples there are.
+  /// The number of examples.
   public var count: Int
-  /// ``count`` times the product of ``shape`` numbers.
+  /// ``count`` × (the product of ``shape``) numbers.
   public var features: Values
-  /// The shape of an example, the last dimension the fastest: 28×28×1 for a grey image.
+  /// The shape of an example, row-major: 28×28×1 for a grey image.
   public var shape: [Int]
-  /// ``count`` times ``targetCount`` numbers: what is to be predicted. Classes are the whole numbers from 0.
+  /// The numbers to predict: ``count`` × ``targetCount``. Classes are whole numbers from 0.
   public var targets: [Float]
-  /// How many targets an example has: several outputs, or a class for each of several positions.
+  /// The number of targets per example: outputs, or positions with a class each.
   public var targetCount: Int
-  /// Where target number i stands, for errors.
+  /// Describes where target i is in the source, for errors.
   public var place: @Sendable (Int) -> String
 
-  /// A table; see the properties.
+  /// The properties describe the parameters.
   public init(
     name: String, count: Int, features: Values, shape: [Int], targets: [Float], targetCount: Int = 1,
     place: @escaping @Sendable (Int) -> String
@@ -47,9 +47,7 @@ public struct DataTable: Sendable {
     (self.targets, self.targetCount, self.place) = (targets, targetCount, place)
   }
 
-  /// Checks what a source has read.
-  ///
-  /// - Throws: ``DatasetError`` where the counts contradict each other or a number is not finite.
+  /// - Throws: ``DatasetError`` if the counts contradict each other or a number is not finite.
   func check() throws {
     let width = shape.reduce(1, *)
     guard count >= 0, shape.allSatisfy({ $0 >= 0 }), features.count == count * width,
@@ -69,10 +67,9 @@ public struct DataTable: Sendable {
   }
 }
 
-/// Which targets are classes.
 extension DataTable {
-  /// What the table's targets are: classes, where `classify` says so, or where it is nil and they are exactly the whole
-  /// numbers from 0 to some k − 1, one an example.
+  /// Interprets the targets as classes if `classify` is true, or if it is nil, there is one per example, and they are
+  /// exactly the whole numbers from 0 to some k − 1, 2 ≤ k ≤ 1000.
   func target(classify: Bool?) throws -> Target {
     let mostClasses = 100_000
     let largest = targets.max() ?? 0

@@ -1,6 +1,6 @@
 internal import Kernels
 
-/// What the examples should be predicted as, one example after the other.
+/// The targets, example after example.
 enum TargetStorage: Sendable {
   case classes([Int32])
   case values([Float])
@@ -13,10 +13,9 @@ struct Dataset: Sendable {
   /// The shape of an example.
   let shape: [Int]
   let targets: TargetStorage
-  /// Targets an example.
+  /// The number of targets per example.
   let targetCount: Int
 
-  /// How many numbers describe an example.
   var featureCount: Int { features.count / max(count, 1) }
 
   /// Writes row `row`'s features, scaled, to `output`.
@@ -37,7 +36,7 @@ struct Dataset: Sendable {
     }
   }
 
-  /// Asks for row `row`'s features, which will be read soon.
+  /// Starts to load row `row`'s features into the cache.
   func prefetchRow(_ row: Int) {
     switch features {
     case .bytes(let bytes):
@@ -52,7 +51,7 @@ struct Dataset: Sendable {
     }
   }
 
-  /// Row `row`'s feature `column`, as the file has it.
+  /// Not scaled.
   func feature(_ row: Int, _ column: Int) -> Float {
     switch features {
     case .bytes(let bytes): Float(bytes[row * featureCount + column])
@@ -61,12 +60,11 @@ struct Dataset: Sendable {
   }
 }
 
-/// A part of a dataset, the training or the test part, addressed from 0 to its count.
+/// The training or the test part of a dataset. Its examples have indices from 0.
 package struct Examples: Sendable {
   let dataset: Dataset
-  /// Where the part's examples lie: nil for all in order, else a stretch of a permutation.
+  /// The part's rows are ``count`` values of the permutation from `start` on; nil for all rows in order.
   let selection: (permutation: IndexPermutation, start: Int)?
-  /// How many examples the part has.
   package let count: Int
 
   init(_ dataset: Dataset) {
@@ -83,7 +81,7 @@ package struct Examples: Sendable {
     count = range.count
   }
 
-  /// How many numbers describe an example.
+  /// The number of features per example.
   package let featureCount: Int
 
   /// Example `index`'s row in the dataset.
@@ -93,13 +91,13 @@ package struct Examples: Sendable {
     return selection.permutation[selection.start + index]
   }
 
-  /// Example `index`'s features as the file has them.
+  /// Example `index`'s features, not scaled.
   package func features(_ index: Int) -> [Float] {
     let row = row(index)
     return (0..<featureCount).map { dataset.feature(row, $0) }
   }
 
-  /// Example `index`'s class, or the first of its positions'; nil for regression.
+  /// Example `index`'s class, or that of its first position; nil for regression.
   package func label(_ index: Int) -> Int? {
     guard case .classes(let classes) = dataset.targets else { return nil }
     return Int(classes[row(index) * dataset.targetCount])
@@ -112,7 +110,7 @@ package struct Examples: Sendable {
     return Array(values[start..<start + dataset.targetCount])
   }
 
-  /// Σ (target − its output's mean)² over examples and outputs, which R² measures against; nil for classification.
+  /// Σ (target − the mean of that output's targets)² over examples and outputs, for R²; nil for classification.
   package var targetVariation: Double? {
     guard case .values(let values) = dataset.targets else { return nil }
     let outputs = dataset.targetCount

@@ -1,9 +1,9 @@
-/// Why data cannot be used: the file, the place in it, what is there, and what to do.
+/// Data that cannot be used.
 public struct DatasetError: Error, Equatable, CustomStringConvertible {
-  /// A sentence that a user can act on.
+  /// A sentence that names the file, the position in it and what is there, and says what to do.
   public let description: String
 
-  /// An error with its sentence.
+  /// An error with this sentence.
   public init(_ description: String) {
     self.description = description
   }

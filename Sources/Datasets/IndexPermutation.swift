@@ -3,13 +3,12 @@
 /// A Feistel network over the smallest even number of bits that holds the indices (at least 6), walked along its cycle
 /// until it lands inside (Black & Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002).
 package struct IndexPermutation: Sendable {
-  /// How many indices are permuted.
   package let count: Int
   private let halfBits: UInt64
   private let mask: UInt64
   private let keys: [UInt64]
 
-  /// The permutation of 0..<`count` that `seed` and `stream` name.
+  /// A pure function of the parameters.
   package init(count: Int, seed: UInt64, stream: UInt64) {
     precondition(count >= 0, "a permutation of \(count) indices")
     self.count = count
@@ -23,7 +22,7 @@ package struct IndexPermutation: Sendable {
     }
   }
 
-  /// Where `index` goes.
+  /// The index that `index` is mapped to.
   package subscript(index: Int) -> Int {
     precondition(index >= 0 && index < count, "index \(index) of \(count)")
     var value = UInt64(index)
@@ -60,7 +59,7 @@ package struct ExampleOrder: Sendable {
   package subscript(position: Int) -> Int { permutation[position] }
 }
 
-/// What one seed is used for; the low byte of a stream's number.
+/// The uses of a seed: the low byte of a stream's number.
 enum Streams {
   static let order: UInt64 = 1
   static let split: UInt64 = 2

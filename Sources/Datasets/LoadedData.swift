@@ -1,35 +1,33 @@
 internal import Kernels
 internal import Schema
 
-/// Loaded data: its two parts, and what they have in common.
+/// A job's data in memory: the training part and the test part.
 public struct LoadedData: Sendable {
-  /// What is learned from.
   package let train: Examples
-  /// What is only tested on; nil for none.
+  /// nil if there is no test part.
   package let test: Examples?
-  /// Where it came from, with absolute paths and the test fraction that was used.
+  /// The data options, with absolute paths and the test fraction that was used.
   package let selection: DataSelection
-  /// What is to be predicted.
   package let target: Target
   /// The shape of an example.
   package let shape: [Int]
-  /// Whether every step takes all examples.
+  /// Whether every step must use all examples.
   package let stepIsWhole: Bool
-  /// SHA-256 of everything that was loaded, in hex: equal where the data is.
+  /// SHA-256 of all features and targets, in hex.
   package let fingerprint: String
 
-  /// How many numbers describe an example.
+  /// The number of features per example.
   package var featureCount: Int { train.featureCount }
 
   /// Loads `selection`.
   ///
   /// - Parameters:
-  ///   - classify: true for classes, false for numbers, nil to tell by the labels: classes where they are exactly
-  ///     the whole numbers from 0 to some k − 1, each at least once.
-  ///   - seed: cuts the test part where the test fraction asks for one.
-  ///   - microBatches: the job's.
-  ///   - evaluatesAll: data that brings no test part becomes one as a whole.
-  /// - Throws: ``DatasetError`` where something is missing, damaged or not a number, ``OptionError`` for an option that
+  ///   - classify: true for classes, false for numbers, nil to infer it: classes if the labels are exactly the whole
+  ///     numbers from 0 to some k − 1.
+  ///   - seed: chooses the test examples if a test fraction is used.
+  ///   - microBatches: the job's number per step.
+  ///   - evaluatesAll: whether all examples are the test part if the source has none.
+  /// - Throws: ``DatasetError`` if something is missing, damaged or not a number, ``OptionError`` for an option that
   ///   the source does not have.
   package init(
     _ selection: DataSelection, classify: Bool?, seed: UInt64, microBatches: Int = 8, evaluatesAll: Bool = false
@@ -88,7 +86,7 @@ public struct LoadedData: Sendable {
   private static func fingerprint(_ datasets: [Dataset]) -> String {
     var hash = SHA256()
     for dataset in datasets {
-      // Rows of nothing are all alike, however many.
+      // Without features, rows do not differ and their number does not matter.
       let count = dataset.featureCount == 0 ? 0 : dataset.count
       hash.update("\(count) \(dataset.featureCount) \(dataset.targetCount) ")
       switch dataset.features {

@@ -1,8 +1,8 @@
 internal import Kernels
 
-/// Which statistics features are scaled by.
+/// How features are scaled: the values of `--scale`.
 package enum ScalingKind: String, Codable, Sendable, CaseIterable {
-  /// Features as the file has them.
+  /// Features are not scaled.
   case none
   /// Bytes: pixels 0…255 to 0…1. Other features: each column's smallest to largest value to 0…1.
   case unit
@@ -10,21 +10,19 @@ package enum ScalingKind: String, Codable, Sendable, CaseIterable {
   case standard
 }
 
-/// How features are scaled: (feature − offset) · factor, a column at a time. Saved with the model.
+/// The scaling of each column of the features: (feature − offset) · factor. Saved with the model.
 package struct Scaling: Codable, Equatable, Sendable {
-  /// What is subtracted from each column.
   package var offset: [Float]
-  /// What each column is multiplied by then. A column that is constant in the training part gets 0.
+  /// 0 for a column that is constant in the training part.
   package var factor: [Float]
 
-  /// Scaling by given vectors of the same count.
   package init(offset: [Float], factor: [Float]) {
     precondition(offset.count == factor.count)
     self.offset = offset
     self.factor = factor
   }
 
-  /// Measures `kind` on `examples`, which are the training part alone. Sums are in double, the first example first.
+  /// Measures `examples`, which must be the training part. Sums are float64, in the order of the examples.
   package init(_ kind: ScalingKind, of examples: Examples) {
     let columns = examples.featureCount
     offset = [Float](repeating: 0, count: columns)
@@ -78,14 +76,14 @@ package struct Scaling: Codable, Equatable, Sendable {
     }
   }
 
-  /// 1 / `spread`; 0 where that is more than float32 holds, because 0 · ∞ would make features that are not numbers.
+  /// 1 / `spread`, or 0 if float32 cannot hold that: 0 · ∞ would give NaN.
   private static func factor(_ spread: Double) -> Float {
     let factor = Float(1 / spread)
     return factor.isFinite ? factor : 0
   }
 }
 
-/// A scaling as the kernels read it.
+/// A ``Scaling`` in buffers that kernels can read.
 struct ScalingVectors: Sendable {
   let offset: FloatBuffer
   let factor: FloatBuffer

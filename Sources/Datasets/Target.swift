@@ -1,16 +1,16 @@
-/// What a model has to predict.
+/// What a model should predict.
 public enum Target: Equatable, Sendable {
   /// One of `classes` classes, numbered from 0.
   case classification(classes: Int)
-  /// `outputs` real numbers; none without data, where the loss is a function of the parameters alone.
+  /// `outputs` real numbers: 0 without data, where the loss depends only on the parameters.
   case regression(outputs: Int)
-  /// At each of `count` positions one of `classes` classes.
+  /// One of `classes` classes at each of `count` positions.
   case positions(count: Int, classes: Int)
 
-  /// Whether classes are to be predicted.
+  /// Whether the targets are classes.
   public var isClassification: Bool { if case .regression = self { false } else { true } }
 
-  /// How many numbers a model puts out: for positions, those of one after the other.
+  /// The number of a model's outputs: for positions `count` × `classes`.
   public var outputs: Int {
     switch self {
     case .classification(let classes): classes
@@ -19,7 +19,7 @@ public enum Target: Equatable, Sendable {
     }
   }
 
-  /// How many targets an example has that are predicted each by a part of the outputs.
+  /// The number of positions, each with its own part of the outputs; 1 without positions.
   public var positions: Int { if case .positions(let count, _) = self { count } else { 1 } }
 }
 
@@ -33,7 +33,8 @@ extension Target: Codable {
     struct Positions: Codable { var count, classes: Int }
   }
 
-  /// Reads `{"classification":{"classes":10}}` and the like. Former versions wrote `nothing` where there was no data.
+  /// Reads `{"classification":{"classes":10}}` and the like. Files of former versions say `nothing` if there is no
+  /// data.
   public init(from decoder: any Decoder) throws {
     let form = try Form(from: decoder)
     if let classes = form.classification?.classes {
@@ -45,7 +46,7 @@ extension Target: Codable {
     }
   }
 
-  /// Writes the case with its numbers.
+  /// Writes `{"classification":{"classes":10}}` and the like.
   public func encode(to encoder: any Encoder) throws {
     var form = Form()
     switch self {

@@ -1,29 +1,29 @@
 package import Foundation
 
-/// Why a file could not be written or read: its path, and what the system or the content says.
+/// A file that cannot be read or written.
 package struct FileError: Error, Equatable, CustomStringConvertible {
-  /// A sentence that a user can act on.
+  /// A sentence with the path and the cause.
   package let description: String
 
-  /// An error with its sentence.
   package init(_ description: String) {
     self.description = description
   }
 
-  /// What the system last said about `operation`.
+  /// The error for `operation` with the system's text for `errno`.
   package static func system(_ operation: String) -> FileError {
     FileError("\(operation): \(String(cString: strerror(errno)))")
   }
 }
 
-/// A file that appears under its name whole or not at all: written beside it, synced, then renamed over it.
+/// A file that appears at its path whole or not at all: a temporary file in the same folder is written, synced and
+/// renamed.
 package struct AtomicFile: ~Copyable {
   private let path: String
   private let temporaryPath: String
   private let descriptor: Int32
   private var isCommitted = false
 
-  /// Starts to write the file at `path`.
+  /// A file that is already at `path` stays as it is until ``commit()``.
   package init(path: String) throws {
     self.path = path
     let parts = FilePath(path)
@@ -37,12 +37,11 @@ package struct AtomicFile: ~Copyable {
     if !isCommitted { unlink(temporaryPath) }
   }
 
-  /// Appends `bytes`.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     try writeAll(bytes, to: descriptor, path: path)
   }
 
-  /// Makes the file durable and gives it its name.
+  /// Makes the file durable and renames it to its path.
   package consuming func commit() throws {
     guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
     guard rename(temporaryPath, path) == 0 else { throw FileError.system("cannot write \(path)") }
@@ -50,33 +49,30 @@ package struct AtomicFile: ~Copyable {
     try sync(FilePath(path).folder)
   }
 
-  /// Writes a whole file at once.
   package static func write(_ data: Data, to path: String) throws {
     let file = try AtomicFile(path: path)
     try data.withUnsafeBytes { try file.write($0) }
     try file.commit()
   }
 
-  /// Writes a whole text at once.
   package static func write(_ text: String, to path: String) throws {
     try write(Data(text.utf8), to: path)
   }
 }
 
-/// Makes what is in the file `path`, or the names in the folder, durable; an empty path is the present folder.
-///
-/// - Throws: ``FileError`` where the system cannot.
+/// Makes the content of the file at `path`, or the entries of the folder there, durable. An empty path is the current
+/// folder.
 package func sync(_ path: String) throws {
   let descriptor = open(path.isEmpty ? "." : path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw FileError.system("cannot open \(path)") }
   defer { close(descriptor) }
-  // A device or a pipe cannot be synced.
+  // EINVAL: a device or a pipe cannot be synced.
   guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileError.system("cannot sync \(path)") }
 }
 
-/// Makes the folder at `path`, and those above it that there are not, each durable in the one above it.
+/// Creates the folder at `path` and its missing parents, and makes each durable.
 ///
-/// - Throws: ``FileError`` where one of them cannot be made.
+/// - Throws: ``FileError`` if one of them cannot be created.
 package func makeFolders(_ path: String, mode: mode_t = 0o777) throws {
   if mkdir(path, mode) == 0 {
     try sync(FilePath(path).folder)
@@ -96,13 +92,13 @@ package func makeFolders(_ path: String, mode: mode_t = 0o777) throws {
   }
 }
 
-/// Writes all of `bytes`; `path` is for the error.
+/// - Parameter path: for the error's text.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
   var written = 0
   try writeAll(bytes, to: descriptor, path: path, counting: &written)
 }
 
-/// Writes all of `bytes`, and counts what is written even where the rest cannot be.
+/// - Parameter written: the number of bytes written, also if an error is thrown.
 private func writeAll(
   _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String, counting written: inout Int
 ) throws {
@@ -117,9 +113,9 @@ private func writeAll(
   }
 }
 
-/// Writes a file that does not exist yet, synced.
+/// Creates the file at `path`, writes `text` and syncs it.
 ///
-/// - Throws: ``FileError`` where there is one, or it cannot be written.
+/// - Throws: ``FileError`` if the file exists or cannot be written.
 package func createFile(_ text: String, at path: String, mode: mode_t) throws {
   let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
   guard descriptor >= 0 else {
@@ -131,15 +127,14 @@ package func createFile(_ text: String, at path: String, mode: mode_t) throws {
   guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
 }
 
-/// A file that grows a line at a time, buffered.
+/// A text file to which lines are appended through a buffer.
 package final class LineFile {
   private let path: String
   private let descriptor: Int32
   private var buffer: [UInt8] = []
-  /// What has come together.
   var unwritten: [UInt8] { buffer }
 
-  /// Creates the file at `path`, or empties the one that is there, unless it is `appending` to it.
+  /// Creates the file at `path`. An existing file is emptied, unless `appending`.
   package init(path: String, appending: Bool = false) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | (appending ? O_APPEND : O_TRUNC) | O_CLOEXEC, 0o644)
@@ -149,14 +144,14 @@ package final class LineFile {
 
   deinit { close(descriptor) }
 
-  /// Appends `line` and a line end; written when enough has come together.
+  /// Appends `line` and a line feed. Writes the buffer once it holds 32 KiB.
   package func append(_ line: String) throws {
     buffer.append(contentsOf: line.utf8)
     buffer.append(0x0A)
     if buffer.count >= 1 << 15 { try flush() }
   }
 
-  /// Writes what has come together. What cannot be written is kept for the next call.
+  /// Writes the buffer. Bytes that cannot be written stay in it for the next call.
   package func flush() throws {
     var written = 0
     defer { buffer.removeFirst(written) }
@@ -164,9 +159,10 @@ package final class LineFile {
   }
 }
 
-/// Calls `body` with each line of the file at `path` that has an end, without it. Takes the memory of the longest line.
+/// Calls `body` with each line of the file at `path`, without its line feed. Skips empty lines, and a last line without
+/// a line feed. Needs memory for the longest line.
 ///
-/// - Throws: ``FileError`` where the file cannot be read, and what `body` throws.
+/// - Throws: ``FileError`` if the file cannot be read, and what `body` throws.
 package func forEachLine(of path: String, _ body: (ArraySlice<UInt8>) throws -> Void) throws {
   let descriptor = open(path, O_RDONLY | O_CLOEXEC)
   guard descriptor >= 0 else { throw FileError.system("\(path) cannot be read") }

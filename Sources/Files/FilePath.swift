@@ -1,13 +1,13 @@
 internal import Foundation
 
-/// A path in its parts, as the system reads it: Foundation's functions for that trap at paths of one letter (Swift 6.3).
+/// A path split into folder and name. Foundation's functions for this trap at paths of one letter (Swift 6.3).
 package struct FilePath {
-  /// The folder that it is in; empty for the present one.
+  /// Empty for the current folder.
   package let folder: String
-  /// Its last part; empty for the root alone.
+  /// The last component; empty for the root.
   package let name: String
 
-  /// The parts of `path`; slashes at its end do not count.
+  /// Slashes at the end of `path` are ignored.
   package init(_ path: String) {
     let bytes = Array(path.utf8)
     let slash = UInt8(ascii: "/")
@@ -18,7 +18,7 @@ package struct FilePath {
     folder = bytes.first == slash && folderEnd == 0 ? "/" : String(decoding: bytes[..<folderEnd], as: UTF8.self)
   }
 
-  /// Something called `name` in the same folder.
+  /// The path of `name` in the same folder.
   package func beside(_ name: String) -> String {
     folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
   }

@@ -1,7 +1,7 @@
 internal import CKernels
 
 /// Makes matrix products on the calling thread use that thread alone. OpenMP keeps the setting per thread, so every
-/// thread that computes calls this once.
+/// compute thread must call this once.
 package func useOneThreadForMatrices() {
   lk_use_one_openmp_thread()
 }
@@ -12,13 +12,13 @@ package func accumulate(_ term: Floats, into sum: MutableFloats) {
   lk_accumulate(sum.base, term.base, sum.count)
 }
 
-/// `sums`[c] = Σ of column c, the first row first.
+/// `sums`[c] = Σ of column c, in the order of the rows.
 package func columnSums(of matrix: Matrix, into sums: MutableFloats) {
   precondition(sums.count == matrix.columns, "\(matrix.columns) column sums into \(sums.count) values")
   lk_column_sums(sums.base, matrix.values.base, matrix.rows, matrix.columns)
 }
 
-/// Asks for memory that will be read soon.
+/// Starts to load `bytes` into the cache.
 package func prefetch(_ bytes: UnsafeRawBufferPointer) {
   guard let base = bytes.baseAddress else { return }
   lk_prefetch(base, bytes.count)
@@ -30,7 +30,6 @@ package func scale(_ input: Floats, offset: Floats, factor: Floats, into output:
   lk_scale_floats(output.base, input.base, offset.base, factor.base, output.count)
 }
 
-/// `output`[c] = (`input`[c] − `offset`[c]) · `factor`[c].
 package func scale(_ input: UnsafeBufferPointer<UInt8>, offset: Floats, factor: Floats, into output: MutableFloats) {
   precondition(input.count == output.count && offset.count == output.count && factor.count == output.count)
   guard let base = input.baseAddress else { return }

@@ -2,14 +2,14 @@ internal import CKernels
 
 /// An owned vector of float32 values, aligned to 64 bytes and zero at first.
 ///
-/// A reference: whoever holds it may take views. Two threads must not use it at once while one writes; the code that
-/// hands a buffer from thread to thread says what orders them.
+/// Threads must not use it at the same time while one of them writes. The code that passes a buffer between threads
+/// documents what orders their accesses.
 public final class FloatBuffer: @unchecked Sendable {
-  // Sendable: the storage never moves, and access is ordered by the holder (see above).
+  // Sendable: the storage never moves, and its users order their accesses (see above).
   private let storage: UnsafeMutableRawPointer
-  /// What the storage is part of; nil where it is the buffer's own.
+  /// Keeps borrowed storage alive; nil if the buffer owns its storage.
   private let owner: AnyObject?
-  /// How many values the buffer holds.
+  /// The number of values.
   public let count: Int
 
   /// A buffer of `count` zeros.
@@ -28,7 +28,7 @@ public final class FloatBuffer: @unchecked Sendable {
     values.withUnsafeBytes { all.copy(bytes: $0) }
   }
 
-  /// A buffer of the `count` values at `storage`, which `owner` keeps.
+  /// A buffer that borrows `count` values at `storage` and retains `owner`, which must keep them alive.
   public init(_ storage: UnsafeMutableRawPointer, count: Int, of owner: AnyObject) {
     self.storage = storage
     self.count = count
@@ -39,18 +39,18 @@ public final class FloatBuffer: @unchecked Sendable {
     if owner == nil { storage.deallocate() }
   }
 
-  /// A buffer of the values in `range`, in place.
+  /// A buffer that shares the values in `range` with this one.
   public func part(_ range: Range<Int>) -> FloatBuffer {
     let part = all[range]
     return FloatBuffer(part.base, count: part.count, of: self)
   }
 
-  /// All values, to write.
+  /// A writable view of all values.
   public var all: MutableFloats {
     MutableFloats(base: storage.assumingMemoryBound(to: Float.self), count: count)
   }
 
-  /// All values, to read.
+  /// A read-only view of all values.
   public var values: Floats { all.readOnly }
 
   /// A copy of the values.

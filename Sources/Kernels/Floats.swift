@@ -1,13 +1,13 @@
 internal import CKernels
 
-/// A borrowed, read-only run of float32 values.
+/// A borrowed, read-only view of float32 values.
 ///
-/// A view does not keep its storage alive: it is valid for the call that it was passed to, or for as long as the
-/// ``FloatBuffer`` it was taken from, which must be held by a variable meanwhile. Indices are checked.
+/// A view does not keep its storage alive. It is valid during the call that it was passed to, or as long as a variable
+/// holds the ``FloatBuffer`` that it was taken from. Indices are checked.
 public struct Floats: @unchecked Sendable {
-  // Sendable: reading is safe from any thread, and whoever writes the storage is ordered before by its owner.
+  // Sendable: concurrent reads are safe, and the storage's owner orders writes before them.
   @usableFromInline let base: UnsafePointer<Float>
-  /// How many values the view spans.
+  /// The number of values.
   public let count: Int
 
   /// A view of `count` values from `base`, which must stay valid and unchanged while the view is used.
@@ -16,7 +16,7 @@ public struct Floats: @unchecked Sendable {
     self.count = count
   }
 
-  /// The values' valid indices, from zero.
+  /// The valid indices, from 0.
   @inlinable public var indices: Range<Int> { 0..<count }
 
   /// The value at `index`.
@@ -25,16 +25,16 @@ public struct Floats: @unchecked Sendable {
     return base[index]
   }
 
-  /// The part of the view that `range` names; its first value has index 0.
+  /// The values in `range`; the first of them gets index 0.
   @inlinable public subscript(range: Range<Int>) -> Floats {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the view")
     return Floats(base: base + range.lowerBound, count: range.count)
   }
 
-  /// As many values, `distance` values further on in the same buffer.
+  /// A view of the same count, `distance` values further on in the same buffer. Not checked.
   package func displaced(by distance: Int) -> Floats { Floats(base: base + distance, count: count) }
 
-  /// The view's bytes, in this machine's order.
+  /// The values' bytes, in native byte order.
   @inlinable public var bytes: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: base, count: count * MemoryLayout<Float>.stride)
   }
@@ -46,11 +46,11 @@ public struct Floats: @unchecked Sendable {
   public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }
 }
 
-/// A borrowed run of float32 values that its holder may write. See ``Floats`` for how long it is valid.
+/// A borrowed, writable view of float32 values. See ``Floats`` for how long it is valid.
 public struct MutableFloats: @unchecked Sendable {
-  // Sendable: handed to one thread at a time; its owner orders the hand-over.
+  // Sendable: one thread at a time uses it; the storage's owner orders them.
   @usableFromInline let base: UnsafeMutablePointer<Float>
-  /// How many values the view spans.
+  /// The number of values.
   public let count: Int
 
   /// A view of `count` values from `base`, which must stay valid and unshared while the view is used.
@@ -59,7 +59,7 @@ public struct MutableFloats: @unchecked Sendable {
     self.count = count
   }
 
-  /// The values' valid indices, from zero.
+  /// The valid indices, from 0.
   @inlinable public var indices: Range<Int> { 0..<count }
 
   /// The value at `index`.
@@ -74,7 +74,7 @@ public struct MutableFloats: @unchecked Sendable {
     }
   }
 
-  /// The part of the view that `range` names; its first value has index 0.
+  /// The values in `range`; the first of them gets index 0.
   @inlinable public subscript(range: Range<Int>) -> MutableFloats {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the view")
     return MutableFloats(base: base + range.lowerBound, count: range.count)
@@ -83,18 +83,18 @@ public struct MutableFloats: @unchecked Sendable {
   /// The same values, read-only.
   @inlinable public var readOnly: Floats { Floats(base: base, count: count) }
 
-  /// Sets every value.
+  /// Sets all values to `value`.
   public func fill(_ value: Float) {
     base.update(repeating: value, count: count)
   }
 
-  /// Copies values of the same count.
+  /// Copies `source`, which must have the same count.
   public func copy(_ source: Floats) {
     precondition(source.count == count, "copying \(source.count) values into \(count)")
     base.update(from: source.base, count: count)
   }
 
-  /// Copies values given as bytes in this machine's order; their count must fit exactly.
+  /// Copies exactly 4 · ``count`` bytes in native byte order.
   public func copy(bytes: UnsafeRawBufferPointer) {
     precondition(bytes.count == count * MemoryLayout<Float>.stride, "copying \(bytes.count) bytes into \(count) floats")
     UnsafeMutableRawBufferPointer(start: base, count: bytes.count).copyMemory(from: bytes)

@@ -1,9 +1,9 @@
 internal import CKernels
 
-/// A borrowed run of class labels, one an example. See ``Floats`` for how long it is valid.
+/// A borrowed, read-only view of class labels. See ``Floats`` for how long it is valid.
 public struct Labels {
   let base: UnsafePointer<Int32>
-  /// How many labels there are.
+  /// The number of labels.
   public let count: Int
 
   /// The label at `index`.
@@ -12,18 +12,17 @@ public struct Labels {
     return Int(base[index])
   }
 
-  /// The part that `range` names; its first label has index 0.
+  /// The labels in `range`; the first of them gets index 0.
   public subscript(range: Range<Int>) -> Labels {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the labels")
     return Labels(base: base + range.lowerBound, count: range.count)
   }
 }
 
-/// An owned run of class labels; see ``FloatBuffer``.
+/// An owned vector of class labels. ``FloatBuffer`` says how threads may use it.
 package final class LabelBuffer: @unchecked Sendable {
-  // Sendable: the storage never moves, and access is ordered by the holder.
+  // Sendable: the storage never moves, and its users order their accesses.
   private let storage: UnsafeMutablePointer<Int32>
-  /// How many labels the buffer holds.
   package let count: Int
 
   /// A buffer of `count` labels, all 0.
@@ -35,7 +34,6 @@ package final class LabelBuffer: @unchecked Sendable {
 
   deinit { storage.deallocate() }
 
-  /// The label at `index`.
   package subscript(index: Int) -> Int32 {
     get {
       precondition(index >= 0 && index < count, "index outside the labels")
@@ -47,7 +45,7 @@ package final class LabelBuffer: @unchecked Sendable {
     }
   }
 
-  /// The first `count` labels, to read.
+  /// A read-only view of the first `count` labels.
   package func prefix(_ count: Int) -> Labels {
     precondition(count <= self.count, "\(count) labels of \(self.count)")
     return Labels(base: storage, count: count)

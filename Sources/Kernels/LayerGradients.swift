@@ -1,11 +1,10 @@
 internal import CKernels
 internal import Reduction
 
-/// Memory that one thread computes a layer's gradients in; grows as needed.
+/// One thread's scratch memory for a layer's gradients. It grows as needed.
 package struct LayerScratch {
   private var buffer = FloatBuffer(count: 0)
 
-  /// No memory yet.
   package init() {}
 
   mutating func reserve(_ count: Int) -> MutableFloats {
@@ -14,17 +13,17 @@ package struct LayerScratch {
   }
 }
 
-/// `gradient` = Σ over micro-batches of inputsᵀ · outputGradients, along the tree: a linear layer's weight gradient.
+/// A linear layer's weight gradient: `gradient` = Σ over micro-batches of inputsᵀ · outputGradients, along the tree.
 ///
-/// The micro-batches' parts are summed in registers, so that many small ones cost no more than one large one. A
-/// micro-batch's part has the same bits alone or among others.
+/// Micro-batches are summed in registers, so many small ones cost no more than one large one. The bits of a
+/// micro-batch's term do not depend on the other micro-batches.
 ///
 /// - Parameters:
 ///   - inputs: examples × in.
 ///   - outputGradients: examples × out.
-///   - microBatches: ranges of examples that follow each other and together are all.
+///   - microBatches: contiguous ranges that together cover all examples.
 ///   - gradient: in × out.
-///   - widestVector: floats in the widest vectors used; for tests.
+///   - widestVector: the largest SIMD width to use, in floats; for tests.
 package func weightGradient(
   inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats,
   scratch: inout LayerScratch, widestVector: Int = 16
@@ -43,7 +42,7 @@ package func weightGradient(
     microBatches.map(\.upperBound), microBatches.count, memory.base, widestVector)
 }
 
-/// `gradient` = Σ over micro-batches of the column sums of `outputGradients`, along the tree: a layer's bias gradient.
+/// A layer's bias gradient: `gradient` = Σ over micro-batches of the column sums of `outputGradients`, along the tree.
 package func biasGradient(
   outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats, scratch: inout LayerScratch
 ) {
@@ -60,10 +59,10 @@ package func biasGradient(
   }
 }
 
-/// `inputGradients` = outputGradients · weightᵀ: a linear layer's gradient with respect to its input.
+/// A linear layer's gradient with respect to its input: `inputGradients` = outputGradients · weightᵀ.
 ///
-/// Above a few examples it is computed as (weight · outputGradientsᵀ)ᵀ, so that the large matrix is read as it lies: at
-/// 16 examples of 1024 × 1024 that is 2.5 times as fast.
+/// From 12 examples on it is computed as (weight · outputGradientsᵀ)ᵀ, which reads the large matrix in its memory
+/// order: for 16 examples of 1024 × 1024 that is 2.5 times as fast.
 ///
 /// - Parameters:
 ///   - outputGradients: examples × out.

@@ -1,6 +1,6 @@
 internal import CKernels
 
-/// Softmax cross-entropy of each row of `logits` (one row a label), which become its gradient, softmax − one-hot.
+/// Softmax cross-entropy. Replaces each row of `logits`, one per label, by its gradient, softmax − one-hot.
 ///
 /// - Returns: the loss summed over the rows, and how many rows have their largest logit at the label.
 package func softmaxCrossEntropy(
@@ -17,7 +17,7 @@ package func softmaxCrossEntropy(
   return (loss, Int(correct))
 }
 
-/// Squared error of `predictions`, rows of `columns`, which become its gradient, 2 (prediction − target) / columns.
+/// Squared error. Replaces `predictions`, rows of `columns`, by its gradient, 2 (prediction − target) / columns.
 ///
 /// - Returns: the loss (the squared error averaged over a row's columns) summed over the rows, and the plain sum of
 ///   squared errors.

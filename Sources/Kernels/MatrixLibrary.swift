@@ -1,7 +1,7 @@
 internal import CKernels
 internal import COneDNN
 
-/// The library that multiplies matrices, which has other kernels for other CPUs, and so other bits.
+/// The library that multiplies matrices. Its kernels, and so the bits of its results, depend on the CPU.
 package enum MatrixLibrary {
   /// Such as `oneDNN 2.6.3`.
   package static let name: String = {
@@ -9,7 +9,7 @@ package enum MatrixLibrary {
     return "oneDNN \(version.major).\(version.minor).\(version.patch)"
   }()
 
-  /// The one that its kernels are chosen for, on this CPU and by `DNNL_MAX_CPU_ISA`; a number where it has no name here.
+  /// The instruction set of its kernels on this CPU, limited by `DNNL_MAX_CPU_ISA`; a number if it has no name here.
   package static var instructionSet: String {
     switch dnnl_get_effective_cpu_isa().rawValue {
     case dnnl_cpu_isa_sse41.rawValue: "SSE41"

@@ -5,9 +5,9 @@ internal import COneDNN
 public struct Matrix {
   /// The values, row after row.
   public let values: Floats
-  /// How many rows there are.
+  /// The number of rows.
   public let rows: Int
-  /// How many values a row has.
+  /// The number of values in a row.
   public let columns: Int
 
   /// A view of `values` as `rows` × `columns`.
@@ -18,23 +18,23 @@ public struct Matrix {
     self.columns = columns
   }
 
-  /// The rows that `range` names.
+  /// The rows in `range`.
   public func rows(_ range: Range<Int>) -> Matrix {
     Matrix(values[range.lowerBound * columns..<range.upperBound * columns], rows: range.count, columns: columns)
   }
 
-  /// The matrix read as its transpose; nothing is copied.
+  /// The transpose, as a view; nothing is copied.
   public var transposed: Transposed { Transposed(matrix: self) }
 
-  /// A matrix to be read as its transpose.
+  /// A view of a matrix as its transpose.
   public struct Transposed {
     let matrix: Matrix
   }
 }
 
-/// `result` = `left` · `right`, row-major; the caller's thread does the work (see ``useOneThreadForMatrices()``).
+/// `result` = `left` · `right`, row-major, on the calling thread (see ``useOneThreadForMatrices()``).
 ///
-/// For given sizes the result's bits depend on the values alone, on one kind of CPU.
+/// On one kind of CPU, the result's bits depend only on the sizes and values.
 package func multiply(_ left: Matrix, _ right: Matrix, into result: MutableFloats) {
   precondition(left.columns == right.rows, "multiplying \(left.rows)×\(left.columns) by \(right.rows)×\(right.columns)")
   multiply(left, transposed: false, right, transposed: false, left.rows, right.columns, left.columns, into: result)

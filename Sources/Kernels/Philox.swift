@@ -39,7 +39,7 @@ public struct Philox: Sendable {
     while index < values.count {
       let words = block(counter)
       for lane in 0..<min(4, values.count - index) {
-        // 23 random bits and a half, which float32 holds exactly: never ±1.
+        // 23 random bits and a half are exact in float32, so the result is never ±1.
         let unit = (Float(words[lane] >> 9) + 0.5) * 0x1p-22 - 1
         values[index + lane] = unit * bound
       }
@@ -48,9 +48,9 @@ public struct Philox: Sendable {
     }
   }
 
-  /// Fills `values` with standard normal numbers, by pairs (G. E. P. Box & M. E. Muller, "A Note on the Generation of
-  /// Random Normal Deviates", 1958): values 2i and 2i + 1 are √(−2 ln u)·cos 2πv and √(−2 ln u)·sin 2πv, with u and v in
-  /// (0, 1) from words 2i mod 4 and the next of block 2i / 4. Computed in double and rounded; |values| < 6.8.
+  /// Fills `values` with standard normal numbers, in pairs (G. E. P. Box & M. E. Muller, "A Note on the Generation of
+  /// Random Normal Deviates", 1958): values 2i and 2i + 1 are √(−2 ln u)·cos 2πv and √(−2 ln u)·sin 2πv, with u and v
+  /// in (0, 1) from word 2i mod 4 of block 2i / 4 and the next word. Computed in double and rounded; |values| < 6.8.
   public func fillNormal(_ values: MutableFloats) {
     for index in stride(from: 0, to: values.count, by: 2) {
       let words = block(UInt64(index) / 4)

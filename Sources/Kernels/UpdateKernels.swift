@@ -1,27 +1,27 @@
 internal import CKernels
 
-/// What every update kernel reads and writes besides a rule's slots: one range of the parameters. All views have the same
+/// One range of the vectors that every update kernel reads and writes, besides a rule's slots. All views have the same
 /// count.
 public struct UpdateVectors: Sendable {
   /// θ before the step.
   public var parameters: Floats
   /// The gradient summed over the step's examples.
   public var gradientSum: Floats
-  /// θ after the step; another vector than `parameters`.
+  /// θ after the step. Must not overlap `parameters`.
   public var updated: MutableFloats
-  /// What the gradient sum is multiplied by: 1 / examples, times a clipped norm's factor.
+  /// The factor of the gradient sum: 1 / the step's weight, times the factor of norm clipping.
   public var scale: Double
-  /// The averaged gradient stays within ± this; infinity for no limit.
+  /// Each element of the averaged gradient is limited to ± this; infinity for no limit.
   public var clip: Double
   /// λ of coupled decay, which adds λθ to the gradient.
   public var decay: Double
-  /// ηλ of decoupled decay, the share of the parameters that is taken off.
+  /// ηλ of decoupled decay, which subtracts ηλθ from the parameters.
   public var shrink: Double
-  /// Where the slots' values before the step are: so many values from the slots, in the same buffer. 0 updates slots in
+  /// The distance, in values, from each slot to its values before the step, in the same buffer. 0 updates slots in
   /// place.
   public var before = 0
 
-  /// Views of one range, without clipping and decay.
+  /// Views of the same range. Without clipping and decay.
   public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
     precondition(parameters.count == gradientSum.count && parameters.count == updated.count)
     self.parameters = parameters
@@ -33,7 +33,7 @@ public struct UpdateVectors: Sendable {
     shrink = 0
   }
 
-  /// The averaged gradient of element `index`, clipped, with the coupled decay: what enters a rule.
+  /// The gradient of element `index` as rules use it: averaged, clipped, and with coupled decay.
   public func gradient(_ index: Int) -> Double {
     min(max(Double(gradientSum[index]) * scale, -clip), clip) + decay * Double(parameters[index])
   }
@@ -53,19 +53,18 @@ public struct UpdateVectors: Sendable {
   }
 }
 
-/// The decays of two running means, rounded to float32 once a step.
+/// The decay rates of two running means, as float32.
 package struct MomentDecays: Sendable {
   let moments: lk_moments
 
-  /// β₁ and β₂.
   package init(_ beta1: Double, _ beta2: Double) {
     moments = lk_moments(
       beta1: Float(beta1), one_minus_beta1: Float(1 - beta1), beta2: Float(beta2), one_minus_beta2: Float(1 - beta2))
   }
 }
 
-/// One fused pass each: averages and clips the gradient, reads the slots of before the step, writes them and the new
-/// parameters. The rules that use them have the equations.
+/// The update kernels. Each averages and clips the gradient, reads the slots from before the step, and writes the slots
+/// and the new parameters in one pass. The rules that use them cite the papers.
 extension UpdateVectors {
   /// θ − η g.
   package func gradientDescent(rate: Double) {
@@ -82,7 +81,7 @@ extension UpdateVectors {
     call([velocity]) { lk_nesterov($0, velocity.base, Float(momentum), Float(rate)) }
   }
 
-  /// RMSprop; nil for what its options leave out.
+  /// RMSprop. `meanGradient` and `velocity` are nil if its options do not need them.
   package func rmsprop(
     _ meanSquare: MutableFloats, meanGradient: MutableFloats?, velocity: MutableFloats?, rho: Double, momentum: Double,
     epsilon: Double, epsilonInside: Double, rate: Double
@@ -103,7 +102,7 @@ extension UpdateVectors {
     }
   }
 
-  /// θ − `rate` m / (√v `rootScale` + ε), with the largest v so far where there is a slot for it.
+  /// θ − `rate` m / (√v `rootScale` + ε), with the largest v so far in place of v if there is a slot for it.
   package func adam(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, largest: MutableFloats?, _ decays: MomentDecays,
     rate: Double, rootScale: Double, epsilon: Double
@@ -134,7 +133,7 @@ extension UpdateVectors {
     }
   }
 
-  /// θ − η m / (√v + ε), v of the decays' β₂.
+  /// θ − η m / (√v + ε), where v decays by β₂.
   package func rmspropFirstMoment(
     _ firstMoment: MutableFloats, _ meanSquare: MutableFloats, _ decays: MomentDecays, epsilon: Double, rate: Double
   ) {
@@ -159,7 +158,7 @@ extension UpdateVectors {
     }
   }
 
-  /// θ − (λ Δ_adam + (1 − λ) Δ_rmsprop); keeps Δ_rmsprop − Δ_adam where there is a slot for it.
+  /// θ − (λ Δ_adam + (1 − λ) Δ_rmsprop). Stores Δ_rmsprop − Δ_adam if there is a slot for it.
   package func blend(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ meanSquare: MutableFloats,
     lastDifference: MutableFloats?, _ decays: MomentDecays, rho: Double, adamRate: Double, rootScale: Double,
@@ -188,7 +187,7 @@ extension UpdateVectors {
     call([firstMoment]) { lk_lion($0, firstMoment.base, &moments, Float(rate)) }
   }
 
-  /// Adam's moments, and Σ r² of r = `momentScale` m / (√v `rootScale` + ε) + `decay` θ.
+  /// Updates Adam's moments, and adds Σ r² to `sum`: r = `momentScale` m / (√v `rootScale` + ε) + `decay` θ.
   package func lambMoments(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, momentScale: Double,
     rootScale: Double, epsilon: Double, decay: Double, into sum: inout OrderedSum
@@ -216,12 +215,12 @@ extension UpdateVectors {
   }
 }
 
-/// A sum over a long vector in double that has the same bits however the vector is cut: ranges are added in order.
+/// A float64 sum over a long vector. Its ranges must be added in order; the bits do not depend on where they end.
 public struct OrderedSum: Sendable {
   private var lanes = [Double](repeating: 0, count: Int(LK_LANES))
   private var count = 0
 
-  /// Zero.
+  /// A sum of 0.
   public init() {}
 
   fileprivate mutating func add(_ more: Int, _ kernel: (UnsafeMutablePointer<Double>, Int) -> Void) {
@@ -238,14 +237,14 @@ public struct OrderedSum: Sendable {
     add(values.count) { lk_sum_squares(values.base, values.count, $0, $1) }
   }
 
-  /// Adds the squares of the gradient as it enters a rule.
+  /// Adds the squares of ``UpdateVectors/gradient(_:)``.
   public mutating func addGradientSquares(_ vectors: UpdateVectors) {
     add(vectors.parameters.count) { lanes, first in
       vectors.call([]) { lk_sum_gradient_squares($0, lanes, first) }
     }
   }
 
-  /// Adds the products of the gradient as it enters a rule with `values`.
+  /// Adds the products of ``UpdateVectors/gradient(_:)`` and `values`.
   public mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
     precondition(values.count == vectors.parameters.count)
     add(values.count) { lanes, first in
@@ -253,7 +252,7 @@ public struct OrderedSum: Sendable {
     }
   }
 
-  /// Adds the products of the gradient with `momentScale` m / (√v `rootScale` + ε).
+  /// Adds the products of ``UpdateVectors/gradient(_:)`` and `momentScale` m / (√v `rootScale` + ε).
   public mutating func addAdamProducts(
     _ vectors: UpdateVectors, _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, momentScale: Double,
     rootScale: Double, epsilon: Double

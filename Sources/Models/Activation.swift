@@ -1,6 +1,6 @@
 internal import Kernels
 
-/// What stands between a perceptron's layers.
+/// The function between a perceptron's layers.
 package enum Activation: String, Codable, Sendable, CaseIterable {
   /// max(0, x).
   case relu
@@ -23,7 +23,7 @@ package enum Activation: String, Codable, Sendable, CaseIterable {
   /// Whether the derivative needs the input, not only the output.
   var keepsInput: Bool { self == .gelu }
 
-  /// `values` += `bias`, then the activation: into `activated` where the input is kept, else in place.
+  /// `values` += `bias`, then the activation: into `activated` if ``keepsInput``, otherwise in place.
   func apply(bias: Floats, _ values: MutableFloats, activated: MutableFloats) {
     switch self {
     case .relu: biasReLU(bias, values)
@@ -33,7 +33,7 @@ package enum Activation: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// `gradient` *= the derivative; `kept` is the input where that is kept, else the output.
+  /// `gradient` *= the derivative. `kept` is the input if ``keepsInput``, otherwise the output.
   func multiplyByDerivative(_ gradient: MutableFloats, kept: Floats) {
     switch self {
     case .relu: multiplyByReLUDerivative(gradient, activated: kept)

@@ -2,47 +2,51 @@ public import Datasets
 public import Kernels
 public import Schema
 
-/// What training makes small: a function of a model's outputs and the examples' targets.
+/// A function of a model's outputs and the examples' targets, which training minimizes.
 public protocol Loss: Sendable {
-  /// What `--loss` calls it.
+  /// Its name for `--loss`, such as `cross-entropy`.
   static var name: String { get }
-  /// Other names for it. The default is none.
+  /// Other names for `--loss`. The default is none.
   static var aliases: [String] { get }
-  /// Whether targets are classes, or else numbers.
+  /// Whether targets are classes; otherwise they are numbers.
   static var classifies: Bool { get }
 
-  /// The loss.
   init()
 
   /// What it measures, the loss first.
   var metrics: MetricSchema { get }
 
-  /// The loss of `outputs`, rows of `columns`, which become its gradient with respect to them: that of the loss **summed**
-  /// over the rows.
+  /// Computes the loss, and replaces `outputs` by the gradient of the loss **summed** (not averaged) over the rows.
   ///
   /// - Parameters:
-  ///   - columns: the classes, or the numbers of a target.
-  ///   - targets: one a row.
+  ///   - outputs: rows × `columns`.
+  ///   - columns: the number of classes, or of numbers in a target.
+  ///   - targets: one per row.
   /// - Returns: sums over the rows.
   func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics
 }
 
 extension Loss {
-  /// None.
+  /// Default: no other names.
   public static var aliases: [String] { [] }
 }
 
 /// −log softmax(outputs)[class].
 public struct CrossEntropy: Loss {
+  /// The name for `--loss`.
   public static let name = "cross-entropy"
+  /// Other names for `--loss`.
   public static let aliases = ["ce"]
+  /// Targets are classes.
   public static let classifies = true
 
+  /// The loss has no options.
   public init() {}
 
-  /// Also how many rows are classified right.
+  /// The loss, and the number of rows whose largest output is that of their class.
   public let metrics = MetricSchema(["correct"], figures: [.mean("accuracy", of: "correct", title: "accuracy")])
 
+  /// The gradient is softmax(outputs) − one-hot. Traps if `targets` are not classes.
   public func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
     guard case .classes(let labels) = targets else { preconditionFailure("cross-entropy is of classes") }
     let sums = Kernels.softmaxCrossEntropy(outputs, labels: labels)
@@ -52,13 +56,17 @@ public struct CrossEntropy: Loss {
 
 /// The squared error averaged over the outputs.
 public struct MeanSquaredError: Loss {
+  /// The name for `--loss`.
   public static let name = "mean-squared-error"
+  /// Other names for `--loss`.
   public static let aliases = ["mse"]
+  /// Targets are numbers.
   public static let classifies = false
 
+  /// The loss has no options.
   public init() {}
 
-  /// Also the squared error over all outputs, and R², the share of the targets' variation that is explained.
+  /// The loss, the squared error summed over outputs, and R², the fraction of the targets' variation that is explained.
   public let metrics = MetricSchema(
     ["squared_error"],
     figures: [
@@ -67,6 +75,7 @@ public struct MeanSquaredError: Loss {
       }
     ])
 
+  /// The gradient is 2 (outputs − targets) / columns. Traps if `targets` are classes.
   public func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
     guard case .values(let values) = targets else { preconditionFailure("a squared error is of numbers") }
     let sums = Kernels.meanSquaredError(outputs, targets: values.values, columns: columns)
@@ -84,22 +93,21 @@ extension Loss where Self == MeanSquaredError {
   public static var meanSquaredError: MeanSquaredError { MeanSquaredError() }
 }
 
-/// The losses that this program knows.
 package enum Losses {
-  /// Those that come with the trainer, and those that a program has added.
+  /// The built-in losses, and those that the program has added.
   package static let registry = Registry<any Loss.Type>([CrossEntropy.self, MeanSquaredError.self]) { $0.name }
 
-  /// The loss called `name`; nil where none is.
+  /// The loss called `name`; nil if there is none.
   package static func named(_ name: String) -> (any Loss.Type)? { registry.all.first { $0.name == name } }
 
-  /// The one that is trained by unless said otherwise.
+  /// The default loss.
   package static func usual(for target: Target) -> any Loss.Type {
     target.isClassification ? CrossEntropy.self : MeanSquaredError.self
   }
 }
 
 extension OptionDeclaration {
-  /// `--loss`, for models that are trained by any of the losses.
+  /// The option `--loss`, for models that can be trained with any loss.
   public static var loss: OptionDeclaration {
     let losses = Losses.registry.all
     let spellings = losses.map { ([$0.name] + $0.aliases).joined(separator: " or ") }

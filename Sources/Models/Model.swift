@@ -3,58 +3,58 @@ public import Kernels
 internal import Reduction
 public import Schema
 
-/// What is trained: a function of a flat parameter vector, with its gradient.
+/// A trainable function of a flat parameter vector, with its gradient.
 ///
-/// A model is a value that describes the function; threads bring the memory. The same description must give the same
-/// layout and the same bits on every worker: no state, no clock, no randomness but from the seed.
+/// A model is a value that describes the function; each thread has its own ``Workspace``. The same description must
+/// give the same layout and the same bits on every worker: no state, no clock, no randomness except from the seed.
 public protocol Model<Workspace>: Sendable {
-  /// Memory that one thread computes in: activations and the like.
+  /// One thread's memory, such as activations.
   associatedtype Workspace
 
-  /// Which tensors there are.
+  /// The tensors and their positions in the parameter vector.
   var layout: ParameterLayout { get }
 
-  /// What it measures beside the gradient. The default is the loss alone.
+  /// What it measures in addition to the gradient. The default is the loss alone.
   var metrics: MetricSchema { get }
 
   /// Writes the initial parameters: a pure function of `seed`. `parameters` starts as zeros.
   func initialize(_ parameters: MutableFloats, seed: UInt64)
 
-  /// Memory for one thread.
+  /// Creates the memory of one thread.
   func makeWorkspace() -> Workspace
 
   /// The gradient of the loss, **summed** (not averaged) over the batch's examples.
   ///
   /// - Parameters:
   ///   - gradient: as long as the layout; every value must be written.
-  /// - Returns: the loss and its companions, summed over the batch's examples.
+  /// - Returns: the sums of ``metrics`` over the batch's examples.
   func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace
   ) -> Metrics
 
-  /// The gradient of the loss summed over several micro-batches, along the reduction tree (``sumAlongTree(_:depth:leaf:add:)``).
+  /// The gradient of the loss summed over several micro-batches, along the reduction tree.
   ///
-  /// Has a default, which computes one after the other and adds whole vectors. A model that can sum in smaller pieces,
-  /// while they are in the cache, does better; the bits must be the default's.
+  /// The default computes one micro-batch after the other and adds whole vectors. A model that sums smaller pieces
+  /// while they are in the cache is faster, but must give the same bits.
   ///
   /// - Parameters:
   ///   - microBatches: ranges of the batch's examples, in order.
   ///   - scratch: vectors for partial sums.
-  /// - Returns: the loss and its companions of each micro-batch.
+  /// - Returns: the sums of ``metrics`` over each micro-batch.
   func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors
   ) -> [Metrics]
 
-  /// The loss and its companions, summed over the batch's examples.
+  /// The sums of ``metrics`` over the batch's examples, without a gradient.
   func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics
 }
 
 extension Model {
-  /// The loss alone.
+  /// Default: the loss alone.
   public var metrics: MetricSchema { .loss }
 
-  /// One micro-batch after the other.
+  /// Default: one micro-batch after the other.
   public func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors
@@ -73,11 +73,11 @@ extension Model {
   }
 }
 
-/// Vectors as long as the parameters, one thread's; made as needed.
+/// One thread's vectors, as long as the parameters. They are allocated as needed.
 public struct ScratchVectors {
   private var vectors: [FloatBuffer] = []
 
-  /// None yet.
+  /// Allocates nothing.
   public init() {}
 
   mutating func reserve(_ count: Int, of length: Int) -> [FloatBuffer] {

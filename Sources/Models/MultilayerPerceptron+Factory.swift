@@ -4,7 +4,6 @@ internal import Schema
 extension MultilayerPerceptron {
   private static let hiddenSizes = 1...1 << 20
 
-  /// `mlp:256,128`.
   static let factory = ModelFactory(
     "mlp",
     options: [
@@ -24,14 +23,12 @@ extension MultilayerPerceptron {
     )
   }
 
-  /// No hidden layer.
+  /// Has no hidden layer.
   static let linear = ModelFactory("linear", options: [.loss]) {
     try MultilayerPerceptron($0, "linear", hidden: [], activation: .relu, dropout: 0)
   }
 
-  /// The perceptron that a request describes.
-  ///
-  /// - Throws: ``ModelError`` without data, or where it would have more parameters than the protocol can address.
+  /// - Throws: ``ModelError`` without data, or if it would have more parameters than the protocol can address.
   private init(_ request: ModelRequest, _ name: String, hidden: [Int], activation: Activation, dropout: Double) throws {
     guard request.target.outputs > 0 else {
       throw ModelError(

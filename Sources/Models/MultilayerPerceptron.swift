@@ -7,12 +7,11 @@ package import Schema
 /// Layer l computes yₗ = xₗ·Wₗ + bₗ with Wₗ stored [in, out]. Tensors are named as in PyTorch's
 /// `Sequential(Linear, activation, Linear, …)`: `0.weight`, `0.bias`, `2.weight`, `2.bias`, …
 package struct MultilayerPerceptron: Model {
-  /// The tensors.
   package let layout: ParameterLayout
   private let layers: [Layer]
   private let activation: Activation
   private let loss: any Loss
-  /// How many of an example's positions have a target of their own, each with a part of the outputs.
+  /// The number of targets per example, each with an equal part of the outputs.
   private let positions: Int
   private let dropout: Double
 
@@ -27,8 +26,7 @@ package struct MultilayerPerceptron: Model {
     func weight(in parameters: Floats) -> Matrix { Matrix(parameters[weight], rows: inputs, columns: outputs) }
   }
 
-  /// A perceptron from `inputs` over the `hidden` sizes to `outputs`, all positive. Training drops the share `dropout` of
-  /// each hidden layer's activations.
+  /// All sizes must be positive. Training drops hidden activations with the probability `dropout`.
   package init(
     inputs: Int, hidden: [Int], outputs: Int, positions: Int = 1, activation: Activation, loss: some Loss,
     dropout: Double = 0
@@ -48,11 +46,10 @@ package struct MultilayerPerceptron: Model {
     self.dropout = dropout
   }
 
-  /// Its loss'.
   package var metrics: MetricSchema { loss.metrics }
 
-  /// Weights uniform by the activation's rule (the last layer by Glorot's), biases zero. Layer l draws from its own
-  /// stream, so that a layer's weights depend on its place and sizes alone.
+  /// Weights are uniform within the activation's bound (Glorot's for the last layer), biases are zero. Each layer has
+  /// its own random stream, so its weights depend only on the seed, its index and its sizes.
   package func initialize(_ parameters: MutableFloats, seed: UInt64) {
     for (index, layer) in layers.enumerated() {
       let rule: Activation = index == layers.count - 1 ? .tanh : activation
@@ -63,19 +60,18 @@ package struct MultilayerPerceptron: Model {
     }
   }
 
-  /// Activations and gradients of as many rows as were asked for so far.
+  /// Activations and gradients of the largest batch so far.
   package struct Workspace {
-    /// Layer l's output; where the activation keeps its input, that input.
+    /// Layer l's output, or its activation's input if ``Activation/keepsInput``.
     fileprivate var outputs: [FloatBuffer] = []
-    /// Layer l's activated output as the next layer reads it, where that is not the output itself.
+    /// The input of layer l + 1, if it differs from ``outputs``.
     fileprivate var activated: [FloatBuffer] = []
-    /// The gradient with respect to a layer's output, and to its input; swapped from layer to layer.
+    /// The gradients with respect to a layer's input and output, swapped after each layer.
     fileprivate var gradients = (FloatBuffer(count: 0), FloatBuffer(count: 0))
     fileprivate var scratch = LayerScratch()
     fileprivate var rows = 0
   }
 
-  /// Memory for one thread; grows with the largest batch.
   package func makeWorkspace() -> Workspace { Workspace() }
 
   private func reserve(_ rows: Int, in workspace: inout Workspace) {
@@ -87,15 +83,14 @@ package struct MultilayerPerceptron: Model {
     workspace.gradients = (FloatBuffer(count: rows * widest), FloatBuffer(count: rows * widest))
   }
 
-  /// Whether the backward pass needs something else of a layer than what the next layer reads.
+  /// Whether the backward pass needs other values of a layer than the next layer reads.
   private var keepsBoth: Bool { activation.keepsInput || dropout > 0 }
 
-  /// The dropout behind layer `index`.
+  /// The dropout after layer `index`.
   private func dropout(_ index: Int, _ batch: Batch) -> Dropout {
     Dropout(rate: dropout, seed: batch.place.seed, step: batch.place.step, layer: index % 256)
   }
 
-  /// Layer `index`'s input, `rows` of it.
   private func input(_ index: Int, of batch: Batch, in workspace: Workspace) -> Matrix {
     guard index > 0 else { return batch.features }
     let buffer = keepsBoth ? workspace.activated[index - 1] : workspace.outputs[index - 1]
@@ -103,10 +98,9 @@ package struct MultilayerPerceptron: Model {
     return Matrix(buffer.values[0..<batch.count * columns], rows: batch.count, columns: columns)
   }
 
-  /// Computes all layers. Each micro-batch is a matrix product of its own: the bits of a row may depend on how many
-  /// others are computed with it.
+  /// Each micro-batch is a matrix product of its own, because the bits of a row may depend on the number of rows.
   ///
-  /// - Returns: the last one's output, without activation.
+  /// - Returns: the last layer's output, without activation.
   private func forward(
     _ batch: Batch, microBatches: [Range<Int>], at parameters: Floats, in workspace: inout Workspace, isTraining: Bool
   ) -> MutableFloats {
@@ -135,7 +129,6 @@ package struct MultilayerPerceptron: Model {
     return workspace.outputs[layers.count - 1].all[0..<batch.count * layers[layers.count - 1].outputs]
   }
 
-  /// The gradient of one micro-batch.
   package func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Workspace
   ) -> Metrics {
@@ -144,7 +137,7 @@ package struct MultilayerPerceptron: Model {
       of: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, using: &workspace, scratch: &none)[0]
   }
 
-  /// Backpropagation, the last layer first, of all micro-batches layer by layer.
+  /// Backpropagation of all micro-batches, layer by layer.
   package func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors
@@ -182,7 +175,6 @@ package struct MultilayerPerceptron: Model {
     return metrics
   }
 
-  /// The loss and its companions, without a gradient.
   package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
     let output = forward(
       batch, microBatches: [0..<batch.count], at: parameters, in: &workspace, isTraining: false)
@@ -192,7 +184,7 @@ package struct MultilayerPerceptron: Model {
 }
 
 extension MutableFloats {
-  /// The rows that `range` names, of `columns` values each.
+  /// The rows in `range`, of `columns` values each.
   fileprivate subscript(range: Range<Int>, columns columns: Int) -> MutableFloats {
     self[range.lowerBound * columns..<range.upperBound * columns]
   }

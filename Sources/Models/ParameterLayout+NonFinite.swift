@@ -2,12 +2,12 @@ package import Kernels
 internal import Schema
 
 extension ParameterLayout {
-  /// The last tensor, and so the first that backpropagation comes to, of which a value is infinite or a NaN.
+  /// The index of the last tensor with a value that is not finite; nil if there is none. Backpropagation computes the
+  /// last tensor first.
   ///
   /// - Parameters:
-  ///   - values: a part of a vector of this layout.
-  ///   - start: where in the vector they begin.
-  /// - Returns: its index, or nil where all values are finite.
+  ///   - values: a range of a vector of this layout.
+  ///   - start: the range's offset in the vector.
   package func lastNonFiniteTensor(in values: Floats, from start: Int = 0) -> Int? {
     guard !values.areFinite else { return nil }
     return tensors.lastIndex { tensor in

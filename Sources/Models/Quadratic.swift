@@ -4,13 +4,12 @@ package import Schema
 
 /// A model without data: one tensor θ, whose loss is the mean of θ².
 ///
-/// Its minimum, zero at θ = 0, is known, and a step costs next to nothing: for trying update rules and measuring the
-/// protocol. Each example of a batch contributes the same gradient, 2θ / n of n parameters.
+/// For trying update rules and measuring the protocol: its minimum is 0 at θ = 0, and a step takes little time. Each
+/// example contributes the same gradient, 2θ / n for n parameters.
 package struct Quadratic: Model {
-  /// The tensor `theta`.
   package let layout: ParameterLayout
 
-  /// A tensor of the given sizes, all positive.
+  /// All sizes must be positive.
   package init(shape: [Int]) {
     var layout = ParameterLayout()
     layout.append("theta", shape: shape)
@@ -22,10 +21,8 @@ package struct Quadratic: Model {
     Philox(seed: seed, stream: 0).fillNormal(parameters)
   }
 
-  /// It needs no memory.
   package func makeWorkspace() {}
 
-  /// 2θ / n for each example.
   package func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout Void
   ) -> Metrics {
@@ -34,7 +31,7 @@ package struct Quadratic: Model {
     return evaluate(batch, at: parameters, using: &workspace)
   }
 
-  /// The mean of θ² for each example, summed in double from the first parameter on.
+  /// Sums in float64, in the order of the parameters.
   package func evaluate(_ batch: Batch, at parameters: Floats, using _: inout Void) -> Metrics {
     var squares = 0.0
     for i in parameters.indices { squares += Double(parameters[i]) * Double(parameters[i]) }
@@ -44,7 +41,6 @@ package struct Quadratic: Model {
 }
 
 extension Quadratic {
-  /// `quadratic:10,10`.
   static let factory = ModelFactory(
     "quadratic", options: [.sizes("shape", 1...1 << 34, "The tensor's shape, as in quadratic:10,10.")],
     argument: "shape"

@@ -1,8 +1,8 @@
 public import Schema
 
-/// Options that several rules have, each with a default of its own.
+/// Options of several rules, each of which sets its own default.
 extension OptionDeclaration {
-  /// η.
+  /// The option `--learning-rate`, η, with the default `value`.
   public static func learningRate(_ value: Double) -> Self {
     .real("learning-rate", default: value, .positive, "The step size.")
   }
@@ -27,7 +27,6 @@ extension OptionDeclaration {
     .real("epsilon", default: value, .positive, "What is added to the root in the update.")
   }
 
-  /// What all rules have.
   static let ofEveryRule: [OptionDeclaration] = [
     .flag("decay-biases", default: true, "Decay biases too."),
     .real(

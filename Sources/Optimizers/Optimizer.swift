@@ -1,40 +1,39 @@
 package import Kernels
 internal import Schema
 
-/// A rule at work on one parameter vector: its schedule, clipping and decay, the sums it needs, and its state.
+/// An update rule with its schedule, clipping, weight decay and state.
 ///
-/// Holds no vectors. A step is ``begin(weight:_:)``, then ``update(_:)`` for ranges that together are all parameters.
+/// Holds no vectors. In each step, call ``begin(weight:_:)``, then ``update(_:)`` for ranges that together cover all
+/// parameters.
 package struct Optimizer: Sendable {
-  /// A tensor of the parameter vector.
   package struct Tensor: Sendable {
-    /// Where it lies.
+    /// Its position in the parameter vector.
     package var range: Range<Int>
-    /// Whether it is a bias, which decay may leave out.
+    /// Whether `--decay-biases no` exempts it from decay.
     package var isBias: Bool
 
-    /// A tensor; one whose name ends in "bias" is a bias.
+    /// A tensor whose name ends in "bias" is a bias.
     package init(_ name: String, _ range: Range<Int>) {
       self.range = range
       isBias = name.hasSuffix("bias")
     }
   }
 
-  /// A range of all the vectors.
+  /// One range of all vectors.
   package struct Part: Sendable {
-    /// Where it begins in the parameter vector.
+    /// Its offset in the parameter vector.
     package var start: Int
     /// θ before the step.
     package var parameters: Floats
     /// The gradient summed over the step's weight.
     package var gradientSum: Floats
-    /// The rule's slots, to be written.
+    /// The rule's slots, which are written.
     package var slots: [MutableFloats]
-    /// Where the slots before the step are: so many values from ``slots``, in the same buffer; 0 updates in place.
+    /// The distance, in values, from each slot to its values before the step, in the same buffer. 0 updates in place.
     package var before: Int
     /// θ after the step.
     package var updated: MutableFloats
 
-    /// Views of one range.
     package init(
       start: Int, parameters: Floats, gradientSum: Floats, slots: [MutableFloats], before: Int = 0,
       updated: MutableFloats
@@ -48,9 +47,9 @@ package struct Optimizer: Sendable {
     }
   }
 
-  /// What is to be remembered.
+  /// What checkpoints must save besides parameters and slots.
   package var state = OptimizerState()
-  /// The step that has begun.
+  /// The current step.
   package private(set) var step: UpdateStep
   private let rule: any UpdateRule
   private let schedule: Schedule
@@ -67,7 +66,7 @@ package struct Optimizer: Sendable {
 
   /// The optimizer of a run of `total` updates.
   ///
-  /// - Parameter tensors: in order, together the whole vector.
+  /// - Parameter tensors: in order; together they cover the whole vector.
   package init(
     _ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int
   ) throws {
@@ -88,17 +87,17 @@ package struct Optimizer: Sendable {
     step = UpdateStep(number: 0, total: total, learningRate: settings.learningRate)
   }
 
-  /// The names of the vectors that it needs beside the parameters.
+  /// The names of the rule's slots.
   package var slots: [String] { rule.slots }
 
-  /// Whether a step can only begin when the whole gradient is there.
+  /// Whether ``begin(weight:_:)`` needs the whole gradient.
   package var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }
 
   /// Begins the next step.
   ///
   /// - Parameters:
-  ///   - weight: what the gradient is summed over, above 0: the mean divides by it.
-  ///   - parts: all ranges in order, where ``needsWholeGradient``; else nothing.
+  ///   - weight: the divisor of the gradient sum, above 0.
+  ///   - parts: all ranges in order if ``needsWholeGradient``, otherwise none.
   package mutating func begin(weight: Double, _ parts: [Part] = []) {
     let number = state.updates + 1
     step = UpdateStep(number: number, total: step.total, learningRate: schedule.learningRate(number, state))
@@ -128,24 +127,24 @@ package struct Optimizer: Sendable {
     }
   }
 
-  /// For a rule that updates slots in place: brings those before the step to where they are written.
+  /// For a rule that updates slots in place: copies the values before the step into the slots.
   private func copySlots(_ part: Part) {
     guard part.before != 0, !type(of: rule).writesSlotsBeside else { return }
     for slot in part.slots { slot.copy(slot.readOnly.displaced(by: part.before)) }
   }
 
-  /// Updates a range. Ranges may come in any order, on any thread.
+  /// Updates a range. Ranges may come in any order and on any thread.
   package func update(_ part: Part) {
     if rule.sums == .none { copySlots(part) }
     for (_, range) in cut(part) { rule.update(range, step) }
   }
 
-  /// The same by the rule's plain reference.
+  /// The same as ``update(_:)`` by the rule's plain reference; for tests.
   func reference(_ part: Part) {
     for (_, range) in cut(part) { rule.reference(range, step) }
   }
 
-  /// Takes in an evaluation's loss.
+  /// Tells the schedule the loss of an evaluation.
   package mutating func evaluated(testLoss: Double) {
     schedule.evaluated(testLoss, &state)
   }
@@ -155,7 +154,7 @@ package struct Optimizer: Sendable {
       parameters: part.parameters, gradientSum: part.gradientSum, updated: part.updated, scale: scale)
   }
 
-  /// The part as a rule wants it: where tensors differ for it, tensor by tensor.
+  /// Divides the part by tensors, if the rule or the decay treats tensors differently.
   private func cut(_ part: Part) -> [(tensor: Int, range: UpdateRange)] {
     let end = part.start + part.parameters.count
     let tensorsDiffer: Bool =

@@ -1,13 +1,11 @@
 package import Schema
 
-/// A rule by name, its schedule, and a value for each of their options; what a job holds.
+/// The name of a rule, and the values of its options and of its schedule's options, as a job holds them.
 package struct OptimizerSettings: Equatable, Sendable {
-  /// The rule's name.
   package let name: String
-  /// A value for each of its options, those that all rules have, the schedule's name, and the schedule's options.
+  /// The rule's own options, those of every rule, `schedule`, and the schedule's options.
   package let values: OptionValues
 
-  /// How the learning rate goes.
   package var schedule: ScheduleKind { ScheduleKind(rawValue: values.text("schedule")) ?? .constant }
 
   /// η, before the schedule.
@@ -15,8 +13,8 @@ package struct OptimizerSettings: Equatable, Sendable {
 
   /// Checks `given` and fills in the defaults.
   ///
-  /// - Throws: ``OptionError`` for an unknown rule, an option that neither the rule nor the schedule has, or a value
-  ///   outside its range.
+  /// - Throws: ``OptionError`` for an unknown rule, an option that neither the rule nor the schedule has, a value
+  ///   outside its range, or values that exclude each other.
   package init(_ name: String, given: [String: OptionValue]) throws {
     let rule = try OptimizerSettings.rule(name)
     let shown = Alternative(name, options: rule.alternative.options + [ScheduleKind.option])
@@ -41,10 +39,9 @@ package struct OptimizerSettings: Equatable, Sendable {
     try rule.init(self.values).check()
   }
 
-  /// The rule itself.
   package func rule() throws -> any UpdateRule { try OptimizerSettings.rule(name).init(values) }
 
-  /// Whether the step of the rule called `name` is the whole training part.
+  /// Whether each step of the rule called `name` must use all training examples.
   package static func stepIsWhole(_ name: String) -> Bool { (try? rule(name))?.stepIsWhole == true }
 
   private static func rule(_ name: String) throws -> any UpdateRule.Type {
@@ -57,7 +54,7 @@ package struct OptimizerSettings: Equatable, Sendable {
     return rule
   }
 
-  /// What `--optimizer` can name.
+  /// The values of `--optimizer`, with their options.
   package static var selector: OptionSelector {
     OptionSelector("optimizer", UpdateRules.registry.all.map { $0.alternative })
   }
@@ -68,11 +65,10 @@ package struct OptimizerSettings: Equatable, Sendable {
   }
 }
 
-/// Options that are meant for several rules.
+/// Options that are given for several rules at once.
 extension OptimizerSettings {
-  /// What of `given` goes to the rule `name`: of the options that some rules lack, those that it has.
-  ///
-  /// - Parameter names: the rules. What none of them has goes to each, to be refused.
+  /// The options in `given` for the rule `name`. An option that the rule lacks is left out if another rule in `names`
+  /// has it. Otherwise it stays, so that it is rejected.
   package static func part(
     of given: [String: OptionValue], for name: String, among names: [String]
   ) -> [String: OptionValue] {
@@ -83,7 +79,7 @@ extension OptimizerSettings {
     }
   }
 
-  /// Which rules lack an option that others have, a sentence an option, without a full stop.
+  /// A sentence without a full stop for each option that some of the rules lack.
   package static func notes(on given: [String: OptionValue], among names: [String]) -> [String] {
     let parts = names.map { part(of: given, for: $0, among: names) }
     return given.keys.sorted().compactMap { option in

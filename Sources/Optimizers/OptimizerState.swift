@@ -1,28 +1,28 @@
-/// What a run has to remember besides parameters and slots; checkpoints carry it.
+/// The state of an optimizer besides parameters and slots. Checkpoints hold it.
 public struct OptimizerState: Codable, Equatable, Sendable {
-  /// Updates done.
+  /// The number of completed updates.
   public var updates = 0
-  /// η, where it follows its hypergradient.
+  /// The last η with `--schedule hypergradient`, otherwise nil.
   public var learningRate: Double?
-  /// λ, where a blend's follows its own gradient.
+  /// The last λ with `--blend auto`, otherwise nil.
   public var lambda: Double?
-  /// The plateau schedule's course.
+  /// The state of the plateau schedule.
   public var plateau = Plateau()
 
-  /// Before the first update.
+  /// The state before the first update.
   public init() {}
 
-  /// What the plateau schedule remembers of the evaluations so far.
+  /// What the plateau schedule needs to know of earlier evaluations.
   public struct Plateau: Codable, Equatable, Sendable {
     /// The smallest test loss; nil before the first evaluation.
     public var best: Double?
-    /// Evaluations since then, or since the last reduction.
+    /// The number of evaluations since ``best``, or since the last reduction.
     public var bad = 0
-    /// The product of the reductions.
+    /// The product of all reductions so far.
     public var factor = 1.0
   }
 
-  /// Moves η by `rate` times gₜ · the last direction, `product` (Baydin et al. 2018, equation 4).
+  /// Adds `rate` · `product` to η, where `product` is gₜ · (last update direction) (Baydin et al. 2018, equation 4).
   mutating func followHypergradient(_ product: Double, rate: Double?, _ step: inout UpdateStep) {
     guard let rate else { return }
     let last = learningRate ?? step.learningRate

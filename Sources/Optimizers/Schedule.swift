@@ -1,7 +1,10 @@
 internal import Foundation
 package import Schema
 
-/// How the learning rate goes over the run. What `--schedule` names.
+/// How the learning rate changes over the run: the values of `--schedule`.
+///
+/// η₀: the given learning rate; s: the update's number; W: the warm-up's updates; k of K: updates after the warm-up; S,
+/// f, e and p: `schedule-steps`, `-factor`, `-end` and `-power`.
 package enum ScheduleKind: String, CaseIterable, Sendable {
   /// η₀.
   case constant
@@ -11,19 +14,19 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
   case exponential
   /// η₀ f^⌊k / S⌋.
   case step
-  /// Half a cosine wave from η₀ to e η₀, again and again where there are restarts (I. Loshchilov & F. Hutter, "SGDR:
-  /// Stochastic Gradient Descent with Warm Restarts", ICLR 2017, equation 5).
+  /// Half a cosine wave from η₀ to e η₀, repeated if there are restarts (I. Loshchilov & F. Hutter, "SGDR: Stochastic
+  /// Gradient Descent with Warm Restarts", ICLR 2017, equation 5).
   case cosine
   /// η₀ (e + (1 − e)(1 − k / K)^p).
   case polynomial
   /// η₀ √(W / s) (A. Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 5.3, scaled to reach η₀).
   case inverseSquareRoot = "inverse-sqrt"
-  /// Multiplied by f when the test loss has not become smaller for some evaluations.
+  /// Multiplied by f when the test loss has not decreased for some evaluations.
   case plateau
-  /// Follows its own gradient; the rule measures it (A. G. Baydin et al., ICLR 2018).
+  /// Follows its own gradient, which the rule measures (A. G. Baydin et al., ICLR 2018).
   case hypergradient
 
-  /// The warm-up, and what this one is tuned by. Steps of 0 stand for the usual.
+  /// The warm-up, and the schedule's own options. `schedule-steps` 0 means the default that the help names.
   package var options: [OptionDeclaration] {
     let end = OptionDeclaration.real(
       "schedule-end", default: 0, .share, valueName: "share", "The share of the learning rate at the end.")
@@ -64,19 +67,18 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
 
   private static let steps: ClosedRange<UInt64> = 0...1 << 48
 
-  /// What `--schedule` can name.
+  /// The values of `--schedule`, with their options.
   package static let selector = OptionSelector(
     "schedule", allCases.map { Alternative($0.rawValue, options: $0.options) })
 
-  /// `--schedule` itself.
+  /// The option `--schedule`.
   package static let option = OptionDeclaration.choice(
     "schedule", default: constant.rawValue, allCases.map(\.rawValue),
     "How the learning rate goes: \(allCases.map(\.rawValue).joined(separator: ", ")).")
 }
 
-/// The learning rate as a pure function of the update's number, and where it has to remember something, of that.
+/// The learning rate: a pure function of the update's number, and for some schedules of ``OptimizerState``.
 package struct Schedule: Sendable {
-  /// Which one.
   package let kind: ScheduleKind
   private let base: Double
   private let total: Int
@@ -94,14 +96,14 @@ package struct Schedule: Sendable {
 
   private var warmup: Int { kind == .hypergradient ? 0 : values.whole("warmup") }
 
-  /// η of update `number`, from 1.
+  /// η of update `number`, counted from 1.
   package func learningRate(_ number: Int, _ state: OptimizerState) -> Double {
     let done = number - 1
     guard done >= warmup else { return base * Double(number) / Double(warmup) }
     return base * factor(after: done - warmup, state)
   }
 
-  /// What the base rate is multiplied by `k` steps after the warm-up.
+  /// The factor of the base rate `k` steps after the warm-up.
   private func factor(after k: Int, _ state: OptimizerState) -> Double {
     let left = Double(max(total - warmup, 1))
     let course = Double(k) / left
@@ -119,7 +121,7 @@ package struct Schedule: Sendable {
       } else {
         while position >= period {
           position -= period
-          // Longer than any run; what does not fit into an Int would trap.
+          // The limit is longer than any run, and fits into an Int.
           period = Int(min((Double(period) * values["schedule-growth"]).rounded(), 0x1p60))
         }
       }
@@ -132,7 +134,7 @@ package struct Schedule: Sendable {
     }
   }
 
-  /// Takes in a test loss.
+  /// Records a test loss, for the plateau schedule.
   package func evaluated(_ loss: Double, _ state: inout OptimizerState) {
     guard kind == .plateau else { return }
     if state.plateau.best.map({ loss < $0 * (1 - values["plateau-threshold"]) }) ?? true {

@@ -1,99 +1,99 @@
 public import Kernels
 public import Schema
 
-/// How a step changes the parameters: a small value of hyperparameters.
+/// How a step changes the parameters. A value holds the rule's hyperparameters.
 ///
-/// The rule's state, its moments, is not in it: the slots are vectors as long as the parameters, zero at first.
+/// The rule's state, such as moments, is in its slots: vectors as long as the parameters, zero at first.
 public protocol UpdateRule: Sendable {
-  /// What `--optimizer` calls it.
+  /// Its name for `--optimizer`, such as `adam`.
   static var name: String { get }
-  /// Its equations in short, with g for the averaged gradient.
+  /// Its equations in one line, with g for the averaged gradient.
   static var equations: String { get }
-  /// Where it was published.
+  /// Its publication, such as "Kingma & Ba 2015".
   static var paper: String { get }
   /// Its own options, with defaults; `learning-rate` among them.
   static var options: [OptionDeclaration] { get }
   /// What weight decay means for it. The default is ``WeightDecay/either``.
   static var weightDecay: WeightDecay { get }
-  /// Whether `--schedule hypergradient` goes with it: it then measures the hypergradient. The default is no.
+  /// Whether it can measure the gradient of its learning rate, for `--schedule hypergradient`. The default is false.
   static var hasHypergradient: Bool { get }
-  /// Whether its step is the whole training part. The default is no.
+  /// Whether each step must use all training examples. The default is false.
   static var stepIsWhole: Bool { get }
-  /// Whether ``update(_:_:)`` and ``measure(_:_:into:)`` read the slots by ``UpdateRange/slotBefore(_:)`` and only write
-  /// ``UpdateRange/slots``. The default is no: the slots are then copied first and updated in place.
+  /// Whether ``update(_:_:)`` and ``measure(_:_:into:)`` read slots with ``UpdateRange/slotBefore(_:)`` and only write
+  /// ``UpdateRange/slots``. The default is false: slots are copied first, then updated in place.
   static var writesSlotsBeside: Bool { get }
 
-  /// A rule with these values; each has been checked against its range.
+  /// Each value has been checked against its range.
   init(_ values: OptionValues)
 
-  /// Refuses values that do not go together. The default refuses none.
+  /// Checks that values are compatible with each other. The default accepts all.
   ///
-  /// - Throws: ``OptionError``.
+  /// - Throws: ``OptionError`` if they are not.
   func check() throws
 
-  /// The names of its slots.
+  /// The names of its slots, in the order of ``UpdateRange/slots``.
   var slots: [String] { get }
 
-  /// Which sums it needs before a step's first update. The default is none.
+  /// The sums that it needs before a step's first update. The default is none.
   var sums: RuleSums { get }
 
-  /// Adds a range to those sums; the ranges come in order. May update slots. The default adds nothing.
+  /// Adds the terms of one range to ``sums``. Called for all ranges, in order. May update slots.
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum])
 
-  /// Draws the consequences of sums over all parameters. The default draws none.
+  /// Adapts the step, such as its learning rate, to the sums of ``RuleSums/overall(_:)``.
   func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double])
 
-  /// Updates one range of the parameters. Elementwise: ranges may come in any order, on any thread. The default is
+  /// Updates one range, elementwise. Ranges may come in any order and on any thread. The default is
   /// ``reference(_:_:)``.
   func update(_ range: UpdateRange, _ step: UpdateStep)
 
-  /// The same in plain Swift, as the equations read, to test ``update(_:_:)`` against.
+  /// The same as ``update(_:_:)`` in plain Swift that reads like the equations. Tests compare the two.
   func reference(_ range: UpdateRange, _ step: UpdateStep)
 }
 
 extension UpdateRule {
-  /// Coupled unless said otherwise.
+  /// Default: the user chooses between coupled and decoupled decay.
   public static var weightDecay: WeightDecay { .either }
-  /// No.
+  /// Default: the rule does not support `--schedule hypergradient`.
   public static var hasHypergradient: Bool { false }
-  /// No.
+  /// Default: a step may use any number of examples.
   public static var stepIsWhole: Bool { false }
-  /// No.
+  /// Default: slots are updated in place.
   public static var writesSlotsBeside: Bool { false }
-  /// None.
+  /// Default: the rule needs no sums.
   public var sums: RuleSums { .none }
-  /// As the equations read.
+  /// Default: the plain reference.
   public func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
-  /// Nothing to refuse.
+  /// Default: all values are compatible.
   public func check() throws {}
-  /// Nothing to add.
+  /// Default: the rule needs no sums.
   public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
-  /// Nothing to draw.
+  /// Default: the rule has no state that depends on all parameters.
   public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
 }
 
 /// Sums over parameters that a rule needs before it can update any.
 public enum RuleSums: Equatable, Sendable {
-  /// None: a range can be updated as soon as its gradient is there.
+  /// None: a range can be updated as soon as its gradient has arrived.
   case none
-  /// So many over all parameters.
+  /// This many sums over all parameters.
   case overall(Int)
-  /// So many over each tensor.
+  /// This many sums over each tensor.
   case eachTensor(Int)
 }
 
-/// What all ranges of one step have in common.
+/// The values that all ranges of one step share.
 public struct UpdateStep: Equatable, Sendable {
   /// t, counted from 1.
   public var number: Int
-  /// T, the updates of the whole run.
+  /// T, the number of updates in the run.
   public var total: Int
   /// η, after the schedule.
   public var learningRate: Double
-  /// A blend's λ.
+  /// λ of the rule `blend`.
   public var lambda = 1.0
 
-  /// A step.
+  /// The properties describe the parameters.
   public init(number: Int, total: Int, learningRate: Double) {
     self.number = number
     self.total = total
@@ -101,18 +101,18 @@ public struct UpdateStep: Equatable, Sendable {
   }
 }
 
-/// One range of all that an update reads and writes. All views have the same count.
+/// One range of the vectors that an update reads and writes. All views have the same count.
 public struct UpdateRange: Sendable {
   /// θ, the gradient, the new θ.
   public var vectors: UpdateVectors
-  /// The rule's slots, in the order of its names; to be updated in place, unless the rule writes them beside.
+  /// The rule's slots, to be updated in place unless the rule has ``UpdateRule/writesSlotsBeside``.
   public var slots: [MutableFloats]
-  /// λ where the rule has a place of its own for weight decay.
+  /// λ for a rule with ``WeightDecay/own(_:)``, otherwise 0.
   public var ownDecay = 0.0
-  /// The sums over the range's tensor, where the rule has asked for them.
+  /// The sums over the range's tensor, for a rule with ``RuleSums/eachTensor(_:)``.
   public var tensorSums: [Double] = []
 
-  /// Views of one range.
+  /// The properties describe the parameters.
   public init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
     self.vectors = vectors
     self.slots = slots
@@ -121,7 +121,7 @@ public struct UpdateRange: Sendable {
   /// Slot `index` as it was before the step.
   public func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
 
-  /// Element by element: the reference's loop.
+  /// Calls `body` with each index and its ``UpdateVectors/gradient(_:)``.
   func each(_ body: (_ index: Int, _ gradient: Double) -> Void) {
     for index in vectors.parameters.indices { body(index, vectors.gradient(index)) }
   }
@@ -129,11 +129,11 @@ public struct UpdateRange: Sendable {
 
 /// What `--weight-decay` λ means for a rule.
 public enum WeightDecay: Equatable, Sendable {
-  /// Coupled, g + λθ, or decoupled, (1 − ηλ)θ, as the user says.
+  /// Coupled, g + λθ, or decoupled, (1 − ηλ)θ, as `--weight-decay-kind` says.
   case either
-  /// Decoupled (Loshchilov & Hutter, ICLR 2019), λ being this unless said.
+  /// Decoupled (Loshchilov & Hutter, ICLR 2019), with this default for λ.
   case decoupled(Double)
-  /// The rule's equations have a place for it, λ being this unless said.
+  /// A term in the rule's own equations, with this default for λ.
   case own(Double)
 
   var options: [OptionDeclaration] {
@@ -155,7 +155,6 @@ public enum WeightDecay: Equatable, Sendable {
 }
 
 extension UpdateRule {
-  /// The rule with its options, and those that all rules have.
   static var alternative: Alternative {
     Alternative(name, options: options + weightDecay.options + OptionDeclaration.ofEveryRule)
   }

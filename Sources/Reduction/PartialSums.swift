@@ -1,18 +1,19 @@
-/// Which nodes' sums are at hand: disjoint nodes of one tree, no two of them siblings.
+/// The nodes whose sums are available: disjoint nodes of one tree, no two of them siblings.
 ///
-/// Holds names only. Nodes may come from anyone, in any order, more than once, and one inside the other: a node that is
-/// covered already changes nothing, a node that covers others replaces them, and siblings become their parent.
+/// Holds the nodes, not their sums. Nodes may arrive in any order, more than once, and overlap: a node that is already
+/// covered changes nothing, a node that covers others replaces them, and two siblings become their parent.
 package struct PartialSums: Sendable {
   package let tree: ReductionTree
   package private(set) var nodes: Set<Node> = []
 
-  /// What became of a node that was inserted.
+  /// What the caller must do with the sum of an inserted node.
   package enum Insertion: Equatable {
-    /// Its sum is at hand already, alone or inside another; drop it.
+    /// Drop it: an available sum contains it.
     case covered
-    /// Its sum is to be kept, in place of `replaced`, which it covers.
+    /// Keep it, and drop the sums of `replacing`, which it covers.
     case kept(replacing: [Node])
-    /// Its sum and its sibling's are to be added. Both are taken out; the parent is inserted once it is computed.
+    /// Drop the sums of `replacing`, add those of `left` and `right`, and insert `parent` with the result. ``nodes``
+    /// holds neither child any more.
     case paired(left: Node, right: Node, parent: Node, replacing: [Node])
   }
 
@@ -23,10 +24,10 @@ package struct PartialSums: Sendable {
   /// Whether all leaves are summed.
   package var isComplete: Bool { nodes.contains(tree.root) }
 
-  /// Whether `node` is part of a sum at hand.
+  /// Whether an available sum contains `node`.
   package func covers(_ node: Node) -> Bool { nodes.contains { $0.covers(node) } }
 
-  /// Adds a node of the tree.
+  /// Adds `node`. Traps if it is not a node of the tree.
   package mutating func insert(_ node: Node) -> Insertion {
     guard let path = tree.path(to: node.leaves) else { preconditionFailure("\(node) is no node of \(tree)") }
     if path.contains(where: { nodes.contains($0) }) { return .covered }
@@ -44,28 +45,24 @@ package struct PartialSums: Sendable {
   }
 }
 
-/// Values of nodes that are summed along a tree as they come in, small enough to be kept here.
+/// Sums small values along a tree as the values of its nodes arrive.
 package struct NodeSums<Value: Sendable>: Sendable {
-  /// Which nodes' sums are at hand.
   package private(set) var sums: PartialSums
   private var values: [Node: Value] = [:]
   private let add: @Sendable (Value, Value) -> Value
 
-  /// Sums of `tree`, by `add` of a left and a right value.
+  /// - Parameter add: adds the values of a left and a right child.
   package init(_ tree: ReductionTree, add: @escaping @Sendable (Value, Value) -> Value) {
     sums = PartialSums(tree)
     self.add = add
   }
 
-  /// How many values are kept.
   package var count: Int { values.count }
 
-  /// The sum over all leaves; nil before it is complete.
+  /// The sum over all leaves; nil until it is complete.
   package var root: Value? { values[sums.tree.root] }
 
-  /// Adds a node of the tree.
-  ///
-  /// - Returns: whether its sum was not at hand yet.
+  /// - Returns: false if an available sum already contained the node.
   @discardableResult package mutating func insert(_ node: Node, _ value: Value) -> Bool {
     var (node, value) = (node, value)
     var isNew = false

@@ -1,4 +1,4 @@
-/// A contiguous range of leaves that is summed as one: a node of a ``ReductionTree``.
+/// A node of a ``ReductionTree``: a contiguous range of leaves.
 package struct Node: Hashable, Sendable, CustomStringConvertible {
   /// The first leaf.
   package let start: Int
@@ -12,10 +12,9 @@ package struct Node: Hashable, Sendable, CustomStringConvertible {
     end = leaves.upperBound
   }
 
-  /// Its leaves.
   package var leaves: Range<Int> { start..<end }
 
-  /// Its two children, or nil for a leaf: split at the largest power of two below its count.
+  /// The node split at the largest power of two below its count; nil for a leaf.
   package var children: (left: Node, right: Node)? {
     let count = end - start
     guard count > 1 else { return nil }
@@ -26,30 +25,26 @@ package struct Node: Hashable, Sendable, CustomStringConvertible {
   /// Whether all leaves of `other` are leaves of this node.
   package func covers(_ other: Node) -> Bool { start <= other.start && other.end <= end }
 
-  /// `[start, end)`.
   package var description: String { "[\(start), \(end))" }
 }
 
-/// The fixed binary tree by which a step's micro-batches are summed.
+/// The fixed binary tree along which a step's micro-batches are summed.
 ///
-/// The root covers all leaves; a node is its left child plus its right child. Nothing about workers enters, so the sum
-/// has the same bits whoever computes which node. Leaves that do not exist (a step with fewer examples than
-/// micro-batches) are always the last ones, and then the tree of the leaves that exist is the tree of all leaves with
-/// the missing ones taken away: a prefix of a perfect tree splits where the perfect tree does.
+/// The root covers all leaves; a node's sum is its left child's plus its right child's. The tree does not depend on the
+/// workers, so the sum has the same bits whichever worker computes a node. A step with fewer examples than
+/// micro-batches lacks the last leaves. Its tree is the full tree without them, because nodes split at powers of two.
 package struct ReductionTree: Equatable, Sendable {
-  /// How many leaves there are; at least one.
+  /// At least 1.
   package let leafCount: Int
 
-  /// The tree over `leafCount` leaves.
   package init(leafCount: Int) {
     precondition(leafCount >= 1, "a tree of \(leafCount) leaves")
     self.leafCount = leafCount
   }
 
-  /// The node that covers all leaves.
   package var root: Node { Node(0..<leafCount) }
 
-  /// The nodes from the root down to `leaves`, or nil where `leaves` is no node of the tree.
+  /// The nodes from the root down to `leaves`; nil if `leaves` is not a node of the tree.
   package func path(to leaves: Range<Int>) -> [Node]? {
     guard !leaves.isEmpty, leaves.lowerBound >= 0, leaves.upperBound <= leafCount else { return nil }
     var path = [root]
@@ -66,7 +61,6 @@ package struct ReductionTree: Equatable, Sendable {
     return path
   }
 
-  /// Whether `leaves` is a node of the tree.
   package func contains(_ leaves: Range<Int>) -> Bool { path(to: leaves) != nil }
 
   /// The fewest nodes that cover exactly `range`, from left to right: what a worker with these leaves pushes. At most

@@ -1,16 +1,16 @@
-/// Where the reduction tree cuts `count` > 1 neighbours in two: at the largest power of two below it.
+/// How many leaves the left child of a node of `count` > 1 leaves has: the largest power of two below `count`.
 package func treeSplit(_ count: Int) -> Int {
   precondition(count > 1, "\(count) leaves have no children")
   return 1 << (Int.bitWidth - 1 - (count - 1).leadingZeroBitCount)
 }
 
-/// Sums `leaves` along the tree in a stack of accumulators, of which ⌈log₂ count⌉ + 1 are needed: a node is its left
-/// child plus its right child, so the sum has the same bits wherever the tree is cut between calls.
+/// Sums `leaves` along the reduction tree in a stack of ⌈log₂ count⌉ + 1 accumulators. The bits of a tree's sum do not
+/// depend on which of its nodes are summed by which call.
 ///
 /// - Parameters:
-///   - depth: the accumulator that the sum goes to; those behind it are overwritten.
+///   - depth: the index of the accumulator for the sum; those after it are overwritten.
 ///   - leaf: writes a leaf into an accumulator.
-///   - add: adds the accumulator behind `depth` to the one at `depth`.
+///   - add: adds accumulator `depth` + 1 to accumulator `depth`.
 package func sumAlongTree(
   _ leaves: Range<Int>, depth: Int = 0, leaf: (_ leaf: Int, _ depth: Int) -> Void, add: (_ depth: Int) -> Void
 ) {

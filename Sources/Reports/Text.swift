@@ -16,13 +16,13 @@ package func count(_ value: Int, _ singular: String, _ plural: String? = nil) ->
   "\(grouped(value)) \(value == 1 ? singular : plural ?? singular + "s")"
 }
 
-/// Four significant places, without an exponent where that is readable.
+/// Four decimal places, or four significant digits and an exponent if the value is very large or small.
 package func format(_ value: Double) -> String {
   abs(value) >= 10_000 || (value != 0 && abs(value) < 0.001)
     ? String(format: "%.3e", value) : String(format: "%.4f", value)
 }
 
-/// Seconds as a reader takes them in: `8.25 s`, `94.0 s`, `12:05 min` or `3:12:05 h`.
+/// Such as `8.25 s`, `94.0 s`, `12:05 min` or `3:12:05 h`.
 package func duration(_ seconds: Double) -> String {
   let total = Int(seconds.rounded())
   return switch seconds {
@@ -33,7 +33,7 @@ package func duration(_ seconds: Double) -> String {
   }
 }
 
-/// `text` with its control characters spelled out.
+/// `text` with its control characters escaped.
 package func oneLine(_ text: String) -> String {
   text.unicodeScalars.map {
     $0.properties.generalCategory == .control ? $0.escaped(asASCII: true) : String($0)

@@ -1,28 +1,28 @@
-/// One of the things that an option names, such as an update rule, with options of its own.
+/// One of the values that an option can have, such as an update rule. It has options of its own.
 public struct Alternative: Sendable {
-  /// What the option calls it.
+  /// The value that selects it, such as `adam`.
   public let name: String
-  /// Other names for it.
+  /// Other values that select it.
   public let aliases: [String]
-  /// The options that go with it.
+  /// The options that it accepts.
   public let options: [OptionDeclaration]
-  /// The option that the text after a colon sets, as in `mlp:256,128`; nil where nothing may stand there.
+  /// The option that the text after a colon sets, as in `mlp:256,128`; nil if it takes no such text.
   public let argument: String?
 
-  /// An alternative.
+  /// The properties describe the parameters.
   public init(_ name: String, aliases: [String] = [], options: [OptionDeclaration], argument: String? = nil) {
     (self.name, self.aliases, self.options, self.argument) = (name, aliases, options, argument)
   }
 }
 
-/// An option that names one of several things, each with options of its own.
+/// An option, such as `--optimizer`, whose value selects one of several alternatives.
 public struct OptionSelector: Sendable {
-  /// What it is called, such as `optimizer`.
+  /// Its name without dashes, such as `optimizer`.
   public let name: String
-  /// What can be named.
+  /// In the order of the help text.
   public let alternatives: [Alternative]
 
-  /// A selector.
+  /// The properties describe the parameters.
   public init(_ name: String, _ alternatives: [Alternative]) { (self.name, self.alternatives) = (name, alternatives) }
 
   /// All options, one of each name, in the order of the alternatives.
@@ -32,7 +32,7 @@ public struct OptionSelector: Sendable {
     }
   }
 
-  /// The alternative that `text` names; nil where none has that name.
+  /// The alternative whose name or alias is `text`; nil if there is none.
   public func alternative(_ text: String) -> Alternative? {
     alternatives.first { $0.name == text || $0.aliases.contains(text) }
   }
@@ -42,7 +42,7 @@ public struct OptionSelector: Sendable {
     alternatives.filter { $0.options.contains { $0.name == option } }.map(\.name)
   }
 
-  /// Why `option` cannot be given with the alternative `name`.
+  /// The error for `option` given with the alternative `name`, which does not have it.
   public func misplaced(_ option: String, with name: String) -> OptionError {
     let owners = owners(of: option)
     return OptionError(
@@ -52,9 +52,10 @@ public struct OptionSelector: Sendable {
 }
 
 extension Alternative {
-  /// A value for each of the options: those of `given`, which may have others too, and the defaults.
+  /// The options' values: those in `given`, otherwise the defaults. Options without either are left out. Entries of
+  /// `given` for other options are ignored.
   ///
-  /// - Throws: ``OptionError`` where a value is outside of its range.
+  /// - Throws: ``OptionError`` if a value is outside its range.
   public func values(_ given: [String: OptionValue]) throws(OptionError) -> [String: OptionValue] {
     var values: [String: OptionValue] = [:]
     for option in options {
@@ -69,7 +70,7 @@ extension Alternative {
   }
 }
 
-/// "; did you mean 'x'?" where `text` is nearly one of `known`, else nothing.
+/// "; did you mean 'x'?" if `text` is similar to one of `known`, otherwise an empty text.
 package func suggestion(_ text: String, _ known: [String]) -> String {
   let distances = known.map { (editDistance(text, $0), $0) }
   guard let nearest = distances.min(by: { $0.0 < $1.0 }), nearest.0 <= max(2, text.count / 3), nearest.0 < text.count

@@ -1,20 +1,19 @@
-/// What is measured beside the gradient: named sums, and the figures that follow from them.
+/// What a model measures: named sums over examples, and the figures computed from them.
 ///
-/// Sums are over examples, float64, and are added along the reduction tree, so that their bits never depend on who computed
-/// what. A mean is a sum over the summed weight.
+/// Sums are float64 and are added along the reduction tree, so their bits do not depend on which worker computed them.
 public struct MetricSchema: Sendable {
-  /// The sums' names. The first is the loss. At most ``mostSums``.
+  /// The sums' names, at most ``mostSums``. The first is the loss.
   public let sums: [String]
-  /// What is shown and saved, in that order.
+  /// In the order in which they are shown and saved.
   public let figures: [Figure]
 
-  /// As many sums as a message holds.
+  /// The number of sums that fit in a message.
   public static let mostSums = 16
 
   /// The loss alone.
   public static let loss = MetricSchema([])
 
-  /// The loss, and the sums and figures that come with it.
+  /// The loss followed by `sums`, at most ``mostSums`` − 1 of them.
   public init(_ sums: [String], figures: [Figure] = []) {
     precondition(
       sums.count < MetricSchema.mostSums, "\(sums.count) sums beside the loss; \(MetricSchema.mostSums - 1) fit")
@@ -22,12 +21,12 @@ public struct MetricSchema: Sendable {
     self.figures = figures
   }
 
-  /// The same with more sums and figures, such as a model's own beside its loss'.
+  /// This schema with more sums and figures, for a model that measures more than its loss does.
   public func adding(_ sums: [String], figures: [Figure]) -> MetricSchema {
     MetricSchema(Array(self.sums.dropFirst()) + sums, figures: self.figures + figures)
   }
 
-  /// Every figure that follows from sums over examples, by name; those that are not finite are left out.
+  /// The figures' values by name, without those that are not finite or have no value. Empty if `weight` is 0.
   ///
   /// - Parameters:
   ///   - weight: the summed weight.
@@ -43,21 +42,21 @@ public struct MetricSchema: Sendable {
   }
 }
 
-/// A figure that follows from sums over examples, such as the accuracy.
+/// A figure computed from sums over examples, such as the accuracy.
 public struct Figure: Sendable {
-  /// What files call it, after `train_` or `test_`.
+  /// Its key in files, where it follows `train_` or `test_`.
   public let name: String
-  /// What readers see.
+  /// Its title in tables and charts.
   public let title: String
-  /// Computes it; nil where it has no value.
+  /// Computes the figure; nil if it has no value.
   public let value: @Sendable (Sums) -> Double?
 
-  /// The sums that a figure follows from.
+  /// The sums that a figure is computed from.
   public struct Sums: Sendable {
     /// The summed weight, above 0.
     public let weight: Double
     private let sums: [String: Double]
-    /// Σ (target − its output's mean)² over the test part; nil for classes and while training.
+    /// Σ (target − the mean of that output's targets)² over the test part; nil for classes and during training.
     public let targetVariation: Double?
 
     init(weight: Double, sums: [String: Double], targetVariation: Double?) {
@@ -71,12 +70,12 @@ public struct Figure: Sendable {
     }
   }
 
-  /// A figure.
+  /// The properties describe the parameters.
   public init(_ name: String, title: String, value: @escaping @Sendable (Sums) -> Double?) {
     (self.name, self.title, self.value) = (name, title, value)
   }
 
-  /// The mean of the sum `name`.
+  /// The sum called `sum`, divided by the summed weight.
   public static func mean(_ name: String, of sum: String, title: String) -> Figure {
     Figure(name, title: title) { $0[sum] / $0.weight }
   }

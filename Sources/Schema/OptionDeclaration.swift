@@ -1,17 +1,17 @@
-/// A setting that a user can give, declared once, by what needs it.
+/// A setting that a user can give, declared once by the code that needs it.
 ///
-/// The flag, its help, the key in job files, the environment variable, what workers and checkpoints get, and the
+/// The flag, its help, the key in job files, the environment variable, what workers and checkpoints receive, and the
 /// comparison when a run is resumed all follow from the declaration.
 public struct OptionDeclaration: Sendable {
-  /// What values there are.
+  /// The type and range of an option's values.
   public enum Kind: Equatable, Sendable {
-    /// A number.
+    /// A finite number in the range.
     case real(RealRange)
-    /// A whole number.
+    /// A whole number in the range.
     case whole(ClosedRange<UInt64>)
     /// yes or no.
     case flag
-    /// Given or not, without a value.
+    /// On if it is given; it takes no value.
     case toggle
     /// One of these words.
     case choice([String])
@@ -23,23 +23,23 @@ public struct OptionDeclaration: Sendable {
     case path
   }
 
-  /// What it is called, such as `beta1`.
+  /// Its name without dashes, such as `beta1`.
   public let name: String
   /// A sentence for the help.
   public let help: String
-  /// What values there are.
+  /// Its type and range.
   public let kind: Kind
-  /// What it is unless given; nil where there is no value then, or where it follows from something else.
+  /// The value if none is given; nil if there is none, or if it depends on something else.
   public let defaultValue: OptionValue?
-  /// What the help says of the default where it is no fixed value.
+  /// The help's description of a default that is not a fixed value.
   public let defaultText: String?
-  /// What stands for the value in the help.
+  /// The placeholder for the value in the help, such as `number`.
   public let valueName: String
-  /// The option that cannot be given together with this one.
+  /// The option that cannot be given together with this one; nil for none.
   public let excludes: String?
   /// Whether the result of a run depends on it.
   public let decides: Bool
-  /// Other spellings of a choice's words, and what they stand for.
+  /// Other spellings of a choice's words, with the words that they stand for.
   public private(set) var aliases: [String: String] = [:]
 
   private init(
@@ -50,7 +50,7 @@ public struct OptionDeclaration: Sendable {
     (self.valueName, self.excludes, self.decides, self.help) = (valueName, excludes, decides, help)
   }
 
-  /// A number.
+  /// An option whose value is a number in `range`.
   public static func real(
     _ name: String, default value: Double? = nil, _ range: RealRange, valueName: String = "number",
     defaultText: String? = nil, decides: Bool = true, _ help: String
@@ -58,7 +58,7 @@ public struct OptionDeclaration: Sendable {
     OptionDeclaration(name, .real(range), value.map { .real($0) }, defaultText, valueName, nil, decides, help)
   }
 
-  /// A whole number.
+  /// An option whose value is a whole number in `range`.
   public static func whole(
     _ name: String, default value: UInt64? = nil, _ range: ClosedRange<UInt64>, valueName: String = "count",
     defaultText: String? = nil, excludes: String? = nil, decides: Bool = true, _ help: String
@@ -66,17 +66,17 @@ public struct OptionDeclaration: Sendable {
     OptionDeclaration(name, .whole(range), value.map { .whole($0) }, defaultText, valueName, excludes, decides, help)
   }
 
-  /// yes or no.
+  /// An option whose value is yes or no.
   public static func flag(_ name: String, default value: Bool, _ help: String) -> OptionDeclaration {
     OptionDeclaration(name, .flag, .flag(value), nil, "yes/no", nil, true, help)
   }
 
-  /// Given or not, without a value.
+  /// An option without a value, on if it is given. It must not affect the result of a run.
   public static func toggle(_ name: String, _ help: String) -> OptionDeclaration {
     OptionDeclaration(name, .toggle, nil, nil, "", nil, false, help)
   }
 
-  /// One of several words.
+  /// An option whose value is one of `words`.
   public static func choice(
     _ name: String, default value: String? = nil, _ words: [String], valueName: String = "name",
     defaultText: String? = nil, aliases: [String: String] = [:], decides: Bool = true, _ help: String
@@ -87,7 +87,7 @@ public struct OptionDeclaration: Sendable {
     return option
   }
 
-  /// Whole numbers, separated by commas.
+  /// An option whose value is a list of whole numbers in `range`, separated by commas.
   public static func sizes(
     _ name: String, default value: [Int]? = nil, _ range: ClosedRange<Int>, _ help: String
   ) -> OptionDeclaration {
@@ -96,14 +96,14 @@ public struct OptionDeclaration: Sendable {
       help)
   }
 
-  /// A file's or a folder's path.
+  /// An option whose value is the path of a file or a folder.
   public static func path(
     _ name: String, valueName: String = "file", defaultText: String? = nil, decides: Bool = true, _ help: String
   ) -> OptionDeclaration {
     OptionDeclaration(name, .path, nil, defaultText, valueName, nil, decides, help)
   }
 
-  /// Any text that is not empty.
+  /// An option whose value is any text that is not empty.
   public static func text(
     _ name: String, default value: String? = nil, valueName: String, defaultText: String? = nil, decides: Bool = true,
     _ help: String
@@ -112,19 +112,19 @@ public struct OptionDeclaration: Sendable {
   }
 }
 
-/// Which numbers make sense.
+/// The range of a number.
 public enum RealRange: Equatable, Sendable {
   /// 0 ≤ x < 1.
   case fraction
   /// 0 ≤ x ≤ 1.
   case share
-  /// 0 < x, finite, in float32 too, which the kernels compute in.
+  /// 0 < x. Also positive and finite in float32, which the kernels compute in.
   case positive
-  /// 0 ≤ x, finite, in float32 too.
+  /// 0, or as ``positive``.
   case notNegative
   /// 0 < x ≤ the limit.
   case above0(upTo: Double)
-  /// Within.
+  /// Both bounds are included.
   case within(ClosedRange<Double>)
 
   func contains(_ value: Double) -> Bool {
@@ -138,7 +138,7 @@ public enum RealRange: Equatable, Sendable {
     }
   }
 
-  /// The numbers in words.
+  /// A phrase for help and errors, such as "from 0 to 1".
   public var description: String {
     switch self {
     case .fraction: "at least 0 and below 1"
@@ -153,7 +153,7 @@ public enum RealRange: Equatable, Sendable {
 }
 
 extension OptionDeclaration {
-  /// The values in words.
+  /// The allowed values as a phrase for help and errors.
   public var allowed: String {
     switch kind {
     case .real(let range): range.description
@@ -167,9 +167,9 @@ extension OptionDeclaration {
     }
   }
 
-  /// The value that a user's `text` says.
+  /// Parses a user's `text`. The range of real numbers is left to ``check(_:)``.
   ///
-  /// - Throws: ``OptionError`` where it says none of the option's.
+  /// - Throws: ``OptionError`` if `text` is not a value of the option.
   public func value(of text: String) throws(OptionError) -> OptionValue {
     switch kind {
     case .real:
@@ -205,8 +205,8 @@ extension OptionDeclaration {
     }
   }
 
-  /// `value` as the option's kind has it; nil where it is none of its values. Files of former versions hold flags as 0 or
-  /// 1, and choices by their position in the list, to which words are only ever added at the end.
+  /// `value` converted to the option's kind; nil if it is none of its values. Files of former versions hold a flag as 0
+  /// or 1 and a choice as its index in the list, so words may be added only at the list's end.
   public func check(_ value: OptionValue) -> OptionValue? {
     switch (kind, value) {
     case (.real(let range), _): value.number.flatMap { range.contains($0) ? .real($0) : nil }
@@ -227,35 +227,35 @@ extension OptionDeclaration {
   }
 }
 
-/// The values of the options that something has declared.
+/// Values of options, which must have been checked.
 public struct OptionValues: Equatable, Sendable {
-  /// By name.
+  /// Keys are the options' names.
   public var values: [String: OptionValue]
 
-  /// Values by name.
+  /// Keys are the options' names.
   public init(_ values: [String: OptionValue]) { self.values = values }
 
-  /// The number `name`, which is one of those declared.
+  /// The number `name`. Traps if there is none.
   public subscript(name: String) -> Double {
     guard let value = values[name]?.number else { preconditionFailure("no number '\(name)' is declared") }
     return value
   }
 
-  /// The whole number `name`, which is one of those declared, or ``Int/max`` where it is larger.
+  /// The whole number `name`, or ``Int/max`` if it is larger. Traps if there is none.
   public func whole(_ name: String) -> Int { Int(exactly: self[name].rounded()) ?? .max }
 
   /// Whether the flag `name` is on.
   public func isOn(_ name: String) -> Bool { values[name] == .flag(true) }
 
-  /// The text or word `name`, which is one of those declared.
+  /// The text or word `name`. Traps if there is none.
   public func text(_ name: String) -> String {
     guard case .text(let text) = values[name] else { preconditionFailure("no text '\(name)' is declared") }
     return text
   }
 
-  /// The whole numbers of the list `name`, which is one of those declared.
+  /// The whole numbers of the list `name`. Traps if there is none.
   public func sizes(_ name: String) -> [Int] { text(name).split(separator: ",").compactMap { Int($0) } }
 
-  /// The number `name`; nil where it is not declared.
+  /// The number `name`; nil if there is none.
   public func ifGiven(_ name: String) -> Double? { values[name]?.number }
 }

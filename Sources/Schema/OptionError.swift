@@ -1,8 +1,8 @@
-/// Why a setting cannot be used: one sentence that names the option, the value and the way out.
+/// A setting that cannot be used.
 public struct OptionError: Error, Equatable, CustomStringConvertible {
-  /// The sentence.
+  /// A sentence that names the option and the value, and says what to do.
   public let description: String
 
-  /// An error with its sentence.
+  /// An error with this sentence.
   public init(_ description: String) { self.description = description }
 }

@@ -1,15 +1,15 @@
-/// The value of an option, as JSON has it: a choice by its name, a list as its text.
+/// The value of an option as JSON files hold it: a choice is its word, a list is its text.
 public enum OptionValue: Hashable, Sendable {
   /// yes or no.
   case flag(Bool)
-  /// A whole number from 0 on.
+  /// A whole number, at least 0.
   case whole(UInt64)
   /// Any other number.
   case real(Double)
-  /// A name, a path, a list.
+  /// A word, a path, a list.
   case text(String)
 
-  /// The number; nil for what is none.
+  /// The value as a number; nil for flags and texts.
   public var number: Double? {
     switch self {
     case .whole(let value): Double(value)
@@ -61,10 +61,10 @@ extension OptionValue: ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral,
 {
   /// yes or no.
   public init(booleanLiteral value: Bool) { self = .flag(value) }
-  /// A whole number where it is not negative.
+  /// A whole number, or a real one if `value` is negative.
   public init(integerLiteral value: Int) { self = value < 0 ? .real(Double(value)) : .whole(UInt64(value)) }
-  /// A number.
+  /// A real number.
   public init(floatLiteral value: Double) { self = .real(value) }
-  /// A name, a path, a list.
+  /// A word, a path, a list.
   public init(stringLiteral value: String) { self = .text(value) }
 }

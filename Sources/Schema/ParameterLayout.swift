@@ -1,19 +1,19 @@
-/// Where each tensor lies in the one flat vector that holds all parameters.
+/// The position of each tensor in the flat vector that holds all parameters.
 ///
 /// Tensors follow each other without gaps, in the order of their list.
 public struct ParameterLayout: Codable, Equatable, Sendable {
   /// One tensor: a name, a shape and a range of the vector.
   public struct Tensor: Codable, Equatable, Sendable {
-    /// What checkpoints call it, such as `0.weight`.
+    /// Its name in checkpoints, such as `0.weight`.
     public let name: String
     /// Its sizes as stored, row-major: a linear layer's weight is [in, out].
     public let shape: [Int]
     /// Whether checkpoints hold the transpose: PyTorch's linear layers are [out, in].
     public let isSavedTransposed: Bool
-    /// Where it lies.
+    /// Its position in the vector.
     public let range: Range<Int>
 
-    /// The sizes that checkpoints give.
+    /// The shape in checkpoints.
     public var savedShape: [Int] { isSavedTransposed ? shape.reversed() : shape }
   }
 
@@ -23,12 +23,12 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
   /// A layout without tensors.
   public init() {}
 
-  /// How many parameters there are.
+  /// The number of parameters.
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
 
-  /// Adds a tensor at the end.
+  /// Adds a tensor at the end. Traps if its name is taken.
   ///
-  /// - Parameter savedTransposed: for a matrix whose transpose checkpoints should hold.
+  /// - Parameter savedTransposed: whether checkpoints hold the transpose; only for matrices.
   /// - Returns: its range.
   @discardableResult
   public mutating func append(_ name: String, shape: [Int], savedTransposed: Bool = false) -> Range<Int> {

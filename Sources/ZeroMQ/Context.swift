@@ -2,7 +2,7 @@ internal import CZeroMQ
 
 /// A ZeroMQ context: its I/O threads and the sockets made from it.
 ///
-/// Closing waits until what its sockets still hold has been sent or their linger time is over.
+/// Deallocation waits until the sockets' unsent messages have been sent or their linger time is over.
 package final class Context: @unchecked Sendable {
   // Sendable: a zmq context is safe to use from any thread, and `handle` never changes.
   let handle: UnsafeMutableRawPointer
@@ -18,12 +18,11 @@ package final class Context: @unchecked Sendable {
   }
 }
 
-/// The C library's memory, for programs that exchange large messages.
 package enum Allocator {
-  /// Has the C library keep what is freed: for the whole process, so a program calls it, before its first message.
+  /// Makes the C library keep freed memory, in the whole process. Programs call it before their first message.
   ///
-  /// ZeroMQ allocates memory for each message that comes. The C library gives blocks of a chunk's size back to the system
-  /// when they are freed, and then each page of the next message costs a fault: a third of the bytes a second.
+  /// ZeroMQ allocates memory for each received message. By default the C library returns large freed blocks to the
+  /// system, and then each page of the next message causes a page fault, which costs a third of the throughput.
   package static func keepFreedMemory() {
     #if canImport(Glibc)
       mallopt(M_MMAP_THRESHOLD, 32 << 20)

@@ -5,13 +5,13 @@ internal import Foundation
 package struct CurveKey: Hashable, Sendable, CustomStringConvertible {
   let bytes: [UInt8]
 
-  /// A key of exactly 32 bytes.
+  /// nil unless `bytes` are 32.
   init?(_ bytes: some Collection<UInt8>) {
     guard bytes.count == 32 else { return nil }
     self.bytes = Array(bytes)
   }
 
-  /// A key as ``description`` writes it.
+  /// nil unless `base64` encodes 32 bytes.
   package init?(base64: some StringProtocol) {
     guard let data = Data(base64Encoded: String(base64)) else { return nil }
     self.init(data)
@@ -21,16 +21,16 @@ package struct CurveKey: Hashable, Sendable, CustomStringConvertible {
   package var description: String { Data(bytes).base64EncodedString() }
 }
 
-/// A secret CURVE key with its public one. Prints as the public one alone.
+/// A secret CURVE key with its public key. Printing it shows only the public key.
 package struct CurveKeyPair: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-  /// The most bytes by which encryption makes a frame longer: its command's name, a counter, a seal, flags.
+  /// The most bytes that encryption adds to a frame: a command name, a nonce, an authentication tag, flags.
   package static let messageOverhead = 64
 
-  /// What others know this side by.
+  /// The key by which peers identify this side.
   package let publicKey: CurveKey
   let secretBytes: [UInt8]
 
-  /// A new pair, from the system's random numbers.
+  /// A new pair from the system's random numbers.
   package static func random() throws(ZeroMQError) -> CurveKeyPair {
     var publicText = [CChar](repeating: 0, count: 41)
     var secretText = publicText
@@ -61,28 +61,25 @@ package struct CurveKeyPair: Sendable, CustomStringConvertible, CustomDebugStrin
     secretBytes = decoded(secretText)
   }
 
-  /// 44 characters of base64, for a file that nobody else reads.
+  /// 44 characters of base64, for a file that only its owner can read.
   package var secretBase64: String { Data(secretBytes).base64EncodedString() }
 
-  /// The public key.
   package var description: String { "\(publicKey)" }
-  /// The public key.
   package var debugDescription: String { description }
-  /// The public key alone.
   package var customMirror: Mirror { Mirror(self, children: ["publicKey": publicKey]) }
 }
 
 extension Socket {
-  /// Makes connections that are accepted from now on encrypted, with `pair` to prove who this is. Whether a peer may come
-  /// in, a ``Gatekeeper`` of the same context decides.
+  /// Encrypts connections that are accepted from now on, and authenticates this side with `pair`. A ``Gatekeeper`` of
+  /// the same context decides which peers are admitted.
   package func secure(asServer pair: CurveKeyPair) throws(ZeroMQError) {
     try set(ZMQ_CURVE_SERVER, Int32(1))
     try set(ZMQ_CURVE_SECRETKEY, pair.secretBytes)
     try set(ZMQ_ZAP_DOMAIN, Array("lockstep".utf8))
   }
 
-  /// Makes connections that are opened from now on encrypted, with `pair` to prove who this is, and to none but the peer
-  /// that has the secret key of `server`.
+  /// Encrypts connections that are opened from now on, and authenticates this side with `pair`. Only a peer that has
+  /// the secret key of `server` is accepted.
   package func secure(asClient pair: CurveKeyPair, of server: CurveKey) throws(ZeroMQError) {
     try set(ZMQ_CURVE_SERVERKEY, server.bytes)
     try set(ZMQ_CURVE_PUBLICKEY, pair.publicKey.bytes)

@@ -1,13 +1,12 @@
-/// Decides at each CURVE handshake of a context's sockets whether the peer may come in (ZAP, ZeroMQ RFC 27).
+/// Decides at each CURVE handshake of a context's sockets whether the peer is admitted (ZAP, ZeroMQ RFC 27).
 ///
-/// Answers on a thread of its own, until it is let go.
+/// Works on its own thread until it is deallocated.
 package final class Gatekeeper: Sendable {
   private let thread: SocketThread
 
-  /// Begins to answer; to be made before any socket of `context` listens.
+  /// Must be created before any socket of `context` listens.
   ///
-  /// - Parameter admits: whether a peer with this key may come in from this address, an IP without a port. Called on the
-  ///   thread that answers.
+  /// - Parameter admits: whether to admit a peer with this key and IP address. Called on the gatekeeper's thread.
   package init(_ context: Context, admits: @escaping @Sendable (CurveKey, String) -> Bool) throws(ZeroMQError) {
     thread = try SocketThread(context, .router) { socket throws(ZeroMQError) in
       try socket.bind("inproc://zeromq.zap.01")
@@ -20,7 +19,7 @@ package final class Gatekeeper: Sendable {
       for frame in [request.frames[0], Message(""), Message("1.0"), request.frames[3]] {
         try socket.send(frame, more: true)
       }
-      // The user's name and metadata stay empty.
+      // User ID and metadata are empty.
       for frame in [code, text, ""] { try socket.send(Message(frame), more: true) }
       try socket.send(Message(""))
     }

@@ -2,33 +2,30 @@ internal import CZeroMQ
 internal import Foundation
 internal import Synchronization
 
-/// A handshake that came to nothing.
 package struct HandshakeFailure: Equatable, Sendable {
-  /// What was wrong.
   package enum Reason: Equatable, Sendable {
-    /// The other side refused this side's key.
+    /// The peer rejected this side's key.
     case refused
-    /// The other side does not encrypt as this one does: one has keys and the other none.
+    /// Only one side encrypts.
     case otherMechanism
-    /// What the other side sent is no such protocol, or was made with other keys.
+    /// The peer sent another protocol, or used other keys.
     case malformed
-    /// The other side closed the connection in the middle, or was too slow.
+    /// The peer closed the connection during the handshake, or was too slow.
     case broken
   }
 
-  /// What was wrong.
   package let reason: Reason
-  /// The peer's IP, where the connection was still open when it was looked up.
+  /// The peer's IP address; nil if the connection was closed before the look-up.
   package let peer: String?
 }
 
-/// Tells of a socket's handshakes that fail, on a thread of its own, until it is let go.
+/// Reports a socket's failed handshakes, on its own thread, until it is deallocated.
 package final class HandshakeMonitor: Sendable {
   private let thread: SocketThread
 
-  /// Begins to watch `socket`; to be made before it listens or connects.
+  /// Must be created before `socket` listens or connects.
   ///
-  /// - Parameter failed: called with each failure, on the thread that watches.
+  /// - Parameter failed: called with each failure, on the monitor's thread.
   package init(
     _ socket: Socket, of context: Context, failed: @escaping @Sendable (HandshakeFailure) -> Void
   ) throws(ZeroMQError) {
@@ -49,10 +46,10 @@ package final class HandshakeMonitor: Sendable {
     }
   }
 
-  /// What is known of the connections. ZeroMQ names a failed handshake's connection only by what comes next, that it is
-  /// closed; and of one that fails at once it tells nothing else.
+  /// ZeroMQ's failure events do not name the connection; only the disconnection that follows does. If a handshake fails
+  /// at once, the disconnection is the only event.
   private struct State {
-    /// By descriptor: the peer's address, and how many handshakes had succeeded when it was accepted.
+    /// By descriptor: the peer's address, and the number of successful handshakes when it was accepted.
     var accepted: [Int32: (peer: String?, successes: Int)] = [:]
     var successes = 0
     var reason: HandshakeFailure.Reason?
@@ -68,7 +65,7 @@ package final class HandshakeMonitor: Sendable {
       case ZMQ_EVENT_DISCONNECTED:
         let connection = accepted.removeValue(forKey: value)
         defer { reason = nil }
-        // Where none has succeeded since, this one has not.
+        // No handshake has succeeded since this connection was accepted, so its own has failed.
         if reason == nil, let connection, connection.successes == successes { reason = .malformed }
         return reason.map { HandshakeFailure(reason: $0, peer: connection?.peer) }
       default: break
@@ -78,7 +75,7 @@ package final class HandshakeMonitor: Sendable {
   }
 }
 
-/// The IP at the other end of a connection.
+/// The IP address of the connection's peer; nil if the connection is closed.
 private func peerAddress(of descriptor: Int32) -> String? {
   var storage = sockaddr_storage()
   var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -1,8 +1,8 @@
 internal import CZeroMQ
 
-/// One frame: bytes that ZeroMQ owns, or borrows from a buffer that it keeps alive.
+/// One frame: bytes that ZeroMQ owns, or borrows from a buffer that it retains.
 package final class Message: @unchecked Sendable {
-  // Sendable: one thread at a time holds it.
+  // Sendable: one thread at a time uses it.
   // On the heap because a zmq_msg_t must not move while its bytes are borrowed.
   let handle: UnsafeMutablePointer<zmq_msg_t>
 
@@ -25,8 +25,8 @@ package final class Message: @unchecked Sendable {
     mutableBytes.copyMemory(from: bytes)
   }
 
-  /// A frame that lends `bytes` to ZeroMQ without copying; they must not change while ZeroMQ holds `owner`, which it
-  /// lets go, on a thread of its own, once they are sent.
+  /// A frame that lends `bytes` to ZeroMQ without copying. ZeroMQ retains `owner`, and releases it on a thread of its
+  /// own once they are sent. The bytes must not change until then.
   package init(lending bytes: UnsafeRawBufferPointer, of owner: AnyObject) {
     handle = .allocate(capacity: 1)
     let retained = Unmanaged.passRetained(owner).toOpaque()
@@ -40,14 +40,13 @@ package final class Message: @unchecked Sendable {
     handle.deallocate()
   }
 
-  /// How many bytes the frame has.
+  /// The frame's size in bytes.
   package var count: Int { zmq_msg_size(handle) }
 
   /// Whether another frame of the same message follows; known for received frames.
   package var hasMore: Bool { zmq_msg_more(handle) != 0 }
 
-  /// Where a received frame came from, as ZeroMQ puts it; nil where it does not say: an IP, or
-  /// `localhost:USER:GROUP:PROCESS`, in numbers, for a process that has connected to a socket's file.
+  /// The sender of a received frame: an IP address, or `localhost:UID:GID:PID` over a Unix socket; nil if unknown.
   package var peerAddress: String? { zmq_msg_gets(handle, "Peer-Address").map { String(cString: $0) } }
 
   /// The bytes of a frame that was received or made by ``init(count:)``, to write. Never of a lent frame.

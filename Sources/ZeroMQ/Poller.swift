@@ -2,17 +2,16 @@ internal import CZeroMQ
 internal import Dispatch
 internal import Foundation
 
-/// Waits until a socket, a ``Waker`` or a pipe has something.
+/// Waits until a socket, a ``Waker`` or a pipe is readable.
 package struct Poller {
-  /// How long it looks again and again before it sleeps. Where there are more threads than cores, each look gives the
-  /// core to another that wants it.
+  /// How long it polls before it sleeps. Each poll yields the core, for machines with more threads than cores.
   private static let patientNanoseconds: UInt64 = 200_000
   private var items: [zmq_pollitem_t]
-  // What the items point into.
+  // Keep alive what the items point to.
   private let socket: Socket
   private let waker: Waker
 
-  /// Watches `socket`, `waker` and, where there is one, the reading end of a `pipe`, which must stay open.
+  /// - Parameter pipe: the reading end of a pipe, which must stay open.
   package init(_ socket: Socket, _ waker: Waker, pipe: Int32? = nil) {
     self.socket = socket
     self.waker = waker
@@ -22,9 +21,9 @@ package struct Poller {
     }
   }
 
-  /// Waits up to `milliseconds`; returns early when one of them is ready, or when a signal interrupts.
+  /// Waits up to `milliseconds`. Returns early if one of them is readable, or a signal interrupts.
   package mutating func wait(milliseconds: Int) throws(ZeroMQError) {
-    // Sleeping and waking take longer than most answers in a small model's step.
+    // In a small model's step, most answers arrive sooner than a thread could sleep and wake.
     if milliseconds > 0 {
       let end = DispatchTime.now().uptimeNanoseconds + Poller.patientNanoseconds
       repeat {
@@ -38,12 +37,11 @@ package struct Poller {
   }
 }
 
-/// Wakes the thread that waits in a ``Poller``, from any thread: a pipe with at most a byte or so in it.
+/// Wakes the thread that waits in a ``Poller``, from any thread.
 package final class Waker: Sendable {
   let readEnd: Int32
   private let writeEnd: Int32
 
-  /// A waker with nothing pending.
   package init() {
     var ends: [Int32] = [0, 0]
     let status = pipe(&ends)
@@ -60,13 +58,14 @@ package final class Waker: Sendable {
     close(writeEnd)
   }
 
-  /// Makes the next or present wait return. A full pipe has a wake-up pending already, so its refusal is no loss.
+  /// Ends the current wait, or the next one. If the pipe is full, a wake-up is already pending, so a failed write is
+  /// ignored.
   package func wake() {
     var byte: UInt8 = 0
     _ = write(writeEnd, &byte, 1)
   }
 
-  /// Takes back the wake-ups so far; called by the woken thread before it looks for its work.
+  /// Removes the pending wake-ups. The woken thread calls it before it checks for work.
   package func clear() {
     withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer in
       while read(readEnd, buffer.baseAddress!, buffer.count) == buffer.count {}

@@ -1,11 +1,11 @@
 internal import CZeroMQ
 internal import Foundation
 
-/// A ZeroMQ socket. One thread owns it, the one that made it; use from another traps.
+/// A ZeroMQ socket, owned by the thread that created it. Use from another thread traps.
 package final class Socket {
-  /// The patterns that are used here.
+  /// The socket types in use.
   package enum Kind: Sendable {
-    /// One peer, fair-queued; its frames go out as they are.
+    /// One peer; frames are sent as they are.
     case dealer
     /// Many peers; each message starts with a frame that names the peer.
     case router
@@ -26,7 +26,6 @@ package final class Socket {
   private let context: Context
   private let owner = pthread_self()
 
-  /// A socket that the calling thread owns.
   package init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
     guard let handle = zmq_socket(context.handle, kind.rawValue) else { throw ZeroMQError("open a socket") }
     self.handle = handle
@@ -35,10 +34,10 @@ package final class Socket {
 
   deinit { if !isClosed { zmq_close(handle) } }
 
-  /// Whether ``close()`` was called; nothing else may be then.
+  /// Whether ``close()`` was called. The socket must not be used afterwards.
   package private(set) var isClosed = false
 
-  /// Ends all connections and frees what has come over them; what is still to be sent is sent if it can be.
+  /// Closes all connections and drops received messages. Unsent messages are still sent within the linger time.
   package func close() {
     checkOwner()
     if !isClosed { zmq_close(handle) }
@@ -62,7 +61,7 @@ package final class Socket {
     guard status == 0 else { throw ZeroMQError("set socket option \(option.name)") }
   }
 
-  /// Sets an option that is a number or bytes by its number in ZeroMQ.
+  /// Sets the option that has the number `name` in ZeroMQ.
   func set(_ name: Int32, _ value: Int32) throws(ZeroMQError) {
     try set(SocketOption(name: name, value: .int32(value)))
   }
@@ -78,7 +77,7 @@ package final class Socket {
     guard zmq_bind(handle, endpoint) == 0 else { throw ZeroMQError("bind \(endpoint)") }
   }
 
-  /// Starts connecting to `endpoint`; ZeroMQ keeps trying in the background.
+  /// Starts connecting to `endpoint`; ZeroMQ retries in the background.
   package func connect(_ endpoint: String) throws(ZeroMQError) {
     checkOwner()
     guard zmq_connect(handle, endpoint) == 0 else { throw ZeroMQError("connect to \(endpoint)") }
@@ -98,7 +97,7 @@ package final class Socket {
     }
   }
 
-  /// Has `events` told to a PAIR socket of this context that connects to `address`.
+  /// Sends `events` to a PAIR socket of this context that connects to `address`.
   func monitor(_ events: Int32, at address: String) throws(ZeroMQError) {
     checkOwner()
     guard zmq_socket_monitor(handle, address, events) == 0 else { throw ZeroMQError("watch a socket") }
@@ -106,7 +105,7 @@ package final class Socket {
 
   /// Sends one frame, which is empty afterwards; `more` says that another frame of the same message follows.
   ///
-  /// - Returns: false where the socket's queue is full; the frame is then still whole.
+  /// - Returns: false if the socket's queue is full; the frame is then unchanged.
   @discardableResult
   package func send(_ message: Message, more: Bool = false) throws(ZeroMQError) -> Bool {
     checkOwner()
@@ -120,7 +119,7 @@ package final class Socket {
     }
   }
 
-  /// The next frame, or nil where none is waiting.
+  /// The next frame; nil if none is waiting.
   package func receive() throws(ZeroMQError) -> Message? {
     checkOwner()
     let message = Message()
@@ -134,8 +133,8 @@ package final class Socket {
     return message
   }
 
-  /// All frames of the next message, or nil where none is waiting. No more than `limit` frames are kept; the rest are
-  /// received, counted and dropped.
+  /// All frames of the next message; nil if none is waiting. At most `limit` frames are kept; the rest are received,
+  /// counted and dropped.
   package func receiveFrames(limit: Int) throws(ZeroMQError) -> ReceivedFrames? {
     guard var frame = try receive() else { return nil }
     var received = ReceivedFrames(frames: [frame], total: 1)
@@ -151,8 +150,8 @@ package final class Socket {
 
 /// One received message.
 package struct ReceivedFrames {
-  /// The first frames, up to the limit that was asked for.
+  /// The first frames, up to the limit.
   package var frames: [Message]
-  /// How many frames the message had in all.
+  /// The number of frames that the message had.
   package var total: Int
 }

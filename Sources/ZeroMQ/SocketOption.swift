@@ -19,16 +19,16 @@ package struct SocketOption: Sendable {
     .init(name: ZMQ_MAXMSGSIZE, value: .int64(bytes))
   }
 
-  /// How many messages may wait to be sent to one peer; 0 for no limit.
+  /// The capacity of a peer's send queue, in messages; 0 for no limit.
   package static func sendLimit(_ messages: Int32) -> SocketOption { .init(name: ZMQ_SNDHWM, value: .int32(messages)) }
 
-  /// How many received messages may wait to be taken, of each peer; more stay with the peer. Frames of a message whose end
-  /// has not come do not count.
+  /// The capacity of a peer's receive queue, in messages; more stay with the peer. Frames of an incomplete message do
+  /// not count.
   package static func receiveLimit(_ messages: Int32) -> SocketOption {
     .init(name: ZMQ_RCVHWM, value: .int32(messages))
   }
 
-  /// A socket of the system that listens already, for the next ``Socket/bind(_:)``, which closes it in the end.
+  /// A system socket that already listens. The next ``Socket/bind(_:)`` uses it and takes over its ownership.
   package static func listening(_ descriptor: Int32) -> SocketOption {
     .init(name: ZMQ_USE_FD, value: .int32(descriptor))
   }
@@ -36,18 +36,18 @@ package struct SocketOption: Sendable {
   /// A ROUTER's send to a peer that is gone throws instead of dropping the message silently.
   package static let reportsGonePeers = SocketOption(name: ZMQ_ROUTER_MANDATORY, value: .int32(1))
 
-  /// How long a TCP connection may leave what was sent unanswered before it is closed, in milliseconds; by default the
-  /// system tries for many minutes, at ever longer intervals.
+  /// How long sent data may stay unacknowledged before the TCP connection is closed, in milliseconds. The system's
+  /// default is many minutes.
   package static func longestRetransmission(milliseconds: Int32) -> SocketOption {
     .init(name: ZMQ_TCP_MAXRT, value: .int32(milliseconds))
   }
 
-  /// How long a peer may take for its handshake, in milliseconds; then its connection is closed.
+  /// The timeout of a handshake, in milliseconds; then the connection is closed.
   package static func handshakeInterval(milliseconds: Int32) -> SocketOption {
     .init(name: ZMQ_HANDSHAKE_IVL, value: .int32(milliseconds))
   }
 
-  /// How long an attempt to connect may take, in milliseconds.
+  /// The timeout of an attempt to connect, in milliseconds.
   package static func connectTimeout(milliseconds: Int32) -> SocketOption {
     .init(name: ZMQ_CONNECT_TIMEOUT, value: .int32(milliseconds))
   }

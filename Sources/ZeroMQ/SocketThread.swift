@@ -2,7 +2,7 @@ internal import Dispatch
 internal import Foundation
 internal import Synchronization
 
-/// A socket on a thread of its own, which takes its messages as they come, until this object is let go.
+/// A socket on its own thread, which handles its messages as they arrive until this object is deallocated.
 final class SocketThread: Sendable {
   private final class Shared: Sendable {
     let isClosed = Atomic<Bool>(false)
@@ -38,18 +38,16 @@ final class SocketThread: Sendable {
 
   private let shared = Shared()
 
-  /// Opens a socket on a new thread.
-  ///
   /// - Parameters:
-  ///   - open: makes it ready, on that thread.
-  ///   - take: called there with each message, of which no more than nine frames are kept.
+  ///   - open: binds or connects the socket, on its thread.
+  ///   - take: handles a message, on that thread. At most nine of its frames are kept.
   /// - Throws: what `open` throws.
   init(
     _ context: Context, _ kind: Socket.Kind, open: @escaping @Sendable (Socket) throws(ZeroMQError) -> Void,
     take: @escaping @Sendable (Socket, ReceivedFrames) throws(ZeroMQError) -> Void
   ) throws(ZeroMQError) {
-    // The thread may let go of what it was made with after this object is gone, and must not be the last to hold the
-    // context: that waits for unsent messages, and a process that ends would not wait with it.
+    // The closure may outlive this object, so it must not own the context: the context's deallocation waits for unsent
+    // messages, but a process that exits does not wait for this thread.
     let handed = Mutex<Context?>(context)
     Thread.detachNewThread { [shared] in
       shared.run(handed.withLock { $0.take()! }, kind, open, take)

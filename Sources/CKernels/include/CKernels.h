@@ -1,8 +1,8 @@
 // Elementwise loops over float32 vectors.
 //
-// Every function gives the same bits on every instruction set: no sum is reordered, no multiply-add is fused,
-// and exp is computed here instead of by the system's math library. Vectors never overlap, except where a
-// parameter is named as updated in place.
+// Every function gives the same bits on every instruction set: no sum is reordered, no multiply-add is fused, and exp
+// is computed here instead of by the system's math library. Vectors must not overlap, except those that are updated in
+// place.
 #ifndef LOCKSTEP_CKERNELS_H
 #define LOCKSTEP_CKERNELS_H
 
@@ -16,11 +16,11 @@ void lk_accumulate(float *sum, const float *term, size_t count);
 int lk_all_finite(const float *values, size_t count);
 
 // gradient (in × out) = Σ over micro-batches of inputsᵀ · output_gradients, along the reduction tree. Unlike the other
-// functions it fuses multiply-adds where the processor can; then the bits are the same on every instruction set.
+// functions it fuses multiply-adds: the bits are the same on all instruction sets that can.
 //   inputs: examples × in            output_gradients: examples × out
 //   ends: where each micro-batch's examples end, ascending; at most 2^(LK_TREE_DEPTH − 1) micro-batches
 //   scratch: examples · (LK_WIDEST_PANEL + in + 5) values, aligned to 64 bytes
-//   widest: no vectors of more floats than so many; 16 for whatever the processor has
+//   widest: the largest SIMD width to use, in floats; 16 for no limit
 #define LK_TREE_DEPTH 32
 #define LK_WIDEST_PANEL 64
 void lk_weight_gradient(float *gradient, const float *inputs, const float *output_gradients, size_t examples, size_t in,
@@ -29,9 +29,9 @@ void lk_weight_gradient(float *gradient, const float *inputs, const float *outpu
 // result = valuesᵀ, of rows × columns.
 void lk_transpose(float *result, const float *values, size_t rows, size_t columns);
 
-// Update rules: one step over a range of the parameters; Sources/Optimizers has their equations and papers. Every vector
-// has `count` values. Slots are written; their values before the step stand `before` values from them, in the same
-// allocation, and 0 updates them in place. A kernel computes
+// Update rules: one step over a range of the parameters; Sources/Optimizers has their equations and papers. Every
+// vector has `count` values. A slot's values before the step are `before` values away from it, in the same allocation;
+// 0 updates slots in place. A kernel computes
 //   g = clip(gradient_sum · scale) + decay · parameters
 //   updated = parameters − (shrink · parameters + the rule's own difference)
 typedef struct {
@@ -62,7 +62,7 @@ void lk_rmsprop_momentum(const lk_update *update, float *mean_square, float *vel
 void lk_rmsprop_centered_momentum(const lk_update *update, float *mean_square, float *mean_gradient, float *velocity,
                                   float rho, float one_minus_rho, float momentum, float epsilon, float epsilon_inside,
                                   float rate);
-// rate = η / (1 − β₁ᵗ), root_scale = 1 / √(1 − β₂ᵗ), or what stands in their place.
+// With bias correction, rate = η / (1 − β₁ᵗ) and root_scale = 1 / √(1 − β₂ᵗ).
 void lk_adam(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments, float rate,
              float root_scale, float epsilon);
 void lk_amsgrad(const lk_update *update, float *first_moment, float *second_moment, float *largest,
@@ -87,8 +87,8 @@ void lk_lamb_moments(const lk_update *update, float *first_moment, float *second
 void lk_lamb_move(const lk_update *update, const float *first_moment, const float *second_moment, float moment_scale,
                   float root_scale, float epsilon, float decay, float rate);
 
-// Sums over long vectors, added to LK_LANES partial sums: value number e of the whole vector goes to lane e mod LK_LANES,
-// so that the bits do not depend on how the vector is cut. `first` is the number of the range's first value.
+// Sums over long vectors in LK_LANES partial sums: element e of the whole vector is added to lane e mod LK_LANES, so
+// the bits do not depend on how the vector is divided into ranges. `first` is the index of the range's first element.
 #define LK_LANES 16
 void lk_sum_squares(const float *values, size_t count, double *lanes, size_t first);
 void lk_sum_gradient_squares(const lk_update *update, double *lanes, size_t first);
@@ -102,7 +102,7 @@ void lk_bias_identity(float *values, const float *bias, size_t rows, size_t colu
 void lk_bias_relu(float *values, const float *bias, size_t rows, size_t columns);
 void lk_bias_tanh(float *values, const float *bias, size_t rows, size_t columns);
 void lk_bias_sigmoid(float *values, const float *bias, size_t rows, size_t columns);
-// GELU keeps what its derivative needs: values gets the bias, activated the activation.
+// values[r][c] += bias[c], which the derivative needs; activated = GELU(values).
 void lk_bias_gelu(float *values, float *activated, const float *bias, size_t rows, size_t columns);
 
 // gradient *= activation′, in place, from the activation's own output (GELU: from its input).
@@ -111,13 +111,13 @@ void lk_tanh_derivative(float *gradient, const float *activated, size_t count);
 void lk_sigmoid_derivative(float *gradient, const float *activated, size_t count);
 void lk_gelu_derivative(float *gradient, const float *input, size_t count);
 
-// Dropout of rows of columns: output = kept ? input · scale : 0, in place where output is input. Value (r, c) is kept
-// where word c mod 4 of Philox4x32-10's block (first + r) · ⌈columns / 4⌉ + c / 4 is at least `threshold`; key and stream
-// are those of Philox in Swift.
+// Dropout: output = kept ? input · scale : 0, in place if output is input. Value (r, c) is kept if word c mod 4 of
+// Philox4x32-10's block (first + r) · ⌈columns / 4⌉ + c / 4 is at least `threshold`; key and stream are those of Philox
+// in Swift.
 void lk_dropout(const float *input, float *output, size_t rows, size_t columns, uint64_t key, uint64_t stream,
                 uint64_t first, uint32_t threshold, float scale);
 
-// sums[c] = Σ over rows, first row first.
+// sums[c] = Σ of column c, in the order of the rows.
 void lk_column_sums(float *sums, const float *values, size_t rows, size_t columns);
 
 // Softmax cross-entropy of each row against its label; logits become the gradient, softmax − one-hot.
@@ -130,40 +130,40 @@ void lk_softmax_cross_entropy(float *logits, const int32_t *labels, size_t rows,
 void lk_mean_squared_error(float *predictions, const float *targets, size_t rows, size_t columns, double *loss,
                            double *squared_error);
 
-// SHA-256 (FIPS 180-4) of bytes that come in pieces of any length, fewer than 2^61 in all. The processor's instructions
-// for it are used where it has them, unless `is_portable` is not 0.
+// SHA-256 (FIPS 180-4) of fewer than 2^61 bytes, added in pieces. Uses the processor's SHA-256 instructions if it has
+// them and `is_portable` is 0.
 typedef struct {
   uint32_t hash[8];
-  uint8_t block[64]; // the bytes behind the last whole block
+  uint8_t block[64]; // the bytes after the last whole block
   uint64_t length;   // bytes so far
   int is_portable;
 } lk_sha256;
 void lk_sha256_init(lk_sha256 *state, int is_portable);
 // `bytes` may be null where `count` is 0.
 void lk_sha256_update(lk_sha256 *state, const void *bytes, size_t count);
-// The digest of the bytes so far. `state` stays as it is: more bytes may follow.
+// The digest of the bytes so far. `state` does not change: more bytes may follow.
 void lk_sha256_finish(const lk_sha256 *state, uint8_t digest[32]);
 
-// Asks for memory that will be read soon.
+// Starts to load memory into the cache.
 void lk_prefetch(const void *memory, size_t bytes);
 
 // One example's features, scaled: output[c] = (input[c] − offset[c]) · factor[c].
 void lk_scale_bytes(float *output, const uint8_t *input, const float *offset, const float *factor, size_t count);
 void lk_scale_floats(float *output, const float *input, const float *offset, const float *factor, size_t count);
 
-// Memory that other processes of this user can map: a descriptor of `size` zero bytes; -1 with errno where the system
-// has none. The second opens what process `process` has as descriptor `descriptor`, which must be such memory.
+// Creates `size` zero bytes that other processes of this user can map. Returns a descriptor, or -1 with errno.
 int lk_memory_create(size_t size);
 void lk_memory_make_read_only(int descriptor);
+// Opens such memory, which process `process` has as `descriptor`. Returns a descriptor, or -1 with errno.
 int lk_memory_open(int process, int descriptor, size_t size, int is_writable);
 
-// Sets OpenMP's thread count for the calling thread to one, where the process has an OpenMP runtime.
+// Sets OpenMP's thread count for the calling thread to one, if the process has an OpenMP runtime.
 void lk_use_one_openmp_thread(void);
 
-// The cores that the calling thread may run on, a bit each; not 0 where the system does not say, or not obey.
+// The cores that the calling thread may run on, one bit each. Both return 0 on success.
 int lk_get_cores(uint8_t *bits, size_t bytes);
 int lk_set_cores(const uint8_t *bits, size_t bytes);
-// The one that it runs on; negative where the system does not say.
+// The core that the calling thread runs on; negative if unknown.
 int lk_current_core(void);
 
 #endif

@@ -1,22 +1,22 @@
 internal import CZlib
 internal import Foundation
 
-/// Reads a file or bytes in memory from the start to the end, unpacking gzip on the way.
+/// Reads a file, or bytes in memory, from start to end, and decompresses gzip.
 ///
-/// Memory: a buffer of 64 KiB for a file, and what zlib takes, about 40 KiB.
+/// Memory: 64 KiB for a file, and about 40 KiB for zlib.
 final class ByteReader {
-  /// What errors call the source.
+  /// The source's name in errors.
   let name: String
-  /// How many bytes there are before any is unpacked.
+  /// The size in bytes before decompression.
   let stored: Int
-  /// The file; nil where all bytes were there at once.
+  /// nil for bytes in memory.
   private let file: FileHandle?
   private var packed: [UInt8]
   private var packedRange: Range<Int>
   private var inflater: UnsafeMutablePointer<z_stream>?
   private var betweenMembers = true
 
-  /// Opens `path`. A name that ends in `.gz` must hold gzip; other files may.
+  /// Opens the file at `path`, which must be gzip if its name ends in `.gz`, and may be otherwise.
   convenience init(path: String) throws {
     var status = stat()
     guard stat(path, &status) == 0 else {
@@ -38,7 +38,7 @@ final class ByteReader {
     try self.init(handle, buffer, 0..<0, stored: Int(status.st_size), name: path, mustBeGzip: path.hasSuffix(".gz"))
   }
 
-  /// Reads `bytes`, which errors call `name`.
+  /// - Parameter name: the source's name in errors.
   convenience init(bytes: [UInt8], name: String) throws {
     try self.init(nil, bytes, bytes.indices, stored: bytes.count, name: name, mustBeGzip: false)
   }
@@ -70,9 +70,9 @@ final class ByteReader {
     try? file?.close()
   }
 
-  /// Fills as much of `target` as there is data for.
+  /// Fills `target` with the next bytes.
   ///
-  /// - Returns: how many bytes were read; fewer than asked only at the end.
+  /// - Returns: the number of bytes read, smaller than `target` only at the end.
   func read(into target: UnsafeMutableRawBufferPointer) throws -> Int {
     var filled = 0
     while filled < target.count {
@@ -117,7 +117,7 @@ final class ByteReader {
         }
         packedRange = packedRange.dropFirst(Int(given - stream.pointee.avail_in))
         betweenMembers = status == Z_STREAM_END
-        // gzip files may be several members one after the other.
+        // A gzip file may consist of several members.
         if betweenMembers { inflateReset(stream) }
         return asked - Int(stream.pointee.avail_out)
       }

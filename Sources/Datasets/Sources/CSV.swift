@@ -1,10 +1,11 @@
 internal import Foundation
 
-/// A table of numbers: comma-, semicolon- or tab-separated, a record a line, with or without a line of column names.
+/// A table of numbers separated by commas, semicolons or tabs: a record per line, with or without a line of column
+/// names.
 ///
-/// Read twice: once to count the records, once to parse them into memory of exactly their size.
+/// The input is read twice: once to count the records, once to parse them into memory of exactly their size.
 struct CSVTable {
-  /// The column names, where the first line has them.
+  /// The column names; nil if the first line has none.
   var names: [String]? {
     header.map { header in
       var names: [String] = []
@@ -18,17 +19,17 @@ struct CSVTable {
   private var header: [UInt8]?
   private var separator = UInt8(ascii: ",")
   var rows = 0
-  /// The label columns' values, a record after the other, in the order in which the columns were named.
+  /// The label columns' values: records × label columns, in the order of ``labelColumns``.
   var labels: [Float] = []
-  /// All other columns, row after row.
+  /// All other columns' values: records × columns.
   var features: [Float] = []
-  /// Which columns the labels were, from 0.
+  /// Indices of the label columns, from 0, in the order in which they were named.
   var labelColumns: [Int] = []
   var columns = 0
-  /// The line on which the first record stands, from 1.
+  /// The number of the first line that is not blank, from 1.
   private var firstLine = 1
 
-  /// Reads from `open()`, a new reader each time.
+  /// Calls `open` twice, each time for a new reader of the same bytes.
   ///
   /// - Parameter label: columns' names, or positions from 1, separated by commas; nil for the last column.
   init(label: String?, _ open: () throws -> ByteReader) throws {
@@ -42,7 +43,7 @@ struct CSVTable {
             Self.smallInteger(cell) != nil || cell.count <= Self.longestNumber && Float(Self.text(cell)) != nil
           if isNumber { numbers += 1 }
         }
-        // Names, unless at least half are numbers: then an odd cell is a mistake in the first record.
+        // If at least half of its cells are numbers, the line is a record, in which any other cell is an error.
         if numbers * 2 < columns { header = Array(line) }
         firstLine = number
       }
@@ -57,7 +58,7 @@ struct CSVTable {
       throw DatasetError("\(name): all its \(columns) columns are labels; at least one feature is needed")
     }
     labels.reserveCapacity(min(rows * labelColumns.count, bytes / 2 + rows))
-    // A cell takes two bytes or more: a file with one long line and many short ones must not ask for more memory.
+    // A cell takes at least two bytes. This limits the memory for a file with one long line and many short ones.
     features.reserveCapacity(min(rows * (columns - labelColumns.count), bytes / 2 - rows))
     try Self.forEachLine(try open()) { line, number in
       if header != nil && number == firstLine { return }
@@ -96,7 +97,7 @@ struct CSVTable {
 
   private func columns(_ label: String?, in file: String) throws -> [Int] {
     guard let label else { return [columns - 1] }
-    // A name may have a comma.
+    // A name may contain a comma.
     if let index = names?.firstIndex(of: label) { return [index] }
     let found = try label.split(separator: ",", omittingEmptySubsequences: false).map {
       try column($0.trimmingCharacters(in: .whitespaces), in: file)
@@ -122,7 +123,7 @@ struct CSVTable {
   ) throws -> Float {
     if let small = smallInteger(cell) { return small }
     guard cell.count <= longestNumber else { throw failure(shown(cell), "is too long for a number") }
-    // Plain decimals without a detour; whatever else is there gets the careful reading.
+    // Plain decimals are parsed directly, which is faster.
     let value = cell.allSatisfy(isDecimal) ? Float(Substring(decoding: cell, as: UTF8.self)) : Float(cleaned(cell))
     guard let value else {
       let text = shown(cell)
@@ -132,7 +133,7 @@ struct CSVTable {
     return value
   }
 
-  /// Bytes that a number has at most.
+  /// In bytes.
   private static let longestNumber = 1000
 
   private static func isDecimal(_ byte: UInt8) -> Bool {
@@ -144,12 +145,12 @@ struct CSVTable {
     }
   }
 
-  /// The text that a number is read from. Float reads up to a zero byte and takes no notice of what follows.
+  /// The text of a number, empty if it contains a zero byte: Float ignores what follows one.
   private static func cleaned(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
     cell.contains(0) ? "" : text(cell)
   }
 
-  /// One to seven digits, which most cells are and float32 holds exactly.
+  /// A fast path for one to seven digits, which float32 holds exactly.
   private static func smallInteger(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> Float? {
     guard cell.count >= 1 && cell.count <= 7 else { return nil }
     var value: Int32 = 0
@@ -160,7 +161,7 @@ struct CSVTable {
     return Float(value)
   }
 
-  /// The cell without blanks and quotes around it.
+  /// The cell without surrounding blanks and quotes.
   private static func text(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
     var text = String(decoding: cell, as: UTF8.self).trimmingCharacters(in: .whitespaces)
     guard cell.contains(UInt8(ascii: "\"")) else { return text }
@@ -168,7 +169,7 @@ struct CSVTable {
     return text.replacingOccurrences(of: "\"\"", with: "\"")
   }
 
-  /// The cell for an error's sentence, which a file that is no table must not make endless.
+  /// The cell as errors quote it, with a limited length.
   private static func shown(_ cell: UnsafeBufferPointer<UInt8>.SubSequence) -> String {
     cell.count <= longestNumber ? text(cell) : text(cell.prefix(40)) + "…"
   }
@@ -178,10 +179,10 @@ struct CSVTable {
     return candidates.first { line.contains($0) } ?? candidates[0]
   }
 
-  /// Calls `body` with each of the line's cells and its column; a separator inside quotes separates nothing. A list of the
+  /// Calls `body` with each cell of the line and its column. Separators inside quotes are part of a cell. A list of the
   /// cells would take many times the line's memory.
   ///
-  /// - Returns: how many cells there are.
+  /// - Returns: the number of cells.
   private static func forEachCell(
     _ line: UnsafeBufferPointer<UInt8>, _ separator: UInt8,
     _ body: (Int, UnsafeBufferPointer<UInt8>.SubSequence) throws -> Void
@@ -216,7 +217,7 @@ struct CSVTable {
     func emit(_ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) throws {
       number += 1
       var range = range
-      // A byte-order mark, and Windows' line ends.
+      // Removes a byte-order mark, and the carriage return of a Windows line end.
       if number == 1, range.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF {
         range = 3..<range.upperBound
       }

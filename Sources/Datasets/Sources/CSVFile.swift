@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Schema
 
-/// A CSV file of numbers, and perhaps a second one that is the test part.
+/// A CSV file of numbers, and optionally a second one as the test part.
 enum CSVFile: DataSource {
   static let name = "csv"
   static let summary = "a CSV file"

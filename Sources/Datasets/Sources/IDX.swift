@@ -15,7 +15,7 @@ struct IDXArray {
   var dimensions: [Int]
   var elements: DataTable.Values
 
-  /// Elements an example has.
+  /// The number of elements per example.
   var width: Int { dimensions.dropFirst().reduce(1, *) }
 
   /// Reads the file at `path`, gzip or not.
@@ -23,8 +23,8 @@ struct IDXArray {
     try self.init(ByteReader(path: path))
   }
 
-  /// Reads all of `reader`. Takes the memory of its elements, and not on the header's word alone: no block is larger than
-  /// twice what is stored or was unpacked.
+  /// Reads all of `reader`. The header alone cannot make it allocate much: no block is larger than twice the stored or
+  /// the decompressed size.
   init(_ reader: ByteReader) throws {
     let path = reader.name
     let start = try reader.bytes(4)
@@ -38,7 +38,7 @@ struct IDXArray {
       sizes[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
     }
     var count = 1
-    // A zero counts as one until the end: it must not hide that the other sizes' product overflows.
+    // Zeros count as one here, so that an overflow of the other sizes' product is detected.
     for size in dimensions {
       let (product, overflow) = count.multipliedReportingOverflow(by: max(size, 1))
       guard !overflow else { throw DatasetError("\(path) says it has \(dimensions) elements, which no file can hold") }

@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Schema
 
-/// A folder of IDX files, as MNIST and its relatives come.
+/// A folder of IDX files in the layout of MNIST.
 enum IDXFolder: DataSource {
   static let name = "idx"
   static let summary = "a folder of IDX files"
@@ -14,7 +14,7 @@ enum IDXFolder: DataSource {
 
   static func read(_ request: DataRequest) throws -> DataParts { try read(folder: request.location) }
 
-  /// A folder with `train-images…` and `train-labels…`, and `t10k-` or `test-` ones for the test part, each `.gz` or not.
+  /// Reads `train-images…` and `train-labels…`, and `t10k-…` or `test-…` for the test part. Each may be gzip.
   static func read(folder: String) throws -> DataParts {
     let names: [String]
     do {
@@ -50,7 +50,7 @@ enum IDXFolder: DataSource {
     }
     guard count > 0, images.width > 0 else { throw DatasetError("\(path) has no examples") }
     guard labels.width > 0 else { throw DatasetError("\(labelPath) has no labels") }
-    // Images without a dimension of channels have one channel.
+    // Images without a channel dimension have one channel.
     let shape = Array(images.dimensions.dropFirst()) + (images.dimensions.count == 3 ? [1] : [])
     let width = labels.width
     return DataTable(
@@ -59,7 +59,7 @@ enum IDXFolder: DataSource {
   }
 }
 
-/// Fashion-MNIST where the system's package has put it.
+/// Fashion-MNIST from Debian's package `dataset-fashion-mnist`.
 enum FashionMNIST: DataSource {
   static let name = "fashion-mnist"
   static let summary = "fashion-mnist"

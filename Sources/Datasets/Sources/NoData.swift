@@ -1,7 +1,7 @@
 internal import Schema
 
-/// Examples without features and targets, for models whose loss is a function of the parameters alone: one a micro-batch, and
-/// an epoch a step.
+/// Examples without features and targets, for models whose loss depends only on the parameters: one example per
+/// micro-batch, and one step per epoch.
 enum NoData: DataSource {
   static let name = "none"
   static let summary = "none for a model without data"

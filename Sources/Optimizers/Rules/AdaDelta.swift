@@ -9,42 +9,33 @@ package import Schema
 ///     E[Δx²]ₜ = ρ E[Δx²]ₜ₋₁ + (1 − ρ) Δxₜ²
 ///     θₜ = θₜ₋₁ − η Δxₜ
 ///
-/// A formula goes around that keeps the mean square of the updates in place of the gradients', one accumulator in all.
-/// It is not AdaDelta: the point of the paper is that the ratio of the two gives the update the parameters' unit.
+/// A common variant with a single accumulator is not AdaDelta: in the paper the ratio of the two roots gives the update
+/// the unit of the parameters.
 /// Defaults: ρ 0.95, ε 1e-6, and η 1, as in the paper, which has no learning rate.
 package struct AdaDelta: UpdateRule {
-  /// `adadelta`.
   package static let name = "adadelta"
-  /// In short.
   package static let equations = "E ← ρE + (1−ρ)g²; Δ = √(D+ε)/√(E+ε) g; D ← ρD + (1−ρ)Δ²; θ ← θ − η Δ"
-  /// Where from.
   package static let paper = "Zeiler 2012"
-  /// η, ρ, ε.
   package static let options: [OptionDeclaration] = [
     .learningRate(1), .rho(0.95),
     .epsilon(1e-6),
   ]
-  /// E[g²] and E[Δx²].
   package let slots = ["mean-square", "mean-square-update"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let rho, epsilon: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     rho = values["rho"]
     epsilon = values["epsilon"]
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.adadelta(
       range.slots[0], range.slots[1], rho: rho, epsilon: epsilon, rate: step.learningRate)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (meanSquare, meanSquareUpdate) = (range.slots[0], range.slots[1])
     range.each { i, g in

@@ -9,35 +9,26 @@ package import Schema
 ///
 /// Defaults: η 0.01, ε 1e-10, s₀ 0.
 package struct AdaGrad: UpdateRule {
-  /// `adagrad`.
   package static let name = "adagrad"
-  /// In short.
   package static let equations = "s ← s + g²; θ ← θ − η g/(√s + ε)"
-  /// Where from.
   package static let paper = "Duchi, Hazan & Singer 2011"
-  /// η, ε.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.01), .epsilon(1e-10),
   ]
-  /// s.
   package let slots = ["square-sum"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let epsilon: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     epsilon = values["epsilon"]
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.adagrad(range.slots[0], epsilon: epsilon, rate: step.learningRate)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let squareSum = range.slots[0]
     range.each { i, g in

@@ -8,19 +8,15 @@ package import Schema
 ///     vₜ = β₂ vₜ₋₁ + (1 − β₂) gₜ²          v̂ₜ = vₜ / (1 − β₂ᵗ)
 ///     θₜ = θₜ₋₁ − η m̂ₜ / (√v̂ₜ + ε)
 ///
-/// Options: `bias-correction no` takes m and v as they are; `epsilon-hat` is the order at the end of the paper's section
-/// 2, θₜ = θₜ₋₁ − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · mₜ / (√vₜ + ε̂); `amsgrad` takes the largest v so far (S. J. Reddi, S. Kale &
-/// S. Kumar, ICLR 2018, with Adam's bias correction on top, as PyTorch has it). With `--schedule hypergradient` (A. G.
-/// Baydin et al., ICLR 2018, Algorithm 5) ηₜ = max(0, ηₜ₋₁ + κ gₜ · m̂ₜ₋₁ / (√v̂ₜ₋₁ + ε)).
+/// Options: `bias-correction no` uses m and v uncorrected; `epsilon-hat` is the form at the end of the paper's section
+/// 2, θₜ = θₜ₋₁ − η √(1 − β₂ᵗ) / (1 − β₁ᵗ) · mₜ / (√vₜ + ε̂); `amsgrad` uses the largest v so far (S. J. Reddi, S. Kale
+/// & S. Kumar, ICLR 2018, with Adam's bias correction, as in PyTorch). With `--schedule hypergradient` (A. G. Baydin et
+/// al., ICLR 2018, Algorithm 5) ηₜ = max(0, ηₜ₋₁ + κ gₜ · m̂ₜ₋₁ / (√v̂ₜ₋₁ + ε)).
 /// Defaults are the paper's: η 0.001, β₁ 0.9, β₂ 0.999, ε 1e-8.
 package struct Adam: UpdateRule {
-  /// `adam`.
   package static let name = "adam"
-  /// In short.
   package static let equations = "m ← β₁m + (1−β₁)g; v ← β₂v + (1−β₂)g²; θ ← θ − η m̂/(√v̂ + ε)"
-  /// Where from.
   package static let paper = "Kingma & Ba 2015"
-  /// η, β₁, β₂, ε and the variants.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.001), .beta1(),
     .beta2(), .epsilon(),
@@ -28,17 +24,14 @@ package struct Adam: UpdateRule {
     .flag("epsilon-hat", default: false, "Add epsilon before the bias correction."),
     .flag("amsgrad", default: false, "Take the largest second moment so far."),
   ]
-  /// Baydin et al.'s Adam-HD.
   package static let hasHypergradient = true
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let beta1, beta2, epsilon: Double
   private let correctsBias, hasEpsilonHat, keepsLargest: Bool
   private let hypergradientRate: Double?
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
@@ -56,19 +49,17 @@ package struct Adam: UpdateRule {
     hypergradientRate = nil
   }
 
-  /// ε̂ is about where the bias correction stands.
   package func check() throws {
     guard !hasEpsilonHat || correctsBias else {
       throw OptionError("--epsilon-hat yes needs --bias-correction yes")
     }
   }
 
-  /// m and v, and the largest v.
   package var slots: [String] {
     ["first-moment", "second-moment"] + (keepsLargest ? ["largest-second-moment"] : [])
   }
 
-  /// What m and √v are multiplied by after `number` steps.
+  /// The factors of m and √v after `number` steps.
   private func scales(_ number: Int) -> (moment: Double, root: Double) {
     guard correctsBias else { return (1, 1) }
     let correction = BiasCorrection(beta1, beta2, number: number)
@@ -77,10 +68,10 @@ package struct Adam: UpdateRule {
 
   private func largest(_ range: UpdateRange) -> MutableFloats? { keepsLargest ? range.slots[2] : nil }
 
-  /// gₜ · the last direction.
+  /// gₜ · (last update direction).
   package var sums: RuleSums { hypergradientRate == nil ? .none : .overall(1) }
 
-  /// Adds to gₜ · the last direction; the slots still hold the last step's moments.
+  /// The slots still hold the last step's moments.
   package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     guard step.number > 1 else { return }
     let scales = scales(step.number - 1)
@@ -89,12 +80,10 @@ package struct Adam: UpdateRule {
       rootScale: scales.root, epsilon: epsilon)
   }
 
-  /// Moves η.
   package func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
     state.followHypergradient(sums[0], rate: hypergradientRate, &step)
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let scales = scales(step.number)
     range.vectors.adam(
@@ -102,7 +91,6 @@ package struct Adam: UpdateRule {
       rate: step.learningRate * scales.moment, rootScale: scales.root, epsilon: epsilon)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, secondMoment, largest) = (range.slots[0], range.slots[1], largest(range))
     let scales = scales(step.number)

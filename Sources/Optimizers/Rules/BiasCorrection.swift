@@ -1,7 +1,6 @@
 internal import Foundation
 
-/// What Adam's running means, which start at zero, are to be multiplied by after `number` steps: mₜ / (1 − β₁ᵗ) and
-/// √(vₜ / (1 − β₂ᵗ)). Computed in double, once a step.
+/// The factors that correct m and √v for their start at zero, after `number` steps: 1 / (1 − β₁ᵗ) and 1 / √(1 − β₂ᵗ).
 struct BiasCorrection {
   let moment, root: Double
 

@@ -1,26 +1,22 @@
 package import Kernels
 package import Schema
 
-/// Adam and RMSprop mixed, both over one pass:
+/// A weighted mean of Adam's and RMSprop's updates:
 ///
 ///     Δ_adam = η m̂ₜ / (√v̂ₜ + ε)            m, v as in ``Adam``
 ///     Δ_rmsprop = η gₜ / (√sₜ + ε)          sₜ = ρ sₜ₋₁ + (1 − ρ) gₜ², as in ``RMSprop``
 ///     θₜ = θₜ₋₁ − (λ Δ_adam + (1 − λ) Δ_rmsprop)
 ///
-/// λ is constant, goes linearly over the run from 1 to 0 (`to-rmsprop`) or from 0 to 1 (`to-adam`), or is `auto`: it
+/// λ is constant, changes linearly over the run from 1 to 0 (`to-rmsprop`) or from 0 to 1 (`to-adam`), or is `auto`: it
 /// follows its own gradient, as the learning rate does in A. G. Baydin et al., "Online Learning Rate Adaptation with
 /// Hypergradient Descent", ICLR 2018. The loss at θₜ₋₁ depends on the λ of the update that led there, and by the chain
 /// rule ∂L(θₜ₋₁)/∂λ = gₜ · ∂θₜ₋₁/∂λ, where θₜ₋₁ = θₜ₋₂ − λ Δ_adam − (1 − λ) Δ_rmsprop. So, before update t,
 ///
 ///     λₜ = clamp(λₜ₋₁ − κ gₜ · (Δ_rmsprop − Δ_adam)ₜ₋₁, 0, 1)
 package struct Blend: UpdateRule {
-  /// `blend`.
   package static let name = "blend"
-  /// In short.
   package static let equations = "θ ← θ − (λ Δ_adam + (1−λ) Δ_rmsprop)"
-  /// Where from.
   package static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012; auto after Baydin et al. 2018"
-  /// η, β₁, β₂, ρ, ε, λ and how it moves, κ.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.001), .beta1(),
     .beta2(), .rho(),
@@ -38,13 +34,11 @@ package struct Blend: UpdateRule {
     case auto
   }
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let beta1, beta2, rho, epsilon, lambda, lambdaRate: Double
   private let course: Course
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
@@ -55,20 +49,17 @@ package struct Blend: UpdateRule {
     course = Course(rawValue: values.text("blend"))!
   }
 
-  /// m, v, s, and for `auto` the last Δ_rmsprop − Δ_adam.
   package var slots: [String] {
     ["first-moment", "second-moment", "mean-square"] + (course == .auto ? ["last-difference"] : [])
   }
 
-  /// λ's gradient.
+  /// The gradient of λ: gₜ · (Δ_rmsprop − Δ_adam)ₜ₋₁.
   package var sums: RuleSums { course == .auto ? .overall(1) : .none }
 
-  /// Adds to gₜ · (Δ_rmsprop − Δ_adam)ₜ₋₁.
   package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     sums[0].addGradientProducts(range.vectors, range.slotBefore(3))
   }
 
-  /// Moves λ.
   package func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
     let last = state.lambda ?? lambda
     step.lambda = step.number == 1 ? last : min(max(last - lambdaRate * sums[0], 0), 1)
@@ -85,7 +76,6 @@ package struct Blend: UpdateRule {
     }
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.vectors.blend(
@@ -94,7 +84,6 @@ package struct Blend: UpdateRule {
       rootScale: correction.root, rate: step.learningRate, epsilon: epsilon, lambda: lambda(step))
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, secondMoment, meanSquare) = (range.slots[0], range.slots[1], range.slots[2])
     let correction = BiasCorrection(beta1, beta2, number: step.number)

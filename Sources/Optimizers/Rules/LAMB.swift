@@ -1,36 +1,28 @@
 package import Kernels
 package import Schema
 
-/// LAMB: Y. You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", ICLR 2020, Algorithm 2,
-/// with the identity as φ and bias correction. For each tensor:
+/// LAMB: Y. You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes", ICLR 2020, Algorithm
+/// 2, with the identity as φ and bias correction. For each tensor:
 ///
 ///     rₜ = m̂ₜ / (√v̂ₜ + ε) + λ θₜ₋₁          m, v as in ``Adam``
-///     θₜ = θₜ₋₁ − η ‖θₜ₋₁‖ / ‖rₜ‖ · rₜ       the ratio is 1 where either norm is 0
+///     θₜ = θₜ₋₁ − η ‖θₜ₋₁‖ / ‖rₜ‖ · rₜ       the ratio is 1 if either norm is 0
 ///
 /// Defaults: η 0.001, β₁ 0.9, β₂ 0.999, ε 1e-6, λ 0.01.
 package struct LAMB: UpdateRule {
-  /// `lamb`.
   package static let name = "lamb"
-  /// In short.
   package static let equations = "r = m̂/(√v̂ + ε) + λθ; θ ← θ − η ‖θ‖/‖r‖ r, a tensor each"
-  /// Where from.
   package static let paper = "You et al. 2020"
-  /// η, β₁, β₂, ε.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.001), .beta1(),
     .beta2(), .epsilon(1e-6),
   ]
-  /// λ.
   package static let weightDecay = WeightDecay.own(0.01)
-  /// m and v.
   package let slots = ["first-moment", "second-moment"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let beta1, beta2, epsilon: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
@@ -40,7 +32,7 @@ package struct LAMB: UpdateRule {
   /// ‖θ‖² and ‖r‖².
   package let sums = RuleSums.eachTensor(2)
 
-  /// Updates the moments and adds to the norms.
+  /// Also updates the moments, which r needs.
   package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     sums[0].addSquares(range.vectors.parameters)
@@ -54,7 +46,7 @@ package struct LAMB: UpdateRule {
     return parameters > 0 && direction > 0 ? parameters / direction : 1
   }
 
-  /// The second pass, by the moments that the first has updated.
+  /// Uses the moments that ``measure(_:_:into:)`` has updated.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.vectors.lambMove(
@@ -62,7 +54,7 @@ package struct LAMB: UpdateRule {
       decay: range.ownDecay, rate: step.learningRate * ratio(range))
   }
 
-  /// The second equation above.
+  /// The second equation, with the moments that ``measure(_:_:into:)`` has updated.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let correction = BiasCorrection(beta1, beta2, number: step.number)
     range.each { i, _ in

@@ -4,34 +4,26 @@ package import Schema
 /// LARS: Y. You, I. Gitman & B. Ginsburg, "Large Batch Training of Convolutional Networks", arXiv 1708.03888, 2017,
 /// Algorithm 1. For each tensor, with the trust coefficient τ:
 ///
-///     qₜ = τ ‖θₜ₋₁‖ / (‖gₜ‖ + λ ‖θₜ₋₁‖)      1 where either norm is 0
+///     qₜ = τ ‖θₜ₋₁‖ / (‖gₜ‖ + λ ‖θₜ₋₁‖)      1 if either norm is 0
 ///     uₜ = μ uₜ₋₁ + η qₜ (gₜ + λ θₜ₋₁)
 ///     θₜ = θₜ₋₁ − uₜ
 ///
 /// Defaults: η 0.1, μ 0.9, τ 0.001, λ 0.0005.
 package struct LARS: UpdateRule {
-  /// `lars`.
   package static let name = "lars"
-  /// In short.
   package static let equations = "q = τ‖θ‖/(‖g‖ + λ‖θ‖); u ← μu + ηq(g + λθ); θ ← θ − u, a tensor each"
-  /// Where from.
   package static let paper = "You, Gitman & Ginsburg 2017"
-  /// η, μ, τ.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.1), .momentum(0.9),
     .real("trust", default: 0.001, .positive, "LARS' trust coefficient."),
   ]
-  /// λ.
   package static let weightDecay = WeightDecay.own(0.0005)
-  /// u.
   package let slots = ["velocity"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let momentum, trust: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     momentum = values["momentum"]
     trust = values["trust"]
@@ -40,7 +32,6 @@ package struct LARS: UpdateRule {
   /// ‖θ‖² and ‖g‖².
   package let sums = RuleSums.eachTensor(2)
 
-  /// Adds to the norms.
   package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     sums[0].addSquares(range.vectors.parameters)
     sums[1].addGradientSquares(range.vectors)
@@ -51,7 +42,6 @@ package struct LARS: UpdateRule {
     return parameters > 0 && gradient > 0 ? trust * parameters / (gradient + range.ownDecay * parameters) : 1
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     var vectors = range.vectors
     vectors.decay = range.ownDecay
@@ -59,7 +49,6 @@ package struct LARS: UpdateRule {
       range.slots[0], momentum: momentum, gradientShare: step.learningRate * ratio(range), rate: 1)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let velocity = range.slots[0]
     range.each { i, g in

@@ -8,39 +8,29 @@ package import Schema
 ///
 /// Defaults: η 0.0001, β₁ 0.9, β₂ 0.99, λ 0.
 package struct Lion: UpdateRule {
-  /// `lion`.
   package static let name = "lion"
-  /// In short.
   package static let equations = "θ ← (1 − ηλ)θ − η sign(β₁m + (1−β₁)g); m ← β₂m + (1−β₂)g"
-  /// Where from.
   package static let paper = "Chen et al. 2023"
-  /// η, β₁, β₂.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.0001), .beta1(),
     .beta2(0.99),
   ]
-  /// λ.
   package static let weightDecay = WeightDecay.decoupled(0)
-  /// m.
   package let slots = ["first-moment"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let beta1, beta2: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.lion(range.slots[0], MomentDecays(beta1, beta2), rate: step.learningRate)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let firstMoment = range.slots[0]
     range.each { i, g in

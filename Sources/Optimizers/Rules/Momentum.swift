@@ -1,46 +1,37 @@
 internal import Kernels
 package import Schema
 
-/// Momentum, the heavy ball: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR Comp.
-/// Math. 4, 1964; written with a velocity of gradients as in I. Sutskever et al., ICML 2013:
+/// Momentum, the heavy ball: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
+/// Comp. Math. 4, 1964; written with a velocity of gradients as in I. Sutskever et al., ICML 2013:
 ///
 ///     uₜ = μ uₜ₋₁ + (1 − τ) gₜ
 ///     θₜ = θₜ₋₁ − η uₜ
 ///
-/// τ, the dampening, is PyTorch's, but here it counts in the first step too: u₀ is 0.
+/// τ is PyTorch's dampening, except that it also applies to the first step: u₀ is 0.
 package struct Momentum: UpdateRule {
-  /// `momentum`.
   package static let name = "momentum"
-  /// In short.
   package static let equations = "u ← μu + (1−τ)g; θ ← θ − η u"
-  /// Where from.
   package static let paper = "Polyak 1964"
-  /// η, μ, τ.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.01), .momentum(0.9),
     .real("dampening", default: 0, .fraction, "The share of the gradient that the velocity leaves out."),
   ]
-  /// u.
   package let slots = ["velocity"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let momentum, dampening: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     momentum = values["momentum"]
     dampening = values["dampening"]
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.momentum(
       range.slots[0], momentum: momentum, gradientShare: 1 - dampening, rate: step.learningRate)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let velocity = range.slots[0]
     range.each { i, g in

@@ -2,46 +2,38 @@ internal import Foundation
 internal import Kernels
 package import Schema
 
-/// NAdam: T. Dozat, "Incorporating Nesterov Momentum into Adam", ICLR 2016 workshop, with a constant μ = β₁ (PyTorch and
-/// Keras let it grow over the steps):
+/// NAdam: T. Dozat, "Incorporating Nesterov Momentum into Adam", ICLR 2016 workshop, with a constant μ = β₁ (PyTorch
+/// and Keras let it grow over the steps):
 ///
 ///     θₜ = θₜ₋₁ − η (β₁ mₜ / (1 − β₁ᵗ⁺¹) + (1 − β₁) gₜ / (1 − β₁ᵗ)) / (√v̂ₜ + ε)
 ///
 /// with m, v and v̂ as in ``Adam``. Defaults: η 0.002, β₁ 0.9, β₂ 0.999, ε 1e-8.
 package struct NAdam: UpdateRule {
-  /// `nadam`.
   package static let name = "nadam"
-  /// In short.
   package static let equations = "m, v as Adam's; θ ← θ − η (β₁m̂' + (1−β₁)ĝ)/(√v̂ + ε)"
-  /// Where from.
   package static let paper = "Dozat 2016"
-  /// η, β₁, β₂, ε.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.002), .beta1(),
     .beta2(), .epsilon(),
   ]
-  /// m and v.
   package let slots = ["first-moment", "second-moment"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let beta1, beta2, epsilon: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     beta2 = values["beta2"]
     epsilon = values["epsilon"]
   }
 
-  /// What m and g are multiplied by.
+  /// The factors of m and g.
   private func shares(_ step: UpdateStep) -> (moment: Double, gradient: Double) {
     let t = Double(step.number)
     return (beta1 / (1 - pow(beta1, t + 1)), (1 - beta1) / (1 - pow(beta1, t)))
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     let shares = shares(step)
     range.vectors.nadam(
@@ -50,7 +42,6 @@ package struct NAdam: UpdateRule {
       rootScale: BiasCorrection(beta1, beta2, number: step.number).root, epsilon: epsilon)
   }
 
-  /// The equation above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, secondMoment) = (range.slots[0], range.slots[1])
     let shares = shares(step)

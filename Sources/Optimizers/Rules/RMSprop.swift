@@ -1,22 +1,18 @@
 internal import Kernels
 package import Schema
 
-/// RMSprop: T. Tieleman & G. Hinton, "Lecture 6.5: RMSprop", COURSERA 2012, with ε outside the root (as PyTorch has it):
+/// RMSprop: T. Tieleman & G. Hinton, "Lecture 6.5: RMSprop", COURSERA 2012, with ε outside the root (as in PyTorch):
 ///
 ///     vₜ = ρ vₜ₋₁ + (1 − ρ) gₜ²
 ///     θₜ = θₜ₋₁ − η gₜ / (√vₜ + ε)
 ///
-/// Options: `centered` takes v − a² in place of v, a being the mean gradient aₜ = ρ aₜ₋₁ + (1 − ρ) gₜ (A. Graves,
-/// arXiv 1308.0850, 2013); `momentum` μ > 0 moves by uₜ = μ uₜ₋₁ + gₜ / (√vₜ + ε); `epsilon-inside` takes √(v + ε).
+/// Options: `centered` uses v − a² in place of v, with the mean gradient aₜ = ρ aₜ₋₁ + (1 − ρ) gₜ (A. Graves, arXiv
+/// 1308.0850, 2013); `momentum` μ > 0 moves by uₜ = μ uₜ₋₁ + gₜ / (√vₜ + ε); `epsilon-inside` uses √(v + ε).
 /// Defaults: η 0.001, ρ 0.9 (the lecture's), ε 1e-8. Other libraries call ρ "alpha" or "decay", with other defaults.
 package struct RMSprop: UpdateRule {
-  /// `rmsprop`.
   package static let name = "rmsprop"
-  /// In short.
   package static let equations = "v ← ρv + (1−ρ)g²; θ ← θ − η g/(√v + ε)"
-  /// Where from.
   package static let paper = "Tieleman & Hinton 2012"
-  /// η, ρ, ε, μ and the variants.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.001), .rho(),
     .epsilon(), .momentum(0),
@@ -24,13 +20,11 @@ package struct RMSprop: UpdateRule {
     .flag("epsilon-inside", default: false, "Add epsilon inside the root."),
   ]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let rho, momentum, epsilon, epsilonInside: Double
   private let isCentered: Bool
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     rho = values["rho"]
     momentum = values["momentum"]
@@ -39,7 +33,6 @@ package struct RMSprop: UpdateRule {
     epsilonInside = values.isOn("epsilon-inside") ? values["epsilon"] : 0
   }
 
-  /// v, and a and u where options ask for them.
   package var slots: [String] {
     ["mean-square"] + (isCentered ? ["mean-gradient"] : []) + (momentum > 0 ? ["velocity"] : [])
   }
@@ -47,14 +40,12 @@ package struct RMSprop: UpdateRule {
   private func meanGradient(_ range: UpdateRange) -> MutableFloats? { isCentered ? range.slots[1] : nil }
   private func velocity(_ range: UpdateRange) -> MutableFloats? { momentum > 0 ? range.slots.last : nil }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.rmsprop(
       range.slots[0], meanGradient: meanGradient(range), velocity: velocity(range), rho: rho, momentum: momentum,
       epsilon: epsilon, epsilonInside: epsilonInside, rate: step.learningRate)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (meanSquare, meanGradient, velocity) = (range.slots[0], meanGradient(range), velocity(range))
     range.each { i, g in

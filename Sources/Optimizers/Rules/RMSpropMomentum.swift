@@ -1,48 +1,39 @@
 internal import Kernels
 package import Schema
 
-/// The mixture that takes Adam's first moment over RMSprop's root, without bias correction:
+/// Adam's first moment divided by RMSprop's root, without bias correction:
 ///
 ///     mₜ = β₁ mₜ₋₁ + (1 − β₁) gₜ
 ///     vₜ = ρ vₜ₋₁ + (1 − ρ) gₜ²
 ///     θₜ = θₜ₋₁ − η mₜ / (√vₜ + ε)
 ///
 /// The moments are those of D. P. Kingma & J. Ba, ICLR 2015, and of T. Tieleman & G. Hinton, 2012. `rmsprop --momentum`
-/// is another rule: there the momentum runs over gradients that are divided already.
+/// is another rule: it accumulates gradients that are already divided by the root.
 package struct RMSpropMomentum: UpdateRule {
-  /// `rmsprop-momentum`.
   package static let name = "rmsprop-momentum"
-  /// In short.
   package static let equations = "m, v as Adam's and RMSprop's; θ ← θ − η m/(√v + ε)"
-  /// Where from.
   package static let paper = "of Kingma & Ba 2015 and Tieleman & Hinton 2012"
-  /// η, β₁, ρ, ε.
   package static let options: [OptionDeclaration] = [
     .learningRate(0.001), .beta1(),
     .rho(), .epsilon(),
   ]
-  /// m and v.
   package let slots = ["first-moment", "mean-square"]
 
-  /// As its kernels do.
   package static let writesSlotsBeside = true
 
   private let beta1, rho, epsilon: Double
 
-  /// A rule with these values.
   package init(_ values: OptionValues) {
     beta1 = values["beta1"]
     rho = values["rho"]
     epsilon = values["epsilon"]
   }
 
-  /// The fused kernel.
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     range.vectors.rmspropFirstMoment(
       range.slots[0], range.slots[1], MomentDecays(beta1, rho), epsilon: epsilon, rate: step.learningRate)
   }
 
-  /// The equations above.
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
     let (firstMoment, meanSquare) = (range.slots[0], range.slots[1])
     range.each { i, g in

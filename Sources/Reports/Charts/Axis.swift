@@ -1,8 +1,8 @@
 internal import Foundation
 
-/// One direction of a chart: which values it spans, where its ticks are, what stands beside them.
+/// An axis of a chart: the values that it covers, its ticks and its title.
 package struct Axis: Equatable, Sendable {
-  /// How values become places.
+  /// How values are mapped to positions.
   package enum Kind: Sendable {
     case linear
     case logarithmic
@@ -10,37 +10,32 @@ package struct Axis: Equatable, Sendable {
     case automatic
   }
 
-  /// A marked value.
   package struct Tick: Equatable, Sendable {
-    /// Where.
     package var value: Double
-    /// What stands beside it.
     package var label: String
   }
 
-  /// What it measures, with its unit.
+  /// The quantity, with its unit.
   package let title: String
-  /// The values from one end to the other.
   package let domain: ClosedRange<Double>
-  /// Whether equal ratios are equally far.
   package let isLogarithmic: Bool
   /// In ascending order, all within the domain.
   package let ticks: [Tick]
 
-  /// An axis over the finite ones of `values`; without any, from 0 to 1.
+  /// An axis that covers the finite ones of `values`; from 0 to 1 if there are none.
   ///
   /// - Parameters:
-  ///   - kind: a logarithmic axis leaves out what is not positive.
+  ///   - kind: a logarithmic axis ignores values that are not positive.
   ///   - includesZero: whether a linear axis starts at 0.
-  ///   - isTight: whether it ends with the values rather than with the tick beyond them.
-  ///   - isWhole: whether only whole numbers make sense.
+  ///   - isTight: whether it ends at the last value instead of the next tick.
+  ///   - isWhole: whether all ticks are whole numbers.
   ///   - tickCount: about how many ticks.
   package init(
     _ title: String, covering values: some Sequence<Double>, kind: Kind = .linear, includesZero: Bool = false,
     isTight: Bool = false, isWhole: Bool = false, tickCount: Int = 5
   ) {
     self.title = title
-    // Beyond these bounds sums and quotients of them are not finite.
+    // Beyond these bounds, sums and quotients would not be finite.
     var finite = values.filter { $0.isFinite && abs($0) < 1e300 }.map { abs($0) < 1e-300 ? 0 : $0 }
     let positive = finite.filter { $0 > 0 }
     isLogarithmic =
@@ -59,7 +54,7 @@ package struct Axis: Equatable, Sendable {
     }
   }
 
-  /// Where `value` is: 0 at the lower end, 1 at the upper; beyond them outside that. nil for what has no place.
+  /// The position of `value`: 0 at the lower end, 1 at the upper end, less or more beyond them. nil if it has none.
   package func position(_ value: Double) -> Double? {
     guard value.isFinite, !isLogarithmic || value > 0 else { return nil }
     let (low, high) = (domain.lowerBound, domain.upperBound)
@@ -70,14 +65,14 @@ package struct Axis: Equatable, Sendable {
     _ low: Double, _ high: Double, isTight: Bool, isWhole: Bool, tickCount: Int
   ) -> (ClosedRange<Double>, [Tick]) {
     var (low, high) = (low, high)
-    // One value alone gets room around it.
+    // A single value gets a margin.
     if high - low <= 1e-9 * max(abs(low), abs(high)) || high == low {
       let room = high == 0 || (isWhole && abs(high) < 1e6) ? 1 : abs(high) / 2
       (low, high) = low == 0 ? (0, room) : (low - room, high + room)
     }
     let step = max(roundStep((high - low) / Double(max(tickCount, 1))), isWhole ? 1 : 0)
     if !isTight { (low, high) = ((low / step).rounded(.down) * step, (high / step).rounded(.up) * step) }
-    // A hair of room, so that an end that is a tick is not lost to rounding.
+    // The tolerance keeps ticks at the ends in spite of rounding.
     let first = (low / step - 1e-9).rounded(.up)
     let last = (high / step + 1e-9).rounded(.down)
     let values = first <= last ? stride(from: first, through: last, by: 1).map { $0 * step } : []
@@ -89,7 +84,7 @@ package struct Axis: Equatable, Sendable {
   ) -> (ClosedRange<Double>, [Tick]) {
     let (low, high) = low == high ? (low / 2, high * 2) : (low, high)
     let decades = Int(log10(low).rounded(.down))...Int(log10(high).rounded(.up))
-    // 1-2-5 in every decade where that is not too many; else every decade, or every few.
+    // Ticks at 1, 2 and 5 in every decade, or at every n-th decade if those were too many.
     let isFine = log10(high / low) * 3 <= Double(2 * tickCount)
     let every = isFine ? 1 : max(1, (decades.count + tickCount - 1) / (tickCount + 1))
     let values = stride(from: decades.lowerBound, through: decades.upperBound, by: every).flatMap { decade in
@@ -116,7 +111,7 @@ package struct Axis: Equatable, Sendable {
     return exponent < 0 ? factor / pow(10, -exponent) : factor * power
   }
 
-  /// A tick's label, with as many places as `step` needs.
+  /// A tick's label, with as many decimal places as `step` needs.
   static func label(_ value: Double, step: Double) -> String {
     if value == 0 { return "0" }
     guard abs(value) < 1e6, step >= 0.9999e-4 else {
@@ -137,7 +132,7 @@ package struct Axis: Equatable, Sendable {
     return (value < 0 ? "−" : "") + grouped + text.dropFirst(whole.count)
   }
 
-  /// An exponent's digits.
+  /// `value` in superscript digits.
   package static func superscript(_ value: Int) -> String {
     let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
     return String("\(value)".map { $0 == "-" ? "⁻" : digits[$0.wholeNumberValue!] })

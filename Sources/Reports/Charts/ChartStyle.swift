@@ -1,4 +1,4 @@
-/// What charts look like on a page, light and dark.
+/// The colours of charts, on light and dark pages.
 package enum ChartStyle {
   /// Colours that people with any kind of colour vision tell apart on white and on near-black (after M. Okabe and
   /// K. Ito, *Color Universal Design*, 2008): light, dark, and the nearest of a terminal's 256.
@@ -7,7 +7,7 @@ package enum ChartStyle {
     ("#b0578d", "#dd8fbd", 175), ("#d99000", "#f0b63a", 214), ("#3fa3d9", "#8fd0f5", 74), ("#555f69", "#b4bdc6", 245),
   ]
 
-  /// The page's style sheet must hold this for the charts to have colours.
+  /// A page's style sheet must contain this, so that its charts have colours.
   package static var styleSheet: String {
     func variables(_ colors: [String], _ rest: String) -> String {
       colors.enumerated().map { "--chart-\($0):\($1);" }.joined() + rest
@@ -32,12 +32,12 @@ package enum ChartStyle {
       """
   }
 
-  /// The colour itself, for what knows no style sheets.
+  /// For viewers without style sheets.
   static func light(_ color: Int) -> String { colors[color % colors.count].light }
 
   static func variable(_ color: Int) -> String { "var(--chart-\(color % colors.count))" }
 
-  /// About how wide a text is at 12 pixels.
+  /// The approximate width of `text` at a font size of 12 pixels.
   static func width(_ text: String) -> Double {
     text.reduce(0) { $0 + ("mwMW@—".contains($1) ? 10.5 : 6.7) }
   }

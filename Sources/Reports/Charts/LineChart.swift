@@ -1,17 +1,13 @@
-/// Curves over two axes, as SVG. Curves that lie exactly on each other are drawn as one whose colours alternate.
+/// Curves over two axes, as SVG. Curves that coincide are drawn as one, whose colours alternate.
 package struct LineChart: Sendable {
-  /// What readers who cannot see it are told.
+  /// The accessible name.
   package var title: String
-  /// Across.
   package var xAxis: Axis
-  /// Up.
   package var yAxis: Axis
-  /// The curves.
   package var series: [Series]
-  /// Thin dotted curves to hold the others against, each named in the legend once.
+  /// Thin dotted reference curves. The legend has each label once.
   package var guides: [Series]
 
-  /// A chart.
   package init(_ title: String, x: Axis, y: Axis, _ series: [Series], guides: [Series] = []) {
     self.title = title
     (xAxis, yAxis) = (x, y)
@@ -19,7 +15,7 @@ package struct LineChart: Sendable {
     self.guides = guides
   }
 
-  /// The drawing, higher by what a legend of several rows needs. Its colours come from ``ChartStyle/styleSheet``.
+  /// The drawing, which is higher if the legend has several rows. Its colours come from ``ChartStyle/styleSheet``.
   package func svg(width: Double = 560, height: Double = 340) -> Markup {
     let legend = Legend(entries, width: width - 20)
     let height = height + max(0, legend.height - Legend.rowHeight)
@@ -39,7 +35,7 @@ package struct LineChart: Sendable {
     return series.map { .curve($0) } + guides.map { .guide($0.label) }
   }
 
-  /// The curves alone; equal ones share their line in turns.
+  /// The curves without axes.
   package func curves(_ frame: Frame) -> [Markup] {
     Series.coinciding(series).flatMap { group -> [Markup] in
       group.enumerated().flatMap { position, index in
@@ -54,7 +50,7 @@ package struct LineChart: Sendable {
             [.element("title", [:], one.label)])
         ]
         let dots = one.points.compactMap(frame.place)
-        // A single point has no line to be seen by; those of equal curves belong to none of them.
+        // A single point has no line, so it needs a dot. A dot of several curves has no curve's colour.
         if (one.hasDots || dots.count == 1) && position == group.count - 1 {
           let style = group.count > 1 ? nil : "fill:\(ChartStyle.variable(one.color))"
           parts += dots.map { dot in
@@ -79,7 +75,7 @@ package struct LineChart: Sendable {
         last = nil
         continue
       }
-      // Nobody sees a quarter of a pixel.
+      // A quarter of a pixel is invisible.
       if let last, abs(place.x - last.x) + abs(place.y - last.y) < 0.25 { continue }
       path += "\(last == nil ? "M" : "L")\(coordinate(place.x)) \(coordinate(place.y))"
       last = place
@@ -99,7 +95,7 @@ package func drawing(_ title: String, width: Double, height: Double, _ parts: [M
     parts)
 }
 
-/// Where a chart's values are drawn.
+/// The area of a chart in which values are drawn, in pixels.
 package struct Frame {
   var left: Double
   var top: Double
@@ -113,8 +109,8 @@ package struct Frame {
     (self.x, self.y) = (x, y)
   }
 
-  /// The place of a point; nil where it has none. One that is farther than a hundred frames is moved nearer, in the same
-  /// direction: viewers take long to draw the dashes of a very long line.
+  /// The position of `point` in pixels; nil if it has none. A point farther than a hundred frames is moved nearer in
+  /// the same direction: viewers take long to draw the dashes of a very long line.
   package func place(_ point: Point) -> Point? {
     guard let across = x.position(point.x), let up = y.position(point.y) else { return nil }
     let far = max(1, abs(across) / 100, abs(up) / 100)
@@ -142,7 +138,6 @@ package struct Frame {
     return parts
   }
 
-  /// The two axes themselves.
   package func axes() -> [Markup] {
     [line("axis", left, bottom, right, bottom), line("axis", left, top, left, bottom)]
   }
@@ -160,7 +155,7 @@ package func text(
   .element("text", ["class": style, "x": coordinate(x), "y": coordinate(y), "text-anchor": anchor], text)
 }
 
-/// Names and samples above a chart, in as many rows as they need.
+/// The labels and samples above a chart, in as many rows as they need.
 package struct Legend {
   package enum Entry {
     case curve(Series)
@@ -178,14 +173,14 @@ package struct Legend {
   package static let rowHeight = 18.0
 
   private let placed: [(entry: Entry, label: String, x: Double, row: Int)]
-  /// With the room below it.
+  /// In pixels.
   package let height: Double
 
   package init(_ entries: [Entry], width: Double) {
     let labels = entries.map { shortened($0.label, to: 48) }
     let lengths = labels.map { 30 + ChartStyle.width($0) + 12 }
     let longest = lengths.max() ?? 1
-    // In columns, unless one row takes them all as they are.
+    // In columns, unless all fit in one row.
     let columns = lengths.reduce(0, +) <= width + 12 ? max(entries.count, 1) : max(1, Int((width + 12) / longest))
     let isOneRow = columns >= entries.count
     placed = entries.indices.map { index in

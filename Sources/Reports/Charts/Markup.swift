@@ -1,34 +1,31 @@
-/// A piece of SVG or HTML that is well-formed XML as well: whatever text it shows is escaped.
+/// A piece of SVG or HTML that is also well-formed XML. Texts are escaped.
 package struct Markup: Equatable, Sendable, CustomStringConvertible {
-  /// Its source.
   package let description: String
 
-  /// Source that is taken as it is, such as a style sheet.
+  /// `source`, such as a style sheet, is not escaped.
   package init(source: String) {
     description = source
   }
 
-  /// A text.
   package static func text(_ text: String) -> Markup { Markup(source: escaped(text)) }
 
-  /// An element; attributes without a value are left out.
+  /// Attributes whose value is nil are left out.
   package static func element(
     _ name: String, _ attributes: KeyValuePairs<String, String?> = [:], _ content: [Markup] = []
   ) -> Markup {
     let attributes = attributes.compactMap { name, value in value.map { " \(name)=\"\(escaped($0))\"" } }.joined()
-    // HTML closes only its void elements like this.
+    // In HTML only void elements may be closed like this.
     if content.isEmpty && ["meta", "br", "hr"].contains(name) { return Markup(source: "<\(name)\(attributes)/>") }
     return Markup(source: "<\(name)\(attributes)>\(content.map(\.description).joined())</\(name)>")
   }
 
-  /// An element that holds a text.
   package static func element(
     _ name: String, _ attributes: KeyValuePairs<String, String?> = [:], _ text: String
   ) -> Markup {
     element(name, attributes, [.text(text)])
   }
 
-  /// `text` as XML spells it. Characters that XML does not know become the replacement character.
+  /// Characters that XML does not allow become the replacement character.
   private static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
@@ -46,7 +43,7 @@ package struct Markup: Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A coordinate, to a hundredth.
+/// `value` with two decimal places.
 package func coordinate(_ value: Double) -> String {
   guard value.isFinite else { return "0" }
   let hundredths = (min(max(value, -1e6), 1e6) * 100).rounded() / 100

@@ -1,23 +1,18 @@
-/// A point of a chart.
 package struct Point: Equatable, Sendable {
-  /// Across.
   package var x: Double
-  /// Up.
   package var y: Double
 
-  /// A point.
   package init(_ x: Double, _ y: Double) {
     (self.x, self.y) = (x, y)
   }
 }
 
-/// A curve: its points from left to right, and how it is told from others.
+/// A curve of a chart, and how it is drawn.
 package struct Series: Equatable, Sendable {
-  /// How a curve is drawn.
   package enum Line: Int, CaseIterable, Sendable {
     case solid, dashed, dotted
 
-    /// The dashes as an element's style. The curve in a group of `count` equal ones shows in every `count`-th piece.
+    /// The dashes as CSS. Each of `count` coinciding curves is visible in every `count`-th piece.
     func style(_ position: Int = 0, of count: Int = 1) -> String {
       guard count > 1 else {
         return switch self {
@@ -32,21 +27,16 @@ package struct Series: Equatable, Sendable {
     }
   }
 
-  /// How many colours there are.
   package static let colorCount = ChartStyle.colors.count
 
-  /// What the legend calls it.
   package var label: String
-  /// Its points. What is not finite is left out, and cuts the curve.
+  /// From left to right. A point that is not finite interrupts the curve.
   package var points: [Point]
-  /// Which colour of ``ChartStyle/colors``, from 0; beyond the last it starts again.
+  /// The index in ``ChartStyle/colors``, modulo their count.
   package var color: Int
-  /// How it is drawn.
   package var line: Line
-  /// Whether each point has a dot.
   package var hasDots: Bool
 
-  /// A curve.
   package init(_ label: String, _ points: [Point], color: Int, line: Line = .solid, hasDots: Bool = false) {
     self.label = label
     self.points = points
@@ -55,7 +45,7 @@ package struct Series: Equatable, Sendable {
     self.hasDots = hasDots
   }
 
-  /// The positions of those of `series` that have the same points, each list in order, for all lists with any points.
+  /// The indices of `series`, grouped by equal points, in order. Series without points are left out.
   package static func coinciding(_ series: [Series]) -> [[Int]] {
     var groups: [[Int]] = []
     for index in series.indices where !series[index].points.isEmpty {

@@ -1,15 +1,12 @@
 /// Horizontal bars, each of parts that add up, as SVG.
 package struct StackedBarChart: Sendable {
-  /// A bar.
   package struct Bar: Sendable {
-    /// What stands beside it.
     package var label: String
-    /// The length of each part; what is not finite or negative counts as 0.
+    /// The parts' lengths. Values that are negative or not finite count as 0.
     package var parts: [Double]
-    /// What stands at its end.
+    /// The text at the bar's end.
     package var total: String
 
-    /// A bar.
     package init(_ label: String, _ parts: [Double], total: String) {
       self.label = label
       self.parts = parts
@@ -17,16 +14,15 @@ package struct StackedBarChart: Sendable {
     }
   }
 
-  /// What readers who cannot see it are told.
+  /// The accessible name.
   package var title: String
-  /// What lengths mean, with the unit.
+  /// The quantity, with its unit.
   package var axisTitle: String
-  /// What each part is.
+  /// The parts' names, for the legend.
   package var parts: [String]
   /// From top to bottom.
   package var bars: [Bar]
 
-  /// A chart.
   package init(_ title: String, axis: String, parts: [String], _ bars: [Bar]) {
     self.title = title
     axisTitle = axis

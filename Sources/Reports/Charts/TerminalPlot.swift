@@ -1,16 +1,11 @@
-/// Curves in a terminal, drawn with braille dots. Each curve carries its letter here and there, so that it is known
-/// without colours; where curves lie on each other, their letters take turns.
+/// Curves in a terminal, drawn with braille dots. Letters on each curve identify it without colours; those of curves
+/// that coincide alternate.
 package struct TerminalPlot: Sendable {
-  /// Stands above it.
   package var title: String
-  /// Across.
   package var xAxis: Axis
-  /// Up.
   package var yAxis: Axis
-  /// The curves.
   package var series: [Series]
 
-  /// A plot.
   package init(_ title: String, x: Axis, y: Axis, _ series: [Series]) {
     self.title = title
     (xAxis, yAxis) = (x, y)
@@ -20,8 +15,8 @@ package struct TerminalPlot: Sendable {
   /// The lines to print, none longer than `width` columns (40 at least).
   ///
   /// - Parameters:
-  ///   - rows: how many rows the curves get.
-  ///   - hasColor: whether to colour them by the terminal's 256 colours.
+  ///   - rows: the number of rows for the curves.
+  ///   - hasColor: whether to use the terminal's 256 colours.
   package func lines(width: Int = 80, rows: Int = 14, hasColor: Bool) -> [String] {
     let width = max(width, 40)
     let labelWidth = min(yAxis.ticks.map(\.label.count).max() ?? 1, 12)
@@ -107,7 +102,7 @@ package struct TerminalPlot: Sendable {
   }
 }
 
-/// `text` in at most `width` columns, without what would move the cursor.
+/// `text` in at most `width` columns, without control characters.
 private func line(_ text: String, _ width: Int) -> String {
   let isControl = { (scalar: Unicode.Scalar) in scalar.properties.generalCategory == .control }
   return shortened(
@@ -121,10 +116,10 @@ private struct Canvas {
   private let columns: Int
   private let rows: Int
   private var dots: [UInt8]
-  /// Which curve was the last one in a character; -1 for none.
+  /// The curve last drawn in each character; -1 for none.
   private var owner: [Int]
   private var letters: [Character?]
-  /// For each curve the row in which it leaves each column.
+  /// For each curve, the row in which it leaves each column.
   private var paths: [[Int: Int]] = []
 
   init(columns: Int, rows: Int) {
@@ -134,7 +129,7 @@ private struct Canvas {
     letters = Array(repeating: nil, count: columns * rows)
   }
 
-  /// Draws through places from 0 to 1; nil cuts the curve.
+  /// Draws a line through positions from 0 to 1; nil interrupts it.
   mutating func draw(_ places: [(x: Double, y: Double)?], as index: Int) {
     paths.append([:])
     var last: (x: Int, y: Int)?
@@ -166,7 +161,7 @@ private struct Canvas {
     paths[index][column] = row
   }
 
-  /// Puts each curve's letter on it, in turns from left to right, at least once.
+  /// Places each curve's letter on it, alternating from left to right, at least once if there is room.
   mutating func place(letters names: [Character]) {
     let spacing = max(4, columns / (max(names.count, 1) * 4))
     for (index, path) in paths.enumerated() {

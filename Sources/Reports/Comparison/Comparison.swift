@@ -2,23 +2,21 @@ internal import Cluster
 package import Runs
 package import Schema
 
-/// Runs beside each other: what each came to, and which are the same bits.
+/// Several runs, with their results, and which of them gave the same bits.
 package struct Comparison: Sendable {
-  /// How far a run is.
   package enum Outcome: Equatable, Sendable {
     case notRun
     case completed
     case failed(String)
   }
 
-  /// One of the runs.
   package struct Run: Sendable {
     package var configuration: RunConfiguration
     package var job: Job
-    /// Where it is, as a user would reach it.
+    /// The path, as a user would give it.
     package var folder: String
     package var outcome = Outcome.notRun
-    /// nil where it has not got so far.
+    /// nil until the run has one.
     package var summary: RunSummary?
     package var history: RunHistory?
 
@@ -37,19 +35,18 @@ package struct Comparison: Sendable {
     }
   }
 
-  /// Two runs of one job that are not the same bits.
+  /// Two runs of one job that gave different bits.
   package struct Difference: Equatable, Sendable {
     package var first: String
     package var second: String
-    /// The first epoch after which they differ; nil where only the last parameters do.
+    /// The first epoch after which they differ; nil if only the last parameters do.
     package var epoch: Int?
   }
 
   package var runs: [Run]
-  /// What the model measures.
   package var figures: [Figure]
   package var hasTestPart: Bool
-  /// What options the optimizers do not share, a sentence each, without a full stop.
+  /// A sentence without a full stop for each option that some optimizers lack.
   package var notes: [String] = []
 
   /// The first completed run with the job of run `index`.
@@ -57,7 +54,7 @@ package struct Comparison: Sendable {
     runs.firstIndex { $0.isCompleted && $0.configuration.hasSameJob(as: runs[index].configuration) }
   }
 
-  /// Whether a run is the same bits as the first completed one of its job; nil where there are not two.
+  /// Whether a run gave the same bits as the first completed run of its job; nil if fewer than two are completed.
   package func isEqual(_ index: Int) -> Bool? {
     let peers = runs.indices.filter {
       runs[$0].isCompleted && runs[$0].configuration.hasSameJob(as: runs[index].configuration)
@@ -66,7 +63,7 @@ package struct Comparison: Sendable {
     return difference(index) == nil
   }
 
-  /// The runs that should be equal to the first of their job, and are not.
+  /// The runs that differ from the first run of their job.
   package var differences: [Difference] { runs.indices.compactMap(difference) }
 
   private func difference(_ index: Int) -> Difference? {
@@ -89,7 +86,7 @@ package struct Comparison: Sendable {
     runs.first { $0.isCompleted && $0.configuration.optimizer == runs[index].configuration.optimizer }
   }
 
-  /// Its examples a second over those of the first completed run of the same optimizer.
+  /// The run's examples per second, divided by those of the first completed run with the same optimizer.
   package func speedUp(_ index: Int) -> Double? {
     guard runs[index].isCompleted, let rate = runs[index].history?.examplesASecond,
       let base = baseline(for: index)?.history?.examplesASecond
@@ -97,14 +94,14 @@ package struct Comparison: Sendable {
     return rate / base
   }
 
-  /// The speed-up over the ratio of compute threads.
+  /// The speed-up divided by the ratio of compute threads.
   package func efficiency(_ index: Int) -> Double? {
     guard let speedUp = speedUp(index), let base = baseline(for: index)?.configuration else { return nil }
     let mine = runs[index].configuration
     return speedUp * Double(base.workers * base.threads) / Double(mine.workers * mine.threads)
   }
 
-  /// Completed runs by job, each list in order.
+  /// Completed runs, grouped by job.
   private var completedByJob: [[Run]] {
     var jobs: [[Run]] = []
     for run in runs where run.isCompleted {
@@ -117,7 +114,7 @@ package struct Comparison: Sendable {
     return jobs
   }
 
-  /// What came out, in sentences without a full stop: first of the whole, then of each job.
+  /// The results in sentences without a full stop: first of all runs, then of each job.
   package var verdict: [String] {
     let completed = runs.count { $0.isCompleted }
     var sentences: [String] = []
@@ -162,7 +159,7 @@ package struct Comparison: Sendable {
       + "(see `lockstep diff \(shellQuoted(difference.first)) \(shellQuoted(difference.second))`)"
   }
 
-  /// Why the comparison has failed, in one line; nil where it has not.
+  /// Why the comparison has failed, in one line; nil if it has not.
   package var failure: String? {
     let differences = differences.map(text)
     let failed = runs.compactMap { run -> String? in

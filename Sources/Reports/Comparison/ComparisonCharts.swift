@@ -14,10 +14,8 @@ package struct ComparisonCharts {
 
   private var runs: [Comparison.Run] { comparison.runs.filter { ($0.history?.steps ?? 0) > 0 } }
 
-  /// Whether there is anything to draw.
   package var isEmpty: Bool { runs.isEmpty }
 
-  /// How the loss is called on an axis.
   private var lossTitle: String { "train loss (\(comparison.runs.first?.job.loss ?? "the model's own"))" }
 
   private var lossAxis: Axis {
@@ -34,14 +32,14 @@ package struct ComparisonCharts {
     return LineChart("Loss by wall time", x: axis("seconds since the first worker joined", series), y: lossAxis, series)
   }
 
-  /// What is shown by epoch rather than the loss: what is measured while training, too.
+  /// The first figure that is also measured during training. It is shown by epoch instead of the loss.
   private var figure: Figure? {
     comparison.figures.first { figure in
       runs.contains { run in run.history?.epochs.contains { $0.train[figure.name] != nil } == true }
     }
   }
 
-  /// A figure such as the accuracy, else the loss; of the test part where there is one.
+  /// A figure such as the accuracy, or else the loss; of the test part if there is one.
   package var resultByEpoch: LineChart {
     let (hasTest, figure) = (comparison.hasTestPart, figure)
     let series = series(hasDots: true) { history in
@@ -57,7 +55,7 @@ package struct ComparisonCharts {
       "\(name) by epoch", x: axis("epoch", series, isWhole: true, isFromZero: false), y: y, series)
   }
 
-  /// Whether all runs have the same workers and threads, so that nothing can be shown over their numbers.
+  /// Whether all runs have the same workers and threads, so that no chart can show results over their numbers.
   package var hasOneSize: Bool {
     runs.allSatisfy {
       $0.configuration.workers == runs[0].configuration.workers
@@ -65,7 +63,7 @@ package struct ComparisonCharts {
     } && runs.count > 1
   }
 
-  /// Examples a second, a bar a run.
+  /// Examples per second, one bar per run.
   package var throughputBars: StackedBarChart {
     let bars = runs.compactMap { run in
       run.history?.examplesASecond.map {
@@ -75,7 +73,7 @@ package struct ComparisonCharts {
     return StackedBarChart("Examples a second", axis: "examples/s", parts: ["examples/s"], bars)
   }
 
-  /// Examples a second by workers; a curve for every optimizer and number of threads, and the line that each would
+  /// Examples per second over workers: a curve for each optimizer and number of threads, and the line that it would
   /// follow if its first run's speed grew with the compute threads.
   package var throughput: LineChart {
     var lines: [(name: String, runs: [Comparison.Run])] = []
@@ -88,7 +86,7 @@ package struct ComparisonCharts {
       }
     }
     let most = Double(runs.map(\.configuration.workers).max() ?? 1)
-    // What is measured must not be pressed to the ground by lines far above it.
+    // Limits the reference lines, so that the measured curves stay readable.
     let top = 2 * (runs.compactMap { $0.history?.examplesASecond }.max() ?? 1)
     var guides: [Series] = []
     let series = lines.enumerated().map { index, line in
@@ -121,7 +119,7 @@ package struct ComparisonCharts {
     return name.isEmpty ? "measured" : name
   }
 
-  /// A step's wall time by what it went to.
+  /// The mean wall time of a step, divided by activities.
   package var timeSplit: StackedBarChart {
     let longest = runs.compactMap { $0.history?.timesAStep?.total }.max() ?? 1
     let (unit, factor) = longest < 1e-3 ? ("µs", 1e6) : longest < 1 ? ("ms", 1e3) : ("s", 1)
@@ -138,12 +136,12 @@ package struct ComparisonCharts {
     )
   }
 
-  /// The runs' names of each set of two or more whose curves by step are the same points.
+  /// The names of runs whose curves by step coincide, in groups of two or more.
   package var coinciding: [[String]] {
     Series.coinciding(lossBySteps.series).filter { $0.count > 1 }.map { $0.map { lossBySteps.series[$0].label } }
   }
 
-  /// How many steps a point of the curves is the mean of: the least and the most.
+  /// The smallest and the largest number of steps that a point of a curve averages.
   package var stepsAPoint: (least: Int, most: Int) {
     let counts = runs.compactMap { run in
       run.history.map { $0.stepsAPoint * (optimizers.count > 1 ? $0.pointsASmoothedPoint : 1) }
@@ -151,7 +149,6 @@ package struct ComparisonCharts {
     return (counts.min() ?? 1, counts.max() ?? 1)
   }
 
-  /// The curves in a terminal.
   package func plots(width: Int, hasColor: Bool) -> [[String]] {
     [lossBySteps, lossByTime].map { chart in
       TerminalPlot(chart.title, x: chart.xAxis, y: chart.yAxis, chart.series).lines(width: width, hasColor: hasColor)
@@ -163,8 +160,8 @@ package struct ComparisonCharts {
       title, covering: series.flatMap { $0.points.map(\.x) }, includesZero: isFromZero, isTight: true, isWhole: isWhole)
   }
 
-  /// A curve a run. Colours tell the runs of an optimizer apart, the kind of line the optimizers; where there are more
-  /// of these than kinds, both tell the optimizers apart. Several optimizers are in the order of their last loss.
+  /// A curve per run. Colours distinguish the runs of an optimizer, and kinds of lines the optimizers. If there are
+  /// more optimizers than kinds, both distinguish the optimizers. Several optimizers are sorted by their last loss.
   private func series(hasDots: Bool = false, _ points: (RunHistory) -> [Point]) -> [Series] {
     let kinds = Series.Line.allCases
     let series = runs.map { run in
@@ -174,7 +171,7 @@ package struct ComparisonCharts {
         .firstIndex { $0.configuration == run.configuration } ?? 0
       let style: (color: Int, kind: Int) =
         switch optimizers.count {
-        // Runs beyond the colours go on in the next kind of line.
+        // When all colours are used, the next kind of line follows.
         case ...1: (place, place / Series.colorCount)
         case ...kinds.count: (place, optimizer)
         default: (optimizer, optimizer / Series.colorCount)
@@ -192,7 +189,7 @@ package struct ComparisonCharts {
     optimizers.count > 1 ? history.smoothedCurve : history.curve
   }
 
-  /// The optimizer alone where nothing else differs.
+  /// The optimizer alone if nothing else differs.
   private func label(_ configuration: RunConfiguration) -> String {
     configuration.namesOptimizer && hasOneSize ? configuration.optimizer ?? "" : configuration.label
   }

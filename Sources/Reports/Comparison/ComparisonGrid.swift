@@ -3,9 +3,9 @@ internal import Optimizers
 package import Runs
 internal import Schema
 
-/// What a comparison runs: every optimizer with every number of workers with every number of threads.
+/// What a comparison runs: each optimizer with each number of workers and each number of threads.
 package struct ComparisonGrid: Equatable, Sendable {
-  /// How the learning rate follows a batch that is k times as large.
+  /// How the learning rate changes with a batch that is k times as large.
   package enum LearningRateScaling: String, CaseIterable, Codable, Sendable {
     /// k times.
     case linear
@@ -15,7 +15,7 @@ package struct ComparisonGrid: Equatable, Sendable {
     package func factor(_ workers: Int) -> Double { self == .linear ? Double(workers) : Double(workers).squareRoot() }
   }
 
-  /// Empty for the job's own.
+  /// Empty for the job's own optimizer.
   package var optimizers: [String] = []
   package var workers = [1]
   package var threads = [1]
@@ -31,7 +31,6 @@ package struct ComparisonGrid: Equatable, Sendable {
     (self.scalesBatch, self.learningRateScaling) = (scalesBatch, learningRateScaling)
   }
 
-  /// The runs in their order.
   package var configurations: [RunConfiguration] {
     (optimizers.isEmpty ? [nil] : optimizers.map(Optional.some)).flatMap { optimizer in
       workers.flatMap { workers in
@@ -46,18 +45,18 @@ package struct ComparisonGrid: Equatable, Sendable {
   }
 }
 
-/// One run of a comparison: in what it differs from the others.
+/// The settings in which a run of a comparison differs from the others.
 package struct RunConfiguration: Equatable, Sendable {
   package var optimizer: String?
   package var workers: Int
   package var threads: Int
   package var batchFactor = 1
   package var learningRateFactor = 1.0
-  /// All that the comparison has; empty for the job's own.
+  /// All optimizers of the comparison; empty for the job's own.
   package var optimizers: [String] = []
   package var namesThreads = false
 
-  /// Whether the optimizer is part of its name: where there are several.
+  /// Whether ``name`` contains the optimizer: if there are several.
   package var namesOptimizer: Bool { optimizers.count > 1 }
 
   /// The name of its folder, such as `adam-2-workers-3-threads`.
@@ -66,13 +65,13 @@ package struct RunConfiguration: Equatable, Sendable {
       .compactMap { $0 }.joined(separator: "-")
   }
 
-  /// What curves and errors call it, such as `adam, 2 workers of 3 threads`.
+  /// The name in charts and errors, such as `adam, 2 workers of 3 threads`.
   package var label: String {
     (namesOptimizer ? (optimizer ?? "") + ", " : "") + count(workers, "worker")
       + (namesThreads ? " of \(count(threads, "thread"))" : "")
   }
 
-  /// Whether the result must be the same bits.
+  /// Whether both runs must give the same bits.
   package func hasSameJob(as other: RunConfiguration) -> Bool {
     optimizer == other.optimizer && batchFactor == other.batchFactor
       && learningRateFactor == other.learningRateFactor

@@ -4,15 +4,15 @@ internal import Optimizers
 package import Protocol
 package import Runs
 
-/// Where a comparison comes from.
+/// How, where and when a comparison was made.
 package struct Provenance: Sendable {
-  /// As a shell takes it.
+  /// Quoted for a shell.
   package var command: String
   package var machine: Machine
   package var date: Date
   package var version: String
 
-  /// The date in UTC.
+  /// ISO 8601, in UTC.
   package var dateText: String { date.formatted(.iso8601) }
 
   package init(
@@ -43,10 +43,10 @@ package struct ComparisonRecord: Encodable {
     package let examplesPerSecond: Double?
     package let speedUp: Double?
     package let efficiency: Double?
-    /// Whether it is the same bits as the first completed run of its job.
+    /// Whether it gave the same bits as the first completed run of its job.
     package let equal: Bool?
     package let epochs: [RunHistory.Epoch]
-    /// Means a step.
+    /// Means over all steps.
     package let secondsPerStep: TimeSplit?
     package let curve: [RunHistory.CurvePoint]
   }
@@ -57,10 +57,9 @@ package struct ComparisonRecord: Encodable {
   package let machine: Machine
   package let verdict: [String]
   package let error: String?
-  /// The first run's.
+  /// The job of the first run.
   package let job: Job?
   package let runs: [Run]
-  /// What options the optimizers do not share.
   package let notes: [String]
   package let ranking: Ranking?
 

@@ -3,7 +3,7 @@ internal import Datasets
 internal import Foundation
 internal import Runs
 
-/// `report.html`: one page that needs nothing else, for a reader who knows nothing of how it was made.
+/// `report.html`: one self-contained page, for readers who do not know the program.
 package struct ComparisonReport {
   private let comparison: Comparison
   private let provenance: Provenance
@@ -15,7 +15,7 @@ package struct ComparisonReport {
     charts = ComparisonCharts(comparison)
   }
 
-  /// The page; well-formed XML as well.
+  /// Also well-formed XML.
   package var html: String {
     let head = Markup.element(
       "head", [:],

@@ -3,9 +3,9 @@ internal import Optimizers
 package import Runs
 internal import Schema
 
-/// A comparison as a table, a row a run: for readers, and as CSV for programs.
+/// A comparison as a table with a row per run.
 package struct ComparisonTable: Equatable, Sendable {
-  /// A column's title, and whether its texts stand at the left.
+  /// Texts are left-aligned, numbers right-aligned.
   package struct Column: Equatable, Sendable {
     package var title: String
     package var isText = false
@@ -13,9 +13,9 @@ package struct ComparisonTable: Equatable, Sendable {
 
   package private(set) var columns: [Column]
   package private(set) var rows: [[String]]
-  /// What the figures mean, a sentence or two a line.
+  /// Explanations of the columns, one per line.
   package private(set) var notes: [String]
-  /// Why runs failed, a line a run.
+  /// Why runs failed, one run per line.
   package private(set) var failures: [String]
 
   package init(columns: [Column], rows: [[String]], notes: [String]) {
@@ -75,7 +75,7 @@ package struct ComparisonTable: Equatable, Sendable {
     failures = runs.compactMap { run in run.error.map { "\(run.configuration.label) failed: \(oneLine($0))" } }
   }
 
-  /// For a terminal: titles in two lines where they have two words, columns two spaces apart.
+  /// For a terminal. Titles of several words take two lines.
   package var lines: [String] {
     let titles = columns.map { column in
       let words = column.title.split(separator: " ", maxSplits: 1).map(String.init)
@@ -85,25 +85,23 @@ package struct ComparisonTable: Equatable, Sendable {
     return table([titles.map { $0[0] }, titles.map { $0[1] }] + rows, numbers: Set(numbers), titles: 2)
   }
 
-  /// Title of a column as one line of text.
   package static func plain(_ title: String) -> String { title.replacing("effi- ciency", with: "efficiency") }
 }
 
 extension Comparison {
-  /// The figure that is shown beside the loss; nil where there is none. Of the training part there may be fewer.
+  /// The figure that is shown next to the loss; nil if there is none. The training part may have fewer figures.
   private var scoreFigure: Figure? {
     hasTestPart
       ? figures.first : figures.first { figure in runs.contains { $0.summary?.train[figure.name] != nil } }
   }
 
-  /// What the score of a run is; nil where it has none.
   package var scoreTitle: String? { scoreFigure.map { (hasTestPart ? "test " : "train ") + $0.title } }
 
   package func score(_ summary: RunSummary) -> Double? {
     scoreFigure.flatMap { (hasTestPart ? summary.test : summary.train)[$0.name] }
   }
 
-  /// The table for programs: a row a run, numbers with a point and without units, empty where there is none.
+  /// The table as CSV: a row per run; numbers with a decimal point and without units; missing values are empty.
   package var csv: String {
     let names = ["loss"] + figures.map(\.name)
     let titles =
@@ -138,7 +136,7 @@ extension Comparison {
     return ([titles] + rows).map { $0.map(Comparison.csvField).joined(separator: ",") + "\n" }.joined()
   }
 
-  /// A field by RFC 4180.
+  /// Quotes a field by RFC 4180.
   private static func csvField(_ text: String) -> String {
     let needsQuotes = text.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) }
     return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
@@ -146,7 +144,7 @@ extension Comparison {
 }
 
 extension Comparison.Run {
-  /// One word for programs.
+  /// The outcome in CSV and JSON.
   package var status: String {
     switch outcome {
     case .notRun: "not run"

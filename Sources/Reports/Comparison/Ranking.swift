@@ -1,30 +1,29 @@
 internal import Optimizers
 internal import Runs
 
-/// Optimizers in the order of their train loss, at equal steps and at equal time. Losses are read off the curves, straight
-/// between their points; of an optimizer's runs the lowest one counts.
+/// Optimizers ranked by train loss, at equal steps and at equal time. Losses are interpolated linearly on the curves.
+/// The lowest loss of an optimizer's runs counts.
 package struct Ranking: Equatable, Encodable, Sendable {
-  /// An optimizer's place.
   package struct Row: Equatable, Encodable, Sendable {
     package let optimizer: String
     package let stateBytesPerParameter: Int
-    /// nil where it has no run with so many steps.
+    /// nil if none of its runs has that many steps.
     package let lossAtEqualSteps: Double?
     package let rankAtEqualSteps: Int?
-    /// nil where it has no loss that early.
+    /// nil if none of its runs has a loss that early.
     package let lossAtEqualTime: Double?
     package let rankAtEqualTime: Int?
   }
 
-  /// The largest number of steps that all completed runs have; those of gradient descent, whose step is the whole
-  /// training part, do not count unless there are no others.
+  /// The largest number of steps that all completed runs have, except those of gradient descent, whose step is the
+  /// whole training part.
   package let steps: Int
   /// The smallest wall time of a completed run.
   package let seconds: Double
   /// In the order of the ranks at equal steps.
   package let rows: [Row]
 
-  /// nil where there are not two optimizers with a completed run.
+  /// nil unless at least two optimizers have a completed run.
   package init?(_ comparison: Comparison) {
     let runs = comparison.runs.filter { $0.isCompleted && ($0.history?.steps ?? 0) > 0 }
     let names = runs.map(\.job.optimizer.name).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
@@ -57,8 +56,8 @@ package struct Ranking: Equatable, Encodable, Sendable {
 }
 
 extension RunHistory {
-  /// The smoothed curve's loss where `place` is `value`: straight between points, the last point's beyond it, nil before the first
-  /// one.
+  /// The smoothed curve's loss where `place` is `value`: interpolated linearly, constant after the last point, nil
+  /// before the first.
   package func loss(at value: Double, _ place: (CurvePoint) -> Double) -> Double? {
     let curve = smoothedCurve
     guard let after = curve.firstIndex(where: { place($0) >= value }) else { return curve.last?.loss }
@@ -71,12 +70,11 @@ extension RunHistory {
 }
 
 extension Comparison.Run {
-  /// What the coordinator holds beside the parameters: 4 bytes a slot.
+  /// The optimizer state that the coordinator holds: 4 bytes per slot.
   package var stateBytesPerParameter: Int { 4 * ((try? job.optimizer.rule().slots.count) ?? 0) }
 }
 
 extension ComparisonTable {
-  /// The ranking as a table.
   package init(_ ranking: Ranking) {
     func text(_ loss: Double?) -> String { loss.map(format) ?? "–" }
     func text(_ rank: Int?) -> String { rank.map { "\($0)" } ?? "–" }

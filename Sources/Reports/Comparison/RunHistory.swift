@@ -1,9 +1,9 @@
 package import Protocol
 package import Runs
 
-/// What a comparison shows of a run: its loss in few points, its epochs, and where its steps' time went.
+/// What a comparison shows of a run: a condensed loss curve, its epochs, and how its steps spent their time.
 package struct RunHistory: Equatable, Sendable {
-  /// The means over some steps that follow each other.
+  /// Means over consecutive steps.
   package struct CurvePoint: Equatable, Codable, Sendable {
     package var step: Double
     /// Since the first worker joined.
@@ -11,23 +11,23 @@ package struct RunHistory: Equatable, Sendable {
     package var loss: Double
   }
 
-  /// An epoch's end, or the run's within an epoch.
+  /// The end of an epoch, or of the run within an epoch.
   package struct Epoch: Equatable, Sendable {
     package var epoch: Int
     package var step: Int
     package var parametersSHA256: String
-    /// The figures by name, as in the summary: so far in the epoch, and of the test part.
+    /// Figures by name, as in the summary.
     package var train: [String: Double] = [:]
     package var test: [String: Double] = [:]
   }
 
-  /// Points of a curve, at most.
+  /// The largest number of points of a curve.
   package static let curvePoints = 300
 
   package private(set) var epochs: [Epoch] = []
   package private(set) var steps = 0
   package private(set) var examples = 0
-  /// Steps that make one point of the curve; doubles whenever there are too many points.
+  /// The number of steps per point of the curve. It doubles whenever there are too many points.
   package private(set) var stepsAPoint = 1
   private var points: [CurvePoint] = []
   private var open = (count: 0, sum: CurvePoint(step: 0, seconds: 0, loss: 0))
@@ -40,18 +40,18 @@ package struct RunHistory: Equatable, Sendable {
     left.curve == right.curve && left.epochs == right.epochs && left.times == right.times
   }
 
-  /// The loss over steps and time; the last point is perhaps of fewer steps.
+  /// The loss over steps and time. The last point may average fewer steps.
   package var curve: [CurvePoint] { open.count > 0 ? points + [mean(open.sum, Double(open.count))] : points }
 
-  /// Points of a curve among those of several optimizers, at most: they would hide each other with more.
+  /// The largest number of points of a smoothed curve. With more, curves of several optimizers would hide each other.
   package static let smoothedPoints = 60
 
-  /// How many points of the curve make one of the smoothed one.
+  /// The number of the curve's points per point of the smoothed curve.
   package var pointsASmoothedPoint: Int {
     max(1, (curve.count + RunHistory.smoothedPoints - 1) / RunHistory.smoothedPoints)
   }
 
-  /// The curve in fewer points, each a mean; the first is perhaps of fewer points.
+  /// The curve with fewer points, which are means. The first may average fewer points.
   package var smoothedCurve: [CurvePoint] {
     let (curve, size) = (curve, pointsASmoothedPoint)
     let first = curve.count % size
@@ -66,13 +66,13 @@ package struct RunHistory: Equatable, Sendable {
     }
   }
 
-  /// The mean over the steps; nil without any.
+  /// The mean over all steps; nil if there are none.
   package var timesAStep: TimeSplit? { steps > 0 ? times / steps : nil }
 
-  /// Trained examples over the steps' time, evaluations left out.
+  /// Trained examples per second of the steps' time, without evaluations.
   package var examplesASecond: Double? { times.total > 0 ? Double(examples) / times.total : nil }
 
-  /// Takes in an event that came so long after the first worker joined.
+  /// Records an event that came `seconds` after the first worker joined.
   package mutating func add(_ event: TrainingEvent, at seconds: Double) {
     switch event {
     case .workerJoined(_, let number, let count, _): threads[number] = count
@@ -93,7 +93,7 @@ package struct RunHistory: Equatable, Sendable {
     }
   }
 
-  /// Takes in what the parameters are at an epoch's end, or the run's; its evaluation comes after it.
+  /// Records the end of an epoch or of the run. Its evaluation follows as an event.
   package mutating func endEpoch(_ summary: RunSummary, parametersSHA256: String) {
     epochs.append(
       Epoch(epoch: summary.epochs, step: summary.steps, parametersSHA256: parametersSHA256, train: summary.train))
@@ -122,7 +122,7 @@ extension RunHistory.Epoch: Encodable {
     case epoch, step, parametersSHA256
   }
 
-  /// Writes the figures' names behind `train_` and `test_`.
+  /// Prefixes the figures' names with `train_` and `test_`.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(epoch, forKey: .epoch)

@@ -1,10 +1,10 @@
 /// A function of two variables on which update rules are shown.
 package struct TestFunction: Sendable {
-  /// What `--function` calls it, what readers call it, its formula, and where it is from.
+  /// The name for `--function`, the title for readers, the formula, and the publication.
   package let name, title, formula, source: String
-  /// Where it is 0, its least value; and where paths usually begin.
+  /// Where the function has its minimum, 0, and where paths begin by default.
   package let minimum, start: (x: Double, y: Double)
-  /// The part that is shown.
+  /// The ranges that are shown.
   package let x, y: ClosedRange<Double>
   package let value: @Sendable (_ x: Double, _ y: Double) -> Double
   package let gradient: @Sendable (_ x: Double, _ y: Double) -> (x: Double, y: Double)
@@ -34,7 +34,7 @@ package struct TestFunction: Sendable {
       return (across, 2 * a * x + 4 * b * x * y + 6 * c * x * y * y)
     })
 
-  /// Eighty times as steep one way as the other: the textbook's ill-conditioned bowl.
+  /// An ill-conditioned bowl: 80 times as steep in one direction as in the other.
   package static let quadratic = TestFunction(
     name: "quadratic", title: "A quadratic of condition 80", formula: "f(x, y) = ½ (x² + 80 y²)",
     source: "S. Boyd & L. Vandenberghe, Convex Optimization, 2004, section 9.3.2", minimum: (0, 0), start: (-4, 1.2),

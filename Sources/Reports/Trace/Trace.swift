@@ -3,18 +3,18 @@ internal import Kernels
 package import Optimizers
 package import Schema
 
-/// An update rule's path over a test function. The rule works exactly as in training: on a float32 vector of two
-/// parameters, with the gradient sum of one example. Each step is an epoch, and is evaluated.
+/// An update rule's path on a test function. The rule works as in training, on a float32 vector of two parameters, with
+/// the gradient sum of one example. Each step is an epoch and is evaluated.
 package struct Trace: Sendable {
   package let settings: OptimizerSettings
-  /// Where it is before the first step and after each, and the function there.
+  /// The positions before the first step and after each step, and the function's values there.
   private(set) var points: [Point] = [], values: [Double] = []
-  /// The step after which it is lost: not finite, or farther from the minimum than a million.
+  /// The step after which the path diverged: a value is not finite, or the minimum is farther away than 10⁶.
   private(set) var lostAt: Int?
-  /// The function in the end, and how far from the minimum that is; both infinite where the path is lost.
+  /// The function's value at the end, and the distance from the minimum; both infinite if the path diverged.
   private(set) var finalValue = Double.infinity, distance = Double.infinity
 
-  /// Takes `steps` steps from `start`, fewer where it is lost.
+  /// Takes `steps` steps from `start`, fewer if the path diverges.
   package init(_ settings: OptimizerSettings, on function: TestFunction, from start: (x: Double, y: Double), steps: Int)
     throws
   {
@@ -45,23 +45,22 @@ package struct Trace: Sendable {
     withExtendedLifetime((current, next, gradient, slots)) {}
   }
 
-  /// The function's mean over the second half of the path; infinite where the path is lost.
+  /// The function's mean over the second half of the path; infinite if the path diverged.
   package var lateMean: Double {
     let late = values[(values.count / 2)...]
     return lostAt == nil ? late.reduce(0) { $0 + $1 / Double(late.count) } : .infinity
   }
 
-  /// Whether it never rises above where it starts.
+  /// Whether the function never exceeds its value at the start.
   package var staysBelowStart: Bool { lostAt == nil && values.allSatisfy { $0 <= values[0] } }
 
-  /// The learning rates that are tried where none is given: 1, 2 and 5 times the powers of ten from 10⁻⁵ to 100.
+  /// The learning rates that are tried if none is given: 1, 2 and 5 times the powers of ten from 10⁻⁵ to 100.
   package static let rates: [Double] = (-5...2).flatMap { exponent in
     [1, 2, 5].compactMap { Double("\($0)e\(exponent)") }
   }
 
-  /// The path with that one of ``rates`` by which it is lowest in its second half, on average (in the end it may be by
-  /// chance), of those with which it never rises above where it starts; of all where it always does. The smallest one
-  /// of equals.
+  /// The path with the best of ``rates``: the one with the smallest ``lateMean``, because the last value may be small
+  /// by chance. Paths that do not stay below the start count only if none does. Of equal rates the smallest wins.
   package static func tuned(
     _ name: String, given: [String: OptionValue], on function: TestFunction, from start: (x: Double, y: Double),
     steps: Int

@@ -1,17 +1,16 @@
 internal import Foundation
 internal import Optimizers
 
-/// What a trace shows: the paths as a picture, and as a table in the terminal. The lowest end comes first.
+/// The paths of update rules as a picture and as a table, sorted by the function's value at the end.
 package struct TraceFigure {
   private let function: TestFunction
   private let start: (x: Double, y: Double)
   private let titles = ["optimizer", "learning rate", "f in the end", "distance to minimum", "steps to f < 0.001"]
-  /// What the table says of each rule.
   private let rows: [[String]]
-  /// The paths; each has the colour of its place among the rules named.
+  /// The paths. Colours follow the order in which the rules were named.
   private let series: [Series]
   private let notes: [String]
-  /// What is shown of the function, wider where the start would not be well within it.
+  /// The ranges that are shown, widened to contain the start.
   package let x, y: Axis
 
   package init(
@@ -39,10 +38,10 @@ package struct TraceFigure {
     ]
   }
 
-  /// The table, a row a rule.
+  /// The table, one row per rule.
   package var lines: [String] { table([titles] + rows, numbers: Set(1..<titles.count), titles: 1) }
 
-  /// The picture: the paths over the function, and a legend, as an SVG document in the reader's light or dark scheme.
+  /// An SVG document, in the reader's light or dark scheme, of the paths, the function and a legend.
   package var svg: String {
     let (legend, height) = legend
     let page: [Markup] = [
@@ -62,7 +61,7 @@ package struct TraceFigure {
       return .element("path", ["class": "shared", "transform": shift, "d": outline])
     }
     let ends = series.map { Series($0.label, Array($0.points.suffix(1)), color: $0.color) }
-    // What is drawn last is on top.
+    // The path that is drawn last is on top.
     let curves = LineChart(function.title, x: x, y: y, (ends + series).reversed()).curves(frame)
     let marks = [mark("m-4.5-4.5h9v9h-9z", start), mark("m0-9 2 6h7l-5 4 2 7-6-4-6 4 2-7-5-4h7z", function.minimum)]
     let inside = Markup.element(
@@ -70,7 +69,7 @@ package struct TraceFigure {
     return [shading] + frame.grid() + [inside] + frame.axes() + marks
   }
 
-  /// A row a path, lines that explain the plot, and where they end.
+  /// One row per path, lines that explain the plot, and the height of both.
   private var legend: ([Markup], height: Double) {
     let names = Legend(series.map { .curve($0) }, width: 0)
     let cells = ([titles] + rows).enumerated().flatMap { row, cells in
@@ -82,7 +81,7 @@ package struct TraceFigure {
     return ([names.drawing(x: 632, y: 82)] + cells + lines, 110 + names.height + 20 * Double(lines.count))
   }
 
-  /// The function in 90 × 90 cells and at most ten shades, of which each is half a power of ten.
+  /// The function in 90 × 90 cells and at most ten shades. Each shade is half a power of ten.
   private var shading: Markup {
     func middle(_ cell: Int, _ axis: Axis) -> Double {
       axis.domain.lowerBound + (Double(cell) + 0.5) / 90 * (axis.domain.upperBound - axis.domain.lowerBound)
@@ -99,10 +98,10 @@ package struct TraceFigure {
   }
 }
 
-/// A number without a needless fraction.
+/// At most six significant digits.
 private func number(_ value: Double) -> String { String(format: "%.6g", value).replacing("-", with: "−") }
 
-/// Two significant digits, with a power of ten where there would be many zeros.
+/// Two significant digits, with a power of ten if there would be many zeros.
 private func scientific(_ value: Double) -> String {
   let parts = String(format: "%.1e", value).split(separator: "e")
   guard value != 0, let exponent = Int(parts[1]) else { return "0" }
