@@ -41,6 +41,7 @@ import argparse
 import fcntl
 import itertools
 import json
+import math
 import os
 import pathlib
 import random
@@ -66,7 +67,8 @@ TRANSPORTS = ["zmq", "shm", "shm-tcp"]
 HELLO, WELCOME, READY, REFUSE, PARAMETERS, ASSIGN, PUSH, METRICS, PING, PONG, GOODBYE, LOST = range(1, 13)
 TRAIN = 1
 MICRO_BATCHES, BATCH = 4, 128
-RECORD = 128  # bytes
+LEAF = BATCH // MICRO_BATCHES  # examples
+HEADER, RECORD = 72, 256  # bytes
 MEMORY = "/memfd:lockstep (deleted)"  # what the system calls memory that processes share
 PAGE = 1 << 14  # before the vectors, and what each of them starts at
 
@@ -285,11 +287,11 @@ class Attack:
             run, session = self.greet(dealer, "spoiler")
             for _ in range(20):
                 length = random.choice([0, 8, 48, 1 << 10, 1 << 20])
-                frame = header(random.randrange(16), random.choice([length, 1 << 40]),
+                frame = header(random.randrange(16), random.choice([length, 1 << 41]),
                                random.choice([run, run, 1]), random.choice([session, session, 5]),
                                random.choice(numbers), random.choice(numbers), random.choice(numbers),
-                               random.choice(numbers), random.randrange(4))
-                frame = random.choice([frame, frame, frame[:random.randrange(64)], random.randbytes(64)])
+                               random.choice(numbers), random.randrange(4), 0, random.choice([0, LEAF, -1, math.nan]))
+                frame = random.choice([frame, frame, frame[:random.randrange(HEADER)], random.randbytes(HEADER)])
                 payloads = [random.randbytes(length)] * random.choice([1, 1, 0, 5])
                 self.push(dealer, frame, *payloads)
                 while dealer.poll(0):
@@ -339,7 +341,7 @@ class Attack:
             frames = [dealer.recv_multipart()[0]] if dealer.poll(2) else []
             frames += pipe.read() if pipe else []
             for frame in frames:
-                what, step, start, stop, task = struct.unpack("<6xH16xQII4xI16x", frame[:64])
+                what, step, start, stop, task = struct.unpack("<6xH16xQII4xB27x", frame[:HEADER])
                 if what == ASSIGN and task == TRAIN:
                     return step, range(start, stop)
                 if what in (REFUSE, LOST):
@@ -348,12 +350,12 @@ class Attack:
                     self.push(dealer, header(PONG, 0, run, session))
         return None
 
-    def push_places(self, dealer, run, session, assignment, place):
-        """Calls each of the leaves done, its gradient being at `place`."""
+    def push_slots(self, dealer, run, session, assignment, slot):
+        """Calls each of the leaves done, its gradient being in `slot`."""
         step, leaves = assignment
         for leaf in leaves:
             for chunk in range(-(-self.host["vectors"]["count"] // (1 << 18))):
-                self.push(dealer, header(PUSH, 0, run, session, step, leaf, leaf + 1, chunk, TRAIN, place))
+                self.push(dealer, header(PUSH, 0, run, session, step, leaf, leaf + 1, chunk, TRAIN, slot, LEAF))
             sums = metrics()
             self.push(dealer, header(METRICS, len(sums), run, session, step, leaf, leaf + 1, 0, TRAIN), sums)
 
@@ -364,7 +366,7 @@ class Attack:
             with Pipe() as pipe:
                 assignment = names and self.join(dealer, run, session, names, pipe.name, pipe)
                 if assignment:
-                    self.push_places(dealer, run, session, assignment, random.choice([1, 2]))
+                    self.push_slots(dealer, run, session, assignment, random.choice([1, 2]))
             self.begun.set()
 
     def own(self):
@@ -402,15 +404,16 @@ class Attack:
 
     def places(self):
         numbers = [0, 65, 1 << 16, (1 << 31) - 1, (1 << 32) + 1, (1 << 63) - 1, 1 << 63, (1 << 63) + 1, (1 << 64) - 1]
-        variants = itertools.cycle([(place, 0) for place in numbers]
+        variants = itertools.cycle([(slot, 0) for slot in numbers]
                                    + [(1, chunk) for chunk in [1, 1 << 16, (1 << 31) - 1, 1 << 31, (1 << 32) - 1]])
         for dealer, run, session in self.members():
             with Memory(self.host["vectors"]["count"]) as memory, Pipe() as pipe:
                 assignment = self.join(dealer, run, session, memory.name, pipe.name, pipe)
                 if assignment:
-                    place, chunk = next(variants)
+                    slot, chunk = next(variants)
                     step, leaves = assignment
-                    frame = header(PUSH, 0, run, session, step, leaves[0], leaves[0] + 1, chunk, TRAIN, place)
+                    frame = header(PUSH, 0, run, session, step, leaves[0], leaves[0] + 1, chunk, TRAIN, slot,
+                                   LEAF)
                     if self.tries % 2:
                         self.push(dealer, frame)
                     else:
@@ -424,7 +427,7 @@ class Attack:
                 memory.fill(b"\x00\x00\xc0\x7f", 2)
                 assignment = self.join(dealer, run, session, memory.name, pipe.name, pipe)
                 if assignment:
-                    self.push_places(dealer, run, session, assignment, 1)
+                    self.push_slots(dealer, run, session, assignment, 1)
             self.begun.set()
 
     def inbox(self):
@@ -476,7 +479,7 @@ class Attack:
                 for what, payload in [(PING, b""), (PUSH, b""), (METRICS, metrics()), (READY, b"{}"), (ASSIGN, b""),
                                       (GOODBYE, reason)]:
                     for step in [0, random.randrange(100)]:
-                        self.write(header(what, len(payload), run, other, step, 0, 1, 0, TRAIN, 1) + payload)
+                        self.write(header(what, len(payload), run, other, step, 0, 1, 0, TRAIN, 1, LEAF) + payload)
             self.over.wait(0.1)
 
     def torn(self):
@@ -485,7 +488,7 @@ class Attack:
             inbox = self.host["inbox"]
             try:
                 with open(f"/proc/{inbox['process']}/fd/{inbox['descriptor']}", "wb", buffering=0) as pipe:
-                    pipe.write(random.randbytes(random.choice([1, 64, 127, 129])))
+                    pipe.write(random.randbytes(random.choice([1, HEADER, RECORD - 1, RECORD + 1])))
                     self.tries += 1
             except OSError:
                 pass  # it has ended
@@ -584,8 +587,9 @@ def gradients(process, parameters):
     return names
 
 
-def header(kind, length, run=0, session=0, step=0, start=0, end=0, chunk=0, task=0, place=0):
-    return struct.pack("<4sHHQQQIIIIQQ", b"LKST", 5, kind, run, session, step, start, end, chunk, task, length, place)
+def header(kind, length, run=0, session=0, step=0, start=0, end=0, chunk=0, task=0, slot=0, weight=0.0):
+    return struct.pack("<4sHHQQQIIIBBBBQQd", b"LKST", 6, kind, run, session, step, start, end, chunk, task, 0, 0, 0,
+                       length, slot, weight)
 
 
 def kind(frames):
@@ -594,7 +598,7 @@ def kind(frames):
 
 def metrics():
     """What a leaf's metrics may be."""
-    return struct.pack("<qdqddii", BATCH // MICRO_BATCHES, 70.0, 1, 0.0, 0.001, -1, -1)
+    return struct.pack("<qddiiIIdd", LEAF, LEAF, 0.001, -1, -1, 2, 0, 70.0, 1.0)
 
 
 def z85(base64):

@@ -51,7 +51,7 @@ def cost_of_a_worker(number, *options):
             worker.kill()
             worker.communicate()
         steps = [json.loads(line) for line in open(f"{folder}/metrics.jsonl")]
-        return max(step["seconds"] for step in steps if step["event"] == "step" and step["step"] > 1000)
+        return max(step["seconds"] for step in steps if step["event"] in ["step", "steps"] and step["step"] > 1000)
 
 
 def rejoining():

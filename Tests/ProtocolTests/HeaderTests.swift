@@ -92,7 +92,7 @@ import Testing
   @Test("a number outside of its range is refused by name")
   func ranges() {
     let cases: [(offset: Int, name: String, largest: UInt64)] = [
-      (24, "step", 1 << 48), (48, "payload length", 1 << 40), (56, "place", 1 << 16),
+      (24, "step", 1 << 48), (48, "payload length", 1 << 40), (56, "shared slot", 1 << 16),
     ]
     for (offset, name, largest) in cases {
       func bytes(_ value: UInt64) -> [UInt8] { changing(offset, withUnsafeBytes(of: value.littleEndian) { Array($0) }) }

@@ -131,7 +131,7 @@ package struct Header: Equatable, Sendable {
       step: try Header.steps.checked(get(UInt64.self, at: 24), "step"), leaves: start..<end,
       chunk: get(UInt32.self, at: 40), task: task, vector: vector, element: element,
       payloadLength: try Header.payloadLengths.checked(get(UInt64.self, at: 48), "payload length"),
-      sharedSlot: try Header.sharedSlots.checked(get(UInt64.self, at: 56), "place"),
+      sharedSlot: try Header.sharedSlots.checked(get(UInt64.self, at: 56), "shared slot"),
       weight: try Header.weights.checked(Double(bitPattern: get(UInt64.self, at: 64)), "weight"))
   }
 }
