@@ -50,7 +50,7 @@ public struct DataParts: Sendable {
 package enum DataSources {
   /// The built-in sources, and those that the program has added.
   package static let registry = Registry<any DataSource.Type>(
-    [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, NoData.self, PlainText.self]) { $0.name }
+    [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, NoData.self]) { $0.name }
 
   /// The values of `--data`, with their options.
   package static var selector: OptionSelector {
