@@ -49,11 +49,7 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
         .real(
           "schedule-growth", default: 1, .within(1...1e6), "How much longer each wave is than the one before."),
       ]
-    case .polynomial:
-      return [
-        warmup, end, .real("schedule-power", default: 2, .positive, "The exponent."),
-        .whole("schedule-hold", default: 0, ScheduleKind.steps, "Steps at the full learning rate before it falls."),
-      ]
+    case .polynomial: return [warmup, end, .real("schedule-power", default: 2, .positive, "The exponent.")]
     case .plateau:
       return [
         warmup, factor(0.1),
@@ -130,9 +126,7 @@ package struct Schedule: Sendable {
         }
       }
       return mix((1 + cos(.pi * Double(position) / Double(period))) / 2)
-    case .polynomial:
-      let held = values["schedule-hold"]
-      return mix(pow(1 - max(0, Double(k) - held) / max(left - held, 1), values["schedule-power"]))
+    case .polynomial: return mix(pow(1 - course, values["schedule-power"]))
     case .inverseSquareRoot:
       let reached = max(warmup, 1)
       return (Double(reached) / Double(max(k + warmup + 1, reached))).squareRoot()
