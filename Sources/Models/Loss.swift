@@ -72,8 +72,7 @@ public struct MeanSquaredError: Loss {
     figures: [
       Figure("r2", title: "R²") { sums in
         sums.targetVariation.flatMap { $0 > 0 ? 1 - sums["squared_error"] / $0 : nil }
-      },
-      Figure("rmse", title: "RMSE") { ($0["loss"] / $0.weight).squareRoot() },
+      }
     ])
 
   /// The gradient is 2 (outputs − targets) / columns. Traps if `targets` are classes.
