@@ -74,7 +74,7 @@ extension CoordinatorMachine.Content {
     switch frames.header.kind {
     case .hello: self = .hello(try frames.decode(Hello.self))
     case .ready: self = .ready(try frames.decode(Ready.self))
-    case .goodbye, .note: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
+    case .goodbye: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
     case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
     case .metrics:
       guard let payload = frames.payload else {

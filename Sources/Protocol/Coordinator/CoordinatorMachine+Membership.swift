@@ -23,8 +23,6 @@ extension CoordinatorMachine {
     case (.metrics, .metrics(let metrics)): receiveMetrics(header, metrics, from: peer, at: now)
     case (.ping, _): send(.pong, to: peer)
     case (.pong, _): break
-    case (.note, .reason(let text)):
-      report(.warning("worker \(member.number) (\(member.name)): \(printable(text))"))
     case (.goodbye, .reason(let reason)): remove(peer, printable(reason), at: now)
     default: expel(peer, "it sent a \(header.kind) message, which workers do not send", at: now)
     }

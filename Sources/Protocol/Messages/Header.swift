@@ -166,8 +166,6 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
   case goodbye = 11
   /// Coordinator: this session is over or unknown; the worker may send HELLO again.
   case lost = 12
-  /// Worker: something for the run's log (JSON).
-  case note = 13
 }
 
 extension MessageKind {

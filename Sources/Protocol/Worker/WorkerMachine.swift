@@ -195,9 +195,6 @@ package struct WorkerMachine {
       Prepared(
         plan: loaded.plan, chunks: loaded.chunks, chunkSteps: Array(repeating: -1, count: loaded.chunks.count)))
     send(.ready, .ready(loaded.ready))
-    #if DEBUG
-      send(.note, .reason("it was built without optimization"))
-    #endif
   }
 
   private mutating func send(_ kind: MessageKind, _ body: Body = .none) {
