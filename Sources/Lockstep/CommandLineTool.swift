@@ -89,6 +89,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, CompareCommand.self, LaunchCommand.self, CoordinatorCommand.self, WorkerCommand.self,
       KeygenCommand.self, EvaluateCommand.self, DiffCommand.self, CheckCommand.self, InspectCommand.self,
-      ExportCommand.self, OptimizersCommand.self, TraceCommand.self, DigestCommand.self,
+      ExportCommand.self,
+      OptimizersCommand.self, TraceCommand.self,
     ])
 }
