@@ -12,8 +12,8 @@ import Testing
   }
 
   /// A run that has done its first epoch.
-  private func started(_ arguments: [String]) throws -> Program {
-    let program = try Program(["train", "--output", scratch.path("run")] + arguments)
+  private func started(_ arguments: [String], environment: [String: String] = [:]) throws -> Program {
+    let program = try Program(["train", "--output", scratch.path("run")] + arguments, environment: environment)
     try #require(program.waitForOutput("  step 12  "), "\(program.errors)")
     return program
   }
@@ -55,6 +55,17 @@ import Testing
     kill(victim, signal)
     #expect(program.wait() == 0, "\(program.errors)")
     #expect(program.errors.contains("/\(victim)) has left"), "\(program.errors)")
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
+  }
+
+  /// Swift's runtime answers SIGSEGV by interrupting all threads, and goes on if no instruction has failed. A thread that
+  /// traps on that would hide where a worker really crashed.
+  @Test func aWorkerBearsThatItsThreadsAreInterrupted() throws {
+    let expected = try train(scratch, job)
+    let program = try started(job, environment: ["SWIFT_BACKTRACE": "enable=yes"])
+    for worker in program.children { kill(worker, SIGSEGV) }
+    #expect(program.wait() == 0, "\(program.errors)")
+    #expect(!program.errors.contains("has left"), "\(program.errors)")
     #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
   }
 

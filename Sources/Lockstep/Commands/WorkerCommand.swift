@@ -68,7 +68,10 @@ struct WorkerCommand: ParsableCommand {
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
     if endWithInput {
       Thread.detachNewThread { [mailbox = worker.mailbox] in
-        while FileHandle.standardInput.availableData.count > 0 {}
+        // Not with FileHandle, which traps when a signal interrupts it, so that a crash elsewhere would be told as this.
+        var byte: UInt8 = 0
+        var count = 1
+        while count > 0 || count < 0 && errno == EINTR { count = read(STDIN_FILENO, &byte, 1) }
         mailbox.fail("the program that started this worker has ended")
       }
     }
