@@ -47,6 +47,7 @@ import Testing
       ),
       (Header(.push, leaves: 1..<3, task: .train), .gradient(byteCount: 8), "which are no node"),
       (Header(.push, leaves: 0..<5, task: .train), .gradient(byteCount: 8), "which are no node"),
+      (Header(.push, leaves: 0..<2, task: .train), .gradient(byteCount: 8), "no node that it was to compute"),
       (Header(.push, leaves: 0..<4, chunk: 2, task: .train), .gradient(byteCount: 8), "as chunk 2"),
       (Header(.push, leaves: 0..<4, chunk: 1, task: .train), .gradient(byteCount: 8), "8 bytes as chunk 1"),
       (Header(.push, leaves: 0..<4, task: .train, vector: .moments), .gradient(byteCount: 8), "a chunk of moments"),
@@ -355,6 +356,27 @@ import Testing
     let next = finish(&machine, peer, session, 0..<4, step: 1, at: start)
     let updates = next.compactMap { if case .update(_, let number, let weight) = $0 { (number, weight) } else { nil } }
     #expect(updates.map(\.0) == [1, 1] && updates.map(\.1) == [8, 8])
+  }
+
+  @Test("a worker that gives a node two weights is expelled", arguments: [0.0, 7])
+  func aNodeHasOneWeight(_ weight: Double) {
+    for isPush in [true, false] {
+      var machine = machine()
+      let peer = Peer(id: 1)
+      let session = join(&machine, peer)
+      func push(_ chunk: UInt32, _ weight: Double) -> [CoordinatorMachine.Action] {
+        let push = Header(.push, run: 7, session: session, leaves: 0..<4, chunk: chunk, task: .train, weight: weight)
+        return machine.handleAnswering(.received(push, .gradient(byteCount: chunk == 0 ? 8 : 4), from: peer), at: start)
+      }
+      var actions = push(0, 8) + push(1, isPush ? weight : 8)
+      if !isPush {
+        let header = Header(.metrics, run: 7, session: session, leaves: 0..<4, task: .train)
+        let metrics = NodeMetrics(examples: 8, weight: weight, sums: [1])
+        actions += machine.handle(.received(header, .metrics(metrics), from: peer), at: start)
+      }
+      #expect(refusal(actions)?.contains("weigh 8.0, and then \(weight)") == true)
+      #expect(machine.members[peer] == nil && outcome(actions) == nil, "the run goes on")
+    }
   }
 
   @Test func aLossThatIsNotFiniteEndsTheRun() {

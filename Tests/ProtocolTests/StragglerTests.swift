@@ -99,13 +99,14 @@ private struct TimedRun {
     let step = Int(assignment.step)
     let leaves = Int(assignment.leaves.lowerBound)..<Int(assignment.leaves.upperBound)
     for node in plan.tree(.train(step: step)).maximalNodes(in: leaves) {
+      let examples = plan.positions(of: node.leaves, in: .train(step: step)).count
       func header(_ kind: MessageKind) -> Header {
         Header(
           kind, run: 7, session: sessions[Int(peer.id)], step: assignment.step,
-          leaves: UInt32(node.start)..<UInt32(node.end), task: .train, weight: kind == .push ? 1 : 0)
+          leaves: UInt32(node.start)..<UInt32(node.end), task: .train,
+          weight: kind == .push ? Double(examples) : 0)
       }
       handle(.received(header(.push), .gradient(byteCount: 8), from: peer))
-      let examples = plan.positions(of: node.leaves, in: .train(step: step)).count
       let seconds = Double(node.leaves.count) * secondsPerLeaf
       let metrics = NodeMetrics(examples: Int64(examples), loss: 1, computeSeconds: seconds)
       handle(.received(header(.metrics), .metrics(metrics), from: peer))

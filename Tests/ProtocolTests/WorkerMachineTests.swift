@@ -39,6 +39,23 @@ import Testing
     #expect(failure?.contains("which cannot be computed now") == true)
   }
 
+  @Test("a chunk of something that the worker does not know is an error", arguments: [true, false])
+  func unknownChunksAreErrors(_ isVector: Bool) {
+    var worker = WorkerMachine(address: "here")
+    _ = worker.handle(.started, at: at(0))
+    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))
+    let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
+    let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+    _ = worker.handle(.loaded(ready, plan, ChunkLayout(parameterCount: 2, size: 2)), at: at(0))
+    let header = Header(
+      .parameters, run: 7, session: 1, vector: isVector ? .statistics : .parameters,
+      element: isVector ? .float32 : .bf16)
+    let actions = worker.handle(.received(header, .parameters(byteCount: 8)), at: at(0))
+    var failure: String?
+    for case .end(let reason) in actions { failure = reason?.description }
+    #expect(failure?.contains(isVector ? "a chunk of statistics" : "in bf16") == true, "\(failure ?? "none")")
+  }
+
   private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
   private func kinds(_ actions: [WorkerMachine.Action]) -> [MessageKind] {

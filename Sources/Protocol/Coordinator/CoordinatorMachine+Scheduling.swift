@@ -99,6 +99,7 @@ extension CoordinatorMachine {
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
     members[peer]!.unfinishedNodes = work.tree.maximalNodes(in: leaves)
+    members[peer]!.weights.removeAll(keepingCapacity: true)
     members[peer]!.taskComputeSeconds = 0
     members[peer]!.assignmentTime = now
     members[peer]!.lastProgress = now

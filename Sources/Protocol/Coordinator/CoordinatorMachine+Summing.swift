@@ -15,7 +15,20 @@ extension CoordinatorMachine {
       expel(peer, "it sent a sum of the leaves \(leaves), which are no node of the step's tree", at: now)
       return nil
     }
-    return Node(leaves)
+    let node = Node(leaves)
+    guard members[peer]!.unfinishedNodes.contains(node) else {
+      expel(peer, "it sent a sum of the leaves \(node), which are no node that it was to compute", at: now)
+      return nil
+    }
+    return node
+  }
+
+  /// Whether all messages about a node give the same weight; if not, the worker is expelled.
+  private mutating func hasSameWeight(_ node: Node, _ weight: Double, from peer: Peer, at now: Instant) -> Bool {
+    let known = members[peer]!.weights.updateValue(weight, forKey: node)
+    guard let known, known != weight else { return true }
+    expel(peer, "it said that the examples of the leaves \(node) weigh \(known), and then \(weight)", at: now)
+    return false
   }
 
   package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
@@ -31,6 +44,7 @@ extension CoordinatorMachine {
       expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
       return
     }
+    guard hasSameWeight(node, header.weight, from: peer, at: now) else { return }
     members[peer]!.lastProgress = now
     work!.weights.insert(node, header.weight)
     var inserted = node
@@ -74,8 +88,9 @@ extension CoordinatorMachine {
 
   /// Handles a node's metrics, which follow its last chunk.
   package mutating func receiveMetrics(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
+    let node = resolveNode(of: header, from: peer, at: now)
     markNodeFinished(header, metrics, by: peer, at: now)
-    if let node = resolveNode(of: header, from: peer, at: now), addMetrics(node, metrics, from: peer, at: now) {
+    if let node, addMetrics(node, metrics, from: peer, at: now) {
       if work!.metrics.root != nil {
         concludeTask(at: now)
         return
@@ -118,6 +133,7 @@ extension CoordinatorMachine {
       expel(peer, "it summed \(metrics.examples) examples in the leaves \(node), which have \(examples)", at: now)
       return false
     }
+    guard hasSameWeight(node, metrics.weight, from: peer, at: now) else { return false }
     if let flaw = metrics.flaw {
       guard isPlausible(flaw, in: node, of: work!) else {
         expel(peer, "it found something that is not finite outside of the leaves \(node)", at: now)

@@ -276,6 +276,8 @@ package struct Member {
   package var leaves = 0..<0
   /// Nodes whose metrics have not arrived.
   package var unfinishedNodes: [Node] = []
+  /// What it said with their gradients that their examples weigh.
+  package var weights: [Node: Double] = [:]
   package var task: StepTask?
   /// When the leaves were assigned.
   package var assignmentTime: Instant

@@ -229,6 +229,8 @@ package struct WorkerMachine {
       state = .over
       send(.goodbye, .reason("the run is over"))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
+    case (.parameters, .parameters, .ready) where header.vector != .parameters || header.element != .float32:
+      leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
     case (.parameters, .parameters(let byteCount), .ready(var prepared)):
       state = .over  // so that `prepared` is the only copy
       let chunk = Int(header.chunk)
