@@ -47,14 +47,21 @@ public enum LockstepCommands {
           "from the environment: " + variables.map { "--\($0.option) (\($0.variable))" }.joined(separator: ", "))
       }
       try command.run()
-      exit(0)
+      end(0)
     } catch {
       // To the parser help is an error too.
       if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
-      if let code = error as? ExitCode { exit(code.rawValue) }
+      if let code = error as? ExitCode { end(code.rawValue) }
       printError("error: \(description(of: error, variables))")
-      exit(exitCode(of: error))
+      end(exitCode(of: error))
     }
+  }
+
+  /// Ends the process at once. After exit(), a thread that still loads data and compiles kernels would crash, because
+  /// what libraries hold in global variables is destroyed under it.
+  private static func end(_ code: Int32) -> Never {
+    fflush(nil)
+    _exit(code)
   }
 
   private static func description(of error: any Error, _ variables: [(variable: String, option: String)]) -> String {

@@ -80,9 +80,11 @@ public struct Trainer {
       Thread.detachNewThread {
         defer { running.leave() }
         do {
-          try Worker(connecting: endpoint, name: name, threads: threads) {
+          let worker = try Worker(connecting: endpoint, name: name, threads: threads) {
             try LoadedTask($0, models: ModelKinds.registry.all)
-          }.run()
+          }
+          defer { worker.waitForLoading() }
+          try worker.run()
         } catch {
           mailbox.processEnded(name: name, "\(error)", isReplaced: false)
         }
