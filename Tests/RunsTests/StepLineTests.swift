@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Files
@@ -104,5 +105,45 @@ import Testing
     try forEachLine(of: path) { found.append(String(decoding: $0, as: UTF8.self)) }
     #expect(found == [texts[0], texts[1], "c"])
     #expect(throws: FileError.self) { try forEachLine(of: path + "x") { _ in } }
+  }
+
+  private func spans(_ lines: [StepLine]) throws -> [LossSpan] {
+    try lines.map { try #require(try LossSpan(Data($0.text.utf8))) }
+  }
+
+  @Test("runs whose lines end at different steps are equal, and a different loss is within the steps named")
+  func difference() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("difference: seed \(seed)")
+    var random = SeededGenerator(seed: seed)
+    for _ in 0..<20 {
+      let range = 8185...Int.random(in: 8190...34_000, using: &random)
+      func ends() -> Set<Int> {
+        Set((0..<Int.random(in: 0...40, using: &random)).map { _ in Int.random(in: range, using: &random) })
+      }
+      func loss(_ step: Int) -> Double { 1 / Double(step) }
+      let first = try spans(lines(range, ends: ends(), loss: loss))
+      let second = try spans(lines(range, ends: ends(), loss: loss))
+      let equal = RunDifference(first, second)
+      #expect(equal.losses == nil && equal.steps == range.upperBound, "\(String(describing: equal.losses))")
+
+      let changed = Int.random(in: range, using: &random)
+      let other = try spans(lines(range, ends: ends()) { $0 == changed ? 2 : loss($0) })
+      switch RunDifference(first, other).losses {
+      case .differ(_, let step, _, _): #expect(step == changed)
+      case .differWithin(_, let steps): #expect(steps.contains(changed) && steps.count <= 8)
+      default: Issue.record("step \(changed) differs")
+      }
+    }
+  }
+
+  @Test("steps that could not be compared are not called equal")
+  func uncompared() throws {
+    let whole = try spans(lines(1...17_000))
+    let difference = RunDifference(whole, try spans(lines(1...16_387)))
+    #expect(difference.losses == .counts(17_000, 16_387) && difference.steps == 16_384)
+    let gap = try spans(lines(1...10_000)).filter { !(5...8 ~= $0.start) }
+    #expect(RunDifference(whole, gap).losses == .missing(5...8))
+    #expect(RunDifference(gap, whole).losses == .missing(5...8))
   }
 }

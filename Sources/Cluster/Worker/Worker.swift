@@ -21,6 +21,7 @@ package final class Worker {
   private let threads: Int
   private let timeline: Timeline?
   private let loadTask: @Sendable (Welcome) throws -> LoadedTask
+  private let loading = DispatchGroup()
   private let socket: Socket
   private let monitor: HandshakeMonitor
   private let waker: Waker
@@ -56,9 +57,7 @@ package final class Worker {
     connecting address: String, name: String = Worker.name, threads: Int, security: WorkerSecurity? = nil,
     timeline: Timeline? = nil, limits: Limits = Limits(), load: @escaping @Sendable (Welcome) throws -> LoadedTask
   ) throws {
-    self.name = name
-    self.threads = threads
-    self.timeline = timeline
+    (self.name, self.threads, self.timeline) = (name, threads, timeline)
     loadTask = load
     let waker = Waker()
     self.waker = waker
@@ -138,6 +137,13 @@ package final class Worker {
       event = .malformed(error)
     }
     try handle(event, payload: payload)
+  }
+
+  /// Waits for data that the end of the run found loading. A process in which other code runs on needs that: if it
+  /// exited while a thread compiles kernels, the thread could crash.
+  package func waitForLoading() {
+    loading.wait()
+    close()
   }
 
   /// Closes the engine, and one that was loaded too late.
@@ -249,7 +255,9 @@ package final class Worker {
   /// Loads the data on its own thread, so that pings are answered meanwhile.
   private func load(_ welcome: Welcome) {
     let (threads, loadTask, mailbox, timeline) = (threads, loadTask, mailbox.notices, timeline)
-    let thread = Thread {
+    loading.enter()
+    let thread = Thread { [loading] in
+      defer { loading.leave() }
       do {
         let task = try loadTask(welcome)
         mailbox.post(.loaded(try makeEngine(task, welcome, threads: threads, mailbox: mailbox, timeline)))

@@ -27,7 +27,10 @@ struct DiffCommand: ParsableCommand {
     case .differWithin(let epoch, let steps):
       printLine("the losses part at epoch \(epoch), between step \(steps.lowerBound) and step \(steps.upperBound)")
     case .counts(let left, let right):
-      printLine("the losses are equal as far as both go: \(count(left, "step")) and \(grouped(right))")
+      let end = difference.steps < min(left, right) ? " up to step \(grouped(difference.steps))" : " as far as both go"
+      printLine("the losses are equal\(end): \(count(left, "step")) and \(grouped(right))")
+    case .missing(let steps):
+      printLine("one of the runs has no losses from step \(steps.lowerBound) to step \(steps.upperBound)")
     case nil: if difference.steps > 0 { printLine("the losses of \(count(difference.steps, "step")) are equal") }
     }
     for (name, tensor) in difference.tensors { printLine("\(name): \(text(tensor))") }

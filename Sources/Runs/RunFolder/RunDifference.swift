@@ -8,8 +8,10 @@ package struct RunDifference: Sendable {
     case differ(epoch: Int, step: Int, Double?, Double?)
     /// They differ in one of these steps. Single losses were not kept.
     case differWithin(epoch: Int, steps: ClosedRange<Int>)
-    /// All common steps are equal, and one run has more.
+    /// One run has more steps. Those up to ``RunDifference/steps`` are equal; later ones could not be compared.
     case counts(Int, Int)
+    /// One side has no figures for these steps.
+    case missing(ClosedRange<Int>)
   }
 
   package enum Tensor: Equatable, Sendable {
@@ -38,33 +40,38 @@ package struct RunDifference: Sendable {
     compare(left.model, right.model)
   }
 
+  /// For tests: the losses alone.
+  init(_ first: [LossSpan], _ second: [LossSpan]) { compare(first, second) }
+
   /// The runs' lines may end at different steps. Digests of consecutive lines can be added, so the runs are compared at
   /// steps where a line ends in both.
-  private mutating func compare(_ first: [Step], _ second: [Step]) {
+  private mutating func compare(_ first: [LossSpan], _ second: [LossSpan]) {
     var (left, right) = (first[...], second[...])
     while var ours = left.popFirst(), var theirs = right.popFirst() {
-      let start = min(ours.start, theirs.start)
-      let isSingle = ours.start == ours.step && theirs.start == theirs.step
-      while ours.step != theirs.step {
-        if ours.step < theirs.step {
-          guard let next = left.popFirst() else { break }
-          ours.add(next)
-        } else {
-          guard let next = right.popFirst() else { break }
-          theirs.add(next)
+      while ours.end != theirs.end {
+        guard let next = ours.end < theirs.end ? left.popFirst() : right.popFirst() else { break }
+        let end = min(ours.end, theirs.end)
+        guard next.start == end + 1 else {
+          losses = .missing(end + 1...max(end + 1, next.start - 1))
+          return
         }
+        if ours.end < theirs.end { ours.add(next) } else { theirs.add(next) }
       }
-      guard ours.step == theirs.step else { break }
-      if ours.digest != theirs.digest {
-        losses =
-          isSingle && start == ours.step
-          ? .differ(epoch: ours.epoch, step: ours.step, ours.loss, theirs.loss)
-          : .differWithin(epoch: ours.epoch, steps: start...ours.step)
+      guard ours.start == theirs.start else {
+        losses = .missing(min(ours.start, theirs.start)...max(ours.start, theirs.start) - 1)
         return
       }
-      steps = ours.step
+      guard ours.end == theirs.end else { break }
+      if ours.digest != theirs.digest {
+        losses =
+          ours.start == ours.end
+          ? .differ(epoch: ours.epoch, step: ours.end, ours.loss, theirs.loss)
+          : .differWithin(epoch: ours.epoch, steps: ours.start...ours.end)
+        return
+      }
+      steps = ours.end
     }
-    let (mine, others) = (first.last?.step ?? 0, second.last?.step ?? 0)
+    let (mine, others) = (first.last?.end ?? 0, second.last?.end ?? 0)
     if mine != others { losses = .counts(mine, others) }
   }
 
@@ -111,32 +118,34 @@ package struct RunDifference: Sendable {
   }
 }
 
-/// A line of `metrics.jsonl`, of one or several steps.
-private struct Step: Decodable {
-  let event: String
+/// The losses of consecutive steps.
+struct LossSpan {
+  private(set) var start, end: Int
   let epoch: Int
-  var step: Int
-  let first: Int?
+  /// The loss of a single step, or the mean.
   let loss: Double?
-  let lossDigest: String?
-  private var later: UInt64 = 0
+  private(set) var digest: UInt64
 
-  private enum CodingKeys: String, CodingKey {
-    case event, epoch, step, first, loss
-    case lossDigest = "loss_digest"
+  private struct Line: Decodable {
+    let event: String
+    let epoch, step: Int
+    let first: Int?
+    let loss: Double?
+    let loss_digest: String?
   }
 
-  var start: Int { first ?? step }
-
-  /// The digest of the losses; computed if the line has only one.
-  var digest: UInt64 {
-    later &+ (lossDigest.flatMap { UInt64($0, radix: 16) } ?? StepLine.digest(start, loss ?? .nan))
+  /// Reads a line of `metrics.jsonl`; nil if it is not of steps.
+  init?(_ line: Data) throws {
+    let line = try JSONDecoder().decode(Line.self, from: line)
+    guard line.event == "step" || line.event == "steps" else { return nil }
+    (start, end, epoch, loss) = (line.first ?? line.step, line.step, line.epoch, line.loss)
+    digest = line.loss_digest.flatMap { UInt64($0, radix: 16) } ?? StepLine.digest(line.step, line.loss ?? .nan)
   }
 
-  /// Adds the next line.
-  mutating func add(_ next: Step) {
-    later &+= next.digest
-    step = next.step
+  /// Adds the span that follows.
+  mutating func add(_ next: LossSpan) {
+    digest &+= next.digest
+    end = next.end
   }
 }
 
@@ -144,7 +153,7 @@ private struct Step: Decodable {
 private struct Side {
   let model: Safetensors.File
   /// Nil for a model.
-  let steps: [Step]?
+  let steps: [LossSpan]?
 
   init(_ path: String) throws {
     var isFolder: ObjCBool = false
@@ -158,18 +167,18 @@ private struct Side {
     }
     model = try Safetensors.File(path: "\(path)/model.safetensors")
     let metrics = "\(path)/metrics.jsonl"
-    let decoder = JSONDecoder()
-    var found: [Step] = []
+    var found: [LossSpan] = []
     var number = 0
     guard FileManager.default.isReadableFile(atPath: metrics) else {
       throw FileError("\(metrics) cannot be read: is \(path) a run's folder?")
     }
     try forEachLine(of: metrics) { line in
       number += 1
-      guard let step = try? decoder.decode(Step.self, from: Data(line)) else {
+      do {
+        if let span = try LossSpan(Data(line)) { found.append(span) }
+      } catch {
         throw FileError("\(metrics), line \(number) is no line of a run's metrics")
       }
-      if step.event == "step" || step.event == "steps" { found.append(step) }
     }
     steps = found
   }
