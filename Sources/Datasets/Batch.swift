@@ -24,9 +24,7 @@ public struct Batch {
 
     /// The properties describe the parameters.
     public init(seed: UInt64, step: Int, position: Int) {
-      self.seed = seed
-      self.step = step
-      self.position = position
+      (self.seed, self.step, self.position) = (seed, step, position)
     }
   }
 
@@ -40,9 +38,7 @@ public struct Batch {
 
   /// A batch over borrowed features and targets.
   public init(features: Matrix, targets: Targets, place: Place = Place(seed: 0, step: 0, position: 0)) {
-    self.features = features
-    self.targets = targets
-    self.place = place
+    (self.features, self.targets, self.place) = (features, targets, place)
   }
 
   private func positions(_ labels: Labels) -> Int { labels.count / max(count, 1) }

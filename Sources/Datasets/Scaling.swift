@@ -18,8 +18,7 @@ package struct Scaling: Codable, Equatable, Sendable {
 
   package init(offset: [Float], factor: [Float]) {
     precondition(offset.count == factor.count)
-    self.offset = offset
-    self.factor = factor
+    (self.offset, self.factor) = (offset, factor)
   }
 
   /// Measures `examples`, which must be the training part. Sums are float64, in the order of the examples.

@@ -14,8 +14,7 @@ package struct Dropout: Sendable {
   ///   - layer: below 256.
   package init(rate: Double, seed: UInt64, step: Int, layer: Int) {
     precondition(rate >= 0 && rate < 1 && layer >= 0 && layer < 256)
-    self.rate = rate
-    self.seed = seed
+    (self.rate, self.seed) = (rate, seed)
     // The top bit separates this stream from those of the initial parameters.
     stream = 1 << 63 | UInt64(step) << 8 | UInt64(layer)
   }

@@ -30,9 +30,7 @@ public final class FloatBuffer: @unchecked Sendable {
 
   /// A buffer that borrows `count` values at `storage` and retains `owner`, which must keep them alive.
   public init(_ storage: UnsafeMutableRawPointer, count: Int, of owner: AnyObject) {
-    self.storage = storage
-    self.count = count
-    self.owner = owner
+    (self.storage, self.count, self.owner) = (storage, count, owner)
   }
 
   deinit {

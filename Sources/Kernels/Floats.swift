@@ -12,8 +12,7 @@ public struct Floats: @unchecked Sendable {
 
   /// A view of `count` values from `base`, which must stay valid and unchanged while the view is used.
   @inlinable public init(base: UnsafePointer<Float>, count: Int) {
-    self.base = base
-    self.count = count
+    (self.base, self.count) = (base, count)
   }
 
   /// The valid indices, from 0.
@@ -55,8 +54,7 @@ public struct MutableFloats: @unchecked Sendable {
 
   /// A view of `count` values from `base`, which must stay valid and unshared while the view is used.
   @inlinable public init(base: UnsafeMutablePointer<Float>, count: Int) {
-    self.base = base
-    self.count = count
+    (self.base, self.count) = (base, count)
   }
 
   /// The valid indices, from 0.

@@ -3,9 +3,7 @@ internal import CKernels
 /// Softmax cross-entropy. Replaces each row of `logits`, one per label, by its gradient, softmax − one-hot.
 ///
 /// - Returns: the loss summed over the rows, and how many rows have their largest logit at the label.
-package func softmaxCrossEntropy(
-  _ logits: MutableFloats, labels: Labels
-) -> (loss: Double, correct: Int) {
+package func softmaxCrossEntropy(_ logits: MutableFloats, labels: Labels) -> (loss: Double, correct: Int) {
   guard labels.count > 0 else { return (0, 0) }
   let columns = logits.count / labels.count
   precondition(columns * labels.count == logits.count, "\(logits.count) logits for \(labels.count) labels")

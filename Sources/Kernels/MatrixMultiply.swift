@@ -13,9 +13,7 @@ public struct Matrix {
   /// A view of `values` as `rows` × `columns`.
   public init(_ values: Floats, rows: Int, columns: Int) {
     precondition(values.count == rows * columns, "\(values.count) values are not \(rows) × \(columns)")
-    self.values = values
-    self.rows = rows
-    self.columns = columns
+    (self.values, self.rows, self.columns) = (values, rows, columns)
   }
 
   /// The rows in `range`.

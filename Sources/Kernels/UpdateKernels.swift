@@ -24,10 +24,7 @@ public struct UpdateVectors: Sendable {
   /// Views of the same range. Without clipping and decay.
   public init(parameters: Floats, gradientSum: Floats, updated: MutableFloats, scale: Double) {
     precondition(parameters.count == gradientSum.count && parameters.count == updated.count)
-    self.parameters = parameters
-    self.gradientSum = gradientSum
-    self.updated = updated
-    self.scale = scale
+    (self.parameters, self.gradientSum, self.updated, self.scale) = (parameters, gradientSum, updated, scale)
     clip = .infinity
     decay = 0
     shrink = 0

@@ -17,9 +17,7 @@ final class CheckpointSaver {
   /// - Parameters:
   ///   - start: steps done at the beginning.
   ///   - saved: the step of `store`'s checkpoint of the run, if there is one.
-  init(
-    _ store: CheckpointStore, _ prepared: PreparedJob, every interval: CheckpointInterval, start: Int, saved: Int?
-  ) {
+  init(_ store: CheckpointStore, _ prepared: PreparedJob, every interval: CheckpointInterval, start: Int, saved: Int?) {
     plan = prepared.plan
     self.interval = interval
     writer = CheckpointWriter(store, prepared)

@@ -39,10 +39,7 @@ package struct MultilayerPerceptron: Model {
         weight: layout.append("\(2 * index).weight", shape: [size.0, size.1], savedTransposed: true),
         bias: layout.append("\(2 * index).bias", shape: [size.1]))
     }
-    self.layout = layout
-    self.activation = activation
-    self.loss = loss
-    self.positions = positions
+    (self.layout, self.activation, self.loss, self.positions) = (layout, activation, loss, positions)
     self.dropout = dropout
   }
 

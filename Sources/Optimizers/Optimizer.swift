@@ -38,12 +38,8 @@ package struct Optimizer: Sendable {
       start: Int, parameters: Floats, gradientSum: Floats, slots: [MutableFloats], before: Int = 0,
       updated: MutableFloats
     ) {
-      self.start = start
-      self.parameters = parameters
-      self.gradientSum = gradientSum
-      self.slots = slots
-      self.before = before
-      self.updated = updated
+      (self.start, self.parameters, self.gradientSum, self.slots) = (start, parameters, gradientSum, slots)
+      (self.before, self.updated) = (before, updated)
     }
   }
 
@@ -67,9 +63,7 @@ package struct Optimizer: Sendable {
   /// The optimizer of a run of `total` updates.
   ///
   /// - Parameter tensors: in order; together they cover the whole vector.
-  package init(
-    _ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int
-  ) throws {
+  package init(_ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int) throws {
     rule = try settings.rule()
     schedule = Schedule(settings, total: total, stepsPerEpoch: stepsPerEpoch)
     self.tensors = tensors

@@ -89,8 +89,7 @@ package struct Schedule: Sendable {
   package init(_ settings: OptimizerSettings, total: Int, stepsPerEpoch: Int) {
     kind = settings.schedule
     base = settings.learningRate
-    self.total = total
-    self.stepsPerEpoch = stepsPerEpoch
+    (self.total, self.stepsPerEpoch) = (total, stepsPerEpoch)
     values = settings.values
   }
 

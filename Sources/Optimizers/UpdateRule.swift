@@ -95,9 +95,7 @@ public struct UpdateStep: Equatable, Sendable {
 
   /// The properties describe the parameters.
   public init(number: Int, total: Int, learningRate: Double) {
-    self.number = number
-    self.total = total
-    self.learningRate = learningRate
+    (self.number, self.total, self.learningRate) = (number, total, learningRate)
   }
 }
 
@@ -114,8 +112,7 @@ public struct UpdateRange: Sendable {
 
   /// The properties describe the parameters.
   public init(_ vectors: UpdateVectors, slots: [MutableFloats]) {
-    self.vectors = vectors
-    self.slots = slots
+    (self.vectors, self.slots) = (vectors, slots)
   }
 
   /// Slot `index` as it was before the step.

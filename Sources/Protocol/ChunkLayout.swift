@@ -9,8 +9,7 @@ package struct ChunkLayout: Equatable, Sendable {
 
   package init(parameterCount: Int, size: Int = ChunkLayout.defaultSize) {
     precondition(parameterCount > 0 && size > 0)
-    self.parameterCount = parameterCount
-    self.size = size
+    (self.parameterCount, self.size) = (parameterCount, size)
   }
 
   package var count: Int { (parameterCount - 1) / size + 1 }

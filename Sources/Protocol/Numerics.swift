@@ -44,13 +44,8 @@ package struct Numerics: Codable, Equatable, Sendable {
     return known[min(mine, theirs)]
   }
 
-  package init(
-    digest: String, processor: String, instructionSet: String, library: String, build: String
-  ) {
-    self.digest = digest
-    self.processor = processor
-    self.instructionSet = instructionSet
-    self.library = library
+  package init(digest: String, processor: String, instructionSet: String, library: String, build: String) {
+    (self.digest, self.processor, self.instructionSet, self.library) = (digest, processor, instructionSet, library)
     self.build = build
   }
 }

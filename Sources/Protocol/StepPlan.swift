@@ -22,8 +22,7 @@ package struct StepPlan: Equatable, Sendable {
 
   package init(trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength) {
     precondition(trainCount > 0 && batchSize > 0 && microBatches > 0)
-    self.trainCount = trainCount
-    self.testCount = testCount
+    (self.trainCount, self.testCount) = (trainCount, testCount)
     self.batchSize = min(batchSize, trainCount)
     self.microBatches = microBatches
     let stepsPerEpoch = (trainCount - 1) / self.batchSize + 1

@@ -6,7 +6,6 @@ package struct TrainingError: Error, Equatable, CustomStringConvertible {
   package let culprit: String?
 
   package init(_ description: String, culprit: String? = nil) {
-    self.description = description
-    self.culprit = culprit
+    (self.description, self.culprit) = (description, culprit)
   }
 }

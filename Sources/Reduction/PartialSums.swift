@@ -21,9 +21,6 @@ package struct PartialSums: Sendable {
     self.tree = tree
   }
 
-  /// Whether all leaves are summed.
-  package var isComplete: Bool { nodes.contains(tree.root) }
-
   /// Whether an available sum contains `node`.
   package func covers(_ node: Node) -> Bool { nodes.contains { $0.covers(node) } }
 

@@ -13,8 +13,7 @@ package struct Poller {
 
   /// - Parameter pipe: the reading end of a pipe, which must stay open.
   package init(_ socket: Socket, _ waker: Waker, pipe: Int32? = nil) {
-    self.socket = socket
-    self.waker = waker
+    (self.socket, self.waker) = (socket, waker)
     items = [zmq_pollitem_t(socket: socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
     for descriptor in [waker.readEnd, pipe].compactMap(\.self) {
       items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))

@@ -28,8 +28,7 @@ package final class Socket {
 
   package init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
     guard let handle = zmq_socket(context.handle, kind.rawValue) else { throw ZeroMQError("open a socket") }
-    self.handle = handle
-    self.context = context
+    (self.handle, self.context) = (handle, context)
   }
 
   deinit { if !isClosed { zmq_close(handle) } }

@@ -25,15 +25,8 @@ package struct CoordinatedRun: Sendable {
     optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
     targetVariation: Double? = nil
   ) {
-    self.job = job
-    self.plan = plan
-    self.fingerprint = fingerprint
-    self.scaling = scaling
-    self.model = model
-    self.seed = seed
-    self.optimizer = optimizer
-    self.onNonFinite = onNonFinite
-    self.advice = advice
+    (self.job, self.plan, self.fingerprint, self.scaling, self.model) = (job, plan, fingerprint, scaling, model)
+    (self.seed, self.optimizer, self.onNonFinite, self.advice) = (seed, optimizer, onNonFinite, advice)
     self.targetVariation = targetVariation
   }
 }

@@ -19,11 +19,7 @@ package struct SavedState: Sendable {
     step: Int, evaluatedStep: Int? = nil, optimizer: OptimizerState, numerics: String? = nil, parameters: FloatBuffer,
     slots: FloatBuffer
   ) {
-    self.step = step
-    self.evaluatedStep = evaluatedStep
-    self.optimizer = optimizer
-    self.numerics = numerics
-    self.parameters = parameters
-    self.slots = slots
+    (self.step, self.evaluatedStep, self.optimizer, self.numerics) = (step, evaluatedStep, optimizer, numerics)
+    (self.parameters, self.slots) = (parameters, slots)
   }
 }

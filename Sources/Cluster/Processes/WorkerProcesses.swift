@@ -23,8 +23,7 @@ package final class WorkerProcesses: @unchecked Sendable {
   /// - Parameter maxRestarts: how often a worker that a signal has ended is restarted. One that exits by itself has a
   ///   reason, and would exit again.
   package init(_ launches: [WorkerLaunch], mailbox: CoordinatorMailbox, maxRestarts: Int) throws {
-    self.mailbox = mailbox
-    self.maxRestarts = maxRestarts
+    (self.mailbox, self.maxRestarts) = (mailbox, maxRestarts)
     for (index, launch) in launches.enumerated() {
       do {
         try start(launch, restarts: 0)

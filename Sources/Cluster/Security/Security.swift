@@ -8,8 +8,7 @@ package struct CoordinatorSecurity: Sendable {
 
   /// Encrypts all connections, and admits workers whose keys are in `authorized`.
   package init(_ pair: CurveKeyPair, admitting authorized: AuthorizedKeys) {
-    self.pair = pair
-    self.authorized = authorized
+    (self.pair, self.authorized) = (pair, authorized)
   }
 }
 
@@ -20,8 +19,7 @@ package struct WorkerSecurity: Sendable {
 
   /// Encrypts the connection; only the holder of the key `coordinator` can answer.
   package init(_ pair: CurveKeyPair, coordinator: CurveKey) {
-    self.pair = pair
-    self.coordinator = coordinator
+    (self.pair, self.coordinator) = (pair, coordinator)
   }
 }
 

@@ -59,8 +59,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   /// Starts `threads` threads, each with its own scratch memory. At most that many work at a time, including one in
   /// ``help()``.
   init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
-    self.threads = threads
-    self.makeScratch = makeScratch
+    (self.threads, self.makeScratch) = (threads, makeScratch)
     let allowed = Cores.allowed
     cores = threads > 1 && allowed.count == threads ? allowed : nil
     wakeUps = (0..<threads).map { _ in DispatchSemaphore(value: 0) }

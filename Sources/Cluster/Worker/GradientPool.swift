@@ -39,9 +39,7 @@ final class Gradient: Sendable {
   private let isShared: Bool
 
   fileprivate init(_ buffer: FloatBuffer, pool: GradientPool, isShared: Bool) {
-    self.buffer = buffer
-    self.pool = pool
-    self.isShared = isShared
+    (self.buffer, self.pool, self.isShared) = (buffer, pool, isShared)
   }
 
   deinit {

@@ -103,9 +103,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     _ model: M, _ task: LoadedTask, _ welcome: Welcome, threads: Int, mailbox: Mailbox<WorkerNotice>,
     _ timeline: Timeline?
   ) {
-    self.model = model
-    self.timeline = timeline
-    self.mailbox = mailbox
+    (self.model, self.timeline, self.mailbox) = (model, timeline, mailbox)
     plan = task.plan
     differentiator = Differentiator(model: model, plan: plan, seed: task.seed)
     let scaling = Scaling(offset: welcome.scaling.offset, factor: welcome.scaling.factor)

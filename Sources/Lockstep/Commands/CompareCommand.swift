@@ -177,9 +177,7 @@ extension RunConfiguration {
 
 extension Comparison.Run {
   /// Trains. A failure is this run's result.
-  mutating func run(
-    _ prepared: PreparedJob, _ signals: SignalWatch, overwrites: Bool, announce: (String) -> Void
-  ) {
+  mutating func run(_ prepared: PreparedJob, _ signals: SignalWatch, overwrites: Bool, announce: (String) -> Void) {
     var training: TrainingRun?
     do {
       let run = try TrainingRun(
@@ -204,8 +202,7 @@ struct ComparisonFiles {
   private let provenance: Provenance
 
   init(_ folder: String, _ provenance: Provenance) {
-    self.folder = folder
-    self.provenance = provenance
+    (self.folder, self.provenance) = (folder, provenance)
   }
 
   var report: String { "\(folder)/report.html" }

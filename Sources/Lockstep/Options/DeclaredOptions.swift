@@ -26,19 +26,12 @@ struct DeclaredOptions<Section: OptionSection>: ParsableArguments, CustomReflect
   /// In the order of the declarations; "yes" for a toggle.
   private(set) var given: [(name: String, value: String)] = []
 
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   init() {}
 
   init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: Key.self)
+    let container = try decoder.container(keyedBy: AnyKey.self)
     for option in Section.options {
-      let key = Key(stringValue: option.name)
+      let key = AnyKey(stringValue: option.name)
       if option.kind == .toggle {
         if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { given.append((option.name, "yes")) }
       } else if let text = try container.decode(Option<String?>.self, forKey: key).wrappedValue {

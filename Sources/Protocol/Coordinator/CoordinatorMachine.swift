@@ -47,23 +47,11 @@ package struct CoordinatorMachine {
       updatesTogether: Bool = false, advice: String = "try a smaller --learning-rate, or --scale standard",
       limits: Limits = Limits()
     ) {
-      self.run = run
-      self.session = session
-      self.start = start
-      self.isEvaluationPending = isEvaluationPending
-      self.skippedSteps = skippedSteps
-      self.plan = plan
-      self.chunks = chunks
-      self.fingerprint = fingerprint
-      self.layout = layout
-      self.numericsDigest = numericsDigest
-      self.acceptsOtherNumerics = acceptsOtherNumerics
-      self.awaitedWorkers = awaitedWorkers
-      self.metrics = metrics
-      self.targetVariation = targetVariation
-      self.onNonFinite = onNonFinite
-      self.updatesTogether = updatesTogether
-      self.advice = advice
+      (self.run, self.session, self.start, self.isEvaluationPending) = (run, session, start, isEvaluationPending)
+      (self.skippedSteps, self.plan, self.chunks, self.fingerprint) = (skippedSteps, plan, chunks, fingerprint)
+      (self.layout, self.numericsDigest, self.acceptsOtherNumerics) = (layout, numericsDigest, acceptsOtherNumerics)
+      (self.awaitedWorkers, self.metrics, self.targetVariation) = (awaitedWorkers, metrics, targetVariation)
+      (self.onNonFinite, self.updatesTogether, self.advice) = (onNonFinite, updatesTogether, advice)
       self.limits = limits
     }
   }
@@ -136,9 +124,7 @@ package struct CoordinatorMachine {
 
     package static func < (left: Peer, right: Peer) -> Bool { left.id < right.id }
 
-    package init(
-      id: UInt64
-    ) {
+    package init(id: UInt64) {
       self.id = id
     }
   }

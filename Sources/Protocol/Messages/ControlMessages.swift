@@ -19,11 +19,8 @@ package struct Hello: ControlPayload {
     _ = try Hello.threadCounts.checked(threads, "count of threads")
   }
 
-  package init(
-    name: String, threads: Int
-  ) {
-    self.name = name
-    self.threads = threads
+  package init(name: String, threads: Int) {
+    (self.name, self.threads) = (name, threads)
   }
 }
 
@@ -51,10 +48,7 @@ package struct Welcome: ControlPayload {
     job: [String: OptionValue], onNonFinite: NonFinitePolicy, scaling: FeatureScaling, chunkSize: Int,
     host: SharedMemoryNames? = nil
   ) {
-    self.job = job
-    self.onNonFinite = onNonFinite
-    self.scaling = scaling
-    self.chunkSize = chunkSize
+    (self.job, self.onNonFinite, self.scaling, self.chunkSize) = (job, onNonFinite, scaling, chunkSize)
     self.host = host
   }
 }
@@ -63,11 +57,8 @@ package struct Welcome: ControlPayload {
 package struct FeatureScaling: Codable, Equatable, Sendable {
   package var offset, factor: [Float]
 
-  package init(
-    offset: [Float], factor: [Float]
-  ) {
-    self.offset = offset
-    self.factor = factor
+  package init(offset: [Float], factor: [Float]) {
+    (self.offset, self.factor) = (offset, factor)
   }
 }
 
@@ -87,11 +78,8 @@ package struct SharedMemoryNames: ControlPayload {
     _ = try SharedVectorsName.lengths.checked(vectors.count, "length of vectors")
   }
 
-  package init(
-    vectors: SharedVectorsName, inbox: PipeName
-  ) {
-    self.vectors = vectors
-    self.inbox = inbox
+  package init(vectors: SharedVectorsName, inbox: PipeName) {
+    (self.vectors, self.inbox) = (vectors, inbox)
   }
 }
 
@@ -108,13 +96,8 @@ package struct Ready: ControlPayload {
     try host?.check()
   }
 
-  package init(
-    data: String, layout: ParameterLayout, numerics: Numerics, host: SharedMemoryNames? = nil
-  ) {
-    self.data = data
-    self.layout = layout
-    self.numerics = numerics
-    self.host = host
+  package init(data: String, layout: ParameterLayout, numerics: Numerics, host: SharedMemoryNames? = nil) {
+    (self.data, self.layout, self.numerics, self.host) = (data, layout, numerics, host)
   }
 }
 
@@ -125,9 +108,7 @@ package struct Reason: ControlPayload {
 
   package func check() throws(WireError) {}
 
-  package init(
-    reason: String? = nil
-  ) {
+  package init(reason: String? = nil) {
     self.reason = reason
   }
 }

@@ -58,18 +58,9 @@ package struct Header: Equatable, Sendable {
     chunk: UInt32 = 0, task: TaskKind = .none, vector: VectorKind = .parameters, element: ElementKind = .float32,
     payloadLength: UInt64 = 0, sharedSlot: UInt64 = 0, weight: Double = 0
   ) {
-    self.kind = kind
-    self.run = run
-    self.session = session
-    self.step = step
-    self.leaves = leaves
-    self.chunk = chunk
-    self.task = task
-    self.vector = vector
-    self.element = element
-    self.payloadLength = payloadLength
-    self.sharedSlot = sharedSlot
-    self.weight = weight
+    (self.kind, self.run, self.session, self.step, self.leaves) = (kind, run, session, step, leaves)
+    (self.chunk, self.task, self.vector, self.element) = (chunk, task, vector, element)
+    (self.payloadLength, self.sharedSlot, self.weight) = (payloadLength, sharedSlot, weight)
   }
 
   package func encode(into bytes: UnsafeMutableRawBufferPointer) {

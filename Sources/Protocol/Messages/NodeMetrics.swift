@@ -38,14 +38,11 @@ package struct NodeMetrics: Equatable, Sendable {
     package var tensor: Int?
 
     package init(leaf: Int?, tensor: Int?) {
-      self.leaf = leaf
-      self.tensor = tensor
+      (self.leaf, self.tensor) = (leaf, tensor)
     }
   }
 
-  package init(
-    examples: Int64, weight: Double, sums: [Double], computeSeconds: Double = 0, flaw: Flaw? = nil
-  ) {
+  package init(examples: Int64, weight: Double, sums: [Double], computeSeconds: Double = 0, flaw: Flaw? = nil) {
     (self.examples, self.weight, self.sums) = (examples, weight, sums)
     (self.computeSeconds, self.flaw) = (computeSeconds, flaw)
   }

@@ -112,9 +112,7 @@ package struct WorkerMachine {
 
   /// `address` is only for error messages.
   package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
-    self.address = address
-    self.threads = threads
-    self.limits = limits
+    (self.address, self.threads, self.limits) = (address, threads, limits)
   }
 
   package mutating func handle(_ event: Event, at now: Instant) -> [Action] {

@@ -11,8 +11,7 @@ package struct LineChart: Sendable {
   package init(_ title: String, x: Axis, y: Axis, _ series: [Series], guides: [Series] = []) {
     self.title = title
     (xAxis, yAxis) = (x, y)
-    self.series = series
-    self.guides = guides
+    (self.series, self.guides) = (series, guides)
   }
 
   /// The drawing, which is higher if the legend has several rows. Its colours come from ``ChartStyle/styleSheet``.

@@ -38,11 +38,7 @@ package struct Series: Equatable, Sendable {
   package var hasDots: Bool
 
   package init(_ label: String, _ points: [Point], color: Int, line: Line = .solid, hasDots: Bool = false) {
-    self.label = label
-    self.points = points
-    self.color = color
-    self.line = line
-    self.hasDots = hasDots
+    (self.label, self.points, self.color, self.line, self.hasDots) = (label, points, color, line, hasDots)
   }
 
   /// The indices of `series`, grouped by equal points, in order. Series without points are left out.

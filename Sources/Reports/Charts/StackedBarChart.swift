@@ -8,9 +8,7 @@ package struct StackedBarChart: Sendable {
     package var total: String
 
     package init(_ label: String, _ parts: [Double], total: String) {
-      self.label = label
-      self.parts = parts
-      self.total = total
+      (self.label, self.parts, self.total) = (label, parts, total)
     }
   }
 
@@ -26,8 +24,7 @@ package struct StackedBarChart: Sendable {
   package init(_ title: String, axis: String, parts: [String], _ bars: [Bar]) {
     self.title = title
     axisTitle = axis
-    self.parts = parts
-    self.bars = bars
+    (self.parts, self.bars) = (parts, bars)
   }
 
   /// The drawing, at least `minimumHeight` high. Its colours come from ``ChartStyle/styleSheet``.

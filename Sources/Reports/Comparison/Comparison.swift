@@ -26,12 +26,8 @@ package struct Comparison: Sendable {
       configuration: RunConfiguration, job: Job, folder: String, outcome: Outcome = Outcome.notRun,
       summary: RunSummary? = nil, history: RunHistory? = nil
     ) {
-      self.configuration = configuration
-      self.job = job
-      self.folder = folder
-      self.outcome = outcome
-      self.summary = summary
-      self.history = history
+      (self.configuration, self.job, self.folder, self.outcome) = (configuration, job, folder, outcome)
+      (self.summary, self.history) = (summary, history)
     }
   }
 
@@ -170,12 +166,7 @@ package struct Comparison: Sendable {
     return all.isEmpty ? nil : all.joined(separator: "; ")
   }
 
-  package init(
-    runs: [Run], figures: [Figure], hasTestPart: Bool, notes: [String] = []
-  ) {
-    self.runs = runs
-    self.figures = figures
-    self.hasTestPart = hasTestPart
-    self.notes = notes
+  package init(runs: [Run], figures: [Figure], hasTestPart: Bool, notes: [String] = []) {
+    (self.runs, self.figures, self.hasTestPart, self.notes) = (runs, figures, hasTestPart, notes)
   }
 }

@@ -15,13 +15,8 @@ package struct Provenance: Sendable {
   /// ISO 8601, in UTC.
   package var dateText: String { date.formatted(.iso8601) }
 
-  package init(
-    command: String, machine: Machine, date: Date, version: String
-  ) {
-    self.command = command
-    self.machine = machine
-    self.date = date
-    self.version = version
+  package init(command: String, machine: Machine, date: Date, version: String) {
+    (self.command, self.machine, self.date, self.version) = (command, machine, date, version)
   }
 }
 

@@ -10,8 +10,7 @@ package struct ComparisonReport {
   private let charts: ComparisonCharts
 
   package init(_ comparison: Comparison, _ provenance: Provenance) {
-    self.comparison = comparison
-    self.provenance = provenance
+    (self.comparison, self.provenance) = (comparison, provenance)
     charts = ComparisonCharts(comparison)
   }
 

@@ -31,8 +31,7 @@ package struct Ranking: Equatable, Encodable, Sendable {
     guard names.count > 1, let steps = counting.compactMap({ $0.history?.steps }).min(),
       let seconds = runs.compactMap({ $0.summary?.seconds }).min()
     else { return nil }
-    self.steps = steps
-    self.seconds = seconds
+    (self.steps, self.seconds) = (steps, seconds)
     func losses(_ loss: (RunHistory) -> Double?) -> [String: Double] {
       names.reduce(into: [:]) { all, name in
         all[name] = runs.filter { $0.job.optimizer.name == name }.compactMap { $0.history.flatMap(loss) }.min()

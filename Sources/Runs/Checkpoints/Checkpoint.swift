@@ -28,9 +28,7 @@ package struct Checkpoint: Sendable {
   static let digestsName = "SHA256SUMS"
 
   init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
-    self.state = state
-    self.parameters = parameters
-    self.slots = slots
+    (self.state, self.parameters, self.slots) = (state, parameters, slots)
   }
 
   /// The layout of the vector of all slots.

@@ -10,8 +10,7 @@ package final class CheckpointWriter: Sendable {
   private let queue = DispatchQueue(label: "checkpoints")
 
   package init(_ store: CheckpointStore, _ prepared: PreparedJob) {
-    self.store = store
-    self.prepared = prepared
+    (self.store, self.prepared) = (store, prepared)
   }
 
   package var isBusy: Bool { state.withLock { $0.isBusy } }

@@ -67,19 +67,12 @@ package enum Safetensors {
     let data_offsets: [Int]
   }
 
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   private struct Header: Encodable {
     let fields: [String: any Encodable]
 
     func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: Key.self)
-      for (name, value) in fields { try container.encode(value, forKey: Key(stringValue: name)) }
+      var container = encoder.container(keyedBy: AnyKey.self)
+      for (name, value) in fields { try container.encode(value, forKey: AnyKey(stringValue: name)) }
     }
   }
 
@@ -88,7 +81,7 @@ package enum Safetensors {
     var entries: [String: Entry] = [:]
 
     init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: Key.self)
+      let container = try decoder.container(keyedBy: AnyKey.self)
       for key in container.allKeys {
         if key.stringValue == "__metadata__" {
           metadata = try container.decode([String: String].self, forKey: key)

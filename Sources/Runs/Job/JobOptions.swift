@@ -274,9 +274,7 @@ extension JobOptions {
   }
 
   /// Fills in the defaults and checks the options against the loaded data.
-  package func resolve(
-    _ loaded: LoadedData, models: [ModelFactory] = ModelKinds.registry.all
-  ) throws -> Job {
+  package func resolve(_ loaded: LoadedData, models: [ModelFactory] = ModelKinds.registry.all) throws -> Job {
     let microBatches = chosenMicroBatches
     let count = loaded.train.count
     let optimizer = try OptimizerSettings(

@@ -82,9 +82,7 @@ package final class RunFolder {
   /// last line without an end comes from a killed run and is dropped.
   ///
   /// - Throws: ``FileError`` if the file cannot be read.
-  private static func keepMetrics(
-    _ path: String, through step: Int, as copy: String, _ warn: (String) -> Void
-  ) throws {
+  private static func keepMetrics(_ path: String, through step: Int, as copy: String, _ warn: (String) -> Void) throws {
     struct Line: Decodable {
       let step: Int
       let first: Int?

@@ -1,100 +1,79 @@
 internal import Foundation
 package import Kernels
 package import Protocol
+internal import Schema
 
 /// `summary.json`: the results of a run.
+@dynamicMemberLookup
 package struct RunSummary: Codable, Sendable {
-  /// `completed` or `failed`.
-  package var status = "completed"
-  package var error: String?
-  /// A worker, a tensor, a signal or a folder; nil if it is none of these.
-  package var culprit: String?
-  /// Workers that took part, including those that left.
-  package var workers = 0
-  /// Compute threads of the worker with the most.
-  package var threads = 0
-  /// Steps done, including skipped ones.
-  package var steps = 0
-  package var skippedSteps = 0
-  /// Epochs started.
-  package var epochs = 0
-  /// Examples computed, including repetitions.
-  package var examplesSeen = 0
   /// The means over the last epoch, each example before its step's update: the loss and the model's metrics by name.
   /// Skipped steps do not count; empty without a step. In the file the names begin with `train_`.
   package var train: [String: Double] = [:]
   /// The same for the test part under the last parameters; empty without a test part. In the file the names begin with
   /// `test_`.
   package var test: [String: Double] = [:]
-  package var parameterCount = 0
-  /// SHA-256 of the parameter vector's little-endian float32 bytes, in layout order.
-  package var parametersSHA256: String?
-  /// From the first worker's joining to the end.
-  package var seconds = 0.0
-  /// Evaluations do not count.
-  package var stepTime = TimeSplit()
-  /// Workers that took part with another digest than the first; nil if there were none.
-  package var otherNumerics: [String]?
-  /// Steps divided by the time of all steps; evaluations do not count.
-  package var stepsPerSecond: Double?
+  private var facts = Facts()
+
+  /// What does not depend on the model's metrics.
+  package struct Facts: Codable, Sendable {
+    /// `completed` or `failed`.
+    package var status = "completed"
+    package var error: String?
+    /// A worker, a tensor, a signal or a folder; nil if it is none of these.
+    package var culprit: String?
+    /// Workers that took part, including those that left.
+    package var workers = 0
+    /// Compute threads of the worker with the most.
+    package var threads = 0
+    /// Steps done, including skipped ones.
+    package var steps = 0
+    package var skippedSteps = 0
+    /// Epochs started.
+    package var epochs = 0
+    /// Examples computed, including repetitions.
+    package var examplesSeen = 0
+    package var parameterCount = 0
+    /// SHA-256 of the parameter vector's little-endian float32 bytes, in layout order.
+    package var parametersSHA256: String?
+    /// From the first worker's joining to the end.
+    package var seconds = 0.0
+    /// Evaluations do not count.
+    package var stepTime = TimeSplit()
+    /// Workers that took part with another digest than the first; nil if there were none.
+    package var otherNumerics: [String]?
+    /// Steps divided by the time of all steps; evaluations do not count.
+    package var stepsPerSecond: Double?
+
+    private enum CodingKeys: String, CodingKey {
+      case status, error, culprit, workers, threads, steps, epochs, seconds
+      case skippedSteps = "skipped_steps"
+      case examplesSeen = "examples_seen"
+      case parameterCount = "parameter_count"
+      case parametersSHA256 = "parameters_sha256"
+      case otherNumerics = "other_numerics"
+      case stepTime = "step_time"
+      case stepsPerSecond = "steps_per_second"
+    }
+  }
 
   package var trainLoss: Double? { train["loss"] }
   package var testLoss: Double? { test["loss"] }
 
   package init() {}
-}
 
-extension RunSummary {
-  enum CodingKeys: String, CodingKey {
-    case status, error, culprit, workers, threads, steps, epochs
-    case skippedSteps = "skipped_steps"
-    case examplesSeen = "examples_seen"
-    case parameterCount = "parameter_count"
-    case parametersSHA256 = "parameters_sha256"
-    case seconds
-    case otherNumerics = "other_numerics"
-    case stepTime = "step_time"
-    case stepsPerSecond = "steps_per_second"
+  package subscript<Value>(dynamicMember path: WritableKeyPath<Facts, Value>) -> Value {
+    get { facts[keyPath: path] }
+    set { facts[keyPath: path] = newValue }
   }
 
   package init(from decoder: any Decoder) throws {
-    let container = try decoder.container(keyedBy: CodingKeys.self)
-    status = try container.decode(String.self, forKey: .status)
-    error = try container.decodeIfPresent(String.self, forKey: .error)
-    culprit = try container.decodeIfPresent(String.self, forKey: .culprit)
-    workers = try container.decode(Int.self, forKey: .workers)
-    threads = try container.decode(Int.self, forKey: .threads)
-    steps = try container.decode(Int.self, forKey: .steps)
-    skippedSteps = try container.decode(Int.self, forKey: .skippedSteps)
-    epochs = try container.decode(Int.self, forKey: .epochs)
-    examplesSeen = try container.decode(Int.self, forKey: .examplesSeen)
-    parameterCount = try container.decode(Int.self, forKey: .parameterCount)
-    parametersSHA256 = try container.decodeIfPresent(String.self, forKey: .parametersSHA256)
-    seconds = try container.decode(Double.self, forKey: .seconds)
-    stepTime = try container.decode(TimeSplit.self, forKey: .stepTime)
-    otherNumerics = try container.decodeIfPresent([String].self, forKey: .otherNumerics)
-    stepsPerSecond = try container.decodeIfPresent(Double.self, forKey: .stepsPerSecond)
+    facts = try Facts(from: decoder)
     train = try PrefixedFigures.read(from: decoder, "train_")
     test = try PrefixedFigures.read(from: decoder, "test_")
   }
 
   package func encode(to encoder: any Encoder) throws {
-    var container = encoder.container(keyedBy: CodingKeys.self)
-    try container.encode(status, forKey: .status)
-    try container.encodeIfPresent(error, forKey: .error)
-    try container.encodeIfPresent(culprit, forKey: .culprit)
-    try container.encode(workers, forKey: .workers)
-    try container.encode(threads, forKey: .threads)
-    try container.encode(steps, forKey: .steps)
-    try container.encode(skippedSteps, forKey: .skippedSteps)
-    try container.encode(epochs, forKey: .epochs)
-    try container.encode(examplesSeen, forKey: .examplesSeen)
-    try container.encode(parameterCount, forKey: .parameterCount)
-    try container.encodeIfPresent(parametersSHA256, forKey: .parametersSHA256)
-    try container.encode(seconds, forKey: .seconds)
-    try container.encode(stepTime, forKey: .stepTime)
-    try container.encodeIfPresent(otherNumerics, forKey: .otherNumerics)
-    try container.encodeIfPresent(stepsPerSecond, forKey: .stepsPerSecond)
+    try facts.encode(to: encoder)
     try PrefixedFigures.write(train, to: encoder, "train_")
     try PrefixedFigures.write(test, to: encoder, "test_")
   }
@@ -102,16 +81,9 @@ extension RunSummary {
 
 /// Metrics by name among the other keys of an object.
 package enum PrefixedFigures {
-  private struct Key: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   /// Reads the numbers whose keys begin with `prefix`, which is removed from their names.
   package static func read(from decoder: any Decoder, _ prefix: String) throws -> [String: Double] {
-    let container = try decoder.container(keyedBy: Key.self)
+    let container = try decoder.container(keyedBy: AnyKey.self)
     return try container.allKeys.reduce(into: [:]) { figures, key in
       guard key.stringValue.hasPrefix(prefix) else { return }
       figures[String(key.stringValue.dropFirst(prefix.count))] = try container.decodeIfPresent(Double.self, forKey: key)
@@ -120,8 +92,8 @@ package enum PrefixedFigures {
 
   /// Writes `figures` with `prefix` before their names.
   package static func write(_ figures: [String: Double], to encoder: any Encoder, _ prefix: String) throws {
-    var container = encoder.container(keyedBy: Key.self)
-    for (name, value) in figures { try container.encode(value, forKey: Key(stringValue: prefix + name)) }
+    var container = encoder.container(keyedBy: AnyKey.self)
+    for (name, value) in figures { try container.encode(value, forKey: AnyKey(stringValue: prefix + name)) }
   }
 }
 
