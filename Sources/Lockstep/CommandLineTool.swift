@@ -65,8 +65,11 @@ public enum LockstepCommands {
   }
 
   private static func description(of error: any Error, _ variables: [(variable: String, option: String)]) -> String {
-    guard isUsage(error) else { return "\(error)" }
-    let origin = variables.isEmpty ? "" : "; the environment gives \(variables.map(\.variable).joined(separator: ", "))"
+    let names = variables.map(\.variable).joined(separator: ", ")
+    guard isUsage(error) else {
+      return "\(error)" + (error is OptionError && !names.isEmpty ? " (the environment gives \(names))" : "")
+    }
+    let origin = names.isEmpty ? "" : "; the environment gives \(names)"
     return RootCommand.message(for: error) + " (see --help\(origin))"
   }
 

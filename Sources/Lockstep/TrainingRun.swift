@@ -26,6 +26,9 @@ final class TrainingRun {
   /// Checkpoints of an earlier run in the folder, to be removed; nil if this run resumes it.
   private let obsolete: CheckpointStore?
   private let checkpoints: CheckpointSaver
+  private var hasBegun = false
+
+  deinit { if !hasBegun { folder.abandon() } }
 
   init(
     _ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch, keepsHistory: Bool = false
@@ -86,9 +89,9 @@ final class TrainingRun {
   ///
   /// - Parameter command: the command and options that would resume the run.
   func run(_ coordinator: Coordinator, command: String) throws {
+    hasBegun = true
     var start: Instant?
-    let progress = ProgressDisplay(
-      prepared, step: checkpoint?.state.step ?? 0)
+    let progress = ProgressDisplay(prepared, step: checkpoint?.state.step ?? 0)
     let earlier = statistics.summary.seconds
     func secondsSinceStart() -> Double { earlier + (start.map { Instant.now.seconds(since: $0) } ?? 0) }
     func end(_ failure: TrainingError?) -> RunSummary {
@@ -192,7 +195,8 @@ final class TrainingRun {
     }
     if summary.stepTime.total > 0 {
       lines.append("time: " + text(summary.stepTime))
-      if let advice = advice(summary.stepTime, workers: summary.workers) { lines.append(advice) }
+      let hasData = prepared.featureCount > 0
+      if let advice = advice(summary.stepTime, workers: summary.workers, hasData: hasData) { lines.append(advice) }
     }
     lines.append("model: \(folder.path)/model.safetensors")
     lines.append("parameters_sha256: \(summary.parametersSHA256 ?? "")")
@@ -210,13 +214,15 @@ private func text(_ time: TimeSplit) -> String {
 }
 
 /// How to make steps faster, if much of their time is not spent on computing.
-private func advice(_ time: TimeSplit, workers: Int) -> String? {
+private func advice(_ time: TimeSplit, workers: Int, hasData: Bool) -> String? {
   let waiting = time.wait + time.transfer
   if waiting > 0.3 * time.total {
-    let remedy = workers > 1 ? "larger batches (--batch-size) or fewer workers" : "larger batches (--batch-size)"
+    let remedies = [hasData ? "larger batches (--batch-size)" : nil, workers > 1 ? "fewer workers" : nil]
+    let remedy = remedies.compactMap(\.self).joined(separator: " or ")
+    guard !remedy.isEmpty else { return nil }
     return "\(percent(waiting, of: time)) of a step waits for messages and workers: \(remedy) would pay"
   }
-  guard time.sumUpdate > 0.3 * time.total else { return nil }
+  guard time.sumUpdate > 0.3 * time.total, hasData else { return nil }
   return "\(percent(time.sumUpdate, of: time)) of a step is sums and updates: larger batches (--batch-size) would pay"
 }
 

@@ -145,7 +145,7 @@ public enum RealRange: Equatable, Sendable {
     case .share: "from 0 to 1"
     case .positive: "above 0, and representable in float32"
     case .notNegative: "at least 0, and representable in float32"
-    case .above0: "above 0"
+    case .above0(let limit): "above 0, and at most \(OptionValue.real(limit).description)"
     case .within(let range):
       "from \(OptionValue.real(range.lowerBound).description) to \(OptionValue.real(range.upperBound).description)"
     }
@@ -158,7 +158,7 @@ extension OptionDeclaration {
     switch kind {
     case .real(let range): range.description
     case .whole(let range):
-      "a whole number from \(range.lowerBound) \(range.upperBound >= 1 << 48 ? "on" : "to \(range.upperBound)")"
+      "a whole number from \(range.lowerBound) to \(range.upperBound)"
     case .flag, .toggle: "yes or no"
     case .choice(let words): "one of " + words.joined(separator: ", ")
     case .sizes(let range): "whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas"

@@ -70,7 +70,7 @@ import Testing
       ("epochs: 1\nbatchsize: 3\n", "FILE, line 2: unknown option 'batchsize'"),
       ("batch-size: 0\n", "FILE, line 1: --batch-size 0: a whole number from 1"),
       ("seed: -1\n", "FILE, line 1: --seed -1"),
-      ("epochs: 1\nsteps: 1\n", "FILE, line 2: epochs and steps exclude each other"),
+      ("epochs: 1\nsteps: 1\n", "FILE, line 2: --epochs 1 and --steps 1: give one of them"),
       ("model: [1, 2]\n", "FILE, line 1: model needs one value"),
       ("- a\n- b\n", "options are needed, one a line"), ("a: [\n", "FILE is not YAML"),
       ("activation: swish\n", "known are relu, tanh, sigmoid, gelu"), ("test-fraction: 1\n", "below 1"),
@@ -79,6 +79,22 @@ import Testing
   func fileErrors(_ yaml: String, _ message: String) {
     let error = #expect(throws: OptionError.self) { try merged(yaml) }
     #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test("another rule, schedule or model replaces the options that belong to the file's alone")
+  func selectors() throws {
+    var options = JobOptions()
+    for (name, value) in [("optimizer", "adam"), ("schedule", "step"), ("model", "mlp:8"), ("beta1", "0.8")] {
+      try options.set(name, to: value)
+    }
+    let yaml = try resolved(options).yaml()
+    let job = try resolved(
+      merged(yaml, flags: [("optimizer", "sgd"), ("schedule", "hypergradient"), ("model", "linear")]))
+    #expect(job.optimizer.name == "sgd" && job.model == "linear")
+    #expect(try resolved(merged(yaml, flags: [("seed", "1")])).optimizer.values["beta1"] == 0.8)
+    #expect(throws: OptionError.self, "one given beside it is refused") {
+      try resolved(merged(yaml, flags: [("optimizer", "sgd"), ("beta1", "0.8")]))
+    }
   }
 
   @Test func aMissingFileIsNamed() {

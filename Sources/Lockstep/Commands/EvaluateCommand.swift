@@ -16,7 +16,7 @@ struct EvaluateCommand: ParsableCommand {
       options say; of a CSV file without --test or --test-fraction, all records. Features are scaled as the model says.
       """)
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The model.", valueName: "file.safetensors"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The model, or a folder that holds it.", valueName: "path"))
   var model: String
 
   enum Section: OptionSection {
@@ -29,7 +29,10 @@ struct EvaluateCommand: ParsableCommand {
   var source: DeclaredOptions<Section>
 
   func run() throws {
-    let file = try ModelFile(path: model, models: ModelKinds.registry.all)
+    var isFolder: ObjCBool = false
+    let isRun = FileManager.default.fileExists(atPath: model, isDirectory: &isFolder) && isFolder.boolValue
+    let path = isRun ? "\(model)/\(Checkpoint.modelName)" : model
+    let file = try ModelFile(path: path, models: ModelKinds.registry.all)
     let (data, examples) = try examples(for: file)
     let evaluation = Evaluation(file, on: examples)
     guard evaluation.loss.isFinite else {

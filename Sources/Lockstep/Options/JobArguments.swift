@@ -48,7 +48,11 @@ extension JobCommand {
   func jobOptions(output: String?) throws -> JobOptions {
     var options = JobOptions()
     for (name, value) in job.given where name != JobSection.file.name { try options.set(name, to: value) }
-    for (name, value) in optimization.given + (try others.given) { try options.set(name, to: value) }
+    try options.set(optimization.given)
+    for (name, value) in try others.given {
+      guard options.given[name] == nil else { throw OptionError("--option \(name)=\(value): \(name) is given twice") }
+      try options.set(name, to: value)
+    }
     if let output { try options.set(JobOptions.outputOption.name, to: output) }
     if let file = job.text(JobSection.file) { try options.merge(file: file) }
     return options

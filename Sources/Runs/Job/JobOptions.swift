@@ -12,6 +12,8 @@ internal import Yams
 /// The command line and job files both use it, so names, values and errors are the same.
 public struct JobOptions: Equatable, Sendable {
   package private(set) var given: [String: OptionValue] = [:]
+  /// Options that the text behind a colon has set, with the option that it stood in: `hidden`, with `model mlp:256,128`.
+  private var shorthands: [String: String] = [:]
 
   /// Options with nothing given.
   public init() {}
@@ -64,6 +66,10 @@ public struct JobOptions: Equatable, Sendable {
     [data] + DataSources.selector.options + [model] + ModelKinds.registry.all.selector.options + [optimizer] + common
   }
 
+  private static var selectors: [OptionSelector] {
+    [DataSources.selector, ModelKinds.registry.all.selector, OptimizerSettings.selector, ScheduleKind.selector]
+  }
+
   package static var declarations: [OptionDeclaration] { Catalog.current.declarations }
 
   /// Caches the declarations until a program registers something. A job file needs them many times.
@@ -101,7 +107,10 @@ public struct JobOptions: Equatable, Sendable {
 
   mutating func set(_ name: String, to value: OptionValue) throws {
     let option = try JobOptions.declaration(name)
-    if let other = option.excludes, given[other] != nil { throw OptionError("\(other) and \(name) exclude each other") }
+    if let other = option.excludes, let chosen = given[other] {
+      throw OptionError("--\(other) \(chosen.description) and --\(name) \(value.description): give one of them")
+    }
+    if let whole = shorthands[name] { throw OptionError("--\(whole): --\(name) says the same; give one") }
     guard let checked = option.check(value) ?? JobOptions.unranged(option, value) else {
       throw OptionError("--\(name) \(value.description): it must be \(option.allowed)")
     }
@@ -141,13 +150,17 @@ public struct JobOptions: Equatable, Sendable {
     guard let argument = kind.alternative.argument else {
       throw OptionError("--model \(text): \(parts[0]) takes nothing behind a colon")
     }
-    guard given[argument] == nil else { throw OptionError("--model \(text): --\(argument) says the same; give one") }
+    guard given[argument] == nil || shorthands[argument] != nil else {
+      throw OptionError("--model \(text): --\(argument) says the same; give one")
+    }
     given[JobOptions.model.name] = .text(parts[0])
+    shorthands[argument] = nil
     do {
       try set(argument, to: parts[1])
     } catch let error as OptionError {
       throw OptionError("--model \(text): \(error.description)")
     }
+    shorthands[argument] = "model \(text)"
   }
 
   /// Reads a YAML file of options. Options that are set already stay.
@@ -192,14 +205,13 @@ public struct JobOptions: Equatable, Sendable {
     self = fromFile
   }
 
-  /// Sets the options given here in `other`. Another model replaces the options of the former one, another length the
-  /// former length.
+  /// Sets the options given here in `other`. Another model, rule, schedule or source replaces the options that belong to
+  /// the former one alone, another length the former length.
   func overlay(on other: inout JobOptions) {
-    if let model = given[JobOptions.model.name], let kind = model.description as String?,
-      let alternative = ModelKinds.registry.all.selector.alternative(kind)
-    {
-      for name in other.modelOptions.keys where !alternative.options.contains(where: { $0.name == name }) {
-        other.given[name] = nil
+    for selector in JobOptions.selectors where other.given[selector.name] != given[selector.name] {
+      guard let chosen = given[selector.name].flatMap({ selector.alternative($0.description) }) else { continue }
+      for option in selector.options where !chosen.options.contains(where: { $0.name == option.name }) {
+        other.given[option.name] = nil
       }
     }
     for (name, value) in given {

@@ -16,6 +16,8 @@ package final class RunFolder {
   package var path: String { folder.path }
   private let folder: OutputFolder
   private let metrics: LineFile
+  /// Whether it held no run before.
+  private let isNew: Bool
   /// Steps whose line is not written yet.
   private var steps: StepLine?
 
@@ -35,7 +37,8 @@ package final class RunFolder {
   ) throws {
     folder = try OutputFolder(path)
     let path = folder.path
-    if !overwrites, resumed.map({ !isSameFolder($0.folder, path) }) ?? true { try RunFolder.refuseRun(at: path) }
+    isNew = !overwrites && resumed.map { !isSameFolder($0.folder, path) } ?? true
+    if isNew { try RunFolder.refuseRun(at: path) }
     // Copied, because the resumed run may be in another folder. First, because nothing may be removed if that fails.
     if let resumed {
       try RunFolder.keepMetrics(
@@ -50,6 +53,14 @@ package final class RunFolder {
   }
 
   private static let metricsName = "metrics.jsonl"
+
+  /// Removes what was written for a run that did not begin, so that the next command finds the folder as it was.
+  package func abandon() {
+    guard isNew else { return }
+    for name in ["job.yaml", RunFolder.metricsName] { unlink("\(path)/\(name)") }
+    // Fails if the folder holds anything else.
+    rmdir(path)
+  }
 
   /// Refuses to replace a run in the folder `path`.
   ///

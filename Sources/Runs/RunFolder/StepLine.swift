@@ -49,7 +49,7 @@ struct StepLine: Equatable {
     skipped = report.isSkipped ? 1 : 0
     let loss = report.loss
     digest = StepLine.digest(report.step, loss)
-    losses = loss.isFinite ? (1, loss, loss, loss) : (0, 0, .infinity, -.infinity)
+    losses = loss.isFinite && !report.isSkipped ? (1, loss, loss, loss) : (0, 0, .infinity, -.infinity)
     self.report = report
   }
 
