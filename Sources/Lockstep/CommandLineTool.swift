@@ -46,6 +46,7 @@ public enum LockstepCommands {
         printLine(
           "from the environment: " + variables.map { "--\($0.option) (\($0.variable))" }.joined(separator: ", "))
       }
+      for doubt in options.doubts { printError("warning: \(doubt)") }
       try command.run()
       end(0)
     } catch {

@@ -74,7 +74,7 @@ final class TrainingRun {
     let data = prepared.featureCount > 0 ? "\(prepared.dataName) (\(parts), \(target))" : prepared.dataName
     let batch = job.data.stepIsWhole ? "" : "batch \(plan.batchSize) in "
     return
-      "\(data), \(job.modelText) (\(grouped(prepared.model.layout.count)) parameters), "
+      "\(data), \(job.modelText) (\(count(prepared.model.layout.count, "parameter"))), "
       + "\(job.optimizer.name) \(job.optimizer.learningRate), "
       + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
   }

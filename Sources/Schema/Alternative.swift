@@ -72,10 +72,15 @@ extension Alternative {
 
 /// "; did you mean 'x'?" if `text` is similar to one of `known`, otherwise an empty text.
 package func suggestion(_ text: String, _ known: [String]) -> String {
-  let distances = known.map { (editDistance(text, $0), $0) }
+  nearest(text, among: known).map { "; did you mean '\($0)'?" } ?? ""
+}
+
+/// The one of `known` that is similar to `text`, apart from upper and lower case; nil if none is.
+package func nearest(_ text: String, among known: [String]) -> String? {
+  let distances = known.map { (editDistance(text.lowercased(), $0.lowercased()), $0) }
   guard let nearest = distances.min(by: { $0.0 < $1.0 }), nearest.0 <= max(2, text.count / 3), nearest.0 < text.count
-  else { return "" }
-  return "; did you mean '\(nearest.1)'?"
+  else { return nil }
+  return nearest.1
 }
 
 /// How many characters must be inserted, removed or replaced to make `left` into `right` (V. I. Levenshtein, 1966).

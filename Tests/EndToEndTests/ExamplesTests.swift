@@ -69,7 +69,8 @@ import Testing
     #expect(try scratch.read("1/job.yaml").contains("dead-zone: 1e-05"))
     let list = try succeed(["optimizers"], of: "custom-optimizer")
     #expect(list.output.contains("--dead-zone 0"))
-    let wrong = try Program(arguments + ["--option", "dead-zone=-1"], of: "custom-optimizer")
+    let wrong = try Program(
+      ["train", "--optimizer", "sign-momentum", "--option", "dead-zone=-1"], of: "custom-optimizer")
     #expect(wrong.wait() == 64)
     #expect(wrong.errors.contains("--dead-zone -1"), "\(wrong.errors)")
   }

@@ -45,4 +45,15 @@ import Testing
       ]))
     #expect(!worker.contains("help"))
   }
+
+  @Test func aVariableThatIsNearlyAnOptionsIsDoubted() throws {
+    let environment = [
+      "LOCKSTEP_LERNING_RATE": "1", "LOCKSTEP_CONECT": "a", "LOCKSTEP_HEAVY": "1", "LOCKSTEP_KEEP": "2",
+    ]
+    #expect(
+      try EnvironmentOptions(["worker"], environment: environment).doubts == [
+        "LOCKSTEP_CONECT is no option's variable; did you mean LOCKSTEP_CONNECT?",
+        "LOCKSTEP_LERNING_RATE is no option's variable; did you mean LOCKSTEP_LEARNING_RATE?",
+      ])
+  }
 }

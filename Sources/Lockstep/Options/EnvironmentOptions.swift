@@ -9,6 +9,8 @@ struct EnvironmentOptions {
   let arguments: [String]
   /// The variables that were used, and their options.
   private(set) var variables: [(variable: String, option: String)] = []
+  /// A sentence for each variable that seems to be meant for an option and names none.
+  private(set) var doubts: [String] = []
 
   private static let commands: [any ParsableCommand.Type] = [CoordinatorCommand.self, WorkerCommand.self]
 
@@ -38,6 +40,12 @@ struct EnvironmentOptions {
       variables.append((variable, option.name))
     }
     arguments = [name] + added + given.dropFirst()
+    let known = EnvironmentOptions.commands.flatMap { $0.declared.map(\.name) }
+    for variable in environment.keys.sorted() where variable.hasPrefix("LOCKSTEP_") {
+      let option = variable.dropFirst("LOCKSTEP_".count).lowercased().replacing("_", with: "-")
+      guard !known.contains(option), let near = nearest(option, among: known) else { continue }
+      doubts.append("\(variable) is no option's variable; did you mean \(EnvironmentOptions.variable(of: near))?")
+    }
   }
 
   static func variable(of name: String) -> String {

@@ -215,7 +215,7 @@ extension CoordinatorMachine {
       return "no worker has its data after \(seconds) s; still loading: \(names)"
     }
     let missing = awaitedCount + absentNames.count
-    if missing > 0 { return "\(missing) of the workers started here have not answered for \(seconds) s" }
+    if missing > 0 { return "\(missing) of the workers started here did not answer for \(seconds) s" }
     return "no worker for \(seconds) s: start some with `lockstep worker --connect …`"
   }
 }

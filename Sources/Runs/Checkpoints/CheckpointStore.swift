@@ -49,6 +49,8 @@ package struct CheckpointStore: Sendable {
         warn("the checkpoint \(folder(ofStep: step)) is skipped: \(error)")
       }
     }
+    let run = FilePath(path).folder
+    guard FileManager.default.fileExists(atPath: run) else { throw FileError("--resume \(run): no such folder") }
     throw FileError("\(path) has no good checkpoint to resume from")
   }
 

@@ -1,5 +1,3 @@
-// What threads share, used by many threads at once, for ThreadSanitizer: Tests/Stress/run.sh builds and runs it.
-import Cluster
 import Dispatch
 import Foundation
 import Kernels
@@ -9,6 +7,8 @@ import Protocol
 import Runs
 import Synchronization
 
+// What threads share, used by many threads at once, for ThreadSanitizer: Tests/Stress/run.sh builds and runs it.
+@testable import Cluster
 @testable import ZeroMQ
 
 func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
