@@ -28,6 +28,7 @@ let package = Package(
     .executable(name: "custom-model", targets: ["CustomModel"]),
     .executable(name: "custom-optimizer", targets: ["CustomOptimizer"]),
     .executable(name: "custom-data", targets: ["CustomData"]),
+    .executable(name: "custom-loss", targets: ["CustomLoss"]),
     .executable(name: "library-example", targets: ["LibraryExample"]),
     .executable(name: "kernel-benchmark", targets: ["KernelBenchmark"]),
     .executable(name: "transport-benchmark", targets: ["TransportBenchmark"]),
@@ -85,6 +86,7 @@ let package = Package(
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
     .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
     .executableTarget(name: "CustomData", dependencies: ["Lockstep"], path: "Examples/custom-data"),
+    .executableTarget(name: "CustomLoss", dependencies: ["Lockstep"], path: "Examples/custom-loss"),
     .executableTarget(name: "LibraryExample", dependencies: ["LockstepCore"], path: "Examples/library"),
 
     .target(name: "AllocationCount", path: "Tests/AllocationCount"),
@@ -116,8 +118,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "LockstepTool", "CustomModel", "CustomOptimizer", "CustomData", "LibraryExample", "Runs", "Files", "Protocol",
-        "ZeroMQ", "TestSupport",
+        "LockstepTool", "CustomModel", "CustomOptimizer", "CustomData", "CustomLoss", "LibraryExample", "Runs", "Files",
+        "Protocol", "ZeroMQ", "TestSupport",
       ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]
