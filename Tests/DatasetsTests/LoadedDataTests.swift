@@ -244,7 +244,7 @@ import Testing
     #expect(try load(text, label: "3,1", testFraction: 0).fingerprint == data.fingerprint)
     #expect(try load("\"a,b\",c\n1,2\n3,4\n", label: "a,b", testFraction: 0).shape == [1])
     expectError("'y'", "its columns are a, b") { _ = try load("a,b\n1,2\n", label: "a,y") }
-    expectError("column 1 (a) stands there twice") { _ = try load("a,b\n1,2\n", label: "a,1") }
+    expectError("column 1 (a) is given twice") { _ = try load("a,b\n1,2\n", label: "a,1") }
     expectError("all its 2 columns are labels") { _ = try load("a,b\n1,2\n", label: "a,b") }
   }
 

@@ -210,18 +210,18 @@ import Testing
       (["--workers", "1025"], "'1025' is no whole number"),
       (["--workers", "99999999999999999999"], "is no whole number from 1 to 1024"),
       (["--workers", "1,-2"], "'-2' is no whole number"),
-      (["--workers", "1,2,1"], "--workers '1,2,1': 1 stands there twice"),
+      (["--workers", "1,2,1"], "--workers '1,2,1': 1 is given twice"),
       (["--workers", "1.5"], "'1.5' is no whole number"), (["--threads", "2,0"], "--threads '2,0': '0' is no whole"),
-      (["--threads", "2,02"], "--threads '2,02': 2 stands there twice"),
+      (["--threads", "2,02"], "--threads '2,02': 2 is given twice"),
       (
         ["--optimizers", "adam,sgdd"],
         "--optimizers 'adam,sgdd': unknown optimizer 'sgdd'; known are gradient-descent, sgd"
       ),
-      (["--optimizers", "adam,adam"], "adam stands there twice"),
+      (["--optimizers", "adam,adam"], "adam is given twice"),
       (["--optimizers", ""], "--optimizers: a value is needed"),
       (["--optimizers", "adam", "--optimizer", "adam"], "--optimizer adam and --optimizers adam exclude each other"),
       (["--optimizers", "sgd,rmsprop", "--beta1", "0.5"], "--beta1 does not go with --optimizer sgd"),
-      (["--optimizers", "all,adam"], "'all' are all there are; it stands alone"),
+      (["--optimizers", "all,adam"], "'all' means every rule; give it alone"),
       (["--scale-learning-rate", "linear"], "--scale-learning-rate needs --scale-batch"),
       (["--scale-batch", "--scale-learning-rate", "cubic"], "known are linear, sqrt"),
       (

@@ -143,8 +143,9 @@ import ZeroMQ
     try socket.bind("tcp://127.0.0.1:*")
     let address = try socket.lastEndpoint
     try fail(["coordinator", "--bind", address], "\(address) is in use by another process")
-    try fail(["coordinator", "--bind", "nonsense"], "--bind nonsense")
-    try fail(["coordinator", "--bind", "tcp://127.0.0.1:99999"], "'99999' is no port")
+    try fail(["coordinator", "--bind", "nonsense"], "--bind nonsense: an address is", code: 64)
+    try fail(["coordinator", "--bind", "tcp://127.0.0.1:99999"], "'99999' is no port", code: 64)
+    try fail(["coordinator", "--bind", "tcp://127.0.0.1"], "the port is missing", code: 64)
     let file = try scratch.file("precious", "data")
     try fail(["coordinator", "--bind", "ipc://\(file)"], "there is a file already")
     #expect(try scratch.read("precious") == "data")
@@ -154,7 +155,9 @@ import ZeroMQ
 
   @Test func aWorkerWithoutACoordinatorGivesUp() throws {
     try fail(["worker", "--connect", "tcp://127.0.0.1:9"], "no coordinator answers at tcp://127.0.0.1:9")
-    try fail(["worker", "--connect", "127.0.0.1:9"], "an address is tcp://HOST:PORT")
+    try fail(["worker", "--connect", "127.0.0.1:9"], "an address is tcp://HOST:PORT", code: 64)
+    try fail(["worker", "--connect", "tcp://10.0.0.1"], "--connect tcp://10.0.0.1: the port is missing", code: 64)
+    try fail(["worker", "--connect", "tcp://127.0.0.1:0"], "'0' is no port; ports are 1 to 65535", code: 64)
   }
 
   @Test func aCoordinatorOfAnotherVersionIsNamed() throws {

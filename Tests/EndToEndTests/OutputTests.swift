@@ -25,10 +25,10 @@ import Testing
 
   @Test(
     "a command that fails before its run begins leaves no folder",
-    arguments: [["coordinator", "--bind", "tcp://127.0.0.1:99999"], ["train", "--timeline", "/nowhere/timeline"]])
+    arguments: [["coordinator", "--bind", "ipc:///nowhere/socket"], ["train", "--timeline", "/nowhere/timeline"]])
   func aRefusedCommandLeavesNoRun(_ command: [String]) throws {
     let program = try Program(command + ["--output", "run"] + job, in: scratch.url)
-    #expect(program.wait() == 1, "\(program.errors)")
+    #expect([1, 64].contains(program.wait()), "\(program.errors)")
     #expect(!FileManager.default.fileExists(atPath: scratch.path("run")))
   }
 

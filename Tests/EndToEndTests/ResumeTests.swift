@@ -144,7 +144,8 @@ import Testing
       ("batch-size", "7"), ("model", "mlp:4"), ("optimizer", "sgd"), ("data", "digits"), ("seed", "9"),
       ("micro-batches", "3"), ("learning-rate", "0.5"), ("dropout", "0.3"), ("scale", "none"),
     ] {
-      try fail(["--\(name)", value], "--\(name): the run in \(scratch.path("run")) was started with another value", 64)
+      let shown = ["data": value, "model": "mlp"][name] ?? value
+      try fail(["--\(name)", value], "--\(name) \(shown): the run in \(scratch.path("run")) was started with", 64)
     }
     try fail(["--steps", "9"], "--schedule of the run in \(scratch.path("run")) follows its length, 3 steps", 64)
     _ = try scratch.file("d.csv", "a,y\n" + (0..<50).map { "\($0),\(($0 + 1) % 2)" }.joined(separator: "\n"))

@@ -45,8 +45,8 @@ import Testing
       (
         ["--optimizers", "adam,sgdd"], "--optimizers 'adam,sgdd': unknown optimizer 'sgdd'; known are gradient-descent"
       ),
-      (["--optimizers", "adam,all"], "'all' are all there are; it stands alone"),
-      (["--optimizers", "adam,adam"], "adam stands there twice"), (["--optimizers", ""], "unknown optimizer ''"),
+      (["--optimizers", "adam,all"], "'all' means every rule; give it alone"),
+      (["--optimizers", "adam,adam"], "adam is given twice"), (["--optimizers", ""], "unknown optimizer ''"),
       (["--steps", "0"], "--steps '0': a whole number from 1 to 100000"),
       (["--steps", "1e3"], "a whole number from 1"),
       (["--start", "1"], "--start '1': two numbers"), (["--start", "1,x"], "--start '1,x': two numbers"),

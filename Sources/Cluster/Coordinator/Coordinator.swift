@@ -92,7 +92,7 @@ package final class Coordinator {
     // Backpressure: what is not received yet stays with the sender.
     let received = receivedBytes / (chunks.size * MemoryLayout<Float>.size)
     try socket.set(.receiveLimit(Int32(clamping: min(max(received, 8), 1000))))
-    try checkEndpoint(endpoint)
+    try checkEndpoint(endpoint, of: "bind")
     socketFile = try socketPath(endpoint).map { try SocketFile($0) }
     if let socketFile { try socket.set(.listening(socketFile.descriptor)) }
     do {

@@ -75,9 +75,7 @@ package final class Worker {
     // After a link was cut: give up the old connection soon, and try new ones often.
     try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.connectTimeout(milliseconds: 2000))
-    guard address.hasPrefix("tcp://") || address.hasPrefix("ipc://") else {
-      throw TrainingError("--connect \(address): an address is tcp://HOST:PORT or ipc://PATH")
-    }
+    try checkEndpoint(address, of: "connect")
     do {
       try socket.connect(address)
     } catch {

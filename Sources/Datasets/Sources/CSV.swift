@@ -103,7 +103,7 @@ struct CSVTable {
       try column($0.trimmingCharacters(in: .whitespaces), in: file)
     }
     if let twice = found.enumerated().first(where: { found[..<$0.offset].contains($0.element) }) {
-      throw DatasetError("--label \(label): column \(columnName(twice.element)) stands there twice")
+      throw DatasetError("--label \(label): column \(columnName(twice.element)) is given twice")
     }
     return found
   }

@@ -50,6 +50,7 @@ struct CoordinatorCommand: RunCommand {
     try ensureDescriptors(1024)
     let isFoundByDefault = !own.has(Section.bind)
     let bind = try own.text(Section.bind) ?? DefaultAddress.forCoordinator()
+    try checkEndpoint(bind, of: "bind")
     let security = try keys.security(of: bind)
     let run = try start(signals)
     let timeline = try own.text(.timeline).map { try Timeline($0, process: "coordinator") }

@@ -61,6 +61,7 @@ struct LaunchCommand: RunCommand {
   func validate() throws {
     _ = try parsedHosts
     guard bind.hasPrefix("tcp://") else { throw ValidationError("--bind \(bind): an address is tcp://HOST:PORT") }
+    try checkEndpoint(bind, of: "bind")
     guard !ssh.isEmpty else { throw ValidationError("--ssh: a command is needed") }
   }
 

@@ -59,6 +59,7 @@ struct WorkerCommand: ParsableCommand {
       try Timeline($0, process: "worker \(name)", appending: appendTimeline != nil)
     }
     let connect = try own.text(Section.connect) ?? DefaultAddress.forWorker()
+    try checkEndpoint(connect, of: "connect")
     Allocator.keepFreedMemory()
     let worker = try Worker(
       connecting: connect, name: name, threads: threads, security: keys.security(of: connect), timeline: timeline,

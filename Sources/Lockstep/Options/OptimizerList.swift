@@ -10,7 +10,7 @@ func parseOptimizers(_ text: String) throws -> [String] {
   for name in names where !known.contains(name) {
     throw ValidationError(
       name == "all"
-        ? "--optimizers '\(text)': 'all' are all there are; it stands alone"
+        ? "--optimizers '\(text)': 'all' means every rule; give it alone"
         : "--optimizers '\(text)': unknown optimizer '\(name)'; known are \(known.joined(separator: ", ")), or all")
   }
   try refuseRepeated("optimizers", text, names)
@@ -20,6 +20,6 @@ func parseOptimizers(_ text: String) throws -> [String] {
 func refuseRepeated<Value: Hashable>(_ option: String, _ text: String, _ values: [Value]) throws {
   var seen: Set<Value> = []
   for value in values where !seen.insert(value).inserted {
-    throw ValidationError("--\(option) '\(text)': \(value) stands there twice")
+    throw ValidationError("--\(option) '\(text)': \(value) is given twice")
   }
 }

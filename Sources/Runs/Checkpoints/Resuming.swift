@@ -20,8 +20,9 @@ extension JobOptions {
     let before = self
     changes.overlay(on: &self)
     guard let name = firstDifference(from: before) else { return }
+    let (changed, was) = (given[name]?.description ?? "none", before.given[name]?.description ?? "none")
     throw OptionError(
-      "--\(name): the run in \(folder) was started with another value; resuming can change --epochs, --steps and --output, the workers and their threads, but nothing that the parameters depend on"
+      "--\(name) \(changed): the run in \(folder) was started with \(was); resuming can change --epochs, --steps and --output, the workers and their threads, but nothing that the parameters depend on"
     )
   }
 }
