@@ -9,13 +9,15 @@ import ZeroMQ
 @testable import Runs
 @testable import Schema
 
-@Suite struct SecurityTests {
+@Suite final class SecurityTests {
   private let folder: URL
 
   init() throws {
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("lockstep-keys-\(UUID())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   }
+
+  deinit { try? FileManager.default.removeItem(at: folder) }
 
   private func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
 
@@ -25,7 +27,6 @@ import ZeroMQ
   }
 
   @Test func aPairIsReadAsItWasMade() throws {
-    defer { try? FileManager.default.removeItem(at: folder) }
     let line = try KeyFile.makePair(path("a.key"), comment: "me@here")
     let pair = try KeyFile.readPair(path("a.key"))
     #expect(line == "\(pair.publicKey) me@here")
@@ -41,7 +42,6 @@ import ZeroMQ
 
   @Test(arguments: [0o640, 0o604, 0o660, 0o644])
   func aSecretKeyThatOthersMayReadIsRefused(_ mode: Int) throws {
-    defer { try? FileManager.default.removeItem(at: folder) }
     _ = try KeyFile.makePair(path("a.key"), comment: "")
     chmod(path("a.key"), mode_t(mode))
     let error = #expect(throws: FileError.self) { try KeyFile.readPair(path("a.key")) }
@@ -49,7 +49,6 @@ import ZeroMQ
   }
 
   @Test func whatIsNoKeyIsRefused() throws {
-    defer { try? FileManager.default.removeItem(at: folder) }
     _ = try KeyFile.makePair(path("a.key"), comment: "")
     let both = try write(String(repeating: "\(CurveKeyPair.random()) x\n", count: 2), "two")
     for text in [path("missing"), both, path("a.key") + "x"] {
@@ -62,7 +61,6 @@ import ZeroMQ
   }
 
   @Test func authorizedKeysAreReadAgainWhenTheyChange() throws {
-    defer { try? FileManager.default.removeItem(at: folder) }
     let (first, second) = (try CurveKeyPair.random().publicKey, try CurveKeyPair.random().publicKey)
     let file = try write("# ours\n\n  \(first)  the first\n", "keys")
     let keys = try AuthorizedKeys(file)

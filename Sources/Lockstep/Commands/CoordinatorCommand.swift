@@ -10,7 +10,7 @@ struct CoordinatorCommand: RunCommand {
     discussion: """
       Starts to train with the first worker. Workers of this user on this machine need nothing but `lockstep worker`; \
       those on other machines an address and keys. They load the data themselves, by the path that the job gives. \
-      Each option can also be given by the environment: LOCKSTEP_BIND for --bind, and so on.
+      Each option but --option can also be given by the environment: LOCKSTEP_BIND for --bind, and so on.
       """)
 
   enum Section: OptionSection {
