@@ -54,16 +54,17 @@ final class Listener: Sendable {
     if let security { try socket.secure(asServer: security.pair) }
     monitor = try HandshakeMonitor(socket, of: context) { [refusals, security] failure in
       let peer = failure.peer ?? "an address that was gone at once"
+      let keys = security == nil ? "it has keys and this coordinator none" : "it has no keys"
+      let reason: String
       switch failure.reason {
-      case .refused: break  // reported by the gatekeeper
-      case .otherMechanism:
-        let remedy = security == nil ? "it has keys and this coordinator none" : "it has no keys"
-        refusals.add(peer, "refused \(peer): \(remedy)", report)
+      case .refused: return  // reported by the gatekeeper
+      case .otherMechanism: reason = keys
       case .malformed:
-        let what = security == nil ? "no handshake" : "no handshake with this coordinator's key"
-        refusals.add(peer, "refused \(peer): what it sent is \(what)", report)
-      case .broken: refusals.add(peer, "refused \(peer): it broke off, or was too slow for, its handshake", report)
+        reason = "what it sent is no handshake" + (security == nil ? "" : " with this coordinator's key")
+      // A worker that finds out first breaks off, sometimes before this side has read what it sent.
+      case .broken: reason = "it broke off, or was too slow for, its handshake; perhaps \(keys)"
       }
+      refusals.add(peer, "refused \(peer): \(reason)", report)
     }
   }
 }
