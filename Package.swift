@@ -40,14 +40,13 @@ let package = Package(
   targets: [
     .systemLibrary(
       name: "CZeroMQ", pkgConfig: zeroMQConfig, providers: [.apt(["libzmq3-dev"]), .brew(["zeromq"])]),
-    .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"]), .brew(["onednn"])]),
     .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CKernels", cSettings: kernelSettings),
 
     .target(name: "Schema"),
     .target(name: "Files"),
     .target(name: "Reduction"),
-    .target(name: "Kernels", dependencies: ["Reduction", "CKernels", "COneDNN"]),
+    .target(name: "Kernels", dependencies: ["Reduction", "CKernels"]),
     .target(name: "Optimizers", dependencies: ["Schema", "Kernels"]),
     .target(
       name: "Datasets", dependencies: ["Schema", "Kernels", "CZlib"],
@@ -119,7 +118,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "LockstepTool", "CustomModel", "CustomOptimizer", "CustomData", "CustomLoss", "LibraryExample", "Runs", "Files",
-        "Protocol", "ZeroMQ", "TestSupport",
+        "Protocol", "ZeroMQ", "Kernels", "TestSupport",
       ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]

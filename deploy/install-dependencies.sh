@@ -33,7 +33,7 @@ find_missing() {
 has_deb() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | cut -c 1-2)" = ii ]; }
 
 if command -v apt-get >/dev/null 2>&1; then
-  find_missing has_deb libzmq3-dev libdnnl-dev zlib1g-dev dataset-fashion-mnist
+  find_missing has_deb libzmq3-dev zlib1g-dev dataset-fashion-mnist
   if [ -n "$missing" ]; then
     say "installing$missing"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq ||
@@ -43,7 +43,7 @@ if command -v apt-get >/dev/null 2>&1; then
       fail "apt-get could not install$missing; Debian 12 and Ubuntu 22.04 and newer have them (Ubuntu: in universe)"
   fi
 elif command -v dnf >/dev/null 2>&1; then
-  find_missing "rpm -q" zeromq-devel onednn-devel zlib-devel
+  find_missing "rpm -q" zeromq-devel zlib-devel
   if [ -n "$missing" ]; then
     # Newer Fedora gives zlib-devel by another package's name.
     say "installing$missing"
@@ -51,14 +51,14 @@ elif command -v dnf >/dev/null 2>&1; then
     as_root dnf install -y -q $missing || fail "dnf could not install$missing; Fedora has them, RHEL needs EPEL"
   fi
 elif command -v brew >/dev/null 2>&1; then
-  find_missing "brew list --versions" zeromq onednn
+  find_missing "brew list --versions" zeromq
   if [ -n "$missing" ]; then
     say "installing$missing"
     # shellcheck disable=SC2086
     brew install --quiet $missing || fail "brew could not install$missing"
   fi
 else
-  fail "no apt-get, dnf or brew here: install ZeroMQ (libzmq 4.3 or newer), oneDNN (2 or 3) and zlib with their headers by hand"
+  fail "no apt-get, dnf or brew here: install ZeroMQ (libzmq 4.3 or newer) and zlib with their headers by hand"
 fi
 
 if command -v swift >/dev/null 2>&1; then

@@ -18,7 +18,7 @@ func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
       start: 0, parameters: vectors.one.values, gradientSum: vectors.two.values, slots: slots.map(\.all),
       updated: vectors.three.all)
     let time = withExtendedLifetime(slots) {
-      seconds {
+      medianSeconds {
         optimizer.begin(weight: 128, optimizer.needsWholeGradient ? [part] : [])
         optimizer.update(part)
       }

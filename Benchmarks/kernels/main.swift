@@ -19,70 +19,37 @@ struct Vectors {
   }
 }
 
-func matrix(_ rows: Int, _ columns: Int) -> FloatBuffer {
-  let buffer = FloatBuffer(count: rows * columns)
-  Philox(seed: 2, stream: UInt64(rows + columns)).fillUniform(buffer.all, bound: 1)
-  return buffer
-}
-
-useOneThreadForMatrices()
 let vectors = Vectors()
-let peak = [256, 512, 1024, 2048].map { side in
-  let (left, right, product) = (matrix(side, side), matrix(side, side), matrix(side, side))
-  let time = seconds {
-    multiply(
-      Matrix(left.values, rows: side, columns: side), Matrix(right.values, rows: side, columns: side),
-      into: product.all)
-  }
-  return 2 * Double(side * side * side) / time
-}.max()!
-let copyBandwidth = 8 * Double(vectors.count) / seconds { vectors.three.all.copy(vectors.one.values) }
-print("limits of one core: \(places(peak / 1e9, 0)) GFLOP/s, \(places(copyBandwidth / 1e9, 1)) GB/s\n")
+let copyBandwidth = 8 * Double(vectors.count) / medianSeconds { vectors.three.all.copy(vectors.one.values) }
+print("\(VectorWidth.current.description)")
+for width in VectorWidth.available {
+  print("multiply-adds in registers with \(width.rawValue) floats a vector: \(places(peakOperations(width) / 1e9, 0)) GFLOP/s")
+}
+let peak = peakOperations()
+print("memcpy: \(places(copyBandwidth / 1e9, 1)) GB/s\n")
 
 print("| layer (examples, in → out) | forward, GFLOP/s | weight gradient | input gradient |")
 print("| --- | ---: | ---: | ---: |")
 for (examples, inputs, outputs) in [
-  (32, 784, 64), (128, 784, 256), (128, 256, 128), (128, 784, 1024), (128, 1024, 1024), (128, 784, 4096),
-  (128, 4096, 4096),
+  (32, 784, 64), (32, 64, 10), (128, 784, 256), (128, 256, 128), (128, 128, 10), (128, 784, 1024), (128, 1024, 1024),
+  (128, 1024, 10), (128, 784, 4096), (128, 4096, 4096), (128, 4096, 10), (16, 1024, 1024), (2, 1024, 1024),
 ] {
-  let (input, weight, output) = (matrix(examples, inputs), matrix(inputs, outputs), matrix(examples, outputs))
-  let (gradient, inputGradients) = (matrix(inputs, outputs), matrix(examples, inputs))
-  let (x, w) = (
-    Matrix(input.values, rows: examples, columns: inputs), Matrix(weight.values, rows: inputs, columns: outputs)
-  )
-  let dy = Matrix(output.values, rows: examples, columns: outputs)
-  var scratch = LayerScratch()
-  let operations = 2 * Double(examples * inputs * outputs)
-  func cell(_ time: Double) -> String {
-    "\(places(operations / time / 1e9, 0)) (\(percent(operations / time / peak)))"
-  }
-  let result = matrix(examples, outputs)
+  let speed = LayerSpeed(examples: examples, inputs: inputs, outputs: outputs)
+  func cell(_ rate: Double) -> String { "\(places(rate / 1e9, 0)) (\(percent(rate / peak)))" }
   row(
-    "\(examples), \(inputs) → \(outputs)", cell(seconds { multiply(x, w, into: result.all) }),
-    cell(
-      seconds {
-        weightGradient(
-          inputs: x, outputGradients: dy, microBatches: [0..<examples], into: gradient.all, scratch: &scratch)
-      }),
-    cell(
-      seconds {
-        inputGradient(outputGradients: dy, weight: w, into: inputGradients.all, scratch: &scratch)
-      }))
-  withExtendedLifetime((input, weight, output, result)) {}
+    "\(examples), \(inputs) → \(outputs)", cell(speed.forward), cell(speed.weightGradient), cell(speed.inputGradient))
 }
 
 print("\n| over 20 million values | bytes a value | GB/s | of memcpy |\n| --- | ---: | ---: | ---: |")
 func stream(_ name: String, bytes: Int, _ body: () -> Void) {
-  let bandwidth = Double(bytes * vectors.count) / seconds(body)
+  let bandwidth = Double(bytes * vectors.count) / medianSeconds(body)
   row(name, "\(bytes)", places(bandwidth / 1e9, 1), percent(bandwidth / copyBandwidth))
 }
-let bias = matrix(1, 1000)
 stream("sum of two gradients", bytes: 12) { accumulate(vectors.one.values, into: vectors.three.all) }
 vectors.three.all.copy(vectors.one.values)
 stream("look for what is not finite", bytes: 4) { precondition(vectors.one.values.areFinite) }
-stream("bias and ReLU", bytes: 8) { biasReLU(bias.values, vectors.three.all) }
-stream("ReLU's derivative", bytes: 12) {
-  multiplyByReLUDerivative(vectors.three.all, activated: vectors.one.values)
+for function in Elementary.Map.allCases {
+  stream("\(function)", bytes: 8) { Elementary.map(function, vectors.one.values, into: vectors.three.all) }
 }
 
 print("")

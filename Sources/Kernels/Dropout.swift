@@ -29,7 +29,7 @@ package struct Dropout: Sendable {
   ///   - first: the first row's position in the epoch.
   package func apply(_ input: Floats, into output: MutableFloats, columns: Int, first: Int) {
     precondition(input.count == output.count && columns > 0 && input.count % columns == 0)
-    lk_dropout(
+    kernels.dropout(
       input.base, output.base, input.count / columns, columns, seed, stream, UInt64(first), threshold,
       Float(1 / (1 - rate)))
   }

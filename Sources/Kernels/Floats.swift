@@ -39,7 +39,7 @@ public struct Floats: @unchecked Sendable {
   }
 
   /// Whether no value is infinite or a NaN.
-  public var areFinite: Bool { lk_all_finite(base, count) != 0 }
+  public var areFinite: Bool { kernels.all_finite(base, count) != 0 }
 
   /// A copy of the values.
   public var array: [Float] { Array(UnsafeBufferPointer(start: base, count: count)) }

@@ -11,7 +11,7 @@ package func softmaxCrossEntropy(_ logits: MutableFloats, labels: Labels) -> (lo
     (0..<labels.count).allSatisfy { labels[$0] >= 0 && labels[$0] < columns }, "a label outside 0..<\(columns)")
   var loss = 0.0
   var correct: Int64 = 0
-  lk_softmax_cross_entropy(logits.base, labels.base, labels.count, columns, &loss, &correct)
+  kernels.softmax_cross_entropy(logits.base, labels.base, labels.count, columns, &loss, &correct)
   return (loss, Int(correct))
 }
 
@@ -27,7 +27,7 @@ package func meanSquaredError(
     columns > 0 && predictions.count % columns == 0, "\(predictions.count) predictions in rows of \(columns)")
   var loss = 0.0
   var squaredError = 0.0
-  lk_mean_squared_error(
+  kernels.mean_squared_error(
     predictions.base, targets.base, predictions.count / columns, columns, &loss, &squaredError)
   return (loss, squaredError)
 }

@@ -1,6 +1,3 @@
-internal import CKernels
-internal import Foundation
-
 /// Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
 ///
 /// A value is a pure function of (key, counter), so any thread of any worker draws the same one without shared state.
@@ -56,9 +53,9 @@ public struct Philox: Sendable {
       let words = block(UInt64(index) / 4)
       let u = (Double(words[index % 4]) + 0.5) * 0x1p-32
       let v = (Double(words[index % 4 + 1]) + 0.5) * 0x1p-32
-      let radius = (-2 * log(u)).squareRoot()
-      values[index] = Float(radius * cos(2 * .pi * v))
-      if index + 1 < values.count { values[index + 1] = Float(radius * sin(2 * .pi * v)) }
+      let radius = (-2 * Elementary.logarithm(u)).squareRoot()
+      values[index] = Float(radius * Elementary.cosineOfPi(2 * v))
+      if index + 1 < values.count { values[index + 1] = Float(radius * Elementary.sineOfPi(2 * v)) }
     }
   }
 }

@@ -65,17 +65,17 @@ package struct MomentDecays: Sendable {
 extension UpdateVectors {
   /// θ − η g.
   package func gradientDescent(rate: Double) {
-    call([]) { lk_gradient_descent($0, Float(rate)) }
+    call([]) { kernels.gradient_descent($0, Float(rate)) }
   }
 
   /// u ← μ u + `gradientShare` g; θ − η u.
   package func momentum(_ velocity: MutableFloats, momentum: Double, gradientShare: Double, rate: Double) {
-    call([velocity]) { lk_momentum($0, velocity.base, Float(momentum), Float(gradientShare), Float(rate)) }
+    call([velocity]) { kernels.momentum($0, velocity.base, Float(momentum), Float(gradientShare), Float(rate)) }
   }
 
   /// u ← μ u + g; θ − η (g + μ u).
   package func nesterov(_ velocity: MutableFloats, momentum: Double, rate: Double) {
-    call([velocity]) { lk_nesterov($0, velocity.base, Float(momentum), Float(rate)) }
+    call([velocity]) { kernels.nesterov($0, velocity.base, Float(momentum), Float(rate)) }
   }
 
   /// RMSprop. `meanGradient` and `velocity` are nil if its options do not need them.
@@ -85,17 +85,9 @@ extension UpdateVectors {
   ) {
     let (rho, oneMinusRho, momentum) = (Float(rho), Float(1 - rho), Float(momentum))
     let (epsilon, inside, rate) = (Float(epsilon), Float(epsilonInside), Float(rate))
-    call([meanSquare] + [meanGradient, velocity].compactMap { $0 }) { update in
-      switch (meanGradient, velocity) {
-      case (nil, nil): lk_rmsprop(update, meanSquare.base, rho, oneMinusRho, epsilon, inside, rate)
-      case (let meanGradient?, nil):
-        lk_rmsprop_centered(update, meanSquare.base, meanGradient.base, rho, oneMinusRho, epsilon, inside, rate)
-      case (nil, let velocity?):
-        lk_rmsprop_momentum(update, meanSquare.base, velocity.base, rho, oneMinusRho, momentum, epsilon, inside, rate)
-      case (let meanGradient?, let velocity?):
-        lk_rmsprop_centered_momentum(
-          update, meanSquare.base, meanGradient.base, velocity.base, rho, oneMinusRho, momentum, epsilon, inside, rate)
-      }
+    call([meanSquare] + [meanGradient, velocity].compactMap { $0 }) {
+      kernels.rmsprop(
+        $0, meanSquare.base, meanGradient?.base, velocity?.base, rho, oneMinusRho, momentum, epsilon, inside, rate)
     }
   }
 
@@ -105,15 +97,9 @@ extension UpdateVectors {
     rate: Double, rootScale: Double, epsilon: Double
   ) {
     var moments = decays.moments
-    call([firstMoment, secondMoment] + [largest].compactMap { $0 }) { update in
-      if let largest {
-        lk_amsgrad(
-          update, firstMoment.base, secondMoment.base, largest.base, &moments, Float(rate), Float(rootScale),
-          Float(epsilon))
-      } else {
-        lk_adam(
-          update, firstMoment.base, secondMoment.base, &moments, Float(rate), Float(rootScale), Float(epsilon))
-      }
+    call([firstMoment, secondMoment] + [largest].compactMap { $0 }) {
+      kernels.adam(
+        $0, firstMoment.base, secondMoment.base, largest?.base, &moments, Float(rate), Float(rootScale), Float(epsilon))
     }
   }
 
@@ -124,7 +110,7 @@ extension UpdateVectors {
   ) {
     var moments = decays.moments
     call([firstMoment, secondMoment]) {
-      lk_nadam(
+      kernels.nadam(
         $0, firstMoment.base, secondMoment.base, &moments, Float(momentRate), Float(gradientRate), Float(rootScale),
         Float(epsilon))
     }
@@ -136,13 +122,13 @@ extension UpdateVectors {
   ) {
     var moments = decays.moments
     call([firstMoment, meanSquare]) {
-      lk_rmsprop_first_moment($0, firstMoment.base, meanSquare.base, &moments, Float(epsilon), Float(rate))
+      kernels.rmsprop_first_moment($0, firstMoment.base, meanSquare.base, &moments, Float(epsilon), Float(rate))
     }
   }
 
   /// s ← s + g²; θ − η g / (√s + ε).
   package func adagrad(_ squareSum: MutableFloats, epsilon: Double, rate: Double) {
-    call([squareSum]) { lk_adagrad($0, squareSum.base, Float(epsilon), Float(rate)) }
+    call([squareSum]) { kernels.adagrad($0, squareSum.base, Float(epsilon), Float(rate)) }
   }
 
   /// θ − η √(D + ε) / √(E + ε) g.
@@ -150,7 +136,7 @@ extension UpdateVectors {
     _ meanSquare: MutableFloats, _ meanSquareUpdate: MutableFloats, rho: Double, epsilon: Double, rate: Double
   ) {
     call([meanSquare, meanSquareUpdate]) {
-      lk_adadelta(
+      kernels.adadelta(
         $0, meanSquare.base, meanSquareUpdate.base, Float(rho), Float(1 - rho), Float(epsilon), Float(rate))
     }
   }
@@ -165,23 +151,17 @@ extension UpdateVectors {
     let (rho, oneMinusRho) = (Float(rho), Float(1 - rho))
     let (adamRate, rootScale, rate) = (Float(adamRate), Float(rootScale), Float(rate))
     let (epsilon, lambda) = (Float(epsilon), Float(lambda))
-    call([firstMoment, secondMoment, meanSquare] + [lastDifference].compactMap { $0 }) { update in
-      if let lastDifference {
-        lk_blend_auto(
-          update, firstMoment.base, secondMoment.base, meanSquare.base, lastDifference.base, &moments, rho,
-          oneMinusRho, adamRate, rootScale, rate, epsilon, lambda)
-      } else {
-        lk_blend(
-          update, firstMoment.base, secondMoment.base, meanSquare.base, &moments, rho, oneMinusRho, adamRate,
-          rootScale, rate, epsilon, lambda)
-      }
+    call([firstMoment, secondMoment, meanSquare] + [lastDifference].compactMap { $0 }) {
+      kernels.blend(
+        $0, firstMoment.base, secondMoment.base, meanSquare.base, lastDifference?.base, &moments, rho, oneMinusRho,
+        adamRate, rootScale, rate, epsilon, lambda)
     }
   }
 
   /// θ − η sign(β₁ m + (1 − β₁) g); m ← β₂ m + (1 − β₂) g.
   package func lion(_ firstMoment: MutableFloats, _ decays: MomentDecays, rate: Double) {
     var moments = decays.moments
-    call([firstMoment]) { lk_lion($0, firstMoment.base, &moments, Float(rate)) }
+    call([firstMoment]) { kernels.lion($0, firstMoment.base, &moments, Float(rate)) }
   }
 
   /// Updates Adam's moments, and adds Σ r² to `sum`: r = `momentScale` m / (√v `rootScale` + ε) + `decay` θ.
@@ -192,7 +172,7 @@ extension UpdateVectors {
     var moments = decays.moments
     call([firstMoment, secondMoment]) { update in
       sum.add(parameters.count) {
-        lk_lamb_moments(
+        kernels.lamb_moments(
           update, firstMoment.base, secondMoment.base, &moments, Float(momentScale), Float(rootScale), Float(epsilon),
           Float(decay), $0, $1)
       }
@@ -205,7 +185,7 @@ extension UpdateVectors {
     epsilon: Double, decay: Double, rate: Double
   ) {
     call([firstMoment, secondMoment]) {
-      lk_lamb_move(
+      kernels.lamb_move(
         $0, firstMoment.base, secondMoment.base, Float(momentScale), Float(rootScale), Float(epsilon), Float(decay),
         Float(rate))
     }
@@ -226,18 +206,25 @@ public struct OrderedSum: Sendable {
     count += more
   }
 
-  /// The sum so far.
-  public var value: Double { lanes.reduce(0, +) }
+  /// The sum so far: lane l takes lane l + 8, l + 4, l + 2 and l + 1 in turn.
+  public var value: Double {
+    var sums = lanes
+    while sums.count > 1 {
+      let half = sums.count / 2
+      sums = (0..<half).map { sums[$0] + sums[$0 + half] }
+    }
+    return sums[0]
+  }
 
   /// Adds the squares of `values`.
   public mutating func addSquares(_ values: Floats) {
-    add(values.count) { lk_sum_squares(values.base, values.count, $0, $1) }
+    add(values.count) { kernels.sum_squares(values.base, values.count, $0, $1) }
   }
 
   /// Adds the squares of ``UpdateVectors/gradient(_:)``.
   public mutating func addGradientSquares(_ vectors: UpdateVectors) {
     add(vectors.parameters.count) { lanes, first in
-      vectors.call([]) { lk_sum_gradient_squares($0, lanes, first) }
+      vectors.call([]) { kernels.sum_gradient_squares($0, lanes, first) }
     }
   }
 
@@ -245,7 +232,7 @@ public struct OrderedSum: Sendable {
   public mutating func addGradientProducts(_ vectors: UpdateVectors, _ values: Floats) {
     precondition(values.count == vectors.parameters.count)
     add(values.count) { lanes, first in
-      vectors.call([]) { lk_sum_gradient_products($0, values.base, lanes, first) }
+      vectors.call([]) { kernels.sum_gradient_products($0, values.base, lanes, first) }
     }
   }
 
@@ -256,7 +243,7 @@ public struct OrderedSum: Sendable {
   ) {
     add(vectors.parameters.count) { lanes, first in
       vectors.call([firstMoment, secondMoment]) {
-        lk_sum_adam_products(
+        kernels.sum_adam_products(
           $0, firstMoment.base, secondMoment.base, Float(momentScale), Float(rootScale), Float(epsilon), lanes, first)
       }
     }

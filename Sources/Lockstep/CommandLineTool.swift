@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Cluster
 public import Datasets
 internal import Foundation
+internal import Kernels
 public import Models
 public import Optimizers
 internal import Runs
@@ -38,6 +39,7 @@ public enum LockstepCommands {
     for source in sources { DataSources.registry.add(source) }
     var variables: [(variable: String, option: String)] = []
     do {
+      _ = try VectorWidth.chosen()
       let options = try EnvironmentOptions(
         Array(CommandLine.arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
       variables = options.variables
@@ -80,7 +82,7 @@ public enum LockstepCommands {
 
   private static func exitCode(of error: any Error) -> Int32 {
     switch error {
-    case is OptionError, is ModelError: 64
+    case is OptionError, is ModelError, is VectorWidthError: 64
     case _ where isUsage(error): 64
     case let interruption as Interruption: 128 + interruption.signal
     default: 1

@@ -1,4 +1,5 @@
 internal import Datasets
+internal import Kernels
 internal import Schema
 
 extension MultilayerPerceptron {

@@ -95,35 +95,31 @@ package struct MultilayerPerceptron: Model {
     return Matrix(buffer.values[0..<batch.count * columns], rows: batch.count, columns: columns)
   }
 
-  /// Each micro-batch is a matrix product of its own, because the bits of a row may depend on the number of rows.
+  /// All micro-batches are multiplied together: a row's bits do not depend on the other rows.
   ///
   /// - Returns: the last layer's output, without activation.
   private func forward(
-    _ batch: Batch, microBatches: [Range<Int>], at parameters: Floats, in workspace: inout Workspace, isTraining: Bool
+    _ batch: Batch, at parameters: Floats, in workspace: inout Workspace, isTraining: Bool
   ) -> MutableFloats {
     reserve(batch.count, in: &workspace)
+    let last = layers.count - 1
     for (index, layer) in layers.enumerated() {
       let count = batch.count * layer.outputs
       let output = workspace.outputs[index].all[0..<count]
-      let input = input(index, of: batch, in: workspace)
-      for rows in microBatches {
-        multiply(input.rows(rows), layer.weight(in: parameters), into: output[rows, columns: layer.outputs])
-      }
-      if index == layers.count - 1 {
-        addBias(parameters[layer.bias], to: output)
-      } else {
-        let activated = workspace.activated[index].all[0..<(keepsBoth ? count : 0)]
-        activation.apply(bias: parameters[layer.bias], output, activated: activated)
-        guard dropout > 0 else { continue }
-        let whole = activation.keepsInput ? activated.readOnly : output.readOnly
-        if isTraining {
-          dropout(index, batch).apply(whole, into: activated, columns: layer.outputs, first: batch.place.position)
-        } else if !activation.keepsInput {
-          activated.copy(whole)
-        }
+      let activated = index < last && keepsBoth ? workspace.activated[index].all[0..<count] : nil
+      Kernels.linear(
+        inputs: input(index, of: batch, in: workspace), weight: layer.weight(in: parameters),
+        bias: parameters[layer.bias], activation: index < last ? activation : nil, into: output,
+        activated: activation.keepsInput ? activated : nil, scratch: &workspace.scratch)
+      guard dropout > 0, let activated else { continue }
+      let whole = activation.keepsInput ? activated.readOnly : output.readOnly
+      if isTraining {
+        dropout(index, batch).apply(whole, into: activated, columns: layer.outputs, first: batch.place.position)
+      } else if !activation.keepsInput {
+        activated.copy(whole)
       }
     }
-    return workspace.outputs[layers.count - 1].all[0..<batch.count * layers[layers.count - 1].outputs]
+    return workspace.outputs[last].all[0..<batch.count * layers[last].outputs]
   }
 
   package func gradient(
@@ -139,7 +135,7 @@ package struct MultilayerPerceptron: Model {
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout Workspace, scratch: inout ScratchVectors
   ) -> [Metrics] {
-    var outputGradient = forward(batch, microBatches: microBatches, at: parameters, in: &workspace, isTraining: true)
+    var outputGradient = forward(batch, at: parameters, in: &workspace, isTraining: true)
     let outputs = layers[layers.count - 1].outputs
     let metrics = microBatches.map { rows in
       loss.gradient(
@@ -155,17 +151,14 @@ package struct MultilayerPerceptron: Model {
       // Nothing needs the gradient with respect to the data.
       guard index > 0 else { break }
       let inputGradient = workspace.gradients.0.all[0..<batch.count * layer.inputs]
-      for rows in microBatches {
-        Kernels.inputGradient(
-          outputGradients: columns.rows(rows), weight: layer.weight(in: parameters),
-          into: inputGradient[rows, columns: layer.inputs], scratch: &workspace.scratch)
-      }
+      Kernels.inputGradient(
+        outputGradients: columns, weight: layer.weight(in: parameters),
+        through: (activation, workspace.outputs[index - 1].values[0..<inputGradient.count]), into: inputGradient,
+        scratch: &workspace.scratch)
       if dropout > 0 {
         dropout(index - 1, batch)
           .apply(inputGradient.readOnly, into: inputGradient, columns: layer.inputs, first: batch.place.position)
       }
-      activation.multiplyByDerivative(
-        inputGradient, kept: workspace.outputs[index - 1].values[0..<batch.count * layer.inputs])
       outputGradient = inputGradient
       workspace.gradients = (workspace.gradients.1, workspace.gradients.0)
     }
@@ -173,8 +166,7 @@ package struct MultilayerPerceptron: Model {
   }
 
   package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics {
-    let output = forward(
-      batch, microBatches: [0..<batch.count], at: parameters, in: &workspace, isTraining: false)
+    let output = forward(batch, at: parameters, in: &workspace, isTraining: false)
     return loss.gradient(
       output, columns: layers[layers.count - 1].outputs / positions, targets: batch.targets)
   }

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import Kernels
 package import Schema
 
 /// How the learning rate changes over the run: the values of `--schedule`.
@@ -111,8 +111,8 @@ package struct Schedule: Sendable {
     switch kind {
     case .constant, .hypergradient: return 1
     case .linear: return mix(1 - course)
-    case .exponential: return pow(values["schedule-factor"], Double(k) / Double(steps(stepsPerEpoch)))
-    case .step: return pow(values["schedule-factor"], Double(k / steps((total + 2) / 3)))
+    case .exponential: return Elementary.power(values["schedule-factor"], Double(k) / Double(steps(stepsPerEpoch)))
+    case .step: return Elementary.power(values["schedule-factor"], Double(k / steps((total + 2) / 3)))
     case .cosine:
       var (position, period) = (k, steps(Int(left)))
       if values["schedule-growth"] == 1 {
@@ -124,8 +124,8 @@ package struct Schedule: Sendable {
           period = Int(min((Double(period) * values["schedule-growth"]).rounded(), 0x1p60))
         }
       }
-      return mix((1 + cos(.pi * Double(position) / Double(period))) / 2)
-    case .polynomial: return mix(pow(1 - course, values["schedule-power"]))
+      return mix((1 + Elementary.cosineOfPi(Double(position) / Double(period))) / 2)
+    case .polynomial: return mix(Elementary.power(1 - course, values["schedule-power"]))
     case .inverseSquareRoot:
       let reached = max(warmup, 1)
       return (Double(reached) / Double(max(k + warmup + 1, reached))).squareRoot()

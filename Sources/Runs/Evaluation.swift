@@ -15,7 +15,6 @@ package struct Evaluation: Equatable, Sendable {
   /// Evaluates `file`'s model on `examples`, on the calling thread. Summed like a run's evaluation, so the bits are the
   /// same.
   package init(_ file: ModelFile, on examples: Examples) {
-    useOneThreadForMatrices()
     let sum = Evaluation.sum(file.model, file, examples)
     self.examples = examples.count
     loss = sum.meanLoss

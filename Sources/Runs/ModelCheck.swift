@@ -97,7 +97,6 @@ private struct Trial<M: Model> {
   }
 
   func findings(_ second: any Model) -> [ModelCheck.Finding] {
-    useOneThreadForMatrices()
     let memory = Memory(self)
     let (gradient, metrics) = compute(microBatches, filledWith: unwritten, in: memory, at: parameters)
     let expected = Result(gradient, metrics)
@@ -177,7 +176,6 @@ private struct Trial<M: Model> {
     for _ in 0..<2 {
       done.enter()
       let thread = Thread {
-        useOneThreadForMatrices()
         let memory = Memory(trial.value)
         for _ in 0..<3 {
           let (gradient, metrics) = trial.value.compute(

@@ -92,8 +92,7 @@ struct BesiegedCoordinator {
   private(set) var machine = CoordinatorMachine(
     CoordinatorMachine.Configuration(
       run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data,
-      layout: SmallRun.ready.layout, awaitedWorkers: 0,
-      metrics: .loss))
+      layout: SmallRun.ready.layout, numerics: .simulated, awaitedWorkers: 0, metrics: .loss))
   private var peer = CoordinatorMachine.Peer(id: 0)
   /// Honest workers beside it, which compute at once what they are given.
   private let others: ClosedRange<UInt64>?

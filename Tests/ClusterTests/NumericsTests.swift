@@ -13,21 +13,18 @@ import Testing
   private typealias Peer = CoordinatorMachine.Peer
   private let start = Instant(nanoseconds: 0)
 
-  private func machine(digest: String? = nil, start step: Int = 0, accepts: Bool = false) -> CoordinatorMachine {
+  private func machine(accepts: Bool = false) -> CoordinatorMachine {
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: 7, start: step,
-        plan: StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(9)),
+        run: 7, plan: StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(9)),
         chunks: ChunkLayout(parameterCount: 3, size: 2), fingerprint: "d", layout: ParameterLayout(),
-        numericsDigest: digest, acceptsOtherNumerics: accepts, awaitedWorkers: 0, metrics: .loss))
+        numerics: numerics("a"), acceptsOtherNumerics: accepts, awaitedWorkers: 0, metrics: .loss))
     _ = machine.handle(.started, at: start)
     return machine
   }
 
-  private func numerics(_ digest: String, instructionSet: String = "AVX2", build: String = "release") -> Numerics {
-    var numerics = Numerics.simulated
-    (numerics.digest, numerics.instructionSet, numerics.build) = (digest, instructionSet, build)
-    return numerics
+  private func numerics(_ digest: String, kernels: String = "AVX2", build: String = "release") -> Numerics {
+    Numerics(digest: digest, processor: "p", kernels: kernels, build: build)
   }
 
   /// A worker says that it is ready.
@@ -46,63 +43,29 @@ import Testing
     return (refusal, actions.compactMap { if case .report(let event) = $0 { event } else { nil } })
   }
 
-  @Test func theFirstWorkersBitsAreTheRunsAndOthersAreRefusedByName() {
+  @Test func aWorkerOfOtherBitsIsRefusedWithWhatDiffers() {
     var machine = machine()
-    #expect(join(&machine, 1, numerics("a")).refusal == nil)
-    #expect(join(&machine, 2, numerics("a", instructionSet: "SSE41", build: "debug")).refusal == nil)
-    let refusal = join(&machine, 3, numerics("b", instructionSet: "AVX512_CORE")).refusal ?? "none"
+    #expect(join(&machine, 1, numerics("a", kernels: "NEON", build: "debug")).refusal == nil)
+    let refusal = join(&machine, 2, numerics("b", kernels: "AVX-512", build: "debug")).refusal ?? "none"
     for part in [
-      "other bits than worker 1 (w1), which came first", "instruction set AVX512_CORE, not AVX2",
-      "DNNL_MAX_CPU_ISA=AVX2", "if worker 1 (w1) is the odd one", "--accept-other-numerics",
+      "computes other bits than the coordinator (kernels AVX-512, not AVX2; build debug, not release)",
+      "give both the same program", "--accept-other-numerics",
     ] {
       #expect(refusal.contains(part), "\(refusal)")
     }
-    #expect(machine.members.count == 2 && machine.numerics?.digest == "a")
-  }
-
-  @Test func equalDigestsAreWelcomeWhateverComputesThem() {
-    var machine = machine()
-    for (number, build) in ["release", "debug"].enumerated() {
-      #expect(join(&machine, UInt64(number + 1), numerics("a", build: build)).refusal == nil)
-    }
-  }
-
-  @Test func aDifferenceThatNothingExplainsIsToldAsThat() {
-    var machine = machine()
-    _ = join(&machine, 1, numerics("a"))
-    #expect(join(&machine, 2, numerics("b")).refusal?.contains("nothing that is known of them differs") == true)
+    #expect(join(&machine, 3, numerics("b")).refusal?.contains("nothing that is known of them differs") == true)
+    #expect(machine.members.count == 1)
   }
 
   @Test func theyMayBeTakenInAndAreTold() {
     var machine = machine(accepts: true)
-    _ = join(&machine, 1, numerics("a"))
-    let (refusal, reports) = join(&machine, 2, numerics("b", instructionSet: "SSE41"))
-    #expect(refusal == nil && machine.members.count == 2)
+    let (refusal, reports) = join(&machine, 1, numerics("b", kernels: "SSE2"))
+    #expect(refusal == nil && machine.members.count == 1)
     var statistics = RunStatistics()
     for report in reports { statistics.add(report, .loss) }
     #expect(
       statistics.summary.otherNumerics
-        == ["worker 2 (w2) computes other bits than the run's first worker (SSE41, oneDNN 2, release build, p)"])
-  }
-
-  @Test func aResumedRunKeepsItsBits() {
-    var machine = machine(digest: "a", start: 3)
-    let refusal = join(&machine, 1, numerics("b")).refusal ?? "none"
-    #expect(refusal.contains("other bits than this run did before it was saved"), "\(refusal)")
-    #expect(refusal.contains("DNNL_MAX_CPU_ISA") && refusal.contains("--accept-other-numerics"), "\(refusal)")
-    #expect(join(&machine, 2, numerics("a")).refusal == nil)
-    // From now on there is somebody to compare with.
-    #expect(join(&machine, 3, numerics("b", build: "debug")).refusal?.contains("build debug, not release") == true)
-  }
-
-  @Test func aCheckpointWithoutBitsTakesTheFirstWorkersAndSaysSo() {
-    var machine = machine(start: 3)
-    let reports = join(&machine, 1, numerics("a")).reports
-    #expect(
-      reports.contains {
-        if case .warning(let text) = $0 { text.contains("does not say which bits") } else { false }
-      })
-    #expect(join(&machine, 2, numerics("b")).refusal != nil)
+        == ["worker 1 (w1) computes other bits than the coordinator (SSE2, release build, p)"])
   }
 
   @Test func aDigestIsOfTheBitsAndNoNaNsOwn() {

@@ -95,7 +95,7 @@ import Testing
     try page.bytes("bytes: digest").withUnsafeBytes { hashed.update($0) }
     #expect(digest == Numerics.digestKind + hashed.digest.hex)
     let numerics = Numerics(
-      digest: digest, processor: "Neoverse N1", instructionSet: "NEON", library: "NumPy 2.1", build: "release")
+      digest: digest, processor: "Neoverse N1", kernels: "NumPy 2.1, 4 floats a vector", build: "release")
     let length = try check(
       "ready", Ready(data: job.prepared.fingerprint, layout: job.prepared.model.layout, numerics: numerics))
     #expect(try page.bytes("message: ready") == Self.header(.ready, step: 0, payloadLength: length).encoded)

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import Testing
 
 /// Workers that meet their coordinator without an address, and workers that compute other bits.
@@ -33,53 +34,55 @@ import Testing
     #expect(worker.wait() == 0 && coordinator.wait() == 0, "\(worker.errors)\(coordinator.errors)")
   }
 
-  /// Whether this CPU has what the first worker is limited to; the other one is limited to less.
-  private static let hasAVX2 =
-    (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains(" avx2 ") ?? false
-
-  @Test("workers whose bits differ are not mixed", .enabled(if: hasAVX2))
+  @Test("vectors of every width give the same bits, in runs of their own and in one run")
   func unlikeWorkers() throws {
-    let coordinator = try coordinate(["--steps", "400", "--model", "mlp:300,200"])
-    try #require(coordinator.waitForOutput("listening on"))
-    let first = try Program(
-      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": "AVX2"]) { $1 })
-    // The second one must come while the first is a member.
-    first.send(SIGCONT)
-    let second = try Program(
-      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": "SSE41"]) { $1 })
-    let codes = [first.wait(), second.wait()]
+    let job = ["--steps", "300", "--model", "mlp:300,20", "--activation", "gelu", "--dropout", "0.2"]
+    func train(_ width: String) throws -> Program {
+      try Program(
+        ["train", "--output", width] + job, in: scratch.url,
+        environment: home.merging([VectorWidth.variable: width]) { $1 })
+    }
+    let widths = VectorWidth.available.map { "\($0.rawValue)" }
+    for width in widths { #expect(try train(width).wait() == 0) }
+    let workers = try widths.map {
+      try Program(["worker"], environment: home.merging([VectorWidth.variable: $0]) { $1 })
+    }
+    for worker in workers { try #require(worker.waitForOutput("connecting to ipc://")) }
+    let coordinator = try coordinate(job)
+    for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
     #expect(coordinator.wait() == 0, "\(coordinator.errors)")
-    #expect(codes.contains(0) && codes.contains(1), "\(codes) \(first.errors)\(second.errors)")
-    let refused = codes[0] == 1 ? first.errors : second.errors
-    #expect(refused.contains("it computes other bits than worker 1 ("), "\(refused)")
-    #expect(refused.contains("DNNL_MAX_CPU_ISA=SSE41") && refused.contains("--accept-other-numerics"), "\(refused)")
-    // Resumed, the run takes no others either.
-    let resumed = try Program(
-      ["coordinator", "--resume", "run", "--steps", "800", "--worker-timeout", "60"], in: scratch.url, environment: home
+    #expect(Set(try (widths + ["run"]).map { try Summary(scratch.path($0)).parameters_sha256 }).count == 1)
+    let none = try train("5")
+    #expect(none.wait() == 64)
+    #expect(
+      none.errors == "error: LOCKSTEP_VECTOR_WIDTH=5: this processor has vectors of \(widths.joined(separator: ", ")) floats\n"
     )
-    try #require(resumed.waitForOutput("listening on"), "\(resumed.errors)")
-    let isFirst = codes[0] == 0
-    let other = try Program(
-      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": isFirst ? "SSE41" : "AVX2"]) { $1 })
-    #expect(other.wait() == 1 && other.errors.contains("than this run did before it was saved"), "\(other.errors)")
-    let same = try Program(
-      ["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": isFirst ? "AVX2" : "SSE41"]) { $1 })
-    #expect(same.wait() == 0 && resumed.wait() == 0, "\(same.errors)\(resumed.errors)")
   }
 
-  @Test("they are where the user says so, and the summary tells", .enabled(if: hasAVX2))
-  func acceptedWorkers() throws {
-    let coordinator = try coordinate(["--steps", "3000", "--model", "mlp:300,200", "--accept-other-numerics"])
-    try #require(coordinator.waitForOutput("listening on"))
-    let workers = try ["AVX2", "SSE41"].map {
-      try Program(["worker"], environment: home.merging(["DNNL_MAX_CPU_ISA": $0]) { $1 })
+  @Test("a run is not resumed with other bits than it began with, unless the user says so")
+  func resumedWithOtherBits() throws {
+    try succeed(["train", "--output", "run", "--steps", "4", "--model", "linear"], in: scratch)
+    let path = "run/checkpoints/0000000004/state.json"
+    let state = try scratch.read(path)
+    func resume(_ changed: String, _ options: [String] = []) throws -> Program {
+      #expect(changed != state)
+      try changed.write(toFile: scratch.path(path), atomically: true, encoding: .utf8)
+      var hash = SHA256()
+      Array(changed.utf8).withUnsafeBytes { hash.update($0) }
+      let sums = try scratch.read("run/checkpoints/0000000004/SHA256SUMS").split(separator: "\n")
+        .map { $0.hasSuffix("state.json") ? "\(hash.digest.hex)  state.json\n" : "\($0)\n" }
+      try sums.joined().write(
+        toFile: scratch.path("run/checkpoints/0000000004/SHA256SUMS"), atomically: true, encoding: .utf8)
+      let program = try Program(["train", "--resume", "run", "--steps", "6"] + options, in: scratch.url)
+      _ = program.wait()
+      return program
     }
-    #expect(coordinator.waitForErrors("computes other bits than the run's first worker"))
-    coordinator.send(SIGTERM)
-    _ = coordinator.wait()
-    for worker in workers { _ = worker.wait() }
-    let summary = try scratch.read("run/summary.json")
-    #expect(summary.contains("\"other_numerics\" : [\n    \"worker 2 ("), "\(summary)")
+    let older = try resume(state.replacingOccurrences(of: "\"numerics\" : 2", with: "\"numerics\" : 1"))
+    #expect(older.wait() == 1)
+    #expect(older.errors.contains("the run in run has numerics version 1, and this program version 2"), "\(older.errors)")
+    let other = try resume(state.replacing(/"numerics" : "2:./, with: "\"numerics\" : \"2:x"))
+    #expect(other.wait() == 1 && other.errors.contains("computed other bits than this program does here"), "\(other.errors)")
+    #expect(try resume(state.replacing(/"numerics" : "2:./, with: "\"numerics\" : \"2:x"), ["--accept-other-numerics"]).wait() == 0)
   }
 
   @Test("the check command proves a model, and names what is wrong with one")

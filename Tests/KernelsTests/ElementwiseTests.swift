@@ -3,42 +3,13 @@ import Kernels
 import Testing
 
 @Suite struct ElementwiseTests {
-  private let inputs: [Float] = (-4000...4000).map { Float($0) / 100 } + [-0.0, 1e-6, -1e-6, 100, -100, 1e30, -1e30]
-
-  private func apply(_ kernel: (Floats, MutableFloats) -> Void) -> [Float] {
-    let values = FloatBuffer(inputs)
-    let bias = FloatBuffer(count: inputs.count)
-    kernel(bias.values, values.all)
-    return values.values.array
-  }
-
-  @Test func tanhIsWithinAFewUlps() {
-    for (x, y) in zip(inputs, apply(biasTanh)) {
-      #expect(abs(Double(y) - tanh(Double(x))) <= 3e-7, "tanh(\(x)) = \(y)")
-    }
-  }
-
-  @Test func sigmoidIsWithinAFewUlps() {
-    for (x, y) in zip(inputs, apply(biasSigmoid)) {
-      #expect(abs(Double(y) - 1 / (1 + exp(-Double(x)))) <= 2e-7, "sigmoid(\(x)) = \(y)")
-    }
-  }
-
-  @Test func geluIsTheExactForm() {
-    let values = FloatBuffer(inputs)
-    let activated = FloatBuffer(count: inputs.count)
-    let bias = FloatBuffer(count: inputs.count)
-    biasGELU(bias.values, values.all, activated: activated.all)
-    for (x, y) in zip(inputs, activated.values.array) {
-      let exact = Double(x) * 0.5 * erfc(-Double(x) / 2.0.squareRoot())
-      #expect(abs(Double(y) - exact) <= 4e-7 * max(1, abs(exact)), "gelu(\(x)) = \(y)")
-    }
-  }
-
   @Test func reluKeepsNaN() {
-    let values = FloatBuffer([-1, 0, 2, .nan])
-    let bias = FloatBuffer([1, 1, 1, 1])
-    biasReLU(bias.values, values.all)
+    let (inputs, weight, bias) = (FloatBuffer([-1, 0, 2, .nan]), FloatBuffer([1]), FloatBuffer([1]))
+    let values = FloatBuffer(count: 4)
+    var scratch = LayerScratch()
+    linear(
+      inputs: Matrix(inputs.values, rows: 4, columns: 1), weight: Matrix(weight.values, rows: 1, columns: 1),
+      bias: bias.values, activation: .relu, into: values.all, scratch: &scratch)
     #expect(values.values.array[0..<3] == [0, 1, 3])
     #expect(values.values[3].isNaN)
   }

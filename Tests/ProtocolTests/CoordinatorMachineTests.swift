@@ -14,7 +14,7 @@ import Testing
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 3, size: 2),
-        fingerprint: "d", layout: ParameterLayout(), awaitedWorkers: workers, metrics: .loss))
+        fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: workers, metrics: .loss))
     _ = machine.handle(.started, at: start)
     return machine
   }

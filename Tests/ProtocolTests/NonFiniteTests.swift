@@ -20,9 +20,8 @@ import Testing
   private func machine(_ policy: NonFinitePolicy) -> CoordinatorMachine {
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: 7, plan: plan, chunks: chunks, fingerprint: ready.data, layout: ready.layout, awaitedWorkers: 0,
-        metrics: .loss,
-        onNonFinite: policy))
+        run: 7, plan: plan, chunks: chunks, fingerprint: ready.data, layout: ready.layout, numerics: .simulated,
+        awaitedWorkers: 0, metrics: .loss, onNonFinite: policy))
     _ = machine.handle(.started, at: start)
     _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 1)), at: start)
     let header = Header(.ready, run: 7, session: machine.members[Peer(id: 1)]!.session)

@@ -18,7 +18,7 @@ extension Welcome {
 extension Numerics {
   /// What all workers of a test compute.
   static let simulated = Numerics(
-    digest: "d", processor: "p", instructionSet: "AVX2", library: "oneDNN 2", build: "release")
+    digest: "d", processor: "p", kernels: "AVX2, 8 floats a vector", build: "release")
 }
 
 extension NodeMetrics {

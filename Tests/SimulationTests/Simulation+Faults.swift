@@ -219,7 +219,7 @@ extension Simulation {
         run: random.next(), start: step,
         isEvaluationPending: model.plan.isEvaluationPending(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
-        fingerprint: "data", layout: TinyModel.layout,
+        fingerprint: "data", layout: TinyModel.layout, numerics: .simulated,
         awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
     handle(.started)

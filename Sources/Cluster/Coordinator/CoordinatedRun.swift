@@ -13,6 +13,8 @@ package struct CoordinatedRun: Sendable {
   package var scaling: Scaling
   package var model: any Model
   package var seed: UInt64
+  /// What this process computes of it.
+  package var numerics: Numerics
   package var optimizer: Optimizer
   package var onNonFinite: NonFinitePolicy
   /// Ends error messages about values that are not finite.
@@ -22,11 +24,11 @@ package struct CoordinatedRun: Sendable {
 
   package init(
     job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling, model: any Model, seed: UInt64,
-    optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
+    numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
     targetVariation: Double? = nil
   ) {
     (self.job, self.plan, self.fingerprint, self.scaling, self.model) = (job, plan, fingerprint, scaling, model)
-    (self.seed, self.optimizer, self.onNonFinite, self.advice) = (seed, optimizer, onNonFinite, advice)
-    self.targetVariation = targetVariation
+    (self.seed, self.numerics, self.optimizer, self.onNonFinite) = (seed, numerics, optimizer, onNonFinite)
+    (self.advice, self.targetVariation) = (advice, targetVariation)
   }
 }

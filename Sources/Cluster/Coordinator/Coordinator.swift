@@ -86,7 +86,7 @@ package final class Coordinator {
     try socket.set(.handshakeInterval(milliseconds: limits.silenceLimitMilliseconds))
     // A worker has at most two steps' parameters in flight. A peer that lets more pile up does not read.
     try socket.set(.sendLimit(Int32(clamping: 3 * chunks.count + 1000)))
-    let ready = Ready(data: run.fingerprint, layout: run.model.layout, numerics: .here(digest: ""))
+    let ready = Ready(data: run.fingerprint, layout: run.model.layout, numerics: run.numerics)
     let largest = max(chunks.size * MemoryLayout<Float>.size, 2 * ready.encodedPayload().count, 1 << 16)
     try socket.set(.maximumMessageSize(Int64(largest + CurveKeyPair.messageOverhead)))
     // Backpressure: what is not received yet stays with the sender.
@@ -124,7 +124,7 @@ package final class Coordinator {
         run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,
         isEvaluationPending: run.plan.isEvaluationPending(afterSteps: step, evaluated: evaluatedStep),
         skippedSteps: step - store.optimizer.state.updates, plan: run.plan, chunks: chunks,
-        fingerprint: run.fingerprint, layout: layout, numericsDigest: saved?.numerics,
+        fingerprint: run.fingerprint, layout: layout, numerics: run.numerics,
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
         metrics: run.model.metrics, targetVariation: run.targetVariation,
         onNonFinite: run.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
@@ -195,8 +195,8 @@ package final class Coordinator {
   package var state: SavedState? {
     guard store.isWhole else { return nil }
     return SavedState(
-      step: step, evaluatedStep: evaluatedStep, optimizer: store.state, numerics: machine.numerics?.digest,
-      parameters: store.current, slots: store.slots)
+      step: step, evaluatedStep: evaluatedStep, optimizer: store.state, parameters: store.current,
+      slots: store.slots)
   }
 
   /// Ends the run and closes the socket if this process uses too much memory.

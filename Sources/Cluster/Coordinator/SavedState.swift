@@ -8,18 +8,16 @@ package struct SavedState: Sendable {
   /// The last step after which the test part was evaluated; nil if it never was.
   package var evaluatedStep: Int?
   package var optimizer: OptimizerState
-  /// ``Numerics/digest`` of the run's workers; nil if unknown.
-  package var numerics: String?
   /// Must not change any more.
   package let parameters: FloatBuffer
   /// The optimizer's slots, one after the other.
   package let slots: FloatBuffer
 
   package init(
-    step: Int, evaluatedStep: Int? = nil, optimizer: OptimizerState, numerics: String? = nil, parameters: FloatBuffer,
+    step: Int, evaluatedStep: Int? = nil, optimizer: OptimizerState, parameters: FloatBuffer,
     slots: FloatBuffer
   ) {
-    (self.step, self.evaluatedStep, self.optimizer, self.numerics) = (step, evaluatedStep, optimizer, numerics)
+    (self.step, self.evaluatedStep, self.optimizer) = (step, evaluatedStep, optimizer)
     (self.parameters, self.slots) = (parameters, slots)
   }
 }

@@ -40,8 +40,10 @@ package final class WorkerProcesses: @unchecked Sendable {
     let process = Process()
     process.executableURL = launch.program
     process.arguments = launch.arguments(restarts)
-    // Options in the environment are meant for workers that a user starts.
-    process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("LOCKSTEP_") }
+    // Options in the environment are meant for workers that a user starts. The vectors' width is no option.
+    process.environment = ProcessInfo.processInfo.environment.filter {
+      !$0.key.hasPrefix("LOCKSTEP_") || $0.key == VectorWidth.variable
+    }
     // Only this process holds the writing end, so the worker's input ends with this process.
     let inputPipe = Pipe()
     process.standardInput = inputPipe

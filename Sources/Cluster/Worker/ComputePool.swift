@@ -67,7 +67,6 @@ final class ComputePool<Scratch>: @unchecked Sendable {
       running.enter()
       let thread = Thread { [self] in
         if let cores { Cores.bind(to: [cores[number]]) }
-        useOneThreadForMatrices()
         var scratch = makeScratch()
         while let work = next(number) {
           work(&scratch)
@@ -98,10 +97,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   /// - Returns: whether there was one.
   func help() -> Bool {
     guard let work = state.withLock({ $0.take(ofThreads: threads) }) else { return false }
-    if ownScratch == nil {
-      useOneThreadForMatrices()
-      ownScratch = makeScratch()
-    }
+    if ownScratch == nil { ownScratch = makeScratch() }
     work(&ownScratch!)
     let sleeper = state.withLock { state in
       state.active -= 1

@@ -6,9 +6,17 @@ internal import Schema
 
 /// Computes gradients of a job's micro-batches.
 struct Differentiator<M: Model>: Sendable {
-  let model: M
-  let plan: StepPlan
-  let seed: UInt64
+  private let model: M
+  private let plan: StepPlan
+  private let seed: UInt64
+  private let data: LoadedData
+  private let scaling: Scaling
+
+  /// `model` is the task's.
+  init(_ model: M, _ task: LoadedTask, _ scaling: Scaling) {
+    self.model = model
+    (plan, seed, data, self.scaling) = (task.plan, task.seed, task.data, scaling)
+  }
 
   /// One thread's scratch memory.
   struct Scratch {
@@ -18,9 +26,15 @@ struct Differentiator<M: Model>: Sendable {
     let test: BatchBuffer?
     var order: (epoch: Int, order: ExampleOrder)?
 
-    init(workspace: M.Workspace, train: BatchBuffer, test: BatchBuffer?) {
+    fileprivate init(workspace: M.Workspace, train: BatchBuffer, test: BatchBuffer?) {
       (self.workspace, self.train, self.test) = (workspace, train, test)
     }
+  }
+
+  func makeScratch() -> Scratch {
+    Scratch(
+      workspace: model.makeWorkspace(), train: BatchBuffer(data.train, scaling: scaling),
+      test: data.test.map { BatchBuffer($0, scaling: scaling) })
   }
 
   /// The gradient of `leaves`, summed along the tree.
@@ -46,8 +60,8 @@ struct Differentiator<M: Model>: Sendable {
 
   /// ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters. Computed on the calling
   /// thread.
-  func digest(using scratch: consuming Scratch) -> String {
-    useOneThreadForMatrices()
+  func digest() -> String {
+    var scratch = makeScratch()
     let (parameters, gradient) = (FloatBuffer(count: model.layout.count), FloatBuffer(count: model.layout.count))
     model.initialize(parameters.all, seed: seed)
     let first = plan.positions(of: 0..<1, in: .train(step: 0))

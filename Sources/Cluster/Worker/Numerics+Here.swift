@@ -1,14 +1,21 @@
 internal import Foundation
+package import Datasets
 internal import Kernels
-internal import Protocol
+internal import Models
+package import Protocol
 internal import Schema
 
 extension Numerics {
-  /// The numerics of this process.
+  /// The numerics of this process, for `task`.
+  package static func here(_ task: LoadedTask, _ scaling: Scaling) -> Numerics {
+    func digest(_ model: some Model) -> String { Differentiator(model, task, scaling).digest() }
+    return here(digest: digest(task.model))
+  }
+
   static func here(digest: String) -> Numerics {
     Numerics(
       digest: digest, processor: String((Machine.processorName() ?? "unknown processor").prefix(50)),
-      instructionSet: MatrixLibrary.instructionSet, library: MatrixLibrary.name, build: build)
+      kernels: VectorWidth.current.description, build: build)
   }
 
   /// The prefix of digests. Former versions hashed other values and wrote no prefix.

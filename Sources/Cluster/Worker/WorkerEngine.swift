@@ -105,21 +105,15 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   ) {
     (self.model, self.timeline, self.mailbox) = (model, timeline, mailbox)
     plan = task.plan
-    differentiator = Differentiator(model: model, plan: plan, seed: task.seed)
-    let scaling = Scaling(offset: welcome.scaling.offset, factor: welcome.scaling.factor)
-    let data = task.data
-    let makeScratch = { @Sendable in
-      Differentiator<M>.Scratch(
-        workspace: model.makeWorkspace(), train: BatchBuffer(data.train, scaling: scaling),
-        test: data.test.map { BatchBuffer($0, scaling: scaling) })
-    }
+    let differentiator = Differentiator(
+      model, task, Scaling(offset: welcome.scaling.offset, factor: welcome.scaling.factor))
+    self.differentiator = differentiator
     ready = Ready(
-      data: data.fingerprint, layout: model.layout,
-      numerics: .here(digest: differentiator.digest(using: makeScratch())))
+      data: task.data.fingerprint, layout: model.layout, numerics: .here(digest: differentiator.digest()))
     chunks = ChunkLayout(parameterCount: model.layout.count, size: welcome.chunkSize)
     parameters = FloatBuffer(count: 0)
     gradients = GradientPool(parameterCount: model.layout.count)
-    pool = ComputePool(threads: threads, makeScratch: makeScratch)
+    pool = ComputePool(threads: threads) { differentiator.makeScratch() }
   }
 
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName? {

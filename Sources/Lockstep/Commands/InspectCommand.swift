@@ -8,17 +8,29 @@ internal import Runs
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "What a run, a checkpoint or a model holds, and whether it is whole.",
+    abstract: "What a run, a checkpoint or a model holds, and whether it is whole; what this machine can do.",
     discussion: """
       Of a run, its figures and its checkpoints; of the others, the job and every tensor with its norm (√ of the sum of \
       squares), its smallest and largest value, and how many values are infinite or not a number. Ends with 1 where a \
-      checkpoint's files are not those of their digests.
+      checkpoint's files are not those of their digests. Of this machine, which kernels it uses, and how close their \
+      matrix products come to the most multiply-adds that one of its cores can do.
       """)
 
   @Argument(help: ArgumentHelp("A run's folder, a checkpoint or a model.", valueName: "path"))
-  var path: String
+  var path: String?
+
+  @Flag(help: "Show what this machine can do; takes about three seconds.")
+  var machine = false
+
+  func validate() throws {
+    guard machine == (path == nil) else { throw ValidationError("give a path, or --machine") }
+  }
 
   func run() throws {
+    guard let path else {
+      printLine(table(MachineReport().rows, numbers: [1, 2]).joined(separator: "\n"))
+      return
+    }
     let isGood =
       switch try SavedArtifact(path) {
       case .model(let file): try show(model: file)

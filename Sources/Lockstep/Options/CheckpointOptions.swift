@@ -60,7 +60,8 @@ struct RunStart {
     var options = try JobOptions(checkpoint.state.job)
     try options.change(by: command.jobOptions(output: nil), of: resume)
     let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
-    try checkpoint.check(prepared, resume)
+    try checkpoint.check(
+      prepared, resume, acceptsOtherNumerics: command.connections.isOn(ConnectionSection.otherNumerics))
     self.init(prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume), overwrites: overwrites)
   }
 

@@ -37,7 +37,7 @@ enum ConnectionSection: OptionSection {
     "How long a run without a worker, or without progress, waits before it is saved and ends.")
   static let otherNumerics = OptionDeclaration.toggle(
     "accept-other-numerics",
-    "Take in workers that compute other bits than the first one: the result then depends on who computes what.")
+    "Take in workers that compute other bits than the coordinator: the result then depends on who computes what.")
   static let options = [transport, silenceLimit, workerTimeout, otherNumerics]
 }
 

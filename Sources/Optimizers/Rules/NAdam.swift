@@ -1,4 +1,3 @@
-internal import Foundation
 internal import Kernels
 package import Schema
 
@@ -31,7 +30,7 @@ package struct NAdam: UpdateRule {
   /// The factors of m and g.
   private func shares(_ step: UpdateStep) -> (moment: Double, gradient: Double) {
     let t = Double(step.number)
-    return (beta1 / (1 - pow(beta1, t + 1)), (1 - beta1) / (1 - pow(beta1, t)))
+    return (beta1 / (1 - Elementary.power(beta1, t + 1)), (1 - beta1) / (1 - Elementary.power(beta1, t)))
   }
 
   package func update(_ range: UpdateRange, _ step: UpdateStep) {

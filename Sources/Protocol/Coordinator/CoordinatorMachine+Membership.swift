@@ -67,7 +67,7 @@ extension CoordinatorMachine {
     joinedCount += 1
     members[peer]!.number = joinedCount
     stopAwaiting(member.name)
-    recordNumerics(ready.numerics, of: members[peer]!)
+    reportOtherNumerics(ready.numerics, of: members[peer]!)
     report(.workerJoined(name: member.name, number: joinedCount, threads: member.threads, count: activeCount))
     dispatch(at: now)
   }

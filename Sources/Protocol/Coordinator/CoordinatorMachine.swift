@@ -23,8 +23,8 @@ package struct CoordinatorMachine {
     /// READY must have the same fingerprint of the data and the same tensors.
     package var fingerprint: String
     package var layout: ParameterLayout
-    /// ``Numerics/digest`` of a resumed run; nil if unknown.
-    package var numericsDigest: String?
+    /// What the coordinator itself computes.
+    package var numerics: Numerics
     /// Whether workers with another digest may take part.
     package var acceptsOtherNumerics = false
     package var awaitedWorkers: Int
@@ -42,14 +42,14 @@ package struct CoordinatorMachine {
       run: UInt64, session: @escaping @Sendable (UInt64) -> UInt64 = { $0 }, start: Int = 0,
       isEvaluationPending: Bool = false, skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout,
       fingerprint: String,
-      layout: ParameterLayout, numericsDigest: String? = nil, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
+      layout: ParameterLayout, numerics: Numerics, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
       metrics: MetricSchema, targetVariation: Double? = nil, onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
       updatesTogether: Bool = false, advice: String = "try a smaller --learning-rate, or --scale standard",
       limits: Limits = Limits()
     ) {
       (self.run, self.session, self.start, self.isEvaluationPending) = (run, session, start, isEvaluationPending)
       (self.skippedSteps, self.plan, self.chunks, self.fingerprint) = (skippedSteps, plan, chunks, fingerprint)
-      (self.layout, self.numericsDigest, self.acceptsOtherNumerics) = (layout, numericsDigest, acceptsOtherNumerics)
+      (self.layout, self.numerics, self.acceptsOtherNumerics) = (layout, numerics, acceptsOtherNumerics)
       (self.awaitedWorkers, self.metrics, self.targetVariation) = (awaitedWorkers, metrics, targetVariation)
       (self.onNonFinite, self.updatesTogether, self.advice) = (onNonFinite, updatesTogether, advice)
       self.limits = limits
@@ -165,8 +165,6 @@ package struct CoordinatorMachine {
   /// Peers that broke the protocol, and are ignored.
   package var banned: Set<Peer> = []
   package var transferPace = TransferPace()
-  /// Nil before the first worker is admitted.
-  package var numerics: KnownNumerics?
   package var actions: [Action] = []
 
   package init(_ configuration: Configuration) {
@@ -175,7 +173,6 @@ package struct CoordinatorMachine {
     isEvaluationPending = configuration.isEvaluationPending
     skippedSteps = configuration.skippedSteps
     awaitedCount = configuration.awaitedWorkers
-    numerics = configuration.numericsDigest.map { KnownNumerics(digest: $0) }
   }
 
   /// The number of workers that are ready to compute.

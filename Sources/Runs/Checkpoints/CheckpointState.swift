@@ -13,7 +13,7 @@ package struct CheckpointState: Codable, Sendable {
   /// The last step after which the test part was evaluated; nil if it never was.
   package var evaluatedStep: Int?
   package var optimizer: OptimizerState
-  /// ``Numerics/digest`` of the run's workers; nil in old checkpoints.
+  /// ``Numerics/digest`` of the coordinator; nil in old checkpoints.
   package var numerics: String?
   package var statistics: RunStatistics
   /// As in the run's summary.

@@ -43,8 +43,9 @@ extension OptimizerSettings {
 extension Checkpoint {
   /// Checks that the job to resume belongs to this checkpoint.
   ///
+  /// - Parameter acceptsOtherNumerics: whether the run may go on with other bits than it began with.
   /// - Throws: ``OptionError`` or ``TrainingError`` that says what does not fit.
-  package func check(_ prepared: PreparedJob, _ folder: String) throws {
+  package func check(_ prepared: PreparedJob, _ folder: String, acceptsOtherNumerics: Bool) throws {
     guard prepared.fingerprint == state.fingerprint else {
       throw TrainingError(
         "\(prepared.job.data.data) is not the data that the run in \(folder) was trained on (fingerprint "
@@ -53,6 +54,10 @@ extension Checkpoint {
     guard prepared.model.layout.count == parameters.count else {
       throw TrainingError(
         "the model has \(prepared.model.layout.count) parameters, and \(parameters.count) in \(folder)")
+    }
+    if !acceptsOtherNumerics, let difference = numericsDifference(prepared) {
+      throw TrainingError(
+        "the run in \(folder) \(difference); --accept-other-numerics goes on, with other bits from here on")
     }
     let plan = prepared.plan
     let before = StepPlan(
@@ -68,5 +73,15 @@ extension Checkpoint {
         "the run in \(folder) has done \(state.step) steps already, and would end after \(prepared.plan.totalSteps): "
           + "give more --epochs or --steps")
     }
+  }
+
+  /// How what `prepared` computes differs from what the run computed; nil if it does not.
+  private func numericsDifference(_ prepared: PreparedJob) -> String? {
+    guard state.job.numerics == prepared.job.numerics else {
+      return "has numerics version \(state.job.numerics), and this program version \(prepared.job.numerics)"
+    }
+    guard let digest = state.numerics, digest != prepared.numerics.digest else { return nil }
+    return "computed other bits than this program does here, though every processor should give the same: the program, "
+      + "its model, or one of the machines has changed"
   }
 }

@@ -18,6 +18,10 @@ public struct Job: Equatable, Sendable {
   /// Determines the initial parameters, the order of examples and the test part.
   package var seed: UInt64
   package var onNonFinite = NonFinitePolicy.stop
+  /// The ``Numerics/version`` that the job is computed with.
+  package var numerics = Numerics.version
+
+  static let numericsKey = "numerics"
 
   /// Nil for a model with its own loss.
   package var loss: String? { modelOptions.values[OptionDeclaration.loss.name]?.description }
@@ -35,7 +39,7 @@ public struct Job: Equatable, Sendable {
     return model + (argument.flatMap { modelOptions.values[$0] }.map { ":\($0.description)" } ?? "")
   }
 
-  /// All options in the order of the help.
+  /// All options in the order of the help, and the numerics version.
   package var values: [(name: String, value: OptionValue)] {
     var values: [String: OptionValue] = ["data": .text(data.data), "model": .text(model)]
     values.merge(data.options) { $1 }
@@ -54,6 +58,7 @@ public struct Job: Equatable, Sendable {
     let known = JobOptions.declarations.map(\.name)
     let others = values.keys.filter { !known.contains($0) }.sorted()
     return (known + others).compactMap { name in values[name].map { (name, $0) } }
+      + [(Job.numericsKey, .whole(UInt64(numerics)))]
   }
 
   /// All options with their values as a user writes them.
@@ -122,5 +127,6 @@ extension Job: Codable {
     guard case .whole(let seed) = try value("seed") else { throw OptionError("the job's seed is no whole number") }
     self.seed = seed
     onNonFinite = NonFinitePolicy(rawValue: try value("on-nonfinite").description) ?? .stop
+    numerics = options.numerics ?? 1
   }
 }

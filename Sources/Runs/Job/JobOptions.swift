@@ -14,6 +14,8 @@ public struct JobOptions: Equatable, Sendable {
   package private(set) var given: [String: OptionValue] = [:]
   /// Options that the text behind a colon has set, with the option that it stood in: `hidden`, with `model mlp:256,128`.
   private var shorthands: [String: String] = [:]
+  /// What a file says in place of an option: the ``Numerics/version`` of its job.
+  private(set) var numerics: Int?
 
   /// Options with nothing given.
   public init() {}
@@ -102,10 +104,22 @@ public struct JobOptions: Equatable, Sendable {
   ///
   /// - Throws: ``OptionError`` for an unknown option or a wrong value.
   package mutating func set(_ name: String, to text: String) throws {
-    try set(name, to: JobOptions.declaration(name).value(of: text))
+    if name == Job.numericsKey {
+      try set(name, to: UInt64(text).map { .whole($0) } ?? .text(text))
+    } else {
+      try set(name, to: JobOptions.declaration(name).value(of: text))
+    }
   }
 
   mutating func set(_ name: String, to value: OptionValue) throws {
+    if name == Job.numericsKey {
+      guard let version = value.number, (1...Double(Numerics.version)).contains(version) else {
+        throw OptionError(
+          "numerics \(value.description): this program computes version \(Numerics.version) and reads earlier ones")
+      }
+      numerics = Int(version)
+      return
+    }
     let option = try JobOptions.declaration(name)
     if let other = option.excludes, let chosen = given[other] {
       throw OptionError("--\(other) \(chosen.description) and --\(name) \(value.description): give one of them")

@@ -12,7 +12,7 @@ extension PreparedJob {
       CoordinatedRun(
         job: Dictionary(job.values.map { ($0.name, $0.value) }) { first, _ in first }, plan: plan,
         fingerprint: fingerprint, scaling: scaling, model: model, seed: job.seed,
-        optimizer: try optimizer(), onNonFinite: job.onNonFinite, advice: advice,
+        numerics: numerics, optimizer: try optimizer(), onNonFinite: job.onNonFinite, advice: advice,
         targetVariation: targetVariation)
     }
   }
@@ -22,7 +22,7 @@ extension PreparedJob {
     Checkpoint(
       state: CheckpointState(
         job: job, fingerprint: fingerprint, step: state.step, evaluatedStep: state.evaluatedStep,
-        optimizer: state.optimizer, numerics: state.numerics, statistics: statistics, parametersSHA256: "",
+        optimizer: state.optimizer, numerics: numerics.digest, statistics: statistics, parametersSHA256: "",
         isFinite: true),
       parameters: state.parameters, slots: state.slots)
   }
@@ -32,9 +32,7 @@ extension Checkpoint {
   /// The state from which a coordinator resumes.
   package var savedState: SavedState {
     SavedState(
-      step: state.step, evaluatedStep: state.evaluatedStep, optimizer: state.optimizer,
-      // Digests of earlier versions are of other values.
-      numerics: state.numerics.flatMap { $0.hasPrefix(Numerics.digestKind) ? $0 : nil }, parameters: parameters,
+      step: state.step, evaluatedStep: state.evaluatedStep, optimizer: state.optimizer, parameters: parameters,
       slots: slots)
   }
 }
@@ -43,6 +41,11 @@ extension LoadedTask {
   /// Loads the data of a coordinator's job and makes its model, which must be one of `models`.
   package init(_ welcome: Welcome, models: [ModelFactory]) throws {
     let job = try Job(welcome.job)
+    guard job.numerics == Numerics.version else {
+      throw OptionError(
+        "the coordinator computes numerics version \(job.numerics), and this program version \(Numerics.version): "
+          + "the same program is needed on every machine")
+    }
     let data = try LoadedData(job.data, classify: job.classifies, seed: job.seed, microBatches: job.microBatches)
     self.init(
       model: try job.makeModel(models, shape: data.shape, target: data.target), data: data, plan: job.plan(data),

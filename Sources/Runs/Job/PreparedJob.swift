@@ -1,3 +1,4 @@
+internal import Cluster
 package import Datasets
 package import Models
 internal import Optimizers
@@ -15,6 +16,8 @@ package struct PreparedJob: Sendable {
   package let shape: [Int]
   package let model: any Model
   package let fingerprint: String
+  /// What this process computes of the job.
+  package let numerics: Numerics
   /// The denominator of R²; nil for classification or without a test part.
   package let targetVariation: Double?
 
@@ -42,6 +45,7 @@ package struct PreparedJob: Sendable {
     model = try job.makeModel(models, shape: data.shape, target: data.target)
     guard model.layout.count > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
     fingerprint = data.fingerprint
+    numerics = .here(LoadedTask(model: model, data: data, plan: plan, seed: job.seed), scaling)
     targetVariation = data.test?.targetVariation
   }
 

@@ -1,0 +1,8 @@
+/* FMA, with vectors of 4. */
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v3"))), apply_to = function)
+#define WIDTH 4
+#define KERNELS lk_kernels_4
+#include "kernels.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,203 @@
+/* What a layer computes beside its products. */
+
+INLINE float activate(float x, lk_activation activation) {
+  switch (activation) {
+    case LK_RELU: return x < 0.0f ? 0.0f : x; /* a NaN stays */
+    case LK_TANH: return hyperbolic_tangent(x);
+    case LK_SIGMOID: return sigmoid(x);
+    case LK_GELU: return gelu(x);
+    default: return x;
+  }
+}
+
+/* gradient · the derivative. `kept` is the activation's output; GELU's input. */
+INLINE float through_derivative(float gradient, float kept, lk_activation activation) {
+  switch (activation) {
+    case LK_RELU: return kept > 0.0f ? gradient : 0.0f;
+    case LK_TANH: return gradient * FMA(-kept, kept, 1.0f);
+    case LK_SIGMOID: return gradient * FMA(-kept, kept, kept);
+    case LK_GELU: return gradient * gelu_derivative(kept);
+    default: return gradient;
+  }
+}
+
+/* Does BODY, in which `activation` is a constant. */
+#define FOR_ACTIVATION(ACTIVATION, BODY)                                                   \
+  switch (ACTIVATION) {                                                                    \
+    case LK_RELU: { enum { activation = LK_RELU }; BODY } break;                           \
+    case LK_TANH: { enum { activation = LK_TANH }; BODY } break;                           \
+    case LK_SIGMOID: { enum { activation = LK_SIGMOID }; BODY } break;                     \
+    case LK_GELU: { enum { activation = LK_GELU }; BODY } break;                           \
+    default: { enum { activation = LK_IDENTITY }; BODY } break;                            \
+  }
+
+typedef struct {
+  float *outputs, *activated;
+  const float *bias;
+  size_t columns;
+  lk_activation activation;
+} finish_outputs;
+
+/* Adds the bias and applies the activation to a part of the outputs. */
+static void finish_output_part(const void *context, size_t row, size_t rows, size_t column, size_t count) {
+  const finish_outputs f = *(const finish_outputs *)context;
+  float *restrict values = f.outputs + row * f.columns + column;
+  float *restrict activated = f.activated ? f.activated + row * f.columns + column : NULL;
+  const float *restrict bias = f.bias + column;
+  FOR_ACTIVATION(f.activation, {
+    for (size_t r = 0; r < rows; r++, values += f.columns) {
+      if (activated) {
+        VECTORIZED for (size_t c = 0; c < count; c++) {
+          float x = values[c] + bias[c];
+          values[c] = x;
+          activated[c] = activate(x, activation);
+        }
+        activated += f.columns;
+      } else {
+        VECTORIZED for (size_t c = 0; c < count; c++) values[c] = activate(values[c] + bias[c], activation);
+      }
+    }
+  })
+}
+
+static void linear(float *outputs, float *activated, const float *inputs, const float *weight, const float *bias,
+                   size_t examples, size_t in, size_t out, lk_activation activation, float *scratch) {
+  finish_outputs finish = {outputs, activated, bias, out, activation};
+  multiply(inputs, weight, examples, in, out, outputs, bias ? finish_output_part : NULL, &finish, scratch);
+}
+
+typedef struct {
+  float *gradients;
+  const float *kept;
+  size_t columns;
+  lk_activation activation;
+} finish_gradients;
+
+/* Multiplies a part of the input gradients by the derivative of the activation before. */
+static void finish_gradient_part(const void *context, size_t row, size_t rows, size_t column, size_t count) {
+  const finish_gradients f = *(const finish_gradients *)context;
+  float *restrict values = f.gradients + row * f.columns + column;
+  const float *restrict kept = f.kept + row * f.columns + column;
+  FOR_ACTIVATION(f.activation, {
+    for (size_t r = 0; r < rows; r++, values += f.columns, kept += f.columns)
+      VECTORIZED for (size_t c = 0; c < count; c++) values[c] = through_derivative(values[c], kept[c], activation);
+  })
+}
+
+static void linear_input_gradient(float *input_gradients, const float *output_gradients, const float *weight,
+                                  const float *kept, size_t examples, size_t in, size_t out, lk_activation activation,
+                                  float *scratch) {
+  finish_gradients finish = {input_gradients, kept, in, activation};
+  input_gradient(input_gradients, output_gradients, weight, examples, in, out, kept ? finish_gradient_part : NULL,
+                 &finish, scratch);
+}
+
+static void column_sums(float *sums, const float *values, size_t rows, size_t columns) {
+  memset(sums, 0, columns * sizeof *sums);
+  for (size_t r = 0; r < rows; r++, values += columns)
+    VECTORIZED for (size_t c = 0; c < columns; c++) sums[c] += values[c];
+}
+
+/* A block of LK_LANES values of a row, with `padding` after the row's end. */
+INLINE size_t load_lanes(float block[LK_LANES], const float *values, size_t left, float padding) {
+  if (left >= LK_LANES) {
+    memcpy(block, values, LK_LANES * sizeof(float));
+    return LK_LANES;
+  }
+  for (size_t lane = 0; lane < LK_LANES; lane++) block[lane] = lane < left ? values[lane] : padding;
+  return left;
+}
+#define EACH_LANE VECTORIZED for (size_t lane = 0; lane < LK_LANES; lane++)
+
+static void softmax_cross_entropy(float *logits, const int32_t *labels, size_t rows, size_t columns, double *loss,
+                                  int64_t *correct) {
+  for (size_t r = 0; r < rows; r++, logits += columns) {
+    size_t label = (size_t)labels[r];
+    float label_logit = logits[label], block[LK_LANES], lanes[LK_LANES];
+    EACH_LANE lanes[lane] = -__builtin_inff();
+    for (size_t c = 0; c < columns; c += LK_LANES) {
+      load_lanes(block, logits + c, columns - c, -__builtin_inff());
+      EACH_LANE lanes[lane] = block[lane] > lanes[lane] ? block[lane] : lanes[lane];
+    }
+    for (size_t half = LK_LANES / 2; half > 0; half /= 2)
+      for (size_t lane = 0; lane < half; lane++)
+        lanes[lane] = lanes[lane + half] > lanes[lane] ? lanes[lane + half] : lanes[lane];
+    float largest = lanes[0];
+    int is_correct = label_logit == largest;
+    for (size_t c = 0; c < label && is_correct; c++) is_correct = logits[c] != largest;
+
+    EACH_LANE lanes[lane] = 0.0f;
+    for (size_t c = 0; c < columns; c += LK_LANES) {
+      size_t count = load_lanes(block, logits + c, columns - c, -__builtin_inff());
+      EACH_LANE {
+        float scale, factor = exponential_parts(block[lane] - largest, &scale);
+        block[lane] = factor * scale;
+        lanes[lane] = FMA(factor, scale, lanes[lane]);
+      }
+      if (count == LK_LANES)
+        memcpy(logits + c, block, sizeof block);
+      else
+        memcpy(logits + c, block, count * sizeof(float));
+    }
+    float sum = sum_of_lanes(lanes);
+    float scale = 1.0f / sum;
+    VECTORIZED for (size_t c = 0; c < columns; c++) logits[c] *= scale;
+    logits[label] -= 1.0f;
+    *loss += logarithm((double)sum) - ((double)label_logit - (double)largest);
+    *correct += is_correct;
+  }
+}
+
+static void mean_squared_error(float *predictions, const float *targets, size_t rows, size_t columns, double *loss,
+                               double *squared_error) {
+  float slope = 2.0f / (float)columns;
+  for (size_t r = 0; r < rows; r++, predictions += columns, targets += columns) {
+    double lanes[LK_LANES] = {0};
+    for (size_t c = 0; c < columns; c += LK_LANES) {
+      float errors[LK_LANES], aims[LK_LANES];
+      size_t count = load_lanes(errors, predictions + c, columns - c, 0.0f);
+      load_lanes(aims, targets + c, columns - c, 0.0f);
+      EACH_LANE {
+        errors[lane] -= aims[lane];
+        lanes[lane] = FMA64((double)errors[lane], (double)errors[lane], lanes[lane]);
+      }
+      for (size_t lane = 0; lane < count; lane++) predictions[c + lane] = errors[lane] * slope;
+    }
+    double squares = sum_of_lanes_64(lanes);
+    *loss += squares / (double)columns;
+    *squared_error += squares;
+  }
+}
+
+/* Philox4x32-10: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011. */
+INLINE void philox(uint64_t key, uint64_t stream, uint64_t counter, uint32_t words[4]) {
+  uint32_t c0 = (uint32_t)counter, c1 = (uint32_t)(counter >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  for (int round = 0; round < 10; round++) {
+    uint64_t a = (uint64_t)c0 * 0xD2511F53u, b = (uint64_t)c2 * 0xCD9E8D57u;
+    c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
+    c1 = (uint32_t)b;
+    c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
+    c3 = (uint32_t)a;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  words[0] = c0;
+  words[1] = c1;
+  words[2] = c2;
+  words[3] = c3;
+}
+
+static void dropout(const float *input, float *output, size_t rows, size_t columns, uint64_t key, uint64_t stream,
+                    uint64_t first, uint32_t threshold, float scale) {
+  uint64_t blocks = (columns + 3) / 4;
+  for (size_t r = 0; r < rows; r++, input += columns, output += columns)
+    for (uint64_t block = 0; block < blocks; block++) {
+      uint32_t words[4];
+      philox(key, stream, (first + r) * blocks + block, words);
+      for (size_t lane = 0; lane < 4 && 4 * block + lane < columns; lane++) {
+        size_t c = 4 * block + lane;
+        output[c] = words[lane] >= threshold ? input[c] * scale : 0.0f;
+      }
+    }
+}

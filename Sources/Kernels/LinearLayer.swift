@@ -1,0 +1,112 @@
+internal import CKernels
+internal import Reduction
+
+/// One thread's scratch memory for a layer. It grows as needed.
+package struct LayerScratch {
+  private var buffer = FloatBuffer(count: 0)
+
+  package init() {}
+
+  mutating func reserve(_ count: Int) -> MutableFloats {
+    if buffer.count < count { buffer = FloatBuffer(count: count) }
+    return buffer.all[0..<count]
+  }
+
+  /// The size of the block of a matrix that a product copies.
+  static let block = Int(LK_INNER) * Int(LK_PANEL)
+}
+
+/// `outputs` = activation(`inputs` · `weight` + `bias`).
+///
+/// Each element is one sum in the order of the inputs, so a row's bits do not depend on which rows are computed with it.
+///
+/// - Parameters:
+///   - inputs: examples × in.
+///   - weight: in × out.
+///   - bias: of `out` values; nil for none, and then there is no activation.
+///   - activation: nil for the identity.
+///   - outputs: examples × out. With `activated`, they take the activation's input instead.
+///   - activated: takes the activation's output.
+package func linear(
+  inputs: Matrix, weight: Matrix, bias: Floats?, activation: Activation?, into outputs: MutableFloats,
+  activated: MutableFloats? = nil, scratch: inout LayerScratch
+) {
+  let (examples, out) = (inputs.rows, weight.columns)
+  precondition(inputs.columns == weight.rows, "\(examples)×\(inputs.columns) · \(weight.rows)×\(out)")
+  precondition(
+    outputs.count == examples * out && (activated?.count ?? outputs.count) == outputs.count
+      && (bias?.count ?? out) == out, "a \(examples)×\(out) product into \(outputs.count) values")
+  precondition(bias != nil || (activation == nil && activated == nil), "an activation without bias")
+  let memory = scratch.reserve(LayerScratch.block)
+  kernels.linear(
+    outputs.base, activated?.base, inputs.values.base, weight.values.base, bias?.base, examples, inputs.columns, out,
+    activation?.kernel ?? LK_IDENTITY, memory.base)
+}
+
+/// A linear layer's weight gradient: `gradient` = Σ over micro-batches of inputsᵀ · outputGradients, along the tree.
+///
+/// Micro-batches are summed in registers. The bits of a micro-batch's term do not depend on the other micro-batches.
+///
+/// - Parameters:
+///   - inputs: examples × in.
+///   - outputGradients: examples × out.
+///   - microBatches: contiguous ranges that together cover all examples.
+///   - gradient: in × out.
+package func weightGradient(
+  inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats,
+  scratch: inout LayerScratch
+) {
+  let (examples, rows, columns) = (inputs.rows, inputs.columns, outputGradients.columns)
+  precondition(
+    examples == outputGradients.rows && gradient.count == rows * columns,
+    "the gradient of \(examples)×\(rows) inputs and \(outputGradients.rows)×\(columns) output gradients")
+  precondition(
+    zip(microBatches, microBatches.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound }
+      && microBatches.first?.lowerBound == 0 && microBatches.last?.upperBound == examples,
+    "\(microBatches) are not all of \(examples) examples")
+  let memory = scratch.reserve(examples * (Int(LK_PANEL) + rows))
+  kernels.linear_weight_gradient(
+    gradient.base, inputs.values.base, outputGradients.values.base, examples, rows, columns,
+    microBatches.map(\.upperBound), microBatches.count, memory.base)
+}
+
+/// A layer's bias gradient: `gradient` = Σ over micro-batches of the column sums of `outputGradients`, along the tree.
+package func biasGradient(
+  outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats, scratch: inout LayerScratch
+) {
+  let columns = outputGradients.columns
+  precondition(gradient.count == columns, "\(columns) column sums into \(gradient.count) values")
+  let partial = scratch.reserve((treeDepth(microBatches.count) - 1) * columns)
+  func place(_ depth: Int) -> MutableFloats {
+    depth == 0 ? gradient : partial[(depth - 1) * columns..<depth * columns]
+  }
+  sumAlongTree(0..<microBatches.count) { index, depth in
+    columnSums(of: outputGradients.rows(microBatches[index]), into: place(depth))
+  } add: { depth in
+    accumulate(place(depth + 1).readOnly, into: place(depth))
+  }
+}
+
+/// A linear layer's gradient with respect to its input: `inputGradients` = outputGradients · weightᵀ, times the
+/// derivative of the activation that gave the input.
+///
+/// - Parameters:
+///   - outputGradients: examples × out.
+///   - weight: in × out.
+///   - before: the activation that gave the input, and what it kept: its input if ``Activation/keepsInput``, otherwise
+///     its output. Nil for none.
+///   - inputGradients: examples × in.
+package func inputGradient(
+  outputGradients: Matrix, weight: Matrix, through before: (activation: Activation, kept: Floats)?,
+  into inputGradients: MutableFloats, scratch: inout LayerScratch
+) {
+  let (examples, out, rows) = (outputGradients.rows, outputGradients.columns, weight.rows)
+  precondition(out == weight.columns, "\(examples)×\(out) output gradients of \(rows)×\(weight.columns) weights")
+  precondition(
+    inputGradients.count == examples * rows && (before?.kept.count ?? inputGradients.count) == inputGradients.count,
+    "\(inputGradients.count) values for \(examples)×\(rows)")
+  let memory = scratch.reserve(max(LayerScratch.block, (examples + Int(LK_LANES)) * (rows + out)))
+  kernels.linear_input_gradient(
+    inputGradients.base, outputGradients.values.base, weight.values.base, before?.kept.base, examples, rows, out,
+    before?.activation.kernel ?? LK_IDENTITY, memory.base)
+}
