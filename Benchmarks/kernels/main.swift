@@ -23,7 +23,9 @@ let vectors = Vectors()
 let copyBandwidth = 8 * Double(vectors.count) / medianSeconds { vectors.three.all.copy(vectors.one.values) }
 print("\(VectorWidth.current.description)")
 for width in VectorWidth.available {
-  print("multiply-adds in registers with \(width.rawValue) floats a vector: \(places(peakOperations(width) / 1e9, 0)) GFLOP/s")
+  print(
+    "multiply-adds in registers with \(width.rawValue) floats a vector: \(places(peakOperations(width) / 1e9, 0)) GFLOP/s"
+  )
 }
 let peak = peakOperations()
 print("memcpy: \(places(copyBandwidth / 1e9, 1)) GB/s\n")

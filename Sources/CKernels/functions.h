@@ -1,5 +1,5 @@
 /* Elementary functions from additions, multiplications, divisions and fused multiply-adds alone, in one order, so that
- * every processor gives the same bits. coefficients.py in Tests/KernelsTests finds the polynomials. */
+ * every processor gives the same bits. Tests/KernelsTests/Fixtures/elementary.py finds the polynomials. */
 
 INLINE uint32_t bits_of(float x) {
   uint32_t bits;
@@ -45,7 +45,12 @@ INLINE float exponential_plus(float x, float y) {
   return FMA(factor, scale, y);
 }
 
-INLINE float sigmoid(float x) { return 1.0f / exponential_plus(-x, 1.0f); }
+/* 1 / (1 + e) or e / (1 + e) with e = e^−|x|, which is never ∞. */
+INLINE float sigmoid(float x) {
+  float scale, factor = exponential_parts(-__builtin_fabsf(x), &scale);
+  float numerator = x < 0.0f ? factor * scale : 1.0f;
+  return numerator / FMA(factor, scale, 1.0f);
+}
 
 /* tanh x = x + x³ p(x²) near zero, where 1 − 2 / (e²ˣ + 1) would cancel. */
 INLINE float hyperbolic_tangent(float x) {
@@ -62,27 +67,27 @@ INLINE float hyperbolic_tangent(float x) {
 }
 
 /* The normal distribution's Φ(x) = (1 + erf(x / √2)) / 2, and *density = e^(−x² / 2). The tail beyond m = |x| is density
- * · t · p(t) with t = 1 / (1 + m / 4). m² is taken in two parts, because e^(−m² / 2) would multiply its rounding. */
+ * · a(m) / b(m). m² is taken in two parts, because e^(−m² / 2) would multiply its rounding. */
 INLINE float normal_cdf(float x, float *density) {
-  float magnitude = __builtin_fabsf(x);
-  magnitude = magnitude > 15.0f ? 15.0f : magnitude; /* Φ(−15) is 0 */
-  float square = magnitude * magnitude;
-  float rest = FMA(magnitude, magnitude, -square);
+  float m = __builtin_fabsf(x);
+  m = m > 15.0f ? 15.0f : m; /* Φ(−15) is 0 */
+  float square = m * m;
+  float rest = FMA(m, m, -square);
   float e = exponential(-0.5f * square);
   e = FMA(-0.5f * rest, e, e);
-  float t = 1.0f / FMA(0.25f, magnitude, 1.0f);
-  float p = 0x1.196e1ap-6f;
-  p = FMA(p, t, -0x1.0ed2aep-4f);
-  p = FMA(p, t, 0x1.e8ffe2p-5f);
-  p = FMA(p, t, 0x1.1cd98ep-6f);
-  p = FMA(p, t, 0x1.6bec4ep-6f);
-  p = FMA(p, t, 0x1.4d4890p-4f);
-  p = FMA(p, t, 0x1.2eb45ep-4f);
-  p = FMA(p, t, 0x1.857cb8p-4f);
-  p = FMA(p, t, 0x1.97bde8p-4f);
-  p = FMA(p, t, 0x1.988e34p-4f);
+  float a = 0x1.103470p-8f;
+  a = FMA(a, m, 0x1.4ee9e8p-5f);
+  a = FMA(a, m, 0x1.78c7b2p-3f);
+  a = FMA(a, m, 0x1.c1d566p-2f);
+  a = FMA(a, m, 0.5f);
+  float b = 0x1.55278ep-7f;
+  b = FMA(b, m, 0x1.a3c6f2p-4f);
+  b = FMA(b, m, 0x1.e2bcc4p-2f);
+  b = FMA(b, m, 0x1.34a04ap+0f);
+  b = FMA(b, m, 0x1.ad2ce4p+0f);
+  b = FMA(b, m, 1.0f);
   *density = e;
-  float share = t * p;
+  float share = a / b;
   return x < 0.0f ? e * share : FMA(-e, share, 1.0f);
 }
 
@@ -224,8 +229,10 @@ INLINE double sine_near_zero(double r) {
   p = FMA64(p, z, -0x1.4abbce625be53p+2);
   return FMA64(r, PI_HIGH, FMA64(r, PI_LOW, p * (z * r)));
 }
+/* 1 − π² r² / 2 with its rest, then the other terms. */
 INLINE double cosine_near_zero(double r) {
-  double z = r * r;
+  const double half_square = 0x1.3bd3cc9be45dep+2; /* π² / 2 */
+  double z = r * r, z_rest = FMA64(r, r, -z);
   double p = 0x1.20c62c2f2d7f5p-18;
   p = FMA64(p, z, -0x1.b6e24f44b128fp-14);
   p = FMA64(p, z, 0x1.f9d38a3763cc3p-10);
@@ -233,8 +240,10 @@ INLINE double cosine_near_zero(double r) {
   p = FMA64(p, z, 0x1.e1f506891babbp-3);
   p = FMA64(p, z, -0x1.55d3c7e3cbffap+0);
   p = FMA64(p, z, 0x1.03c1f081b5ac4p+2);
-  p = FMA64(p, z, -0x1.3bd3cc9be45dep+2);
-  return FMA64(p, z, 1.0);
+  double high = FMA64(-half_square, z, 1.0);
+  double rest = FMA64(-half_square, z, 1.0 - high);
+  rest = FMA64(-half_square, z_rest, rest);
+  return high + FMA64(p * z, z, rest);
 }
 
 /* sin πx and cos πx of |x| ≤ 2³⁰: x = n / 2 + r, exactly. */

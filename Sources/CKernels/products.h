@@ -1,25 +1,31 @@
 /* Products of row-major matrices. Each element is one sum, by fused multiply-add with the inner index ascending from 0.
  * Vectors, tiles and blocks only choose which elements are computed together, so they do not change a bit. */
 
-/* TILES(TILE) is TILE(ROWS, VECTORS) for every size of a register tile. With 1, 2 and 3 vectors a row, it has at most
- * tile_rows rows: the sums fit into the registers, and are enough to hide the latency of a multiply-add. */
+/* TILES(TILE) is TILE(ROWS, VECTORS) for every size of a register tile. With 1, 2, … vectors a row, it has at most
+ * tile_rows rows: the sums fit into the registers, and are enough to hide the latency of a multiply-add. The widest tile
+ * covers whole cache lines. */
 #define TILES_OF_4(TILE, VECTORS) TILE(1, VECTORS) TILE(2, VECTORS) TILE(3, VECTORS) TILE(4, VECTORS)
 #define TILES_OF_8(TILE, VECTORS) \
   TILES_OF_4(TILE, VECTORS) TILE(5, VECTORS) TILE(6, VECTORS) TILE(7, VECTORS) TILE(8, VECTORS)
 #if WIDTH == 16
 #define TILES(TILE) \
   TILES_OF_8(TILE, 1) TILES_OF_8(TILE, 2) TILE(9, 2) TILE(10, 2) TILE(11, 2) TILE(12, 2) TILES_OF_8(TILE, 3)
+enum { MOST_ROWS = 12, MOST_VECTORS = 3 };
 static const size_t tile_rows[] = {0, 8, 12, 8};
 #else
-#define TILES(TILE) TILES_OF_8(TILE, 1) TILES_OF_4(TILE, 2) TILE(5, 2) TILE(6, 2) TILES_OF_4(TILE, 3)
-static const size_t tile_rows[] = {0, 8, 6, 4};
+#define TILES(TILE) TILES_OF_8(TILE, 1) TILES_OF_4(TILE, 2) TILE(5, 2) TILE(6, 2)
+enum { MOST_ROWS = 8, MOST_VECTORS = 2 };
+static const size_t tile_rows[] = {0, 8, 6};
 #endif
-enum { MOST_ROWS = 12, MOST_VECTORS = 3, PANEL = MOST_VECTORS * WIDTH };
+enum { PANEL = MOST_VECTORS * WIDTH };
 _Static_assert(PANEL <= LK_PANEL, "callers reserve LK_PANEL columns");
 
 /* The inner index is summed in blocks of at most INNER, so that the columns of a block stay in the cache. */
-enum { INNER = WIDTH == 16 ? 512 : 256 };
-_Static_assert(INNER <= LK_INNER, "callers reserve LK_INNER rows");
+enum { INNER = LK_INNER };
+
+/* How many rows before its use a row of the right matrix is fetched, where rows lie too far apart for the processor to
+ * see the pattern. Into the second cache: in the first, rows that are a power of two apart displace each other. */
+enum { AHEAD = 48 };
 
 /* The first part's size if `count` is divided into the fewest parts of at most `most`, as equal as possible. */
 INLINE size_t first_part(size_t count, size_t most) {
@@ -128,8 +134,10 @@ INLINE void compute_product_tile(const product_tile *tile, const size_t rows, co
   const float *right = t.right;
   float *copy = t.copy;
   if (copy)
-    for (size_t k = 0; k < t.inner; k++, right += t.right_row, copy += vectors * WIDTH)
+    for (size_t k = 0; k < t.inner; k++, right += t.right_row, copy += vectors * WIDTH) {
+      UNROLLED for (size_t v = 0; v < vectors; v++) __builtin_prefetch(right + AHEAD * t.right_row + v * WIDTH, 0, 2);
       add_products(sum, rows, vectors, t.left + k, t.left_row, right, copy);
+    }
   else
     for (size_t k = 0; k < t.inner; k++, right += t.right_row)
       add_products(sum, rows, vectors, t.left + k, t.left_row, right, NULL);

@@ -49,6 +49,11 @@ public enum LockstepCommands {
           "from the environment: " + variables.map { "--\($0.option) (\($0.variable))" }.joined(separator: ", "))
       }
       for doubt in options.doubts { printError("warning: \(doubt)") }
+      if !VectorWidth.hasFusedMultiplyAdd, computes(command) {
+        printError(
+          "warning: this processor has no fused multiply-add instructions: results are the same, but take many times as long"
+        )
+      }
       try command.run()
       end(0)
     } catch {
@@ -60,8 +65,14 @@ public enum LockstepCommands {
     }
   }
 
-  /// Ends the process at once. After exit(), a thread that still loads data and compiles kernels would crash, because
-  /// what libraries hold in global variables is destroyed under it.
+  /// Whether the command trains or evaluates, and is not a worker that another command has started.
+  private static func computes(_ command: any ParsableCommand) -> Bool {
+    if let worker = command as? WorkerCommand { return !worker.endWithInput }
+    return command is any RunCommand || command is EvaluateCommand || command is CompareCommand
+  }
+
+  /// Ends the process at once. After exit(), a thread that still loads data would crash, because what libraries hold in
+  /// global variables is destroyed under it.
   private static func end(_ code: Int32) -> Never {
     fflush(nil)
     _exit(code)

@@ -46,7 +46,7 @@ static void for_each_count(void (*test)(size_t count)) {
 
 static void linear_case(size_t examples, size_t in, size_t out, size_t variant) {
   float *inputs = input(examples * in, ordinary), *weight = input(in * out, ordinary), *bias = input(out, any);
-  float *outputs = result(examples * out), *memory = scratch(LK_INNER * LK_PANEL);
+  float *outputs = result(examples * out), *memory = scratch(LK_INNER * LK_PANEL + examples * in);
   size_t option = variant % (2 * LENGTH(activations) + 1); /* each activation with and without `activated`; no bias */
   if (option == 2 * LENGTH(activations))
     kernels->linear(outputs, NULL, inputs, weight, NULL, examples, in, out, LK_IDENTITY, memory);
@@ -55,12 +55,16 @@ static void linear_case(size_t examples, size_t in, size_t out, size_t variant) 
                     activations[option / 2], memory);
   finish();
 }
-static void test_linear(void) { for_each_product(linear_case); }
+static void test_linear(void) {
+  for_each_product(linear_case);
+  /* So deep and wide that the inputs are copied. */
+  for (size_t examples = 1; examples <= 14; examples += 4) linear_case(examples, 514, 770, examples);
+}
 
 static void input_gradient_case(size_t examples, size_t out, size_t in, size_t variant) {
-  size_t block = LK_INNER * LK_PANEL, transposed = (examples + LK_LANES) * (in + out);
   float *gradients = input(examples * out, ordinary), *weight = input(in * out, ordinary);
-  float *kept = input(examples * in, any), *memory = scratch(block > transposed ? block : transposed);
+  float *kept = input(examples * in, any);
+  float *memory = scratch(LK_INNER * LK_PANEL + (examples + LK_LANES) * (in + out));
   size_t option = variant % (LENGTH(activations) + 1);
   int is_first = option == LENGTH(activations); /* there is no activation before the first layer */
   kernels->linear_input_gradient(result(examples * in), gradients, weight, is_first ? NULL : kept, examples, in, out,
@@ -75,6 +79,7 @@ static void test_linear_input_gradient(void) {
     input_gradient_case(examples, 130, 49, examples + 1);
     input_gradient_case(examples, 513, 20, examples + 2);
   }
+  for (size_t examples = 1; examples <= 14; examples += 4) input_gradient_case(examples, 514, 770, examples);
 }
 
 static void weight_gradient_case(size_t in, size_t examples, size_t out, size_t variant) {

@@ -30,7 +30,8 @@ import Testing
     // The arithmetic of version 1 was another.
     #expect(abs(Double(line.dropFirst("test loss: ".count))! - loss) < 1e-5 * loss, "\(line), and \(loss) then")
     let refused = try Program(["train", "--resume", run, "--epochs", "3"])
-    #expect(refused.wait() == 1 && refused.errors.contains("has numerics version 1, and this program"), "\(refused.errors)")
+    #expect(
+      refused.wait() == 1 && refused.errors.contains("has numerics version 1, and this program"), "\(refused.errors)")
     let resume = try succeed(["train", "--resume", run, "--epochs", "3", "--accept-other-numerics"])
     let after = try Summary(run)
     #expect(after.status == "completed" && after.steps == 36 && after.test_loss! < loss, "\(resume.output)")

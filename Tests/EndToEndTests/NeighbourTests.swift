@@ -54,9 +54,8 @@ import Testing
     #expect(Set(try (widths + ["run"]).map { try Summary(scratch.path($0)).parameters_sha256 }).count == 1)
     let none = try train("5")
     #expect(none.wait() == 64)
-    #expect(
-      none.errors == "error: LOCKSTEP_VECTOR_WIDTH=5: this processor has vectors of \(widths.joined(separator: ", ")) floats\n"
-    )
+    let list = widths.joined(separator: ", ")
+    #expect(none.errors == "error: LOCKSTEP_VECTOR_WIDTH=5: this processor has vectors of \(list) floats\n")
   }
 
   @Test("a run is not resumed with other bits than it began with, unless the user says so")
@@ -78,11 +77,13 @@ import Testing
       return program
     }
     let older = try resume(state.replacingOccurrences(of: "\"numerics\" : 2", with: "\"numerics\" : 1"))
-    #expect(older.wait() == 1)
-    #expect(older.errors.contains("the run in run has numerics version 1, and this program version 2"), "\(older.errors)")
-    let other = try resume(state.replacing(/"numerics" : "2:./, with: "\"numerics\" : \"2:x"))
-    #expect(other.wait() == 1 && other.errors.contains("computed other bits than this program does here"), "\(other.errors)")
-    #expect(try resume(state.replacing(/"numerics" : "2:./, with: "\"numerics\" : \"2:x"), ["--accept-other-numerics"]).wait() == 0)
+    let version = "the run in run has numerics version 1, and this program version 2"
+    #expect(older.wait() == 1 && older.errors.contains(version), "\(older.errors)")
+    let changed = state.replacing(/"numerics" : "2:./, with: "\"numerics\" : \"2:x")
+    let other = try resume(changed)
+    let bits = "computed other bits than this program does here"
+    #expect(other.wait() == 1 && other.errors.contains(bits), "\(other.errors)")
+    #expect(try resume(changed, ["--accept-other-numerics"]).wait() == 0)
   }
 
   @Test("the check command proves a model, and names what is wrong with one")

@@ -40,7 +40,8 @@ private struct TimedRun {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 2, size: 2),
-        fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: workers.count, metrics: .loss))
+        fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: workers.count, metrics: .loss
+      ))
     handle(.started)
     for index in workers.indices {
       let peer = CoordinatorMachine.Peer(id: UInt64(index))

@@ -324,7 +324,8 @@ import Testing
     let before = try PreparedJob(options(pairs + [("epochs", "3")]), models: ModelFactory.builtIn)
     let saved = try checkpoint(before, step: 20)
     try saved.check(before, "RUN", acceptsOtherNumerics: false)
-    try saved.check(PreparedJob(options(pairs + [("steps", "36")]), models: ModelFactory.builtIn), "RUN", acceptsOtherNumerics: false)
+    try saved.check(
+      PreparedJob(options(pairs + [("steps", "36")]), models: ModelFactory.builtIn), "RUN", acceptsOtherNumerics: false)
     let longer = try PreparedJob(options(pairs + [("epochs", "4")]), models: ModelFactory.builtIn)
     if let culprit {
       let error = try #require(throws: OptionError.self) { try saved.check(longer, "RUN", acceptsOtherNumerics: false) }

@@ -48,7 +48,7 @@ typedef struct {
                                 const float *kept, size_t examples, size_t in, size_t out, lk_activation activation,
                                 float *scratch);
   // gradient (in × out) = Σ over micro-batches of inputsᵀ · output_gradients, along the reduction tree.
-  //   ends: where each micro-batch's examples end, ascending
+  //   ends: where each of the micro-batches' examples end, ascending; at least one
   //   scratch: examples · (LK_PANEL + in) values
   void (*linear_weight_gradient)(float *gradient, const float *inputs, const float *output_gradients, size_t examples,
                                  size_t in, size_t out, const size_t *ends, size_t micro_batches, float *scratch);

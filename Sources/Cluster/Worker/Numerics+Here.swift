@@ -1,5 +1,5 @@
-internal import Foundation
 package import Datasets
+internal import Foundation
 internal import Kernels
 internal import Models
 package import Protocol

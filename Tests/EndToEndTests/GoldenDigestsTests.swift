@@ -1,0 +1,49 @@
+import Testing
+
+/// Jobs whose bits stay what they are, on every processor and in every build, as long as the numerics version does.
+@Suite struct GoldenDigestsTests {
+  private let scratch: Scratch
+
+  init() throws { scratch = try Scratch() }
+
+  static let jobs: [(options: String, digest: String)] = [
+    (
+      "",
+      "930aba9cc0af8d4de12142256fbb888187e2ddab96c93dcf67e80d93d0092cfe"
+    ),
+    (
+      "--model mlp:64,32 --activation tanh --optimizer rmsprop --centered yes --momentum 0.9 "
+        + "--schedule cosine --epochs 2",
+      "75d3f745a731a9c2b419fa1054f261a81dcb7d9127e59fa6ad2e5241a43e51e8"
+    ),
+    (
+      "--model mlp:48 --activation gelu --dropout 0.3 --optimizer lamb --weight-decay 0.01 "
+        + "--schedule exponential --schedule-factor 0.9 --epochs 2",
+      "8d085d8e7b8d334bbba257b73b6c85492b0ed6a772373887ad3593da0c6e16c8"
+    ),
+    (
+      "--model mlp:40 --activation sigmoid --optimizer blend --blend auto --clip-norm 1 "
+        + "--micro-batches 5 --epochs 2",
+      "b6fe34705659944c28d715d74665e88c81a052da58f15a4cbbd66a6f7f03d345"
+    ),
+    (
+      "--model linear --loss mse --optimizer nadam --schedule polynomial --warmup 5 --epochs 2",
+      "4f00231b12fbf3f1d883c840fe10ff80eca383cf946724ed4c5c96b2bc3632c0"
+    ),
+    (
+      "--data none --model quadratic:20,100 --optimizer adadelta --steps 50 --micro-batches 4",
+      "1be8bda42f4602ed73e8d6e41e90937ef98f55c1c0998c32e89f09d0f7d30f96"
+    ),
+    (
+      "--model mlp:40 --optimizer sgd --schedule hypergradient --epochs 2",
+      "0e42b45b6108e2978461f58eb74a088fe2adfd7d8bf3cecc3086607c7e37e4a2"
+    ),
+  ]
+
+  @Test(arguments: jobs)
+  func theDigest(_ options: String, _ digest: String) throws {
+    let words = options.split(separator: " ").map(String.init)
+    let run = try succeed(["train", "--output", "run"] + words, in: scratch)
+    #expect(try Summary(scratch.path("run")).parameters_sha256 == digest, "\(run.output)")
+  }
+}
