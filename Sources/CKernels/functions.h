@@ -66,8 +66,8 @@ INLINE float hyperbolic_tangent(float x) {
   return __builtin_copysignf(magnitude < 0.6f ? near : far, x);
 }
 
-/* The normal distribution's Φ(x) = (1 + erf(x / √2)) / 2, and *density = e^(−x² / 2). The tail beyond m = |x| is density
- * · a(m) / b(m). m² is taken in two parts, because e^(−m² / 2) would multiply its rounding. */
+/* The normal distribution's Φ(x) = (1 + erf(x / √2)) / 2, and *density = e^(−x² / 2). The tail beyond m = |x| is
+ * density · a(m) / b(m). m² is taken in two parts, because e^(−m² / 2) would multiply its rounding. */
 INLINE float normal_cdf(float x, float *density) {
   float m = __builtin_fabsf(x);
   m = m > 15.0f ? 15.0f : m; /* Φ(−15) is 0 */

@@ -2,8 +2,8 @@
  * Vectors, tiles and blocks only choose which elements are computed together, so they do not change a bit. */
 
 /* TILES(TILE) is TILE(ROWS, VECTORS) for every size of a register tile. With 1, 2, … vectors a row, it has at most
- * tile_rows rows: the sums fit into the registers, and are enough to hide the latency of a multiply-add. The widest tile
- * covers whole cache lines. */
+ * tile_rows rows: the sums fit into the registers, and are enough to hide the latency of a multiply-add. The widest
+ * tile covers whole cache lines. */
 #define TILES_OF_4(TILE, VECTORS) TILE(1, VECTORS) TILE(2, VECTORS) TILE(3, VECTORS) TILE(4, VECTORS)
 #define TILES_OF_8(TILE, VECTORS) \
   TILES_OF_4(TILE, VECTORS) TILE(5, VECTORS) TILE(6, VECTORS) TILE(7, VECTORS) TILE(8, VECTORS)
@@ -79,7 +79,7 @@ INLINE void transpose_8(float *restrict result, size_t result_row, const float *
   }
 }
 
-/* result (columns × rows, in rows of result_row) = valuesᵀ, by blocks as wide as two of those, which is a cache line. */
+/* result (columns × rows, in rows of result_row) = valuesᵀ, by blocks two of those wide, which is a cache line. */
 static void transpose(float *restrict result, size_t result_row, const float *restrict values, size_t row, size_t rows,
                       size_t columns) {
   for (size_t c = 0; c < columns; c += 16)
@@ -98,8 +98,8 @@ static void transpose(float *restrict result, size_t result_row, const float *re
 
 #define EACH_SUM UNROLLED for (size_t i = 0; i < rows; i++) UNROLLED for (size_t v = 0; v < vectors; v++)
 
-/* Adds the products of one inner index: `rows` values of the left matrix, `left_row` apart, and a row of the right, which
- * is also copied if `copy` is not null. */
+/* Adds the products of one inner index: `rows` values of the left matrix, `left_row` apart, and a row of the right,
+ * which is also copied if `copy` is not null. */
 INLINE void add_products(vector sum[MOST_ROWS][MOST_VECTORS], const size_t rows, const size_t vectors,
                          const float *left, size_t left_row, const float *right, float *copy) {
   vector y[MOST_VECTORS];
@@ -172,9 +172,10 @@ INLINE void multiply_panel(product_panel p, finish_part finish, const void *cont
   for (size_t row = 0; row < p.rows;) {
     size_t height = first_part(p.rows - row, tile_rows[p.size.vectors]);
     float *place = p.result + row * p.columns + p.column, part[MOST_ROWS * PANEL];
-    product_tile tile = {p.left + row * p.left_row, p.left_row,  p.right,     p.right_row, p.inner,
-                         is_narrow ? part : place,  is_narrow ? p.size.width : p.columns, p.continues,
-                         height < p.rows ? p.copy : NULL};
+    product_tile tile = {.left = p.left + row * p.left_row, .left_row = p.left_row,
+                         .right = p.right, .right_row = p.right_row, .inner = p.inner,
+                         .result = is_narrow ? part : place, .result_row = is_narrow ? p.size.width : p.columns,
+                         .continues = p.continues, .copy = height < p.rows ? p.copy : NULL};
     if (is_narrow && p.continues) copy_rows(part, p.size.width, place, p.columns, height, p.size.used);
     product_tiles[p.size.vectors][height](&tile);
     if (is_narrow) copy_rows(place, p.columns, part, p.size.width, height, p.size.used);
@@ -196,7 +197,10 @@ INLINE void multiply_either(const float *left, const float *right, const int is_
     size_t k = 0;
     do {
       size_t depth = first_part(inner - k, INNER);
-      product_panel panel = {left + k, inner, rows, scratch, size.width, depth, result, columns, column, size, k > 0, k + depth == inner, NULL};
+      product_panel panel = {.left = left + k, .left_row = inner, .rows = rows,
+                             .right = scratch, .right_row = size.width, .inner = depth,
+                             .result = result, .columns = columns, .column = column, .size = size,
+                             .continues = k > 0, .is_last = k + depth == inner};
       if (is_transposed) {
         if (size.used < size.width) memset(scratch, 0, depth * size.width * sizeof(float));
         transpose(scratch, size.width, right + column * inner + k, inner, size.used, depth);
@@ -225,8 +229,8 @@ static void multiply_by_transpose(const float *left, const float *right, size_t 
 }
 
 /* An input gradient can be computed from panels of the transposed weights, or as (weight · output_gradientsᵀ)ᵀ, which
- * transposes the gradients instead. About the cycles of each, in eighths: a value takes 3 to transpose, a multiply-add of
- * a vector 8. */
+ * transposes the gradients instead. About the cycles of each, in eighths: a value takes 3 to transpose, a multiply-add
+ * of a vector 8. */
 INLINE int transposed_weights_are_cheaper(size_t examples, size_t in, size_t out) {
   size_t vectors = (examples + WIDTH - 1) / WIDTH;
   return in * out * (8 * examples / WIDTH + 3) <= in * out * 8 * vectors + 3 * examples * (in + out);
@@ -258,7 +262,10 @@ static void input_gradient(float *input_gradients, const float *output_gradients
       for (size_t column = 0; column < examples;) {
         panel_size size = next_panel(examples - column);
         size.used = size.width; /* the sums' rows are padded */
-        product_panel panel = {weight + row * out + k, out, rows, panels + column * out + k * size.width, size.width, depth, sums + row * padded, padded, column, size, k > 0, 0, NULL};
+        product_panel panel = {.left = weight + row * out + k, .left_row = out, .rows = rows,
+                               .right = panels + column * out + k * size.width, .right_row = size.width, .inner = depth,
+                               .result = sums + row * padded, .columns = padded, .column = column, .size = size,
+                               .continues = k > 0};
         multiply_panel(panel, NULL, NULL);
         column += size.width;
       }
@@ -281,8 +288,8 @@ typedef struct {
   size_t result_row;
 } gradient_tile;
 
-/* Each micro-batch is summed in registers. Their sums are added along the tree like carries of a binary counter: `stack`
- * holds one sum for each set bit of the micro-batch count. */
+/* Each micro-batch is summed in registers. Their sums are added along the tree like carries of a binary counter:
+ * `stack` holds one sum for each set bit of the micro-batch count. */
 INLINE void compute_gradient_tile(const gradient_tile *tile, const size_t rows, const size_t vectors) {
   const gradient_tile t = *tile;
   vector stack[LK_TREE_DEPTH][MOST_ROWS][MOST_VECTORS];
@@ -305,7 +312,9 @@ INLINE void compute_gradient_tile(const gradient_tile *tile, const size_t rows, 
 }
 
 #define DEFINE_GRADIENT_TILE(ROWS, VECTORS) \
-  static void gradient_tile_##ROWS##_##VECTORS(const gradient_tile *tile) { compute_gradient_tile(tile, ROWS, VECTORS); }
+  static void gradient_tile_##ROWS##_##VECTORS(const gradient_tile *tile) {  \
+    compute_gradient_tile(tile, ROWS, VECTORS);                              \
+  }
 TILES(DEFINE_GRADIENT_TILE)
 #define GRADIENT_TILE(ROWS, VECTORS) [VECTORS][ROWS] = gradient_tile_##ROWS##_##VECTORS,
 static void (*const gradient_tiles[MOST_VECTORS + 1][MOST_ROWS + 1])(const gradient_tile *) = {TILES(GRADIENT_TILE)};
@@ -330,7 +339,9 @@ static void weight_gradient(float *gradient, const float *inputs, const float *o
       size_t height = first_part(in - row, most);
       float *place = gradient + row * out + column, part[MOST_ROWS * PANEL];
       int is_narrow = size.used < size.width;
-      gradient_tile tile = {packs ? packed + row * examples : inputs + row, packs ? height : in, panel, ends, micro_batches, is_narrow ? part : place, is_narrow ? size.width : out};
+      gradient_tile tile = {.inputs = packs ? packed + row * examples : inputs + row, .input_row = packs ? height : in,
+                            .panel = panel, .ends = ends, .micro_batches = micro_batches,
+                            .result = is_narrow ? part : place, .result_row = is_narrow ? size.width : out};
       gradient_tiles[size.vectors][height](&tile);
       if (is_narrow) copy_rows(place, out, part, size.width, height, size.used);
       row += height;

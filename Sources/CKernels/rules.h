@@ -61,8 +61,9 @@ INLINE void rmsprop_step(const lk_update u, float *mean_square, float *mean_grad
 
 static void rmsprop(const lk_update *update, float *mean_square, float *mean_gradient, float *velocity, float rho,
                     float one_minus_rho, float momentum, float epsilon, float epsilon_inside, float rate) {
-#define STEP(MEAN_GRADIENT, VELOCITY) \
-  rmsprop_step(*update, mean_square, MEAN_GRADIENT, VELOCITY, rho, one_minus_rho, momentum, epsilon, epsilon_inside, rate)
+#define STEP(MEAN_GRADIENT, VELOCITY)                                                                                  \
+  rmsprop_step(*update, mean_square, MEAN_GRADIENT, VELOCITY, rho, one_minus_rho, momentum, epsilon, epsilon_inside,   \
+               rate)
   if (mean_gradient && velocity) STEP(mean_gradient, velocity);
   else if (mean_gradient) STEP(mean_gradient, NULL);
   else if (velocity) STEP(NULL, velocity);

@@ -36,8 +36,8 @@ typedef enum { LK_IDENTITY, LK_RELU, LK_TANH, LK_SIGMOID, LK_GELU } lk_activatio
 // The kernels for vectors of one width. All of them give the same bits; the guide's page Numerics defines them. Vectors
 // must not overlap, except those that are updated in place.
 typedef struct {
-  // outputs (examples × out) = activation(inputs (examples × in) · weight (in × out) + bias). If `activated` is not null,
-  // it takes the result, and `outputs` the activation's input. A null bias: outputs = inputs · weight.
+  // outputs (examples × out) = activation(inputs (examples × in) · weight (in × out) + bias). If `activated` is not
+  // null, it takes the result, and `outputs` the activation's input. A null bias: outputs = inputs · weight.
   //   scratch: LK_INNER · LK_PANEL values
   void (*linear)(float *outputs, float *activated, const float *inputs, const float *weight, const float *bias,
                  size_t examples, size_t in, size_t out, lk_activation activation, float *scratch);
@@ -106,8 +106,8 @@ typedef struct {
   void (*rmsprop_first_moment)(const lk_update *update, float *first_moment, float *mean_square,
                                const lk_moments *moments, float epsilon, float rate);
   void (*adagrad)(const lk_update *update, float *square_sum, float epsilon, float rate);
-  void (*adadelta)(const lk_update *update, float *mean_square, float *mean_square_update, float rho, float one_minus_rho,
-                   float epsilon, float rate);
+  void (*adadelta)(const lk_update *update, float *mean_square, float *mean_square_update, float rho,
+                   float one_minus_rho, float epsilon, float rate);
   // `last_difference` takes the difference of the two rules' moves, if it is not null.
   void (*blend)(const lk_update *update, float *first_moment, float *second_moment, float *mean_square,
                 float *last_difference, const lk_moments *moments, float rho, float one_minus_rho, float adam_rate,
