@@ -25,6 +25,7 @@ LIMIT = 120  # seconds, of a run
 FEATURES, HIDDEN, CLASSES = 8, 256, 10
 PARAMETERS = (FEATURES + 1) * HIDDEN + (HIDDEN + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
 EXAMPLES, TEST, STEPS = 3840, 100, 60
+STEPS_WITH_CUT = 400  # many more than the network carries in the time of the cut
 # Of a message: the header, twice what ZeroMQ puts around an encrypted frame.
 MESSAGE = 64 + 2 * 42
 TOLERANCE = 0.05
@@ -38,14 +39,15 @@ def write_data(folder):
 
 
 class Run:
-    def __init__(self, program, folder, name, workers, rate):
+    def __init__(self, program, folder, name, workers, rate, steps):
         self.program, self.folder, self.output = program, folder, folder / name
         self.keys = network.key_options(folder)
         self.hosts = [Host(number, rate) for number in range(1, workers + 2)]
         self.logs = []
         self.timeline = folder / f"{name}-timeline.json"
         self.coordinator = self.start(0, "coordinator", "--bind", ADDRESS, "--output", str(self.output),
-                                      "--timeline", str(self.timeline), "--transport", "zmq", *job(folder, workers), *self.keys["coordinator"])
+                                      "--timeline", str(self.timeline), "--transport", "zmq", *job(folder, workers, steps),
+                                      *self.keys["coordinator"])
         self.workers = [self.start(number, "worker", "--connect", ADDRESS, *self.keys["worker"])
                         for number in range(1, workers + 1)]
 
@@ -86,9 +88,9 @@ class Run:
         network.remove_hosts()
 
 
-def job(folder, workers):
+def job(folder, workers, steps):
     return ["--data", f"{folder}/train.csv", "--test", f"{folder}/test.csv", "--model", f"mlp:{HIDDEN},{HIDDEN}",
-            "--batch-size", "64", "--micro-batches", str(workers), "--steps", str(STEPS)]
+            "--batch-size", "64", "--micro-batches", str(workers), "--steps", str(steps)]
 
 
 def check_equal(program, local, other):
@@ -97,16 +99,23 @@ def check_equal(program, local, other):
         raise Failure(f"{other.name}: not the bits of the local run: {result.stdout}{result.stderr}")
 
 
-def measure(program, folder, local, workers, rate):
+def train_here(program, folder, workers, steps):
+    """The same job on one machine."""
+    output = folder / f"local-{steps}"
+    command(program, "train", "--output", str(output), *job(folder, workers, steps))
+    return output
+
+
+def measure(program, folder, workers, rate):
     """An undisturbed run: its bytes and its time."""
-    run = Run(program, folder, "undisturbed", workers, rate)
+    run = Run(program, folder, "undisturbed", workers, rate, STEPS)
     try:
         run.finish()
         sent, received = run.hosts[0].bytes()
         steps = run.steps()
     finally:
         run.end()
-    check_equal(program, local, run.output)
+    check_equal(program, train_here(program, folder, workers, STEPS), run.output)
     # All chunks are one here.
     events = json.loads(run.timeline.read_text())
     for name, kind, found in [("parameters", "send", sent), ("gradients", "receive", received)]:
@@ -120,18 +129,20 @@ def measure(program, folder, local, workers, rate):
     print(f"a step: {seconds * 1000:.1f} ms, {workers:.1f} workers a step, {rate} Mbit/s, {PARAMETERS:,} parameters")
 
 
-def cut(program, folder, local, workers, rate):
+def cut(program, folder, workers, rate):
     """A run in which the first worker's link is down for a while."""
-    run = Run(program, folder, "cut", workers, rate)
+    run = Run(program, folder, "cut", workers, rate, STEPS_WITH_CUT)
     try:
         run.wait_for_step(10)
         command("ip", "link", "set", run.hosts[1].name, "down")
         time.sleep(CUT)
         command("ip", "link", "set", run.hosts[1].name, "up")
+        if run.coordinator.poll() is not None:
+            raise Failure(f"the run has ended before the link is back:\n{run.said()}")
         run.finish()
     finally:
         run.end()
-    check_equal(program, local, run.output)
+    check_equal(program, train_here(program, folder, workers, STEPS_WITH_CUT), run.output)
     print(f"the first worker's link cut for {CUT} s: equal, bit for bit")
 
 
@@ -144,10 +155,8 @@ def check(options, folder):
     network.begin()
     network.make_keys(options.program, folder)
     write_data(folder)
-    local = folder / "local"
-    command(options.program, "train", "--output", str(local), *job(folder, options.workers))
-    measure(options.program, folder, local, options.workers, options.rate)
-    cut(options.program, folder, local, options.workers, options.rate)
+    measure(options.program, folder, options.workers, options.rate)
+    cut(options.program, folder, options.workers, options.rate)
 
 
 if __name__ == "__main__":
