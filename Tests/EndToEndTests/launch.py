@@ -24,6 +24,8 @@ import network  # noqa: E402
 LIMIT = 60  # seconds
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 JOB = ["--epochs", "60", "--transport", "zmq"]
+# Longer than a new ssh connection takes on a busy machine.
+LONG_JOB = ["--epochs", "300", "--transport", "zmq"]
 
 
 def make_hosts(folder):
@@ -121,7 +123,9 @@ def digest(text):
 def check(options, folder):
     program = options.program
     hosts = make_hosts(folder)
-    wanted = digest(network.command(program, "train", "--epochs", "60", "--output", str(folder / "local")))
+    wanted, wanted_of_long_job = [
+        digest(network.command(program, "train", "--epochs", job[1], "--output", str(folder / f"local-{job[1]}")))
+        for job in [JOB, LONG_JOB]]
     # sshd is there when it answers.
     for name in ["b", "c"]:
         end = time.monotonic() + LIMIT
@@ -133,7 +137,7 @@ def check(options, folder):
     def launch(*options):
         return Launch(program, hosts, folder, *options)
 
-    def expect_equal(text):
+    def expect_equal(text, wanted=wanted):
         if digest(text) != wanted:
             raise network.Failure(f"not the bits of a local run:\n{text}")
 
@@ -159,14 +163,15 @@ def check(options, folder):
     expect_equal(run.finish(0))
     print("a worker killed: started again, equal")
 
-    run = launch("c", "--output", "cut", *JOB)
+    # With another worker: the cut one says that it leaves, and a run whose last worker leaves ends.
+    run = launch("b,c", "--output", "cut", *LONG_JOB)
     run.wait_for(r"epoch +1/")
     worker = run.workers(2)[0][0]
     parent = int(pathlib.Path(f"/proc/{worker}/stat").read_text().rsplit(")", 1)[1].split()[1])
     session = int(pathlib.Path(f"/proc/{parent}/stat").read_text().rsplit(")", 1)[1].split()[1])
     os.kill(session, signal.SIGKILL)
     run.wait_for(r"\(c/1, start 2\) has joined")
-    expect_equal(run.finish(0))
+    expect_equal(run.finish(0), wanted_of_long_job)
     print("an ssh connection cut: started again, equal")
 
     run = launch("b,c", "--output", "interrupted", *JOB)
