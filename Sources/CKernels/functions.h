@@ -39,7 +39,7 @@ INLINE float exponential(float x) {
   return factor * scale;
 }
 
-/* eˣ + y with one rounding, but for the factor's. */
+/* eˣ + y. The sum is rounded once; before that, only the factor of eˣ is. */
 INLINE float exponential_plus(float x, float y) {
   float scale, factor = exponential_parts(x, &scale);
   return FMA(factor, scale, y);
@@ -102,7 +102,7 @@ INLINE float gelu_derivative(float x) {
   return FMA(x, 0x1.988454p-2f * density, cdf);
 }
 
-/* Of double, one number at a time. */
+/* Functions of double. They are not computed in vectors. */
 
 INLINE uint64_t bits_of_64(double x) {
   uint64_t bits;
@@ -126,7 +126,7 @@ INLINE double split(double x, double *exponent) {
 #define LN2_HIGH 0x1.62e42fefa2p-1 /* times a whole number below 2¹², it is exact */
 #define LN2_LOW 0x1.9ef35793c7673p-41
 
-/* 2 (z / 3 + z² / 5 + z³ / 7 + …), of z = s² and s = f / (2 + f): log(1 + f) = 2 s + s · this. */
+/* 2 / 5 + 2 z / 7 + 2 z² / 9 + … With s = f / (2 + f) and z = s²: log(1 + f) = 2 s + s z (2 / 3 + z · this). */
 INLINE double logarithm_series(double z) {
   double r = 2.0 / 23.0;
   r = FMA64(r, z, 2.0 / 21.0);

@@ -79,7 +79,8 @@ INLINE void transpose_8(float *restrict result, size_t result_row, const float *
   }
 }
 
-/* result (columns × rows, in rows of result_row) = valuesᵀ, by blocks two of those wide, which is a cache line. */
+/* result (columns × rows, in rows of result_row) = valuesᵀ, in blocks of 8 rows by 16 columns: 16 floats are a
+ * cache line. */
 static void transpose(float *restrict result, size_t result_row, const float *restrict values, size_t row, size_t rows,
                       size_t columns) {
   for (size_t c = 0; c < columns; c += 16)

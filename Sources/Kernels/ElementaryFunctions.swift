@@ -1,7 +1,7 @@
 internal import CKernels
 
-/// Elementary functions with the same bits on every processor, which those of the system's library have not. Each is
-/// within one unit in the last place; ``powerOf(_:_:)`` within two.
+/// Elementary functions. They give the same bits on every processor; those of the system's library do not. Errors are at
+/// most 1.1 units in the last place.
 package enum Elementary {
   /// eˣ.
   package static func exponential(_ x: Double) -> Double { kernels.exponential(x) }
@@ -27,7 +27,7 @@ package enum Elementary {
   /// A function of each value of an array.
   package enum Map: CaseIterable { case exponential, sigmoid, hyperbolicTangent, gelu, geluDerivative }
 
-  /// `output`[i] = the function of `input`[i]. Within about two units in the last place.
+  /// `output`[i] = the function of `input`[i]. The guide's page Numerics lists the errors.
   package static func map(_ function: Map, _ input: Floats, into output: MutableFloats) {
     precondition(input.count == output.count)
     switch function {

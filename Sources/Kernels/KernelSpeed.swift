@@ -9,8 +9,8 @@ package func medianSeconds(_ body: () -> Void) -> Double {
   return (0..<7).map { _ in time(rounds) }.sorted()[3]
 }
 
-/// Floating-point operations a second of one core, two for each multiply-add, with vectors of `width` and from registers
-/// alone: what no product of matrices exceeds.
+/// Floating-point operations a second of one core, two for each multiply-add, with vectors of `width` and without
+/// access to memory. No product of matrices is faster.
 package func peakOperations(_ width: VectorWidth = .current) -> Double {
   let kernels = lk_kernels_of_width(Int32(width.rawValue)).pointee
   var count = 0.0
@@ -18,7 +18,7 @@ package func peakOperations(_ width: VectorWidth = .current) -> Double {
   return 2 * count / seconds
 }
 
-/// Floating-point operations a second of a linear layer's three products on one core, on values of no meaning.
+/// Floating-point operations a second of a linear layer's three products on one core, on random values.
 package struct LayerSpeed {
   package let forward, weightGradient, inputGradient: Double
 
@@ -36,7 +36,7 @@ package struct LayerSpeed {
     )
     var scratch = LayerScratch()
     let operations = 2 * Double(examples * inputs * outputs)
-    (forward, weightGradient, inputGradient) = withExtendedLifetime((x, w, y)) {
+    (forward, weightGradient, inputGradient) = withExtendedLifetime((x, w, y, result)) {
       (
         operations
           / medianSeconds {

@@ -53,7 +53,7 @@ package enum VectorWidth: Int, CaseIterable, Sendable {
   }
 }
 
-/// ``VectorWidth/variable`` names a width that this processor has not.
+/// ``VectorWidth/variable`` names a width that this processor does not have.
 package struct VectorWidthError: Error, CustomStringConvertible {
   let value: String
 

@@ -29,6 +29,7 @@ public struct Trainer {
     }
     var job = JobOptions()
     for (name, value) in options.sorted(by: { $0.key < $1.key }) { try job.set(name, to: value) }
+    _ = try VectorWidth.chosen()
     prepared = try PreparedJob(job, models: ModelKinds.registry.all)
     (self.workers, self.threads) = (workers, threads)
   }

@@ -1,10 +1,11 @@
 /// What a process computes, and what it computes with.
 ///
-/// All processors give the same bits, so workers of a run have the digest of its coordinator unless a program or a
-/// processor is broken. The other fields explain to users why two digests differ; each has at most 200 bytes.
+/// The built-in models give the same bits on every processor, so a worker with another digest than the coordinator's has
+/// another program, a model of its own that calls the system's library, or a fault. The other fields explain to users why
+/// two digests differ; each has at most 200 bytes.
 package struct Numerics: Codable, Equatable, Sendable {
   /// The version of the arithmetic, which the guide's page Numerics defines. Jobs of different versions end with
-  /// different bits. Version 1 was that of a library that chose its arithmetic by the processor.
+  /// different bits.
   package static let version = 2
 
   /// The digest of the loss and gradient of the first micro-batch of step 0 at the initial parameters.

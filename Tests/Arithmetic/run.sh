@@ -3,7 +3,7 @@
 # them in any bit, or from digests.txt.
 #
 #   Tests/Arithmetic/run.sh            compares
-#   Tests/Arithmetic/run.sh --write    also writes digests.txt, if all variants agree: after the arithmetic has changed
+#   Tests/Arithmetic/run.sh --write    also writes digests.txt, if all variants agree: after the arithmetic and Numerics.version have changed
 #
 # On x86-64 Linux also runs them, under QEMU, as an arm64 program, and on an x86-64 processor without fused
 # multiply-adds. Debian's QEMU and cross libraries are installed if they are missing and this user may do that.

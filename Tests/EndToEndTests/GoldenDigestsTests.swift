@@ -43,7 +43,8 @@ import Testing
   @Test(arguments: jobs)
   func theDigest(_ options: String, _ digest: String) throws {
     let words = options.split(separator: " ").map(String.init)
-    let run = try succeed(["train", "--output", "run"] + words, in: scratch)
-    #expect(try Summary(scratch.path("run")).parameters_sha256 == digest, "\(run.output)")
+    try succeed(["train", "--output", "run"] + words, in: scratch)
+    let found = try Summary(scratch.path("run")).parameters_sha256
+    #expect(found == digest, "has the arithmetic changed? Then so must Numerics.version")
   }
 }

@@ -24,7 +24,9 @@ import Testing
     #expect(!coordinator.address.hasSuffix(":0"), "the real port is printed")
     let workers = try (0..<3).map { _ in try Program(["worker", "--connect", coordinator.address, "--threads", "2"]) }
     #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
-    for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
+    // On a busy machine the run may be over before the last worker has come.
+    let endsWell = workers.map { worker in worker.wait() == 0 || worker.errors.contains("no coordinator answers") }
+    #expect(endsWell == [true, true, true], "\(workers.map(\.errors))")
     let summary = try Summary(scratch.path("run"))
     #expect(summary.parameters_sha256 == expected.parameters_sha256)
     #expect(summary.threads == 2)

@@ -37,7 +37,8 @@ enum ConnectionSection: OptionSection {
     "How long a run without a worker, or without progress, waits before it is saved and ends.")
   static let otherNumerics = OptionDeclaration.toggle(
     "accept-other-numerics",
-    "Take in workers that compute other bits than the coordinator: the result then depends on who computes what.")
+    "Admit workers that compute other bits than the coordinator, and resume runs that were computed with other bits: the result then depends on who computed what."
+  )
   static let options = [transport, silenceLimit, workerTimeout, otherNumerics]
 }
 

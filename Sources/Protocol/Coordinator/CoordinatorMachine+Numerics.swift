@@ -6,9 +6,9 @@ extension CoordinatorMachine {
     let difference =
       found.difference(from: configuration.numerics).map(printable) ?? "nothing that is known of them differs"
     return
-      "it computes other bits than the coordinator (\(difference)), though every processor should give the same: give "
-      + "both the same program; if they have it, one of the machines is broken; --accept-other-numerics on the "
-      + "coordinator's side takes it in, and then the result depends on who computes what"
+      "it computes other bits than the coordinator (\(difference)): give both the same program; if they have it, its "
+      + "model calls functions of the system's library, which differ between systems, or one of the machines is broken; "
+      + "--accept-other-numerics for the coordinator admits the worker, and then the result depends on who computes what"
   }
 
   /// Reports a worker that was admitted though its numerics differ.

@@ -81,7 +81,6 @@ extension Checkpoint {
       return "has numerics version \(state.job.numerics), and this program version \(prepared.job.numerics)"
     }
     guard let digest = state.numerics, digest != prepared.numerics.digest else { return nil }
-    return "computed other bits than this program does here, though every processor should give the same: the program, "
-      + "its model, or one of the machines has changed"
+    return "computed other bits than this program does here: the program, its model, or one of the machines has changed"
   }
 }

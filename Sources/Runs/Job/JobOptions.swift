@@ -14,7 +14,8 @@ public struct JobOptions: Equatable, Sendable {
   package private(set) var given: [String: OptionValue] = [:]
   /// Options that the text behind a colon has set, with the option that it stood in: `hidden`, with `model mlp:256,128`.
   private var shorthands: [String: String] = [:]
-  /// What a file says in place of an option: the ``Numerics/version`` of its job.
+  /// The ``Numerics/version`` that a job file or a saved job names; nil if it names none. It is no option: users cannot
+  /// choose it.
   private(set) var numerics: Int?
 
   /// Options with nothing given.
@@ -113,9 +114,10 @@ public struct JobOptions: Equatable, Sendable {
 
   mutating func set(_ name: String, to value: OptionValue) throws {
     if name == Job.numericsKey {
-      guard let version = value.number, (1...Double(Numerics.version)).contains(version) else {
+      guard case .whole(let version) = value, (1...UInt64(Numerics.version)).contains(version) else {
         throw OptionError(
-          "numerics \(value.description): this program computes version \(Numerics.version) and reads earlier ones")
+          "numerics \(value.description): this program knows versions 1 to \(Numerics.version); a later one needs a later "
+            + "version of the program")
       }
       numerics = Int(version)
       return
