@@ -63,7 +63,7 @@ static void finish_output_part(const void *context, size_t row, size_t rows, siz
 static void linear(float *outputs, float *activated, const float *inputs, const float *weight, const float *bias,
                    size_t examples, size_t in, size_t out, lk_activation activation, float *scratch) {
   finish_outputs finish = {outputs, activated, bias, out, activation};
-  multiply(inputs, weight, examples, in, out, outputs, bias ? finish_output_part : NULL, &finish, scratch);
+  multiply(inputs, weight, 0, examples, in, out, outputs, bias ? finish_output_part : NULL, &finish, scratch);
 }
 
 typedef struct {

@@ -191,8 +191,8 @@ INLINE void multiply_panel(product_panel p, finish_part finish, const void *cont
 }
 
 /* result = left · right, or left · rightᵀ. scratch: INNER · PANEL values */
-INLINE void multiply_either(const float *left, const float *right, const int is_transposed, size_t rows, size_t inner,
-                            size_t columns, float *result, finish_part finish, const void *context, float *scratch) {
+INLINE void multiply(const float *left, const float *right, const int is_transposed, size_t rows, size_t inner,
+                     size_t columns, float *result, finish_part finish, const void *context, float *scratch) {
   for (size_t column = 0; column < columns;) {
     panel_size size = next_panel(columns - column);
     size_t k = 0;
@@ -219,16 +219,6 @@ INLINE void multiply_either(const float *left, const float *right, const int is_
   }
 }
 
-static void multiply(const float *left, const float *right, size_t rows, size_t inner, size_t columns, float *result,
-                     finish_part finish, const void *context, float *scratch) {
-  multiply_either(left, right, 0, rows, inner, columns, result, finish, context, scratch);
-}
-
-static void multiply_by_transpose(const float *left, const float *right, size_t rows, size_t inner, size_t columns,
-                                  float *result, finish_part finish, const void *context, float *scratch) {
-  multiply_either(left, right, 1, rows, inner, columns, result, finish, context, scratch);
-}
-
 /* An input gradient can be computed from panels of the transposed weights, or as (weight · output_gradientsᵀ)ᵀ, which
  * transposes the gradients instead. About the cycles of each, in eighths: a value takes 3 to transpose, a multiply-add
  * of a vector 8. */
@@ -244,7 +234,7 @@ enum { GROUP = 48 }; /* rows of weights that all examples use before the next ro
 static void input_gradient(float *input_gradients, const float *output_gradients, const float *weight, size_t examples,
                            size_t in, size_t out, finish_part finish, const void *context, float *scratch) {
   if (transposed_weights_are_cheaper(examples, in, out)) {
-    multiply_by_transpose(output_gradients, weight, examples, out, in, input_gradients, finish, context, scratch);
+    multiply(output_gradients, weight, 1, examples, out, in, input_gradients, finish, context, scratch);
     return;
   }
   size_t padded = (examples + WIDTH - 1) / WIDTH * WIDTH;
@@ -326,6 +316,7 @@ static void weight_gradient(float *gradient, const float *inputs, const float *o
                             size_t in, size_t out, const size_t *ends, size_t micro_batches, float *scratch) {
   if (out == 0) return;
   float *panel = scratch, *packed = scratch + examples * PANEL;
+  /* Fits every panel: panels do not get wider, and after one of 2 vectors none of 1 follows. */
   size_t most = tile_rows[next_panel(out).vectors];
   int packs = out >= 512; /* copying pays where each input is read often */
   for (size_t row = 0; packs && row < in;) {

@@ -46,7 +46,7 @@ static void for_each_count(void (*test)(size_t count)) {
 
 static void linear_case(size_t examples, size_t in, size_t out, size_t variant) {
   float *inputs = input(examples * in, ordinary), *weight = input(in * out, ordinary), *bias = input(out, any);
-  float *outputs = result(examples * out), *memory = scratch(LK_INNER * LK_PANEL + examples * in);
+  float *outputs = result(examples * out), *memory = scratch(LK_INNER * LK_PANEL);
   size_t option = variant % (2 * LENGTH(activations) + 1); /* each activation with and without `activated`; no bias */
   if (option == 2 * LENGTH(activations))
     kernels->linear(outputs, NULL, inputs, weight, NULL, examples, in, out, LK_IDENTITY, memory);
@@ -57,14 +57,15 @@ static void linear_case(size_t examples, size_t in, size_t out, size_t variant) 
 }
 static void test_linear(void) {
   for_each_product(linear_case);
-  /* So deep and wide that the inputs are copied. */
+  /* Several blocks of the inner index and many panels. */
   for (size_t examples = 1; examples <= 14; examples += 4) linear_case(examples, 514, 770, examples);
 }
 
 static void input_gradient_case(size_t examples, size_t out, size_t in, size_t variant) {
   float *gradients = input(examples * out, ordinary), *weight = input(in * out, ordinary);
   float *kept = input(examples * in, any);
-  float *memory = scratch(LK_INNER * LK_PANEL + (examples + LK_LANES) * (in + out));
+  size_t block = LK_INNER * LK_PANEL, padded = (examples + LK_LANES) * (in + out);
+  float *memory = scratch(block > padded ? block : padded);
   size_t option = variant % (LENGTH(activations) + 1);
   int is_first = option == LENGTH(activations); /* there is no activation before the first layer */
   kernels->linear_input_gradient(result(examples * in), gradients, weight, is_first ? NULL : kept, examples, in, out,
