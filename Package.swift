@@ -142,7 +142,10 @@ if Context.environment["LOCKSTEP_STRESS"] != nil {
   package.targets += [
     .target(name: "MutexInterposer", path: "Tests/Stress/MutexInterposer"),
     .executableTarget(
-      name: "Stress", dependencies: ["MutexInterposer", "Runs", "Cluster", "Protocol", "ZeroMQ", "Models", "Kernels"],
+      name: "Stress",
+      dependencies: [
+        "MutexInterposer", "Runs", "Cluster", "Protocol", "Reduction", "Schema", "ZeroMQ", "Models", "Kernels",
+      ],
       path: "Tests/Stress/Program"),
   ]
 }

@@ -55,7 +55,12 @@ package final class Timeline: Sendable {
     if let chunk { arguments.append("\"chunk\":\(chunk)") }
     if let worker { arguments.append("\"worker\":\(worker)") }
     // A thread is named after its first activity.
-    let row = activity == .step ? 0 : row(activity == .compute || activity == .sum ? "compute" : "messages")
+    let row =
+      switch activity {
+      case .step: 0
+      case .compute, .sum, .check, .update: row("compute")
+      case .wait, .receive, .send, .push: row("messages")
+      }
     let duration = max(end.nanoseconds - start.nanoseconds, 0)
     write(
       "{\"name\":\"\(activity.rawValue)\",\"ph\":\"X\",\"pid\":\(getpid()),\"tid\":\(row),"

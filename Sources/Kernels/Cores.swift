@@ -39,6 +39,9 @@ package enum Cores {
     _ = lk_set_cores(bits, bits.count)
   }
 
+  /// Lowers the calling thread's priority below that of ordinary threads, if the system supports that.
+  package static func yieldToOthers() { lk_yield_to_others() }
+
   /// Divides `cores` among several `processes` with `threads` compute threads each; nil unless those fill `cores`
   /// exactly.
   package static func shares(of cores: [Int], processes: Int, threads: Int) -> [[Int]]? {

@@ -81,10 +81,10 @@ import ZeroMQ
     let count = prepared.model.layout.count
     let gradient = FloatBuffer((0..<count).map { Float($0 % 7) - 3 })
     func step(_ store: inout ParameterStore, _ number: Int, isInterrupted: Bool = false) {
-      store.begin(number, weight: 4, [])
-      store.update(0..<count / 2, gradientSum: gradient.values[0..<count / 2])
+      store.begin(number, weight: 4) { [] }
+      _ = store.update(of: 0..<count / 2)(gradient.values[0..<count / 2])
       if isInterrupted { return }
-      store.update(count / 2..<count, gradientSum: gradient.values[count / 2..<count])
+      _ = store.update(of: count / 2..<count)(gradient.values[count / 2..<count])
       store.advance()
     }
     func bits(_ buffer: FloatBuffer) -> [UInt32] { buffer.array.map(\.bitPattern) }

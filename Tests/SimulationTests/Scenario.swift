@@ -34,6 +34,8 @@ struct Scenario {
   let endsDeserted: Bool
   /// Seconds between ticks.
   let tick: Double
+  /// The longest that a thread of the coordinator takes for one sum, in seconds.
+  let longestSum: Double
   /// Steps between checkpoints, at least.
   let checkpointInterval: Int
   private let planIndex: Int?
@@ -47,7 +49,7 @@ struct Scenario {
   ) {
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
-    (isLocal, mostRestarts, stop, sharesMemory) = (false, 0, nil, true)
+    (isLocal, mostRestarts, stop, sharesMemory, longestSum) = (false, 0, nil, true, 0.01)
   }
 
   init(using random: inout SeededGenerator) {
@@ -67,6 +69,7 @@ struct Scenario {
     endsDeserted = Int.random(in: 0..<20, using: &random) == 0
     tick = Double.random(in: 0.1...0.4, using: &random)
     checkpointInterval = Int.random(in: 1...5, using: &random)
+    longestSum = pow(0.1, Double.random(in: 1...5, using: &random))
     if onNonFinite == .skip && Bool.random(using: &random) {
       for _ in 0...Int.random(in: 0...2, using: &random) {
         let step = Int.random(in: 0..<plan.totalSteps, using: &random)

@@ -10,33 +10,23 @@ extension Simulation {
   mutating func handle(_ event: CoordinatorMachine.Event, _ payload: Span? = nil) {
     guard coordinator != nil, outcome == nil else { return }
     isCoordinatorChanged = true
-    var answers: [CoordinatorMachine.Event] = []
     var gone: [Peer] = []
     for action in coordinator!.handle(event, at: instant) {
       switch action {
       case .send(let header, let body, let peer): send(header, body, to: peer, &gone)
       case .keep(let node, let chunk):
         if payload == nil { violate("it keeps \(node), which did not come") }
-        sums[chunk][node] = payload
-      case .combine(let left, let right, let chunk):
-        guard let leftSum = sums[chunk].removeValue(forKey: left), let rightSum = sums[chunk].removeValue(forKey: right)
-        else {
-          violate("\(left) and \(right) are to be added and not at hand")
-          return
+        queue(action, chunk, payload)
+      case .combine(_, _, let chunk), .discard(_, let chunk), .check(let chunk): queue(action, chunk)
+      case .update(let chunk, let number, _):
+        if scenario.updatesTogether && scale.number != number {
+          var gradient: [Float] = []
+          for chunk in sums.indices { gradient += root(chunk) ?? [] }
+          scale = (number, TinyModel.scale(gradient))
         }
-        leftSum.add(rightSum)
-        sums[chunk][Node(left.start..<right.end)] = leftSum
-      case .discard(let node, let chunk):
-        if sums[chunk].removeValue(forKey: node) == nil { violate("\(node) is to be dropped and not at hand") }
-      case .check(let chunk):
-        guard let sum = root(chunk) else { return }
-        answers.append(
-          .checked(chunk: chunk, nonFinite: TinyModel.nonFinite(sum, from: TinyModel.chunks[chunk].lowerBound)))
-      case .update(let chunk, let number, let weight):
-        guard update(chunk, number, weight) else { return }
-        answers.append(.updated(chunk: chunk, nonFinite: nil))
+        queue(action, chunk)
       case .advance:
-        if !sums.allSatisfy(\.isEmpty) { violate("it goes on with sums at hand") }
+        if !sums.allSatisfy(\.isEmpty) || !lanes.allSatisfy(\.isEmpty) { violate("it goes on with sums at hand") }
         if pendingUpdates.count != sums.count { violate("it goes on after updates of the chunks \(pendingUpdates)") }
         pendingUpdates = []
         // What workers still read of the former parameters is written over in the next step.
@@ -45,7 +35,8 @@ extension Simulation {
         step += 1
         updates += 1
       case .skip:
-        if !sums.allSatisfy(\.isEmpty) || !pendingUpdates.isEmpty { violate("it skips with sums at hand") }
+        if lanes.contains(where: { $0.contains { !$0.isDiscard } }) { violate("it skips before all is summed") }
+        if !pendingUpdates.isEmpty { violate("it skips a step that it updates") }
         step += 1
       case .report(let report): note(report)
       case .end(let error):
@@ -55,12 +46,45 @@ extension Simulation {
         if !isAtUndisturbedState { violate("it ends after step \(step) with other bits than the undisturbed run's") }
       }
     }
-    for answer in answers { handle(answer) }
     for peer in gone { handle(.unreachable(peer)) }
     if case .received(let header, _, _) = event, header.kind == .metrics,
       let due = coordinator?.nextTakeover(after: instant), due.nanoseconds < now + Int64(scenario.tick * 1e9)
     {
       queue.add(.takeOver(life: lives), at: max(due.nanoseconds, now + 1_000_000))
+    }
+  }
+
+  /// Puts off what is to be done with a chunk, as the coordinator's threads do. What concerns one chunk stays in order.
+  private mutating func queue(_ action: CoordinatorMachine.Action, _ chunk: Int, _ payload: Span? = nil) {
+    lanes[chunk].append(Operation(action: action, payload: payload))
+    let time = max(laneEnds[chunk], now + Int64(magnitude(1e-6...scenario.longestSum) * 1e9))
+    laneEnds[chunk] = time
+    queue.add(.operation(chunk: chunk, life: lives), at: time)
+  }
+
+  /// Does what is to be done first with a chunk. The answer comes later.
+  mutating func operate(on chunk: Int) {
+    let operation = lanes[chunk].removeFirst()
+    switch operation.action {
+    case .keep(let node, _): sums[chunk][node] = operation.payload
+    case .combine(let left, let right, _):
+      guard let leftSum = sums[chunk].removeValue(forKey: left), let rightSum = sums[chunk].removeValue(forKey: right)
+      else {
+        violate("\(left) and \(right) are to be added and not at hand")
+        return
+      }
+      leftSum.add(rightSum)
+      sums[chunk][Node(left.start..<right.end)] = leftSum
+    case .discard(let node, _):
+      if sums[chunk].removeValue(forKey: node) == nil { violate("\(node) is to be dropped and not at hand") }
+    case .check:
+      guard let sum = root(chunk) else { return }
+      let tensor = TinyModel.nonFinite(sum, from: TinyModel.chunks[chunk].lowerBound)
+      schedule(.answer(.checked(chunk: chunk, nonFinite: tensor), life: lives), after: magnitude(1e-6...1e-3))
+    case .update(_, let number, let weight):
+      guard update(chunk, number, weight) else { return }
+      schedule(.answer(.updated(chunk: chunk, nonFinite: nil), life: lives), after: magnitude(1e-6...1e-3))
+    default: violate("\(operation.action) concerns no chunk")
     }
   }
 
@@ -76,11 +100,6 @@ extension Simulation {
     guard number == updates + 1, let sum = root(chunk) else {
       violate("update \(number) comes after \(updates)")
       return false
-    }
-    if scenario.updatesTogether && scale.number != number {
-      var gradient: [Float] = []
-      for chunk in sums.indices { gradient += root(chunk) ?? [] }
-      scale = (number, TinyModel.scale(gradient))
     }
     let range = TinyModel.chunks[chunk]
     updated.values.replaceSubrange(

@@ -214,6 +214,7 @@ extension Simulation {
     (coordinatorPausedUntil, stopDue) = (0, nil)
     if scenario.isLocal { isDeserted = false }
     sums = Array(repeating: [:], count: TinyModel.chunks.count)
+    (lanes, laneEnds) = (sums.map { _ in [] }, sums.map { _ in 0 })
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: random.next(), start: step,

@@ -17,6 +17,10 @@ struct Simulation {
   enum Event {
     case tickCoordinator(life: Int)
     case takeOver(life: Int)
+    /// A thread of the coordinator does what is to be done first with a chunk.
+    case operation(chunk: Int, life: Int)
+    /// What such a thread has found comes to the network thread.
+    indirect case answer(CoordinatorMachine.Event, life: Int)
     case tickWorker(Int)
     /// The connection's next message arrives.
     case arrival(connection: Int)
@@ -104,6 +108,15 @@ struct Simulation {
     var frozenUntil: Int64 = 0
   }
 
+  /// Something to be done with a chunk's sums.
+  struct Operation {
+    let action: CoordinatorMachine.Action
+    /// The gradient to keep.
+    let payload: Span?
+
+    var isDiscard: Bool { if case .discard = action { true } else { false } }
+  }
+
   struct Checkpoint {
     var parameters = TinyModel.initial
     var step = 0
@@ -137,6 +150,9 @@ struct Simulation {
   var updates = 0
   var scale: (number: Int, scale: Float) = (0, 1)
   var sums: [[Node: Span]] = []
+  /// What is still to be done with each chunk, in order, and when the last of it is done.
+  var lanes: [[Operation]] = []
+  var laneEnds: [Int64] = []
   var saved = Checkpoint()
   var result = RunResult()
   var evaluatedStep: Int?
@@ -166,7 +182,7 @@ struct Simulation {
     random = SeededGenerator(seed: seed)
     self.scenario = scenario ?? Scenario(using: &random)
     model = TinyModel(plan: self.scenario.plan, poison: self.scenario.poison)
-    workTime = Double(self.scenario.leafCount) * 0.04e9
+    workTime = Double(self.scenario.leafCount) * (0.04 + 4 * self.scenario.longestSum) * 1e9
     faultsLeft = self.scenario.faults
     startCoordinator()
     if !self.scenario.isLocal { for _ in 0..<self.scenario.workers { startWorker() } }
@@ -251,6 +267,10 @@ struct Simulation {
       schedule(event, after: scenario.tick)
     case .takeOver(let life):
       if life == lives, coordinator != nil, !isPostponed(event) { handle(.tick) }
+    case .operation(let chunk, let life):
+      if life == lives, coordinator != nil, outcome == nil, !isPostponed(event) { operate(on: chunk) }
+    case .answer(let answer, let life):
+      if life == lives, coordinator != nil, !isPostponed(event) { handle(answer) }
     case .tickWorker(let process):
       guard processes[process].isAlive, !isPostponed(event, process) else { return }
       handle(.tick, at: process)
@@ -322,7 +342,7 @@ struct Simulation {
   private mutating func isPostponed(_ event: Event) -> Bool {
     guard coordinatorPausedUntil > now else { return false }
     switch event {
-    case .processEnded, .stop: queue.add(event, at: coordinatorPausedUntil)
+    case .processEnded, .stop, .answer: queue.add(event, at: coordinatorPausedUntil)
     default: queue.add(event, at: coordinatorPausedUntil + Int64.random(in: 1...2_000_000, using: &random))
     }
     return true
@@ -381,7 +401,7 @@ struct Simulation {
       violate("\(work.metrics.count) metrics are kept of \(work.metrics.sums.nodes.count) nodes")
     }
     if work.finders.count > 4 * leafCount { violate("\(work.finders.count) findings are kept") }
-    for (sums, names) in zip(self.sums, work.sums) where !sums.isEmpty {
+    for (chunk, (sums, names)) in zip(self.sums, work.sums).enumerated() where !sums.isEmpty && lanes[chunk].isEmpty {
       if sums.count != names.nodes.count || !sums.keys.allSatisfy(names.nodes.contains) {
         violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
       }

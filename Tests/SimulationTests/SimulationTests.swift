@@ -29,6 +29,7 @@ import Testing
 /// | a local worker that is started again is not waited for         |   101 |
 /// | the time in which the coordinator was stopped counts           |   103 |
 /// | more time than that is taken out                               |    47 |
+/// | metrics that come once more update a step a second time        |   301 |
 @Suite struct SimulationTests {
   @Test("every schedule of faults ends with the undisturbed run's bits, or with its error")
   func everySchedule() async {

@@ -163,5 +163,7 @@ int lk_get_cores(uint8_t *bits, size_t bytes);
 int lk_set_cores(const uint8_t *bits, size_t bytes);
 // The core that the calling thread runs on; negative if unknown.
 int lk_current_core(void);
+// Gives the calling thread a lower priority, where the system has one for each thread.
+void lk_yield_to_others(void);
 
 #endif

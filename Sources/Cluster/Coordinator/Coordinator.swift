@@ -44,8 +44,7 @@ package final class Coordinator {
   private let localPeers = LocalPeers()
   /// Whether the last HELLO or READY came from a process of this user on this machine.
   private var isLocalPeer = false
-  /// The summed nodes of each chunk.
-  private var sums: [[Node: FloatBuffer]]
+  private let sums: ChunkSums
   private var links: LocalLinks
   private var clock: CoordinatorClock
   private var outcome: Outcome?
@@ -118,7 +117,7 @@ package final class Coordinator {
     welcome = Welcome(
       job: run.job, onNonFinite: run.onNonFinite,
       scaling: FeatureScaling(offset: run.scaling.offset, factor: run.scaling.factor), chunkSize: chunks.size)
-    sums = Array(repeating: [:], count: chunks.count)
+    sums = ChunkSums(chunks, layout, timeline) { [waker] in waker.wake() }
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,
@@ -129,6 +128,11 @@ package final class Coordinator {
         metrics: run.model.metrics, targetVariation: run.targetVariation,
         onNonFinite: run.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
         advice: run.advice, limits: limits))
+  }
+
+  deinit {
+    // The threads use what the store holds.
+    sums.close()
   }
 
   /// After ``run(_:)``: waits until every worker has answered the GOODBYE or is gone, or until
@@ -170,17 +174,20 @@ package final class Coordinator {
       case .warning(let text): try report(.warning(text), observe)
       }
     }
+    try handleAnswers(observe)
     // Bounded, so that many messages do not delay ticks and notices.
     for _ in 0..<1000 {
       let start = Instant.now
       guard isRunning(), let received = try socket.receiveFrames(limit: 3) else { break }
       clock.countReceive(since: start)
       try receive(received, since: start, observe)
+      try handleAnswers(observe)
     }
     for _ in 0..<1000 {
       let start = Instant.now
       guard isRunning(), let record = links.inbox?.next() else { break }
       try receive(record, since: start, observe)
+      try handleAnswers(observe)
     }
     let woken = Instant.now
     if woken >= tick {
@@ -190,9 +197,19 @@ package final class Coordinator {
     }
   }
 
+  private func handleAnswers(_ observe: (TrainingEvent) throws -> Void) throws {
+    for answer in sums.takeAnswers() { try handle(answer, observe) }
+  }
+
+  private func handle(_ answer: ChunkSums.Answer, _ observe: (TrainingEvent) throws -> Void) throws {
+    clock.countSumming(seconds: answer.seconds)
+    try handle(answer.event, observe)
+  }
+
   /// The run after its last complete step; nil while its moments are being overwritten (``ParameterStore/isWhole``). To
   /// be called by `observe`, or after the run.
   package var state: SavedState? {
+    sums.finish()
     guard store.isWhole else { return nil }
     return SavedState(
       step: step, evaluatedStep: evaluatedStep, optimizer: store.state, parameters: store.current,
@@ -292,8 +309,11 @@ package final class Coordinator {
     _ event: CoordinatorMachine.Event, gradient: FloatBuffer? = nil, _ observe: (TrainingEvent) throws -> Void
   ) throws {
     var reports: [TrainingEvent] = []
-    var answers: [CoordinatorMachine.Event] = []
+    var answers: [ChunkSums.Answer] = []
     var gone: [CoordinatorMachine.Peer] = []
+    func apply(_ operation: ChunkSums.Operation, to chunk: Int) {
+      if let answer = sums.apply(operation, to: chunk, step: step) { answers.append(answer) }
+    }
     for action in machine.handle(event, at: .now) {
       let start = Instant.now
       switch action {
@@ -301,25 +321,14 @@ package final class Coordinator {
         if try !send(header, body, to: peer) { gone.append(peer) }
       case .keep(let node, let chunk):
         guard let gradient else { preconditionFailure("the machine keeps a gradient that was not received") }
-        sums[chunk][node] = gradient
-      case .combine(let left, let right, let chunk):
-        let leftSum = sums[chunk].removeValue(forKey: left)!
-        let rightSum = sums[chunk].removeValue(forKey: right)!
-        accumulate(rightSum.values, into: leftSum.all)
-        sums[chunk][Node(left.start..<right.end)] = leftSum
-      case .discard(let node, let chunk): sums[chunk][node] = nil
-      case .check(let chunk):
-        let sum = rootSum(of: chunk)
-        let tensor = withExtendedLifetime(sum) { lastNonFiniteTensor(in: sum.values, chunk) }
-        answers.append(.checked(chunk: chunk, nonFinite: tensor))
+        apply(.keep(node, gradient), to: chunk)
+      case .combine(let left, let right, let chunk): apply(.combine(left: left, right: right), to: chunk)
+      case .discard(let node, let chunk): apply(.discard(node), to: chunk)
+      case .check(let chunk): apply(.check, to: chunk)
       case .update(let chunk, let number, let weight):
-        store.begin(
-          number, weight: weight, (0..<chunks.count).map { (chunks[$0], rootSum(of: $0).values) })
-        let sum = rootSum(of: chunk)
-        withExtendedLifetime(sum) { store.update(chunks[chunk], gradientSum: sum.values) }
-        sums[chunk] = [:]
-        let tensor = lastNonFiniteTensor(in: store.updated.values[chunks[chunk]], chunk)
-        answers.append(.updated(chunk: chunk, nonFinite: tensor))
+        store.begin(number, weight: weight) { zip(0..., sums.roots).map { (chunks[$0], $1) } }
+        clock.countSumming(seconds: Instant.now.seconds(since: start))
+        apply(.update(store.update(of: chunks[chunk])), to: chunk)
       case .advance:
         store.advance()
         step += 1
@@ -332,7 +341,7 @@ package final class Coordinator {
         reports.append(clock.addTimes(to: event, learningRate: store.optimizer.step.learningRate))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
-      clock.account(action, since: start, step: step) { machine.members[$0]?.number }
+      clock.account(action, since: start) { machine.members[$0]?.number }
     }
     links.flush()
     for event in reports { try report(event, observe) }
@@ -355,17 +364,6 @@ package final class Coordinator {
       guard error.isPeerGone else { throw error }
       return false
     }
-  }
-
-  private func rootSum(of chunk: Int) -> FloatBuffer {
-    guard let (_, sum) = sums[chunk].first, sums[chunk].count == 1 else {
-      preconditionFailure("chunk \(chunk) is not summed to its root")
-    }
-    return sum
-  }
-
-  private func lastNonFiniteTensor(in values: Floats, _ chunk: Int) -> Int? {
-    layout.lastNonFiniteTensor(in: values, from: chunks[chunk].lowerBound)
   }
 
   /// An error of the observer, for example a full disk, ends the run for all workers.

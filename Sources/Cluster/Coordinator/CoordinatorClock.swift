@@ -14,13 +14,15 @@ struct CoordinatorClock {
   /// Counts the time of reading a message from the socket.
   mutating func countReceive(since start: Instant) { sendSeconds += Instant.now.seconds(since: start) }
 
-  /// Counts the time of carrying out `action`.
+  /// Counts time that the sums and updates of chunks took.
+  mutating func countSumming(seconds: Double) { sumUpdateSeconds += seconds }
+
+  /// Counts the time of carrying out `action` on the coordinator's own thread.
   ///
   /// - Parameters:
-  ///   - step: steps done.
   ///   - number: gives a worker's number.
   mutating func account(
-    _ action: CoordinatorMachine.Action, since start: Instant, step: Int,
+    _ action: CoordinatorMachine.Action, since start: Instant,
     number: (CoordinatorMachine.Peer) -> Int?
   ) {
     let end = Instant.now
@@ -33,20 +35,11 @@ struct CoordinatorClock {
         .send, from: start, to: end, step: Int(header.step),
         leaves: header.kind == .assign ? header.leafRange : nil,
         chunk: header.kind == .parameters ? Int(header.chunk) : nil, worker: number(peer))
-    case .combine(let left, let right, let chunk):
-      sumUpdateSeconds += seconds
-      timeline?.record(.sum, from: start, to: end, step: step, leaves: left.start..<right.end, chunk: chunk)
-    case .check(let chunk):
-      sumUpdateSeconds += seconds
-      timeline?.record(.check, from: start, to: end, step: step, chunk: chunk)
-    case .update(let chunk, _, _):
-      sumUpdateSeconds += seconds
-      timeline?.record(.update, from: start, to: end, step: step, chunk: chunk)
     case .report(.step(let report)):
       timeline?.record(
         .step, from: max(start.advanced(by: -report.seconds), reportEnd), to: start, step: report.step - 1)
       reportEnd = start
-    case .keep, .discard, .advance, .skip, .report, .end: break
+    case .keep, .combine, .discard, .check, .update, .advance, .skip, .report, .end: break
     }
   }
 

@@ -63,29 +63,43 @@ struct ParameterStore {
 
   /// Begins update `number`, if it has not begun.
   ///
-  /// - Parameter sums: each chunk's range and gradient sum, in order, if the optimizer needs the whole gradient.
-  mutating func begin(_ number: Int, weight: Double, _ sums: @autoclosure () -> [(Range<Int>, Floats)]) {
+  /// - Parameter sums: gives each chunk's range and gradient sum, in order; called if the optimizer needs the whole
+  ///   gradient.
+  mutating func begin(_ number: Int, weight: Double, _ sums: () -> [(Range<Int>, FloatBuffer)]) {
     guard stateBefore == nil else { return }
     precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
     stateBefore = optimizer.state
     // A third set of slots would take more memory than the copy for the checkpoint that it saves.
     updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
-    optimizer.begin(weight: weight, optimizer.needsWholeGradient ? sums().map { part($0.0, $0.1) } : [])
+    let sums = optimizer.needsWholeGradient ? sums() : []
+    withExtendedLifetime(sums) {
+      optimizer.begin(weight: weight, sums.map { part($0.0)($0.1.values) })
+    }
   }
 
-  /// Averages a chunk's gradient sum and updates the chunk.
-  func update(_ range: Range<Int>, gradientSum: Floats) {
-    optimizer.update(part(range, gradientSum))
+  /// What averages a chunk's gradient sum, updates the chunk and returns its new parameters. Any thread may call it
+  /// until ``advance()``, and while this store is there.
+  func update(of range: Range<Int>) -> @Sendable (_ gradientSum: Floats) -> Floats {
+    let (optimizer, part) = (optimizer, part(range))
+    return { gradientSum in
+      let part = part(gradientSum)
+      optimizer.update(part)
+      return part.updated.readOnly
+    }
   }
 
-  private func part(_ range: Range<Int>, _ gradientSum: Floats) -> Optimizer.Part {
+  private func part(_ range: Range<Int>) -> @Sendable (_ gradientSum: Floats) -> Optimizer.Part {
     let written = slotSets[updatedSet]
     let slots = stride(from: 0, to: written.count, by: current.count).map { start in
       written.all[start + range.lowerBound..<start + range.upperBound]
     }
-    return Optimizer.Part(
-      start: range.lowerBound, parameters: current.values[range], gradientSum: gradientSum, slots: slots,
-      before: (currentSet - updatedSet) * written.count, updated: updated.all[range])
+    let (parameters, updated) = (current.values[range], updated.all[range])
+    let before = (currentSet - updatedSet) * written.count
+    return { gradientSum in
+      Optimizer.Part(
+        start: range.lowerBound, parameters: parameters, gradientSum: gradientSum, slots: slots, before: before,
+        updated: updated)
+    }
   }
 
   mutating func recordEvaluation(testLoss: Double) {

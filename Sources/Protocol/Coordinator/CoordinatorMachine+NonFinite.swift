@@ -12,6 +12,8 @@ internal import Schema
 extension CoordinatorMachine {
   package mutating func handleChecked(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
+    self.work!.lastProgress = now
+    self.work!.uncheckedChunks -= 1
     switch configuration.onNonFinite {
     case .skip: self.work!.flawedTensor = [work.flawedTensor, tensor].compactMap { $0 }.max()
     case .stop where work.endsRun: break
@@ -21,14 +23,14 @@ extension CoordinatorMachine {
         end("\(flawText(flaw, in: work)): \(configuration.advice)", culprit: name(ofTensor: tensor))
         return
       }
-      self.work!.finiteRoots.insert(chunk)
-      guard work.weights.root ?? 0 > 0 else { return }
+      guard work.weights.root ?? 0 > 0 else { break }
       if !configuration.updatesTogether {
         update(chunk)
-      } else if self.work!.finiteRoots.count == configuration.chunks.count {
+      } else if self.work!.uncheckedChunks == 0 {
         for chunk in 0..<configuration.chunks.count { update(chunk) }
       }
     }
+    if work.metrics.root != nil { concludeTask(at: now) }
   }
 
   package mutating func handleUpdated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
@@ -39,33 +41,34 @@ extension CoordinatorMachine {
         culprit: name(ofTensor: tensor))
       return
     }
+    self.work!.lastProgress = now
     self.work!.openChunks -= 1
     sendUpdated(chunk)
     if self.work!.openChunks == 0 && work.metrics.root != nil { completeTask(at: now) }
   }
 
-  /// Called when all metrics, and so all roots, are complete. Ends the run, skips the step, or updates the chunks that
-  /// are not updated yet.
+  /// Called when all metrics are complete, and each time that a root is checked after that. Ends the run at once, or,
+  /// when all roots are checked, skips the step or updates the chunks that no update was asked for.
+  ///
+  /// A step never ends before all its roots are checked, because its workers may then reuse their gradients.
   package mutating func concludeTask(at now: Instant) {
     guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
-    // The gradient is a mean over the weight, so a step whose examples weigh nothing has none.
-    if work.task.isTraining, work.weights.root == 0, !work.endsRun {
-      completeTask(isSkipped: true, at: now)
-      return
-    }
-    switch configuration.onNonFinite {
-    case .stop where work.endsRun:
+    guard !work.endsRun else {
       end(
         "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
         culprit: sum.flaw?.tensor.map(name(ofTensor:)) ?? "loss")
-    case .skip where work.openChunks > 0:
-      if work.flawedTensor != nil || !sum.loss.isFinite {
-        completeTask(isSkipped: true, at: now)
-      } else {
-        for chunk in 0..<configuration.chunks.count { update(chunk) }
-      }
-    case .stop, .skip:
-      if work.openChunks == 0 { completeTask(at: now) }
+      return
+    }
+    guard work.uncheckedChunks == 0 else { return }
+    // The gradient is a mean over the weight, so a step whose examples weigh nothing has none.
+    let isSkipped =
+      work.task.isTraining
+      && (work.weights.root == 0
+        || configuration.onNonFinite == .skip && (work.flawedTensor != nil || !sum.loss.isFinite))
+    if isSkipped || work.openChunks == 0 {
+      completeTask(isSkipped: isSkipped, at: now)
+    } else if configuration.onNonFinite == .skip {
+      for chunk in 0..<configuration.chunks.count { update(chunk) }
     }
   }
 

@@ -89,12 +89,11 @@ extension CoordinatorMachine {
   /// Handles a node's metrics, which follow its last chunk.
   package mutating func receiveMetrics(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
     let node = resolveNode(of: header, from: peer, at: now)
+    let wasComplete = work?.metrics.root != nil
     markNodeFinished(header, metrics, by: peer, at: now)
-    if let node, addMetrics(node, metrics, from: peer, at: now) {
-      if work!.metrics.root != nil {
-        concludeTask(at: now)
-        return
-      }
+    if let node, addMetrics(node, metrics, from: peer, at: now), work!.metrics.root != nil, !wasComplete {
+      concludeTask(at: now)
+      return
     }
     dispatch(at: now)
     takeOver(at: now)

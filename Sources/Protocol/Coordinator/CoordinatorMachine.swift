@@ -87,6 +87,9 @@ package struct CoordinatorMachine {
     case reason(String)
   }
 
+  /// What the driver must do, in this order. What concerns a chunk's sums (``keep(_:chunk:)`` to
+  /// ``update(chunk:number:weight:)``) it may do later and for several chunks at once, as long as it keeps to the order
+  /// for each chunk: no step ends before it has answered for all of them.
   package enum Action {
     case send(Header, Body, to: Peer)
     /// Keep the gradient just received as `node`'s sum of `chunk`.
@@ -95,9 +98,9 @@ package struct CoordinatorMachine {
     case combine(left: Node, right: Node, chunk: Int)
     /// Drop the sum.
     case discard(Node, chunk: Int)
-    /// The chunk's root is complete. Answer at once with ``Event/checked(chunk:nonFinite:)``.
+    /// The chunk's root is complete. Answer with ``Event/checked(chunk:nonFinite:)``.
     case check(chunk: Int)
-    /// Divide the chunk's root by the weight and update the chunk; `number` counts updates from 1. Answer at once with
+    /// Divide the chunk's root by the weight and update the chunk; `number` counts updates from 1. Answer with
     /// ``Event/updated(chunk:nonFinite:)``.
     case update(chunk: Int, number: Int, weight: Double)
     /// All chunks are updated: make the updated parameters the current ones.
@@ -302,8 +305,8 @@ package struct Work {
   package var metrics: NodeSums<NodeMetrics>
   /// The weights of pushed nodes. Its root is complete before the first chunk's.
   package var weights: NodeSums<Double>
-  /// Chunks whose root was checked and is finite.
-  package var finiteRoots: Set<Int> = []
+  /// Chunks whose root is not checked yet.
+  package var uncheckedChunks: Int
   /// The last tensor with a non-finite value in a root.
   package var flawedTensor: Int?
   /// The worker that reported each flaw.
@@ -321,7 +324,7 @@ package struct Work {
     self.task = task
     tree = plan.tree(task)
     sums = task.isTraining ? Array(repeating: PartialSums(tree), count: chunkCount) : []
-    openChunks = sums.count
+    (openChunks, uncheckedChunks) = (sums.count, sums.count)
     metrics = NodeSums(tree, add: +)
     weights = NodeSums(tree, add: +)
     unassigned = [0..<tree.leafCount]

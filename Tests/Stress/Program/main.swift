@@ -5,10 +5,12 @@ import Models
 import MutexInterposer
 import Protocol
 import Runs
+import Schema
 import Synchronization
 
 // What threads share, used by many threads at once, for ThreadSanitizer: Tests/Stress/run.sh builds and runs it.
 @testable import Cluster
+@testable import Reduction
 @testable import ZeroMQ
 
 func say(_ text: String) { FileHandle.standardOutput.write(Data((text + "\n").utf8)) }
@@ -49,6 +51,55 @@ func stressPool() {
     pool.close()
   }
   say("pool: done")
+}
+
+/// The chunks of a coordinator are summed and updated by threads, and read where they have answered.
+func stressSums() {
+  var layout = ParameterLayout()
+  layout.append("a", shape: [2000])
+  let chunks = ChunkLayout(parameterCount: 2000, size: 50)
+  let woken = DispatchSemaphore(value: 0)
+  let sums = ChunkSums(chunks, layout, nil) { woken.signal() }
+  let result = FloatBuffer(count: 2000)
+  for step in 1...500 {
+    for chunk in 0..<chunks.count {
+      for leaf in 0..<4 {
+        let gradient = FloatBuffer(count: chunks[chunk].count)
+        gradient.all.fill(Float(step))
+        _ = sums.apply(.keep(Node(leaf..<leaf + 1), gradient), to: chunk, step: step)
+        guard leaf > 0 else { continue }
+        _ = sums.apply(.combine(left: Node(0..<leaf), right: Node(leaf..<leaf + 1)), to: chunk, step: step)
+      }
+      _ = sums.apply(.check, to: chunk, step: step)
+    }
+    var waiting = chunks.count
+    func wait(_ body: (CoordinatorMachine.Event) -> Void) {
+      waiting = chunks.count
+      while waiting > 0 {
+        woken.wait()
+        for answer in sums.takeAnswers() {
+          body(answer.event)
+          waiting -= 1
+        }
+      }
+    }
+    wait { _ in }
+    precondition(sums.roots.allSatisfy { $0.array.allSatisfy { $0 == Float(4 * step) } })
+    for chunk in 0..<chunks.count {
+      let range = chunks[chunk]
+      let update: @Sendable (Floats) -> Floats = { sum in
+        result.all[range].copy(sum)
+        return result.values[range]
+      }
+      _ = sums.apply(.update(update), to: chunk, step: step)
+    }
+    wait { event in
+      guard case .updated(let chunk, nil) = event else { fatalError("\(event)") }
+      precondition(result.values[chunks[chunk]].array.allSatisfy { $0 == Float(4 * step) })
+    }
+  }
+  sums.close()
+  say("sums: done")
 }
 
 /// Gradients go back to their pool from any thread.
@@ -165,6 +216,7 @@ extension Thread {
 
 mutex_interposer_is_linked()
 stressPool()
+stressSums()
 stressGradients()
 stressPipes()
 try stressRuns(count: CommandLine.arguments.count > 1 ? Int(CommandLine.arguments[1])! : 6)

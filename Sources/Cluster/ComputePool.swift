@@ -58,15 +58,18 @@ final class ComputePool<Scratch>: @unchecked Sendable {
 
   /// Starts `threads` threads, each with its own scratch memory. At most that many work at a time, including one in
   /// ``help()``.
-  init(threads: Int, makeScratch: @escaping @Sendable () -> Scratch) {
+  ///
+  /// - Parameter yieldsToOthers: whether other threads of the machine that want a core get it first.
+  init(threads: Int, yieldsToOthers: Bool = false, makeScratch: @escaping @Sendable () -> Scratch) {
     (self.threads, self.makeScratch) = (threads, makeScratch)
     let allowed = Cores.allowed
-    cores = threads > 1 && allowed.count == threads ? allowed : nil
+    cores = threads > 1 && allowed.count == threads && !yieldsToOthers ? allowed : nil
     wakeUps = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
     for number in 0..<threads {
       running.enter()
       let thread = Thread { [self] in
         if let cores { Cores.bind(to: [cores[number]]) }
+        if yieldsToOthers { Cores.yieldToOthers() }
         var scratch = makeScratch()
         while let work = next(number) {
           work(&scratch)
@@ -124,29 +127,6 @@ final class ComputePool<Scratch>: @unchecked Sendable {
       }
       if work != nil || isClosed { return work }
       wakeUps[number].wait()
-    }
-  }
-}
-
-/// A queue of notices from other threads to the thread that owns a socket, with a wake-up.
-final class Mailbox<Item: Sendable>: Sendable {
-  private let items = Mutex<[Item]>([])
-  private let wake: @Sendable () -> Void
-
-  init(wake: @escaping @Sendable () -> Void) {
-    self.wake = wake
-  }
-
-  /// May be called on any thread.
-  func post(_ item: Item) {
-    items.withLock { $0.append(item) }
-    wake()
-  }
-
-  func takeAll() -> [Item] {
-    items.withLock { items in
-      defer { items.removeAll(keepingCapacity: true) }
-      return items
     }
   }
 }
