@@ -23,6 +23,8 @@ _Static_assert(PANEL <= LK_PANEL, "callers reserve LK_PANEL columns");
 /* The inner index is summed in blocks of at most INNER, so that the columns of a block stay in the cache. */
 enum { INNER = LK_INNER };
 
+enum { CACHE_LINE = 16 }; /* in floats */
+
 /* How many rows before its use a row of the right matrix is fetched, where rows lie too far apart for the processor to
  * see the pattern. Into the second cache: in the first, rows that are a power of two apart displace each other. */
 enum { AHEAD = 48 };
@@ -280,26 +282,32 @@ typedef struct {
 } gradient_tile;
 
 /* Each micro-batch is summed in registers. Their sums are added along the tree like carries of a binary counter:
- * `stack` holds one sum for each set bit of the micro-batch count. */
+ * `stack` holds one sum for each set bit of the count of micro-batches before. The last sum is added to them all. */
 INLINE void compute_gradient_tile(const gradient_tile *tile, const size_t rows, const size_t vectors) {
   const gradient_tile t = *tile;
   vector stack[LK_TREE_DEPTH][MOST_ROWS][MOST_VECTORS];
   size_t depth = 0, example = 0;
   const float *inputs = t.inputs, *panel = t.panel;
-  for (size_t index = 0; index < t.micro_batches; index++) {
+  /* Rows of the result may lie too far apart for the processor to see the pattern. */
+  for (size_t i = 0; i < rows; i++)
+    for (size_t v = 0; v < vectors * WIDTH; v += CACHE_LINE) __builtin_prefetch(t.result + i * t.result_row + v, 1);
+  for (size_t count = 1;; count++) {
     vector sum[MOST_ROWS][MOST_VECTORS];
     EACH_SUM sum[i][v] = (vector)0.0f;
-    for (; example < t.ends[index]; example++, inputs += t.input_row, panel += vectors * WIDTH)
+    for (; example < t.ends[count - 1]; example++, inputs += t.input_row, panel += vectors * WIDTH)
       add_products(sum, rows, vectors, inputs, 1, panel, NULL);
-    for (size_t carry = index + 1; carry % 2 == 0; carry /= 2) {
+    int is_last = count == t.micro_batches;
+    for (size_t carry = count; depth > 0 && (carry % 2 == 0 || is_last); carry /= 2) {
       depth--;
       EACH_SUM sum[i][v] = stack[depth][i][v] + sum[i][v];
+    }
+    if (is_last) {
+      EACH_SUM store(t.result + i * t.result_row + v * WIDTH, sum[i][v]);
+      return;
     }
     EACH_SUM stack[depth][i][v] = sum[i][v];
     depth++;
   }
-  for (; depth > 1; depth--) EACH_SUM stack[depth - 2][i][v] += stack[depth - 1][i][v];
-  EACH_SUM store(t.result + i * t.result_row + v * WIDTH, stack[0][i][v]);
 }
 
 #define DEFINE_GRADIENT_TILE(ROWS, VECTORS) \
@@ -310,31 +318,56 @@ TILES(DEFINE_GRADIENT_TILE)
 #define GRADIENT_TILE(ROWS, VECTORS) [VECTORS][ROWS] = gradient_tile_##ROWS##_##VECTORS,
 static void (*const gradient_tiles[MOST_VECTORS + 1][MOST_ROWS + 1])(const gradient_tile *) = {TILES(GRADIENT_TILE)};
 
+/* Copies the inputs of each tile of rows to a place of its own, example by example: read where they are, inputs a power
+ * of two apart displace each other in the first cache. */
+INLINE void pack_inputs(float *packed, const float *inputs, size_t examples, size_t in, size_t tiles, size_t least,
+                        size_t taller) {
+  enum {
+    TOGETHER = 4,                                    /* examples, so that whole cache lines are read and written */
+    COPIED = (MOST_ROWS + WIDTH - 1) / WIDTH * WIDTH /* too many: the next examples of the tile write over the rest */
+  };
+  for (size_t first = 0; first < examples; first += TOGETHER) {
+    size_t end = first + TOGETHER < examples ? first + TOGETHER : examples;
+    for (size_t tile = 0, row = 0; tile < tiles; tile++) {
+      size_t height = least + (tile < taller);
+      for (size_t example = first; example < end; example++) {
+        const float *from = inputs + example * in + row;
+        float *to = packed + row * examples + example * height;
+        if (example * height + COPIED <= examples * height && example * in + row + COPIED <= examples * in)
+          UNROLLED for (size_t i = 0; i < COPIED; i += WIDTH) store(to + i, load(from + i));
+        else
+          memcpy(to, from, height * sizeof(float));
+      }
+      row += height;
+    }
+  }
+}
+
+/* Copying pays where each input is read often. */
+enum { PACKED_FROM = WIDTH == 16 ? 512 : 160 };
+
 /* gradient (in × out) = Σ over micro-batches of inputsᵀ · output_gradients, along the reduction tree.
  * scratch: examples · (PANEL + in) values */
 static void weight_gradient(float *gradient, const float *inputs, const float *output_gradients, size_t examples,
                             size_t in, size_t out, const size_t *ends, size_t micro_batches, float *scratch) {
-  if (out == 0) return;
+  if (in == 0 || out == 0) return;
   float *panel = scratch, *packed = scratch + examples * PANEL;
   /* Fits every panel: panels do not get wider, and after one of 2 vectors none of 1 follows. */
   size_t most = tile_rows[next_panel(out).vectors];
-  int packs = out >= 512; /* copying pays where each input is read often */
-  for (size_t row = 0; packs && row < in;) {
-    size_t height = first_part(in - row, most);
-    copy_panel(packed + row * examples, height, inputs + row, in, examples, height);
-    row += height;
-  }
+  size_t tiles = (in + most - 1) / most, least = in / tiles, taller = in % tiles;
+  int packs = out >= PACKED_FROM;
+  if (packs) pack_inputs(packed, inputs, examples, in, tiles, least, taller);
   for (size_t column = 0; column < out;) {
     panel_size size = next_panel(out - column);
+    int is_narrow = size.used < size.width;
     copy_panel(panel, size.width, output_gradients + column, out, examples, size.used);
-    for (size_t row = 0; row < in;) {
-      size_t height = first_part(in - row, most);
+    for (size_t tile = 0, row = 0; tile < tiles; tile++) {
+      size_t height = least + (tile < taller);
       float *place = gradient + row * out + column, part[MOST_ROWS * PANEL];
-      int is_narrow = size.used < size.width;
-      gradient_tile tile = {.inputs = packs ? packed + row * examples : inputs + row, .input_row = packs ? height : in,
-                            .panel = panel, .ends = ends, .micro_batches = micro_batches,
-                            .result = is_narrow ? part : place, .result_row = is_narrow ? size.width : out};
-      gradient_tiles[size.vectors][height](&tile);
+      gradient_tile t = {.inputs = packs ? packed + row * examples : inputs + row, .input_row = packs ? height : in,
+                         .panel = panel, .ends = ends, .micro_batches = micro_batches,
+                         .result = is_narrow ? part : place, .result_row = is_narrow ? size.width : out};
+      gradient_tiles[size.vectors][height](&t);
       if (is_narrow) copy_rows(place, out, part, size.width, height, size.used);
       row += height;
     }
