@@ -4,11 +4,11 @@
     swift build -c release && python3 Benchmarks/against_pytorch.py [--rounds 5]
 
 Each round runs every side once, in an order that moves on from round to round; ratios are taken within a round. The
-first steps of each run are not counted. Both sides compute with one thread a process (Lockstep's coordinator has one
-of its own), except where it says two. PyTorch holds the data as one tensor, standardised once, and reads no value out
-of its loop; DDP runs with gradient_as_bucket_view and static_graph (without the latter no difference could be
-measured). A Python environment with PyTorch is made where there is none. Prints tables; leaves against_pytorch.json
-(every figure) and against_pytorch.svg in --output.
+first steps of each run are not counted. Both sides compute with one thread a process (Lockstep's coordinator sums and
+updates with threads of its own), except where it says two. PyTorch holds the data as one tensor, standardised once, and
+reads no value out of its loop; DDP runs with gradient_as_bucket_view and static_graph (without the latter no difference
+could be measured). A Python environment with PyTorch is made where there is none. Prints tables; leaves
+against_pytorch.json (every figure) and against_pytorch.svg in --output.
 """
 
 import argparse

@@ -37,15 +37,20 @@ final class TrainingRun {
     checkpoint = start.resumed?.checkpoint
     self.signals = signals
     history = keepsHistory ? RunHistory() : nil
+    if let checkpoint { statistics = checkpoint.state.statistics }
+    if let other = start.otherNumerics {
+      printError("warning: \(other)")
+      statistics.add(.otherNumerics(other), prepared.model.metrics)
+    }
     folder = try RunFolder(
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
-      overwrites: start.overwrites, warn: { printError("warning: \($0)") })
+      isRepeatable: statistics.summary.otherNumerics == nil, overwrites: start.overwrites,
+      warn: { printError("warning: \($0)") })
     let store = CheckpointStore(run: folder.path, keep: keep)
     obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
       store, prepared, every: interval, start: checkpoint?.state.step ?? 0,
       saved: start.staysInFolder ? checkpoint?.state.step : nil)
-    if let checkpoint { statistics = checkpoint.state.statistics }
   }
 
   /// A coordinator that starts at the run's first step.

@@ -57,6 +57,20 @@ import Testing
     #expect(machine.members.count == 1)
   }
 
+  @Test("a worker that computes other bits than its coordinator ends with the reason, and the run goes on without it")
+  func refusedWorker() throws {
+    var options = JobOptions()
+    for (name, value) in [("model", "linear"), ("steps", "5")] { try options.set(name, to: value) }
+    let prepared = try PreparedJob(options, models: ModelFactory.builtIn)
+    let other = Numerics(digest: "2:other", processor: "p", kernels: "NEON, 4 floats a vector", build: "release")
+    let coordinator = RunningCoordinator(prepared, numerics: other)
+    let failure = RunningWorker(try coordinator.waitForAddress()).waitForEnd() ?? "none"
+    #expect(failure.contains("computes other bits than the coordinator (kernels "), "\(failure)")
+    #expect(failure.contains("not NEON, 4 floats a vector"), "\(failure)")
+    let outcome = coordinator.waitForEnd()
+    #expect(outcome.reported.isEmpty && outcome.error?.contains("for 2 s") == true, "\(outcome.error ?? "no error")")
+  }
+
   @Test func theyMayBeTakenInAndAreTold() {
     var machine = machine(accepts: true)
     let (refusal, reports) = join(&machine, 1, numerics("b", kernels: "SSE2"))

@@ -31,17 +31,21 @@ final class RunningCoordinator: Sendable {
   var outcome: Outcome { state.withLock { $0 } }
 
   /// Runs `prepared` in chunks of 100 parameters, with limits of a second or two.
+  ///
+  /// - Parameter numerics: what the coordinator takes for its own bits; nil for what they are.
   init(
     _ prepared: PreparedJob, at endpoint: String = "tcp://127.0.0.1:*", awaitedWorkers: Int = 0,
     checkpointAfter step: Int = 0, sharesMemory: Bool = false, timeline: Timeline? = nil, silence: Double = 1,
-    workers: Double = 2, memory: MemoryWatch = .system
+    workers: Double = 2, memory: MemoryWatch = .system, numerics: Numerics? = nil
   ) {
     var limits = Limits(silenceLimit: silence)
     limits.workerTimeout = workers
     Thread.detachNewThread { [self, limits] in
       do {
+        var run = try prepared.coordinated
+        run.numerics = numerics ?? run.numerics
         let coordinator = try Coordinator(
-          prepared.coordinated, binding: endpoint, awaitedWorkers: awaitedWorkers, sharesMemory: sharesMemory,
+          run, binding: endpoint, awaitedWorkers: awaitedWorkers, sharesMemory: sharesMemory,
           timeline: timeline,
           limits: limits, chunkSize: 100, memory: memory)
         state.withLock { $0.address = coordinator.address }

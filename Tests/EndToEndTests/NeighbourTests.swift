@@ -51,7 +51,9 @@ import Testing
     let coordinator = try coordinate(job)
     for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
     #expect(coordinator.wait() == 0, "\(coordinator.errors)")
-    #expect(Set(try (widths + ["run"]).map { try Summary(scratch.path($0)).parameters_sha256 }).count == 1)
+    let summaries = try (widths + ["run"]).map { try Summary(scratch.path($0)) }
+    #expect(Set(summaries.map(\.parameters_sha256)).count == 1)
+    #expect(summaries.last?.workers == widths.count, "all of them have computed")
     let none = try train("5")
     #expect(none.wait() == 64)
     let list = widths.joined(separator: ", ")
@@ -83,7 +85,21 @@ import Testing
     let other = try resume(changed)
     let bits = "computed other bits than this program does here"
     #expect(other.wait() == 1 && other.errors.contains(bits), "\(other.errors)")
-    #expect(try resume(changed, ["--accept-other-numerics"]).wait() == 0)
+    let accepted = try resume(changed, ["--accept-other-numerics"])
+    #expect(accepted.wait() == 0)
+    let note =
+      "the run in run computed other bits than this program does here: the program, its model, or one of the machines "
+      + "has changed; from step 4 on it goes on with other bits"
+    #expect(accepted.errors.contains("warning: \(note)\n"), "\(accepted.errors)")
+    #expect(try scratch.read("run/summary.json").contains(note))
+    let job = try scratch.read("run/job.yaml")
+    #expect(job.contains("ends with other ones") && job.contains("numerics: 2"), "\(job)")
+    try job.replacingOccurrences(of: "numerics: 2", with: "numerics: 1").write(
+      toFile: scratch.path("old.yaml"), atomically: true, encoding: .utf8)
+    let old = try succeed(["train", "--job", "old.yaml", "--output", "again"], in: scratch)
+    #expect(
+      old.errors.contains("warning: old.yaml is of a run with numerics version 1, and this program has version 2"),
+      "\(old.errors)")
   }
 
   @Test("the check command proves a model, and names what is wrong with one")

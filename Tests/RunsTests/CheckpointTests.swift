@@ -101,7 +101,7 @@ import Testing
     #expect(read.state.step == 40 && read.state.evaluatedStep == 40 && read.state.isFinite)
     #expect(try json(read.state.statistics) == json(written.state.statistics))
     #expect(read.state.parametersSHA256 == parametersSHA256(written.parameters.values))
-    try read.check(prepared, run, acceptsOtherNumerics: false)
+    #expect(try read.check(prepared, run, acceptsOtherNumerics: false) == nil)
   }
 
   /// Damage by name, and what the warning says of it.
@@ -323,15 +323,14 @@ import Testing
     let pairs = given.sorted { $0.key < $1.key }.map { ($0.key, $0.value) } + [("model", "linear")]
     let before = try PreparedJob(options(pairs + [("epochs", "3")]), models: ModelFactory.builtIn)
     let saved = try checkpoint(before, step: 20)
-    try saved.check(before, "RUN", acceptsOtherNumerics: false)
-    try saved.check(
-      PreparedJob(options(pairs + [("steps", "36")]), models: ModelFactory.builtIn), "RUN", acceptsOtherNumerics: false)
+    let same = try PreparedJob(options(pairs + [("steps", "36")]), models: ModelFactory.builtIn)
+    for job in [before, same] { #expect(try saved.check(job, "RUN", acceptsOtherNumerics: false) == nil) }
     let longer = try PreparedJob(options(pairs + [("epochs", "4")]), models: ModelFactory.builtIn)
     if let culprit {
       let error = try #require(throws: OptionError.self) { try saved.check(longer, "RUN", acceptsOtherNumerics: false) }
       #expect(error.description.hasPrefix("--\(culprit) of the run in RUN follows its length, 36 steps"))
     } else {
-      try saved.check(longer, "RUN", acceptsOtherNumerics: false)
+      #expect(try saved.check(longer, "RUN", acceptsOtherNumerics: false) == nil)
     }
     let plan = before.plan
     #expect(

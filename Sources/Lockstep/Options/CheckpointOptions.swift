@@ -39,10 +39,16 @@ struct RunStart {
   let resumed: (checkpoint: Checkpoint, folder: String)?
 
   /// Whether to replace another run in the folder.
-  var overwrites = false
+  let overwrites: Bool
+  /// How the resumed run goes on with other bits; nil if it goes on with the same.
+  let otherNumerics: String?
 
-  init(prepared: PreparedJob, output: String?, resumed: (checkpoint: Checkpoint, folder: String)?, overwrites: Bool) {
+  init(
+    prepared: PreparedJob, output: String?, resumed: (checkpoint: Checkpoint, folder: String)?, overwrites: Bool,
+    otherNumerics: String? = nil
+  ) {
     (self.prepared, self.output, self.resumed, self.overwrites) = (prepared, output, resumed, overwrites)
+    self.otherNumerics = otherNumerics
   }
 
   /// The start of `command`'s run: a new job, or a checkpoint.
@@ -60,9 +66,11 @@ struct RunStart {
     var options = try JobOptions(checkpoint.state.job)
     try options.change(by: command.jobOptions(output: nil), of: resume)
     let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
-    try checkpoint.check(
+    let otherNumerics = try checkpoint.check(
       prepared, resume, acceptsOtherNumerics: command.connections.isOn(ConnectionSection.otherNumerics))
-    self.init(prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume), overwrites: overwrites)
+    self.init(
+      prepared: prepared, output: output ?? resume, resumed: (checkpoint, resume), overwrites: overwrites,
+      otherNumerics: otherNumerics)
   }
 
   /// Whether it resumes a run in that run's folder.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Optimizers
+internal import Protocol
 internal import Runs
 internal import Schema
 
@@ -54,7 +55,14 @@ extension JobCommand {
       try options.set(name, to: value)
     }
     if let output { try options.set(JobOptions.outputOption.name, to: output) }
-    if let file = job.text(JobSection.file) { try options.merge(file: file) }
+    if let file = job.text(JobSection.file) {
+      try options.merge(file: file)
+      if let version = options.numerics, version != Numerics.version {
+        printError(
+          "warning: \(file) is of a run with numerics version \(version), and this program has version "
+            + "\(Numerics.version): its bits will be others")
+      }
+    }
     return options
   }
 }

@@ -44,8 +44,9 @@ extension Checkpoint {
   /// Checks that the job to resume belongs to this checkpoint.
   ///
   /// - Parameter acceptsOtherNumerics: whether the run may go on with other bits than it began with.
+  /// - Returns: how it then goes on with other bits; nil if it goes on with the same.
   /// - Throws: ``OptionError`` or ``TrainingError`` that says what does not fit.
-  package func check(_ prepared: PreparedJob, _ folder: String, acceptsOtherNumerics: Bool) throws {
+  package func check(_ prepared: PreparedJob, _ folder: String, acceptsOtherNumerics: Bool) throws -> String? {
     guard prepared.fingerprint == state.fingerprint else {
       throw TrainingError(
         "\(prepared.job.data.data) is not the data that the run in \(folder) was trained on (fingerprint "
@@ -55,9 +56,9 @@ extension Checkpoint {
       throw TrainingError(
         "the model has \(prepared.model.layout.count) parameters, and \(parameters.count) in \(folder)")
     }
-    if !acceptsOtherNumerics, let difference = numericsDifference(prepared) {
-      throw TrainingError(
-        "the run in \(folder) \(difference); --accept-other-numerics goes on, with other bits from here on")
+    let difference = numericsDifference(prepared).map { "the run in \(folder) \($0)" }
+    if let difference, !acceptsOtherNumerics {
+      throw TrainingError("\(difference); --accept-other-numerics goes on, with other bits from here on")
     }
     let plan = prepared.plan
     let before = StepPlan(
@@ -73,6 +74,7 @@ extension Checkpoint {
         "the run in \(folder) has done \(state.step) steps already, and would end after \(prepared.plan.totalSteps): "
           + "give more --epochs or --steps")
     }
+    return difference.map { "\($0); from step \(state.step) on it goes on with other bits" }
   }
 
   /// How what `prepared` computes differs from what the run computed; nil if it does not.

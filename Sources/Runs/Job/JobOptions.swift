@@ -16,7 +16,7 @@ public struct JobOptions: Equatable, Sendable {
   private var shorthands: [String: String] = [:]
   /// The ``Numerics/version`` that a job file or a saved job names; nil if it names none. It is no option: users cannot
   /// choose it.
-  private(set) var numerics: Int?
+  package private(set) var numerics: Int?
 
   /// Options with nothing given.
   public init() {}
@@ -92,6 +92,7 @@ public struct JobOptions: Equatable, Sendable {
         let end = jobs.firstIndex { $0.name == optimizer.name }! + 1
         let all = jobs[..<end] + OptimizerSettings.options + jobs[end...] + [outputOption]
         let names = Set(all.map(\.name))
+        precondition(!names.contains(Job.numericsKey), "an option has a name that is taken: \(Job.numericsKey)")
         precondition(names.count == all.count, "two options of different kinds have one name: \(all.map(\.name))")
         let catalog = Catalog(
           size: size, declarations: Array(all), byName: Dictionary(all.map { ($0.name, $0) }) { first, _ in first })

@@ -27,13 +27,14 @@ package final class RunFolder {
   ///   - path: nil for `runs/<time>`.
   ///   - resumed: the folder of the run to resume, and its step; metrics are kept up to that step. Nil starts a new
   ///     run.
+  ///   - isRepeatable: whether the job alone decides the bits, because no part was computed with other numerics.
   ///   - overwrites: whether to replace another run in the folder.
   ///   - warn: gets warnings for the user.
   /// - Throws: ``OptionError`` if another run must not be replaced, and an error that names a file that cannot be read
   ///   or written.
   package init(
-    _ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil, overwrites: Bool,
-    warn: (String) -> Void
+    _ path: String?, _ prepared: PreparedJob, resuming resumed: (folder: String, step: Int)? = nil,
+    isRepeatable: Bool = true, overwrites: Bool, warn: (String) -> Void
   ) throws {
     folder = try OutputFolder(path)
     let path = folder.path
@@ -46,9 +47,12 @@ package final class RunFolder {
         warn)
     }
     RunFolder.removeResults(at: path)
-    try AtomicFile.write(
-      "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
-        + prepared.job.yaml(), to: "\(path)/job.yaml")
+    let note =
+      isRepeatable
+      ? "# Everything that the result depends on. `lockstep train --job` with this file gives the same bits.\n"
+      : "# The options of the run. A part of it was computed with other bits than this program has, so\n"
+        + "# `lockstep train --job` with this file ends with other ones.\n"
+    try AtomicFile.write(note + prepared.job.yaml(), to: "\(path)/job.yaml")
     metrics = try LineFile(path: "\(path)/\(RunFolder.metricsName)", appending: resumed != nil)
   }
 
