@@ -1,5 +1,7 @@
 import Foundation
 import Kernels
+import Optimizers
+import TestSupport
 import Testing
 
 /// Workers that meet their coordinator without an address, and workers that compute other bits.
@@ -58,6 +60,38 @@ import Testing
     #expect(none.wait() == 64)
     let list = widths.joined(separator: ", ")
     #expect(none.errors == "error: LOCKSTEP_VECTOR_WIDTH=5: this processor has vectors of \(list) floats\n")
+  }
+
+  /// Every rule, and with them every schedule and activation.
+  static let rulesAndSchedules: [(String, String, String)] = {
+    let rules = UpdateRules.registry.all.map { $0.name }
+    let schedules = ScheduleKind.allCases.filter { $0 != .hypergradient }
+    let jobs = rules.enumerated().map { index, rule in
+      (rule, schedules[index % schedules.count].rawValue, Activation.allCases[index % 4].rawValue)
+    }
+    return jobs + [("adam", ScheduleKind.hypergradient.rawValue, "relu")]
+  }()
+
+  @Test(
+    "a coordinator and workers with vectors of unlike widths leave the bits of a run with like ones",
+    .tags(.heavy), .enabled(if: runsHeavyCases), arguments: rulesAndSchedules)
+  func unlikeWidths(_ rule: String, _ schedule: String, _ activation: String) throws {
+    let job = [
+      "--optimizer", rule, "--schedule", schedule, "--activation", activation, "--dropout", "0.2",
+      "--model", "mlp:70,24", "--micro-batches", "6", "--epochs", "4",
+    ]
+    try succeed(["train", "--output", "alike"] + job, in: scratch)
+    func start(_ arguments: [String], width: Int) throws -> Program {
+      try Program(arguments, in: scratch.url, environment: home.merging([VectorWidth.variable: "\(width)"]) { $1 })
+    }
+    let widths = VectorWidth.available.map(\.rawValue).sorted()
+    let workers = try widths.map { try start(["worker"], width: $0) }
+    for worker in workers { try #require(worker.waitForOutput("connecting to ipc://")) }
+    let coordinator = try start(["coordinator", "--output", "unlike"] + job, width: widths[0])
+    #expect(coordinator.wait() == 0, "\(coordinator.errors)")
+    for worker in workers { _ = worker.wait() }
+    #expect(
+      try Summary(scratch.path("unlike")).parameters_sha256 == Summary(scratch.path("alike")).parameters_sha256)
   }
 
   @Test("a run is not resumed with other bits than it began with, unless the user says so")

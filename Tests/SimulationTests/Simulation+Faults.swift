@@ -86,8 +86,9 @@ extension Simulation {
   private mutating func halfOpen(_ connection: Int) {
     let duration = magnitude(0.1...60)
     let lost = Int.random(in: 0..<3, using: &random)
-    connections[connection].losesToCoordinator = lost != 0
-    connections[connection].losesToWorker = lost != 1
+    // What was lost before does not come back: TCP delivers all or nothing more.
+    if lost != 0 { connections[connection].losesToCoordinator = true }
+    if lost != 1 { connections[connection].losesToWorker = true }
     log(
       "\(connection + 1) loses what is sent for \(duration) s: \(["to the worker", "by the worker", "both ways"][lost])"
     )
