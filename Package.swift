@@ -119,7 +119,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "LockstepTool", "CustomModel", "CustomOptimizer", "CustomData", "CustomLoss", "LibraryExample", "Runs", "Files",
-        "Protocol", "ZeroMQ", "Kernels", "Optimizers", "TestSupport",
+        "Protocol", "ZeroMQ", "Kernels", "Optimizers", "Schema", "TestSupport",
       ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]

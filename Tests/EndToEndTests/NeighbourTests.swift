@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Optimizers
+import Schema
 import TestSupport
 import Testing
 
