@@ -81,13 +81,12 @@ INLINE void transpose_8(float *restrict result, size_t result_row, const float *
   }
 }
 
-/* result (columns × rows, in rows of result_row) = valuesᵀ, in blocks of 8 rows by 16 columns: 16 floats are a
- * cache line. */
+/* result (columns × rows, in rows of result_row) = valuesᵀ, in blocks of 8 rows by a cache line of columns. */
 static void transpose(float *restrict result, size_t result_row, const float *restrict values, size_t row, size_t rows,
                       size_t columns) {
-  for (size_t c = 0; c < columns; c += 16)
+  for (size_t c = 0; c < columns; c += CACHE_LINE)
     for (size_t r = 0; r < rows; r += 8)
-      for (size_t half = c; half < c + 16 && half < columns; half += 8) {
+      for (size_t half = c; half < c + CACHE_LINE && half < columns; half += 8) {
         size_t height = rows - r < 8 ? rows - r : 8, width = columns - half < 8 ? columns - half : 8;
         const float *from = values + r * row + half;
         float *to = result + half * result_row + r;

@@ -16,9 +16,8 @@ final class Mailbox<Item: Sendable>: Sendable {
   }
 
   func takeAll() -> [Item] {
-    items.withLock { items in
-      defer { items.removeAll(keepingCapacity: true) }
-      return items
-    }
+    var taken: [Item] = []
+    items.withLock { swap(&$0, &taken) }
+    return taken
   }
 }
