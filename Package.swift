@@ -46,7 +46,7 @@ let package = Package(
     .target(name: "Schema"),
     .target(name: "Files"),
     .target(name: "Reduction"),
-    .target(name: "Kernels", dependencies: ["Reduction", "CKernels"]),
+    .target(name: "Kernels", dependencies: ["CKernels"]),
     .target(name: "Optimizers", dependencies: ["Schema", "Kernels"]),
     .target(
       name: "Datasets", dependencies: ["Schema", "Kernels", "CZlib"],

@@ -92,6 +92,18 @@ static void linear_input_gradient(float *input_gradients, const float *output_gr
                  &finish, scratch);
 }
 
+static void activation_forward(float *output, const float *input, size_t count, lk_activation kind) {
+  FOR_ACTIVATION(kind, { VECTORIZED for (size_t i = 0; i < count; i++) output[i] = activate(input[i], activation); })
+}
+
+static void activation_gradient(float *input_gradient, const float *output_gradient, const float *kept, size_t count,
+                                lk_activation kind) {
+  FOR_ACTIVATION(kind, {
+    VECTORIZED for (size_t i = 0; i < count; i++)
+      input_gradient[i] = through_derivative(output_gradient[i], kept[i], activation);
+  })
+}
+
 static void column_sums(float *sums, const float *values, size_t rows, size_t columns) {
   memset(sums, 0, columns * sizeof *sums);
   for (size_t r = 0; r < rows; r++, values += columns)

@@ -23,3 +23,22 @@ package enum Activation: String, Codable, Sendable, CaseIterable {
     }
   }
 }
+
+/// `output` = activation(`input`). Both may be the same memory.
+package func activate(_ activation: Activation, _ input: Floats, into output: MutableFloats) {
+  precondition(input.count == output.count, "\(input.count) values into \(output.count)")
+  kernels.activation_forward(output.base, input.base, input.count, activation.kernel)
+}
+
+/// `inputGradients` = `outputGradients` · the derivative. Both may be the same memory.
+///
+/// - Parameter kept: the activation's input if ``Activation/keepsInput``, otherwise its output.
+package func activationGradient(
+  _ activation: Activation, kept: Floats, outputGradients: Floats, into inputGradients: MutableFloats
+) {
+  let count = inputGradients.count
+  precondition(
+    kept.count == count && outputGradients.count == count,
+    "\(outputGradients.count) gradients of \(kept.count) values into \(count)")
+  kernels.activation_gradient(inputGradients.base, outputGradients.base, kept.base, count, activation.kernel)
+}

@@ -1,5 +1,4 @@
 internal import CKernels
-internal import Reduction
 
 /// One thread's scratch memory for a layer. It grows as needed.
 package struct LayerScratch {
@@ -7,7 +6,8 @@ package struct LayerScratch {
 
   package init() {}
 
-  mutating func reserve(_ count: Int) -> MutableFloats {
+  /// `count` floats with any content, valid until the next call.
+  package mutating func reserve(_ count: Int) -> MutableFloats {
     if buffer.count < count { buffer = FloatBuffer(count: count) }
     return buffer.all[0..<count]
   }
@@ -51,39 +51,28 @@ package func linear(
 ///   - inputs: examples × in.
 ///   - outputGradients: examples × out.
 ///   - microBatches: contiguous ranges that together cover all examples.
+///   - rowsPerExample: 1, or the number of positions in an example.
 ///   - gradient: in × out.
 package func weightGradient(
-  inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats,
-  scratch: inout LayerScratch
+  inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], rowsPerExample: Int = 1,
+  into gradient: MutableFloats, scratch: inout LayerScratch
 ) {
   let (examples, rows, columns) = (inputs.rows, inputs.columns, outputGradients.columns)
   precondition(
     examples == outputGradients.rows && gradient.count == rows * columns,
     "the gradient of \(examples)×\(rows) inputs and \(outputGradients.rows)×\(columns) output gradients")
-  precondition(
-    zip(microBatches, microBatches.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound }
-      && microBatches.first?.lowerBound == 0 && microBatches.last?.upperBound == examples,
-    "\(microBatches) are not all of \(examples) examples")
-  let memory = scratch.reserve(examples * (Int(LK_PANEL) + rows))
-  kernels.linear_weight_gradient(
-    gradient.base, inputs.values.base, outputGradients.values.base, examples, rows, columns,
-    microBatches.map(\.upperBound), microBatches.count, memory.base)
-}
-
-/// A layer's bias gradient: `gradient` = Σ over micro-batches of the column sums of `outputGradients`, along the tree.
-package func biasGradient(
-  outputGradients: Matrix, microBatches: [Range<Int>], into gradient: MutableFloats, scratch: inout LayerScratch
-) {
-  let columns = outputGradients.columns
-  precondition(gradient.count == columns, "\(columns) column sums into \(gradient.count) values")
-  let partial = scratch.reserve((treeDepth(microBatches.count) - 1) * columns)
-  func place(_ depth: Int) -> MutableFloats {
-    depth == 0 ? gradient : partial[(depth - 1) * columns..<depth * columns]
+  var end = 0
+  for microBatch in microBatches {
+    precondition(microBatch.lowerBound == end, "\(microBatches) are not contiguous")
+    end = microBatch.upperBound
   }
-  sumAlongTree(0..<microBatches.count) { index, depth in
-    columnSums(of: outputGradients.rows(microBatches[index]), into: place(depth))
-  } add: { depth in
-    accumulate(place(depth + 1).readOnly, into: place(depth))
+  precondition(end * rowsPerExample == examples, "\(microBatches) are not all of \(examples) rows")
+  let memory = scratch.reserve(examples * (Int(LK_PANEL) + rows))
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: microBatches.count) { ends in
+    for index in microBatches.indices { ends[index] = microBatches[index].upperBound * rowsPerExample }
+    kernels.linear_weight_gradient(
+      gradient.base, inputs.values.base, outputGradients.values.base, examples, rows, columns, ends.baseAddress,
+      microBatches.count, memory.base)
   }
 }
 

@@ -56,6 +56,34 @@ public struct ModelFactory: Sendable {
     self.make = make
   }
 
+  /// A kind of model that is a layer. It has the option ``OptionDeclaration/loss`` too.
+  ///
+  /// - Parameters:
+  ///   - options: flags, help and keys in job files follow from them.
+  ///   - argument: the option that the text after a colon sets, as in `mlp:256,128`.
+  ///   - layer: makes the layer. Its output needs ``Target/outputs`` values an example.
+  public init(
+    _ name: String, options: [OptionDeclaration] = [], argument: String? = nil,
+    layer: @escaping @Sendable (ModelRequest) throws -> any Layer
+  ) {
+    let loss = OptionDeclaration.loss
+    self.init(name, options: options + (options.contains { $0.name == loss.name } ? [] : [loss]), argument: argument) {
+      request in
+      guard request.target.outputs > 0 else {
+        throw ModelError(
+          "--model \(name) learns from data, and --data is none: give --data, or a model without data, such as "
+            + "--model quadratic:10,10")
+      }
+      do {
+        return try Network(
+          layer(request), input: request.shape, outputs: request.target.outputs, positions: request.target.positions,
+          loss: request.loss)
+      } catch let error as ModelError {
+        throw ModelError("--model \(name): \(error.description)")
+      }
+    }
+  }
+
   /// `mlp:256,128`, `linear` for no hidden layer, and `quadratic:10,10`, which needs no data.
   package static let builtIn = [MultilayerPerceptron.factory, MultilayerPerceptron.linear, Quadratic.factory]
 }

@@ -14,4 +14,12 @@ public struct Metrics: Equatable, Sendable {
     self.weight = weight
     sums = [loss] + others
   }
+
+  /// The sums over the examples of both.
+  package static func + (left: Metrics, right: Metrics) -> Metrics {
+    var sum = left
+    sum.weight += right.weight
+    for index in sum.sums.indices { sum.sums[index] += right.sums[index] }
+    return sum
+  }
 }

@@ -8,13 +8,36 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
     public let name: String
     /// Its sizes as stored, row-major: a linear layer's weight is [in, out].
     public let shape: [Int]
-    /// Whether checkpoints hold the transpose: PyTorch's linear layers are [out, in].
-    public let isSavedTransposed: Bool
+    /// The axes of ``shape`` in the order of checkpoints; empty for the same order. PyTorch's linear layers are
+    /// [out, in], so theirs are [1, 0].
+    public let savedAxes: [Int]
     /// Its position in the vector.
     public let range: Range<Int>
 
     /// The shape in checkpoints.
-    public var savedShape: [Int] { isSavedTransposed ? shape.reversed() : shape }
+    public var savedShape: [Int] { savedAxes.isEmpty ? shape : savedAxes.map { shape[$0] } }
+
+    /// Calls `body` with the index of each value within the tensor, in the order of checkpoints.
+    package func forEachSaved(_ body: (_ index: Int) throws -> Void) rethrows {
+      guard !savedAxes.isEmpty else { return try (0..<range.count).forEach(body) }
+      var strides = [Int](repeating: 1, count: shape.count)
+      for axis in shape.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * shape[axis + 1] }
+      // The last saved axis runs in the inner loop, the others like the digits of a counter.
+      let inner = savedAxes[savedAxes.count - 1]
+      let outer = savedAxes.dropLast()
+      var place = [Int](repeating: 0, count: shape.count)
+      var first = 0
+      for _ in 0..<range.count / max(shape[inner], 1) {
+        for step in 0..<shape[inner] { try body(first + step * strides[inner]) }
+        for axis in outer.reversed() {
+          place[axis] += 1
+          first += strides[axis]
+          guard place[axis] == shape[axis] else { break }
+          first -= place[axis] * strides[axis]
+          place[axis] = 0
+        }
+      }
+    }
   }
 
   /// All tensors, in the order of the vector.
@@ -28,14 +51,15 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
 
   /// Adds a tensor at the end. Traps if its name is taken.
   ///
-  /// - Parameter savedTransposed: whether checkpoints hold the transpose; only for matrices.
+  /// - Parameter savedAxes: ``Tensor/savedAxes``: a permutation of the shape's axes, or empty.
   /// - Returns: its range.
   @discardableResult
-  public mutating func append(_ name: String, shape: [Int], savedTransposed: Bool = false) -> Range<Int> {
+  public mutating func append(_ name: String, shape: [Int], savedAxes: [Int] = []) -> Range<Int> {
     precondition(!tensors.contains { $0.name == name }, "two tensors are called \(name)")
-    precondition(!savedTransposed || shape.count == 2, "\(name) is no matrix, so it has no transpose")
+    precondition(
+      savedAxes.isEmpty || savedAxes.sorted() == Array(shape.indices), "\(savedAxes) are not the axes of \(name)")
     let range = count..<count + shape.reduce(1, *)
-    tensors.append(Tensor(name: name, shape: shape, isSavedTransposed: savedTransposed, range: range))
+    tensors.append(Tensor(name: name, shape: shape, savedAxes: savedAxes, range: range))
     return range
   }
 }

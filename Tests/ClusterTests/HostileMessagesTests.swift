@@ -114,7 +114,7 @@ import Testing
   }
 
   @Test func memoryForJSONIsBoundedByItsLength() throws {
-    let tensor = #"{"name":"","shape":[1,1,1,1,1,1,1,1],"isSavedTransposed":false,"range":[0,1]}"#
+    let tensor = #"{"name":"","shape":[1,1,1,1,1,1,1,1],"savedAxes":[],"range":[0,1]}"#
     let tensors = Array(repeating: tensor, count: 1000).joined(separator: ",")
     for payload in [
       "[" + String(repeating: "1,", count: 50_000) + "1]", String(repeating: "[", count: 50_000),

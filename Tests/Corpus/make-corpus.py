@@ -23,7 +23,7 @@ def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 6, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 7, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
         len(payload), place, weight
     ) + payload
 
@@ -35,8 +35,8 @@ def metrics(examples, loss, leaf=-1, tensor=-1):
 vectors = {"process": 1, "descriptor": 3, "token": 5, "vectors": 16, "count": 3}
 host = {"vectors": vectors, "inbox": {"process": 1, "descriptor": 4, "inode": 9}}
 tensors = [
-    {"name": "0.weight", "shape": [1, 2], "isSavedTransposed": True, "range": [0, 2]},
-    {"name": "0.bias", "shape": [1], "isSavedTransposed": False, "range": [2, 3]},
+    {"name": "0.weight", "shape": [1, 2], "savedAxes": [1, 0], "range": [0, 2]},
+    {"name": "0.bias", "shape": [1], "savedAxes": [], "range": [2, 3]},
 ]
 job = {
     "data": "digits", "scale": "standard", "model": "mlp:256,128", "activation": "relu", "loss": "cross-entropy",

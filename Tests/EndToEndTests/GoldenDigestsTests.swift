@@ -19,7 +19,7 @@ import Testing
     (
       "--model mlp:48 --activation gelu --dropout 0.3 --optimizer lamb --weight-decay 0.01 "
         + "--schedule exponential --schedule-factor 0.9 --epochs 2",
-      "8d085d8e7b8d334bbba257b73b6c85492b0ed6a772373887ad3593da0c6e16c8"
+      "a43beb8116096f8a91757e46ecff814740bc9c7a52dfa4ce46600c5893f18de9"
     ),
     (
       "--model mlp:40 --activation sigmoid --optimizer blend --blend auto --clip-norm 1 "

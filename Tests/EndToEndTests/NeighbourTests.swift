@@ -113,8 +113,8 @@ import Testing
       _ = program.wait()
       return program
     }
-    let older = try resume(state.replacingOccurrences(of: "\"numerics\" : 2", with: "\"numerics\" : 1"))
-    let version = "the run in run has numerics version 1, and this program version 2"
+    let older = try resume(state.replacingOccurrences(of: "\"numerics\" : 3", with: "\"numerics\" : 1"))
+    let version = "the run in run has numerics version 1, and this program version 3"
     #expect(older.wait() == 1 && older.errors.contains(version), "\(older.errors)")
     let changed = state.replacing(/"numerics" : "2:./, with: "\"numerics\" : \"2:x")
     let other = try resume(changed)
@@ -128,12 +128,12 @@ import Testing
     #expect(accepted.errors.contains("warning: \(note)\n"), "\(accepted.errors)")
     #expect(try scratch.read("run/summary.json").contains(note))
     let job = try scratch.read("run/job.yaml")
-    #expect(job.contains("ends with other ones") && job.contains("numerics: 2"), "\(job)")
-    try job.replacingOccurrences(of: "numerics: 2", with: "numerics: 1").write(
+    #expect(job.contains("ends with other ones") && job.contains("numerics: 3"), "\(job)")
+    try job.replacingOccurrences(of: "numerics: 3", with: "numerics: 1").write(
       toFile: scratch.path("old.yaml"), atomically: true, encoding: .utf8)
     let old = try succeed(["train", "--job", "old.yaml", "--output", "again"], in: scratch)
     #expect(
-      old.errors.contains("warning: old.yaml is of a run with numerics version 1, and this program has version 2"),
+      old.errors.contains("warning: old.yaml is of a run with numerics version 1, and this program has version 3"),
       "\(old.errors)")
   }
 

@@ -9,7 +9,7 @@ import Testing
     let (rows, columns) = (400, 37)
     let input = FloatBuffer([Float](repeating: 2, count: rows * columns))
     let output = FloatBuffer(count: input.count)
-    let dropout = Dropout(rate: rate, seed: 5, step: 3, layer: 1)
+    let dropout = DropoutMask(rate: rate, seed: 5, step: 3, operation: 1)
     dropout.apply(input.values, into: output.all, columns: columns, first: 100)
     var dropped = 0
     for row in 0..<rows {
@@ -26,14 +26,15 @@ import Testing
     #expect(piece.values.array == output.values[50 * columns..<60 * columns].array)
   }
 
-  @Test func otherSeedsStepsAndLayersDropOthers() {
-    func mask(_ dropout: Dropout) -> [Bool] {
+  @Test func otherSeedsStepsAndOperationsDropOthers() {
+    func mask(_ dropout: DropoutMask) -> [Bool] {
       (0..<200).map { dropout.keeps(position: $0 / 10, column: $0 % 10, of: 10) }
     }
     let masks = [
-      Dropout(rate: 0.5, seed: 1, step: 1, layer: 1), Dropout(rate: 0.5, seed: 2, step: 1, layer: 1),
-      Dropout(rate: 0.5, seed: 1, step: 2, layer: 1), Dropout(rate: 0.5, seed: 1, step: 1, layer: 2),
+      DropoutMask(rate: 0.5, seed: 1, step: 1, operation: 1), DropoutMask(rate: 0.5, seed: 2, step: 1, operation: 1),
+      DropoutMask(rate: 0.5, seed: 1, step: 2, operation: 1), DropoutMask(rate: 0.5, seed: 1, step: 1, operation: 2),
+      DropoutMask(rate: 0.5, seed: 1, step: 1, operation: 300),
     ].map(mask)
-    #expect(Set(masks).count == 4)
+    #expect(Set(masks).count == 5)
   }
 }

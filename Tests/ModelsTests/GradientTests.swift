@@ -49,6 +49,14 @@ private struct DoublePerceptron {
   }
 }
 
+private func perceptron(
+  inputs: Int, hidden: [Int], outputs: Int, activation: Activation, loss: any Loss, dropout: Double = 0
+) -> Network {
+  try! Network(
+    MultilayerPerceptron(hidden: hidden, outputs: outputs, activation: activation, dropout: dropout), input: [inputs],
+    loss: loss)
+}
+
 @Suite struct GradientTests {
   struct Setup: CustomTestStringConvertible, Sendable {
     let hidden: [Int]
@@ -72,9 +80,11 @@ private struct DoublePerceptron {
   func agreesWithCentralDifferences(_ setup: Setup) {
     let (inputs, outputs, examples) = (4, 3, 5)
     let seed = UInt64.random(in: 0...UInt64.max)
-    let model = MultilayerPerceptron(
+    let model = perceptron(
       inputs: inputs, hidden: setup.hidden, outputs: outputs, activation: setup.activation, loss: setup.loss,
       dropout: setup.dropout)
+    // The operations that drop, by their position in the record: after each linear operation and its activation.
+    let operations = setup.hidden.indices.map { 2 + 3 * $0 + 1 }
     let parameters = FloatBuffer(count: model.layout.count)
     Philox(seed: seed, stream: 100).fillUniform(parameters.all, bound: 0.8)
     let features = FloatBuffer(count: examples * inputs)
@@ -100,7 +110,8 @@ private struct DoublePerceptron {
     let plain = DoublePerceptron(
       sizes: [inputs] + setup.hidden + [outputs], activation: setup.activation, loss: setup.loss
     ) { layer, example, column in
-      let dropout = Dropout(rate: setup.dropout, seed: seed, step: place.step, layer: layer)
+      let dropout = DropoutMask(
+        rate: setup.dropout, seed: seed, step: place.step, operation: operations[layer])
       let isKept = dropout.keeps(position: place.position + example, column: column, of: setup.hidden[layer])
       return isKept ? 1 / (1 - setup.dropout) : 0
     }
@@ -132,21 +143,21 @@ private struct DoublePerceptron {
 
 /// A perceptron that leaves summing micro-batches to the default.
 private struct OneByOne: Model {
-  let perceptron: MultilayerPerceptron
+  let perceptron: Network
   var layout: ParameterLayout { perceptron.layout }
 
   func initialize(_ parameters: MutableFloats, seed: UInt64) { perceptron.initialize(parameters, seed: seed) }
-  func makeWorkspace() -> MultilayerPerceptron.Workspace { perceptron.makeWorkspace() }
+  func makeWorkspace() -> NetworkRun { perceptron.makeWorkspace() }
 
   func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout MultilayerPerceptron.Workspace
+    using workspace: inout NetworkRun
   ) -> Metrics {
     perceptron.gradient(of: batch, at: parameters, into: gradient, using: &workspace)
   }
 
   func evaluate(
-    _ batch: Batch, at parameters: Floats, using workspace: inout MultilayerPerceptron.Workspace
+    _ batch: Batch, at parameters: Floats, using workspace: inout NetworkRun
   ) -> Metrics {
     perceptron.evaluate(batch, at: parameters, using: &workspace)
   }
@@ -158,7 +169,7 @@ private struct OneByOne: Model {
   func sameBits(_ dropout: Double, _ count: Int) {
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededGenerator(seed: seed)
-    let perceptron = MultilayerPerceptron(
+    let perceptron = perceptron(
       inputs: 30, hidden: [70, 20], outputs: 4, activation: .gelu, loss: .crossEntropy, dropout: dropout)
     let parameters = FloatBuffer(count: perceptron.layout.count)
     perceptron.initialize(parameters.all, seed: seed)
@@ -176,7 +187,7 @@ private struct OneByOne: Model {
       features: Matrix(features.values, rows: examples, columns: 30), targets: .classes(labels.prefix(examples)),
       place: Batch.Place(seed: seed, step: 3, position: 17))
 
-    func sum(_ model: some Model<MultilayerPerceptron.Workspace>) -> (gradient: [UInt32], metrics: [Metrics]) {
+    func sum(_ model: some Model<NetworkRun>) -> (gradient: [UInt32], metrics: [Metrics]) {
       let gradient = FloatBuffer(count: model.layout.count)
       gradient.all.fill(.nan)
       var workspace = model.makeWorkspace()
@@ -195,7 +206,7 @@ private struct OneByOne: Model {
 @Suite struct PerceptronTests {
   @Test("tensors are named and oriented as PyTorch's Sequential has them")
   func layout() {
-    let model = MultilayerPerceptron(inputs: 4, hidden: [3], outputs: 2, activation: .relu, loss: .crossEntropy)
+    let model = perceptron(inputs: 4, hidden: [3], outputs: 2, activation: .relu, loss: .crossEntropy)
     #expect(model.layout.tensors.map(\.name) == ["0.weight", "0.bias", "2.weight", "2.bias"])
     #expect(model.layout.tensors.map(\.shape) == [[4, 3], [3], [3, 2], [2]])
     #expect(model.layout.tensors.map(\.savedShape) == [[3, 4], [3], [2, 3], [2]])
@@ -206,7 +217,7 @@ private struct OneByOne: Model {
     "weights start within He's or Glorot's bound, biases at zero; the seed alone decides",
     arguments: Activation.allCases)
   func initialization(_ activation: Activation) {
-    let model = MultilayerPerceptron(
+    let model = perceptron(
       inputs: 300, hidden: [200], outputs: 10, activation: activation, loss: .crossEntropy)
     func initial(_ seed: UInt64) -> [Float] {
       let parameters = FloatBuffer(count: model.layout.count)
@@ -232,7 +243,7 @@ private struct OneByOne: Model {
   @Test(
     "models that make no sense are refused by name",
     arguments: [
-      ("mlp", "1048576,1048576", "is no perceptron of 1 to"), ("cnn", "3", "known are mlp, linear"),
+      ("mlp", "1048576,1048576", "makes more than 17179869184 parameters"), ("forest", "3", "known are mlp, linear"),
       ("mpl", "3", "did you mean 'mlp'?"),
     ])
   func refuses(_ name: String, _ hidden: String, _ message: String) {

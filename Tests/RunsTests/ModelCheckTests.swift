@@ -74,7 +74,7 @@ struct Broken: Model {
     }
   }
 
-  private let perceptron: MultilayerPerceptron
+  private let perceptron: Network
   private let fault: Fault?
   private let calls = Counter()
   var layout: ParameterLayout { perceptron.layout }
@@ -86,17 +86,18 @@ struct Broken: Model {
 
   init(_ request: ModelRequest, _ fault: Fault?) throws {
     self.fault = fault
-    perceptron = MultilayerPerceptron(
-      inputs: request.inputs, hidden: [], outputs: request.target.outputs, activation: .relu, loss: request.loss)
+    perceptron = try Network(
+      MultilayerPerceptron(hidden: [], outputs: request.target.outputs, activation: .relu), input: request.shape,
+      loss: request.loss)
   }
 
   func initialize(_ parameters: MutableFloats, seed: UInt64) { perceptron.initialize(parameters, seed: seed) }
 
-  func makeWorkspace() -> (MultilayerPerceptron.Workspace, last: Float) { (perceptron.makeWorkspace(), 0) }
+  func makeWorkspace() -> (NetworkRun, last: Float) { (perceptron.makeWorkspace(), 0) }
 
   func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout (MultilayerPerceptron.Workspace, last: Float)
+    using workspace: inout (NetworkRun, last: Float)
   ) -> Metrics {
     var none = ScratchVectors()
     return self.gradient(
@@ -105,7 +106,7 @@ struct Broken: Model {
 
   func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout (MultilayerPerceptron.Workspace, last: Float), scratch: inout ScratchVectors
+    using workspace: inout (NetworkRun, last: Float), scratch: inout ScratchVectors
   ) -> [Metrics] {
     let before = gradient[3]
     var metrics = perceptron.gradient(
@@ -130,7 +131,7 @@ struct Broken: Model {
   }
 
   func evaluate(
-    _ batch: Batch, at parameters: Floats, using workspace: inout (MultilayerPerceptron.Workspace, last: Float)
+    _ batch: Batch, at parameters: Floats, using workspace: inout (NetworkRun, last: Float)
   ) -> Metrics {
     perceptron.evaluate(batch, at: parameters, using: &workspace.0)
   }

@@ -20,7 +20,7 @@ import Testing
   @Test("a file has the documented bytes: padded header, then [out, in] weights")
   func layoutOfBytes() throws {
     var layout = ParameterLayout()
-    layout.append("0.weight", shape: [3, 2], savedTransposed: true)
+    layout.append("0.weight", shape: [3, 2], savedAxes: [1, 0])
     layout.append("0.bias", shape: [2])
     try save([11, 12, 21, 22, 31, 32, 0.5, -1], layout, metadata: ["format": "pt"], to: path)
 
@@ -56,10 +56,10 @@ import Testing
   func roundTrip() throws {
     var layout = ParameterLayout()
     layout.append("scalar", shape: [])
-    layout.append("a/b \"quoted\" ü", shape: [4, 3], savedTransposed: true)
-    layout.append("row", shape: [1, 5], savedTransposed: true)
+    layout.append("a/b \"quoted\" ü", shape: [4, 3], savedAxes: [1, 0])
+    layout.append("row", shape: [1, 5], savedAxes: [1, 0])
     layout.append("cube", shape: [2, 3, 2])
-    layout.append("column", shape: [5, 1], savedTransposed: true)
+    layout.append("column", shape: [5, 1], savedAxes: [1, 0])
     let special: [UInt32] = [
       0x7FC0_1234, 0xFFC0_0001, 0x7F80_0000, 0xFF80_0000, 0x8000_0000, 1, 0x807F_FFFF, 0x7F7F_FFFF,
     ]
@@ -71,7 +71,7 @@ import Testing
   @Test("a transposed tensor larger than the scratch memory comes back")
   func largeTransposed() throws {
     var layout = ParameterLayout()
-    layout.append("weight", shape: [401, 701], savedTransposed: true)
+    layout.append("weight", shape: [401, 701], savedAxes: [1, 0])
     layout.append("bias", shape: [701])
     let values = (0..<layout.count).map { Float($0) }
     try save(values, layout, to: path)
@@ -247,7 +247,7 @@ import Testing
 
   private func twoTensors() -> ParameterLayout {
     var layout = ParameterLayout()
-    layout.append("weight", shape: [3, 2], savedTransposed: true)
+    layout.append("weight", shape: [3, 2], savedAxes: [1, 0])
     layout.append("bias", shape: [2])
     return layout
   }
@@ -262,11 +262,11 @@ import Testing
     expectError(path, "lacks the tensor more") { _ = try load(path, larger) }
 
     var smaller = ParameterLayout()
-    smaller.append("weight", shape: [3, 2], savedTransposed: true)
+    smaller.append("weight", shape: [3, 2], savedAxes: [1, 0])
     expectError(path, "model lacks", "bias") { _ = try load(path, smaller) }
 
     var other = ParameterLayout()
-    other.append("weight", shape: [2, 3], savedTransposed: true)
+    other.append("weight", shape: [2, 3], savedAxes: [1, 0])
     other.append("bias", shape: [2])
     expectError(path, "tensor weight is [2, 3], and [3, 2]") { _ = try load(path, other) }
 

@@ -52,6 +52,12 @@ typedef struct {
   //   scratch: examples · (LK_PANEL + in) values
   void (*linear_weight_gradient)(float *gradient, const float *inputs, const float *output_gradients, size_t examples,
                                  size_t in, size_t out, const size_t *ends, size_t micro_batches, float *scratch);
+  // output = activation(input), in place if they are the same.
+  void (*activation_forward)(float *output, const float *input, size_t count, lk_activation activation);
+  // input_gradient = output_gradient · the derivative, in place if they are the same. `kept`: the activation's output;
+  // GELU's input.
+  void (*activation_gradient)(float *input_gradient, const float *output_gradient, const float *kept, size_t count,
+                              lk_activation activation);
   // sums[c] = Σ of column c, in the order of the rows.
   void (*column_sums)(float *sums, const float *values, size_t rows, size_t columns);
 

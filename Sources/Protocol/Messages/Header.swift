@@ -28,7 +28,7 @@
 /// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
 /// message is handled.
 package struct Header: Equatable, Sendable {
-  package static let protocolVersion: UInt16 = 6
+  package static let protocolVersion: UInt16 = 7
   /// Bytes in an encoded header.
   package static let size = 72
   package static let steps: ClosedRange<UInt64> = 0...1 << 48

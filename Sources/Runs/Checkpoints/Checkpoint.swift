@@ -36,7 +36,7 @@ package struct Checkpoint: Sendable {
     var layout = ParameterLayout()
     for slot in slots {
       for tensor in model.tensors {
-        layout.append("\(slot)/\(tensor.name)", shape: tensor.shape, savedTransposed: tensor.isSavedTransposed)
+        layout.append("\(slot)/\(tensor.name)", shape: tensor.shape, savedAxes: tensor.savedAxes)
       }
     }
     return layout

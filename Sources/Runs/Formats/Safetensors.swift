@@ -27,20 +27,17 @@ package enum Safetensors {
     let scratch = FloatBuffer(count: 1 << 18)
     for tensor in layout.tensors {
       let values = parameters[tensor.range]
-      guard tensor.isSavedTransposed else {
+      guard !tensor.savedAxes.isEmpty else {
         try file.write(values.bytes)
         continue
       }
-      let (rows, columns) = (tensor.shape[0], tensor.shape[1])
       var filled = 0
-      for column in 0..<columns {
-        for row in 0..<rows {
-          scratch.all[filled] = values[row * columns + column]
-          filled += 1
-          if filled == scratch.count {
-            try file.write(scratch.values.bytes)
-            filled = 0
-          }
+      try tensor.forEachSaved { index in
+        scratch.all[filled] = values[index]
+        filled += 1
+        if filled == scratch.count {
+          try file.write(scratch.values.bytes)
+          filled = 0
         }
       }
       try file.write(scratch.values[0..<filled].bytes)
@@ -224,17 +221,12 @@ package enum Safetensors {
         data.withUnsafeBytes { bytes in
           let saved = UnsafeRawBufferPointer(
             rebasing: bytes[(start + entry.data_offsets[0])..<(start + entry.data_offsets[1])])
-          func value(_ index: Int) -> Float {
-            Float(bitPattern: UInt32(littleEndian: saved.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self)))
-          }
           let target = parameters[tensor.range]
-          if tensor.isSavedTransposed {
-            let (rows, columns) = (tensor.shape[0], tensor.shape[1])
-            for row in 0..<rows {
-              for column in 0..<columns { target[row * columns + column] = value(column * rows + row) }
-            }
-          } else {
-            for index in target.indices { target[index] = value(index) }
+          var offset = 0
+          tensor.forEachSaved { index in
+            target[index] = Float(
+              bitPattern: UInt32(littleEndian: saved.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+            offset += 4
           }
         }
       }

@@ -1,0 +1,49 @@
+/// The path of each layer of a model, such as `blocks.0.attention`, from the names of properties.
+struct LayerPaths {
+  private var paths: [LayerIdentity: (path: String, isTied: Bool)] = [:]
+
+  /// - Throws: ``ModelError`` if two paths that are not `tied` lead to one layer.
+  init(_ model: any Layer) throws {
+    try add(model, at: "", isTied: false)
+  }
+
+  /// Nil if no property of the model holds the layer.
+  subscript(identity: LayerIdentity) -> String? { paths[identity]?.path }
+
+  private mutating func add(_ value: Any, at path: String, isTied: Bool) throws {
+    func below(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+    switch value {
+    case let identity as LayerIdentity: try add(identity, at: path, isTied: isTied)
+    case let sequential as Sequential:
+      for (index, layer) in sequential.layers.enumerated() { try add(layer, at: below("\(index)"), isTied: isTied) }
+    case let wrapper as any WrapperLayer: try add(wrapper.wrapped, at: path, isTied: isTied || wrapper.isTied)
+    default:
+      let mirror = Mirror(reflecting: value)
+      for (index, child) in mirror.children.enumerated() {
+        // Neither the identity nor the inside of an optional is a part of the path.
+        let isPart = !(child.value is LayerIdentity) && mirror.displayStyle != .optional
+        try add(child.value, at: isPart ? below(child.label ?? "\(index)") : path, isTied: isTied)
+      }
+    }
+  }
+
+  private mutating func add(_ identity: LayerIdentity, at path: String, isTied: Bool) throws {
+    guard let other = paths[identity] else {
+      paths[identity] = (path, isTied)
+      return
+    }
+    guard isTied || other.isTied else {
+      throw ModelError(
+        "\(other.path) and \(path) are the same layer, so they would share their parameters: make a layer for each, "
+          + "or write tied(…) if they should")
+    }
+    paths[identity]!.isTied = isTied && other.isTied
+  }
+}
+
+/// A layer that is not a part of the path to the layer inside it.
+protocol WrapperLayer: Layer {
+  var wrapped: any Layer { get }
+  /// Whether the layer inside may be used at several places.
+  var isTied: Bool { get }
+}

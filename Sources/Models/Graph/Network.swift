@@ -1,0 +1,129 @@
+package import Datasets
+package import Kernels
+internal import Reduction
+package import Schema
+
+/// A model that is a layer with a loss: its forward pass is recorded once, and the rest follows from the record.
+package struct Network: Model {
+  package let graph: Graph
+  private let loss: any Loss
+  /// The number of targets per example, each with an equal part of the outputs.
+  private let positions: Int
+  private let training: MemoryPlan
+  private let evaluation: MemoryPlan
+
+  /// The most memory that several micro-batches, or a part of an evaluation, may take together, in floats.
+  private static let budget = 16 << 20
+
+  /// - Parameters:
+  ///   - shape: of an example.
+  ///   - positions: the number of targets of an example.
+  ///   - outputs: how many values the loss needs; nil for any number.
+  /// - Throws: ``ModelError`` that names the layer whose input does not fit.
+  package init(_ model: some Layer, input shape: [Int], outputs: Int? = nil, positions: Int = 1, loss: some Loss) throws {
+    graph = try Graph(model, input: shape)
+    let output = graph.values[graph.output]
+    if let outputs, output.count != outputs {
+      throw ModelError("the model's output is \(output.shape.sizes), and the data need \(outputs) values an example")
+    }
+    guard graph.needsGradient(graph.output) else { throw ModelError("the model has no parameters") }
+    (self.loss, self.positions) = (loss, positions)
+    training = MemoryPlan(graph, isTraining: true)
+    evaluation = MemoryPlan(graph, isTraining: false)
+  }
+
+  package var layout: ParameterLayout { graph.layout }
+  package var metrics: MetricSchema { loss.metrics }
+
+  /// The n-th tensor with random values has the n-th random stream, so its values depend only on the seed, n and its size.
+  package func initialize(_ parameters: MutableFloats, seed: UInt64) {
+    var stream: UInt64 = 0
+    for parameter in graph.parameters {
+      let values = parameters[parameter.range]
+      let random = Philox(seed: seed, stream: stream)
+      if parameter.initial.isRandom { stream += 1 }
+      switch parameter.initial {
+      case .zeros: values.fill(0)
+      case .ones: values.fill(1)
+      case .uniform(let bound): random.fillUniform(values, bound: bound)
+      case .normal(let deviation):
+        random.fillNormal(values)
+        for index in values.indices { values[index] *= deviation }
+      }
+    }
+  }
+
+  package func makeWorkspace() -> NetworkRun { NetworkRun(graph, training: training, evaluation: evaluation) }
+
+  package func gradient(
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout NetworkRun
+  ) -> Metrics {
+    pass(over: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, workspace)[0]
+  }
+
+  /// Takes as many micro-batches together as fit into the budget, where that needs no sum of whole gradients.
+  package func gradient(
+    of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout NetworkRun, scratch: inout ScratchVectors
+  ) -> [Metrics] {
+    let together = together(of: microBatches)
+    guard together < microBatches.count else {
+      return pass(over: batch, microBatches: microBatches, at: parameters, into: gradient, workspace)
+    }
+    let groups = stride(from: 0, to: microBatches.count, by: together)
+      .map { $0..<min($0 + together, microBatches.count) }
+    let partial = scratch.reserve(treeDepth(groups.count) - 1, of: gradient.count)
+    func vector(_ depth: Int) -> MutableFloats { depth == 0 ? gradient : partial[depth - 1].all }
+    var metrics: [Metrics] = []
+    sumAlongTree(0..<groups.count) { index, depth in
+      let own = microBatches[groups[index]]
+      let first = own[own.startIndex].lowerBound
+      let ranges = own.map { $0.lowerBound - first..<$0.upperBound - first }
+      metrics += pass(
+        over: batch[first..<first + ranges[ranges.count - 1].upperBound], microBatches: ranges, at: parameters,
+        into: vector(depth), workspace)
+    } add: { depth in
+      accumulate(vector(depth + 1).readOnly, into: vector(depth))
+    }
+    return metrics
+  }
+
+  /// How many micro-batches to compute together: a power of two, so that they are a node of the tree. Gradients of
+  /// shared parameters must be complete for each micro-batch before they are summed.
+  private func together(of microBatches: [Range<Int>]) -> Int {
+    guard !graph.sharesParameters else { return 1 }
+    var together = 1
+    let largest = microBatches.map(\.count).max() ?? 1
+    while together < microBatches.count, 2 * together * largest * training.size <= Network.budget { together *= 2 }
+    return together
+  }
+
+  private func pass(
+    over batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats, _ run: NetworkRun
+  ) -> [Metrics] {
+    run.forward(batch, at: parameters, isTraining: true)
+    let outputGradient = run.outputGradient()
+    let outputs = graph.values[graph.output].count
+    let metrics = microBatches.map { rows in
+      loss.gradient(
+        outputGradient[rows.lowerBound * outputs..<rows.upperBound * outputs], columns: outputs / positions,
+        targets: batch[rows].targets)
+    }
+    run.backward(microBatches, into: gradient)
+    return metrics
+  }
+
+  package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout NetworkRun) -> Metrics {
+    let outputs = graph.values[graph.output].count
+    let most = max(1, Network.budget / max(evaluation.size, 1))
+    var total: Metrics?
+    for first in stride(from: 0, to: max(batch.count, 1), by: most) {
+      let part = batch[first..<min(first + most, batch.count)]
+      workspace.forward(part, at: parameters, isTraining: false)
+      let metrics = loss.gradient(
+        workspace.output(graph.output), columns: outputs / positions, targets: part.targets)
+      total = total.map { $0 + metrics } ?? metrics
+    }
+    return total!
+  }
+}
