@@ -6,7 +6,16 @@
 #include "elements.h"
 #include "products.h"
 
+#include "activations.h"
 #include "layers.h"
+
+#include "attention.h"
+#include "convolutions.h"
+#include "pooling.h"
+
+#include "gathers.h"
+#include "normalizations.h"
+
 #include "rules.h"
 
 const lk_kernels KERNELS = {
@@ -16,6 +25,38 @@ const lk_kernels KERNELS = {
     .activation_forward = activation_forward,
     .activation_gradient = activation_gradient,
     .column_sums = column_sums,
+    .convolution = convolution,
+    .convolution_input_gradient = convolution_input_gradient,
+    .convolution_weight_gradient = convolution_weight_gradient,
+    .convolution_scratch = convolution_scratch,
+    .max_pool = max_pool,
+    .max_pool_gradient = max_pool_gradient,
+    .average_pool = average_pool,
+    .average_pool_gradient = average_pool_gradient,
+    .global_average_pool = global_average_pool,
+    .global_average_pool_gradient = global_average_pool_gradient,
+    .channels_first = channels_first,
+    .attention = attention,
+    .attention_gradients = attention_gradients,
+    .rotary = rotary,
+    .layer_norm = layer_norm,
+    .layer_norm_gradients = layer_norm_gradients,
+    .rms_norm = rms_norm,
+    .rms_norm_gradients = rms_norm_gradients,
+    .group_norm = group_norm,
+    .group_norm_gradients = group_norm_gradients,
+    .batch_norm_statistics = batch_norm_statistics,
+    .inverse_deviations = inverse_deviations,
+    .batch_norm = batch_norm,
+    .batch_norm_gradients = batch_norm_gradients,
+    .softmax = softmax,
+    .softmax_gradient = softmax_gradient,
+    .embedding = embedding,
+    .embedding_gradient = embedding_gradient,
+    .copy_columns = copy_columns,
+    .add = add,
+    .multiply_elements = multiply_elements,
+    .multiply_accumulate = multiply_accumulate,
     .softmax_cross_entropy = softmax_cross_entropy,
     .mean_squared_error = mean_squared_error,
     .dropout = dropout,

@@ -6,17 +6,22 @@ INLINE float activate(float x, lk_activation activation) {
     case LK_TANH: return hyperbolic_tangent(x);
     case LK_SIGMOID: return sigmoid(x);
     case LK_GELU: return gelu(x);
+    case LK_SILU: return silu(x);
+    case LK_GELU_TANH: return gelu_tanh(x);
     default: return x;
   }
 }
 
-/* gradient · the derivative. `kept` is the activation's output; GELU's input. */
+/* gradient · the derivative. `kept` is the activation's output, or the input of GELU, its approximation and
+ * SiLU. */
 INLINE float through_derivative(float gradient, float kept, lk_activation activation) {
   switch (activation) {
     case LK_RELU: return kept > 0.0f ? gradient : 0.0f;
     case LK_TANH: return gradient * FMA(-kept, kept, 1.0f);
     case LK_SIGMOID: return gradient * FMA(-kept, kept, kept);
     case LK_GELU: return gradient * gelu_derivative(kept);
+    case LK_SILU: return gradient * silu_derivative(kept);
+    case LK_GELU_TANH: return gradient * gelu_tanh_derivative(kept);
     default: return gradient;
   }
 }
@@ -28,6 +33,8 @@ INLINE float through_derivative(float gradient, float kept, lk_activation activa
     case LK_TANH: { enum { activation = LK_TANH }; BODY } break;                           \
     case LK_SIGMOID: { enum { activation = LK_SIGMOID }; BODY } break;                     \
     case LK_GELU: { enum { activation = LK_GELU }; BODY } break;                           \
+    case LK_SILU: { enum { activation = LK_SILU }; BODY } break;                           \
+    case LK_GELU_TANH: { enum { activation = LK_GELU_TANH }; BODY } break;                 \
     default: { enum { activation = LK_IDENTITY }; BODY } break;                            \
   }
 

@@ -25,6 +25,14 @@ enum { INNER = LK_INNER };
 
 enum { CACHE_LINE = 16 }; /* in floats */
 
+/* The next `count` values of the scratch, from the beginning of a cache line on. */
+INLINE float *take_scratch(float **scratch, size_t count) {
+  size_t beyond = (uintptr_t)*scratch / sizeof(float) % CACHE_LINE;
+  float *taken = *scratch + (CACHE_LINE - beyond) % CACHE_LINE;
+  *scratch = taken + count;
+  return taken;
+}
+
 /* How many rows before its use a row of the right matrix is fetched, where rows lie too far apart for the processor to
  * see the pattern. Into the second cache: in the first, rows that are a power of two apart displace each other. */
 enum { AHEAD = 48 };

@@ -10,9 +10,13 @@ package enum Activation: String, Codable, Sendable, CaseIterable {
   case sigmoid
   /// x·Φ(x), the exact form (Hendrycks & Gimpel 2016).
   case gelu
+  /// x / (1 + e^−x) (Hendrycks & Gimpel 2016; also called swish).
+  case silu
+  /// x·(1 + tanh(√(2 / π)·(x + 0.044715·x³))) / 2, the approximation of GELU (Hendrycks & Gimpel 2016).
+  case geluTanh = "gelu-tanh"
 
   /// Whether the derivative needs the input, not only the output.
-  package var keepsInput: Bool { self == .gelu }
+  package var keepsInput: Bool { self == .gelu || self == .silu || self == .geluTanh }
 
   var kernel: lk_activation {
     switch self {
@@ -20,6 +24,8 @@ package enum Activation: String, Codable, Sendable, CaseIterable {
     case .tanh: LK_TANH
     case .sigmoid: LK_SIGMOID
     case .gelu: LK_GELU
+    case .silu: LK_SILU
+    case .geluTanh: LK_GELU_TANH
     }
   }
 }

@@ -81,6 +81,9 @@ public struct MutableFloats: @unchecked Sendable {
   /// The same values, read-only.
   @inlinable public var readOnly: Floats { Floats(base: base, count: count) }
 
+  /// Whether this is a view of the same memory.
+  package func isSame(as other: Floats) -> Bool { UnsafePointer(base) == other.base && count == other.count }
+
   /// Sets all values to `value`.
   public func fill(_ value: Float) {
     base.update(repeating: value, count: count)

@@ -54,8 +54,8 @@ package func linear(
 ///   - rowsPerExample: 1, or the number of positions in an example.
 ///   - gradient: in × out.
 package func weightGradient(
-  inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], rowsPerExample: Int = 1,
-  into gradient: MutableFloats, scratch: inout LayerScratch
+  inputs: Matrix, outputGradients: Matrix, microBatches: some RandomAccessCollection<Range<Int>>,
+  rowsPerExample: Int = 1, into gradient: MutableFloats, scratch: inout LayerScratch
 ) {
   let (examples, rows, columns) = (inputs.rows, inputs.columns, outputGradients.columns)
   precondition(
@@ -63,13 +63,13 @@ package func weightGradient(
     "the gradient of \(examples)×\(rows) inputs and \(outputGradients.rows)×\(columns) output gradients")
   var end = 0
   for microBatch in microBatches {
-    precondition(microBatch.lowerBound == end, "\(microBatches) are not contiguous")
+    precondition(microBatch.lowerBound == end, "micro-batches that are not contiguous")
     end = microBatch.upperBound
   }
-  precondition(end * rowsPerExample == examples, "\(microBatches) are not all of \(examples) rows")
+  precondition(end * rowsPerExample == examples, "micro-batches up to \(end) of \(examples) rows")
   let memory = scratch.reserve(examples * (Int(LK_PANEL) + rows))
   withUnsafeTemporaryAllocation(of: Int.self, capacity: microBatches.count) { ends in
-    for index in microBatches.indices { ends[index] = microBatches[index].upperBound * rowsPerExample }
+    for (index, microBatch) in microBatches.enumerated() { ends[index] = microBatch.upperBound * rowsPerExample }
     kernels.linear_weight_gradient(
       gradient.base, inputs.values.base, outputGradients.values.base, examples, rows, columns, ends.baseAddress,
       microBatches.count, memory.base)

@@ -85,7 +85,10 @@ public struct ModelFactory: Sendable {
   }
 
   /// `mlp:256,128`, `linear` for no hidden layer, and `quadratic:10,10`, which needs no data.
-  package static let builtIn = [MultilayerPerceptron.factory, MultilayerPerceptron.linear, Quadratic.factory]
+  package static let builtIn = [
+    MultilayerPerceptron.factory, MultilayerPerceptron.linear, LeNet.factory, ConvolutionalNetwork.factory,
+    ResidualNetwork.factory, Quadratic.factory,
+  ]
 }
 
 package enum ModelKinds {

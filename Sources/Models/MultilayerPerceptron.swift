@@ -5,10 +5,9 @@ internal import Schema
 /// Linear layers with an activation between them; without hidden layers, a linear model.
 ///
 /// Tensors are named as in PyTorch's `Sequential(Linear, activation, Linear, …)`: `0.weight`, `0.bias`, `2.weight`, …
-package struct MultilayerPerceptron: WrapperLayer {
+package struct MultilayerPerceptron: LayerOfParts {
   private let layers: Sequential
-  var wrapped: any Layer { layers }
-  var isTied: Bool { false }
+  var parts: [(name: String?, part: Any)] { [(nil, layers)] }
 
   /// Training drops hidden activations with the probability `dropout`.
   package init(hidden: [Int], outputs: Int, activation: Activation, dropout: Double = 0) {

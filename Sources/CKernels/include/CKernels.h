@@ -26,12 +26,43 @@ typedef struct {
   float beta1, one_minus_beta1, beta2, one_minus_beta2;
 } lk_moments;
 
-typedef enum { LK_IDENTITY, LK_RELU, LK_TANH, LK_SIGMOID, LK_GELU } lk_activation;
+typedef enum { LK_IDENTITY, LK_RELU, LK_TANH, LK_SIGMOID, LK_GELU, LK_SILU, LK_GELU_TANH } lk_activation;
 
 #define LK_TREE_DEPTH 32  // a step has at most 2^(LK_TREE_DEPTH − 1) micro-batches
 #define LK_LANES 16       // the partial sums of a sum within a row, or over a long vector
 #define LK_PANEL 48       // the most columns of a matrix that are copied side by side
 #define LK_INNER 512      // the most rows of such a panel
+#define LK_ATTENTION_KEYS 64 // the keys of a block of attention: between blocks, sums are scaled
+
+// A convolution of images, height × width × channels. Output (y, x) reads the inputs from row y · stride_y − pad_top and
+// column x · stride_x − pad_left on. What is outside of the image is zero.
+typedef struct {
+  size_t height, width, channels;
+  size_t out_height, out_width, out_channels;
+  size_t kernel_height, kernel_width;
+  size_t stride_y, stride_x, dilation_y, dilation_x;
+  size_t pad_top, pad_left;
+  size_t groups; // which divide the channels of inputs and outputs: each group's outputs read its inputs
+} lk_convolution;
+
+// Windows over images, height × width × channels. A window's area is at most 255.
+typedef struct {
+  size_t height, width, channels;
+  size_t out_height, out_width;
+  size_t kernel_height, kernel_width;
+  size_t stride_y, stride_x;
+  size_t pad_top, pad_left;
+} lk_pooling;
+
+// Scaled dot-product attention of one example. Head h of a position starts h · width floats after the start of the
+// position's row, so three pointers into one packed matrix are three matrices.
+typedef struct {
+  size_t queries, keys; // positions
+  size_t heads, width;  // width of a head
+  size_t query_row, key_row, value_row, output_row; // floats from a position to the next
+  int is_causal; // query q attends to the keys 0…q; then there are as many keys as queries
+  float scale;   // of the scores
+} lk_attention;
 
 // The kernels for vectors of one width. All of them give the same bits; the guide's page Numerics defines them. Vectors
 // must not overlap, except those that are updated in place.
@@ -54,12 +85,118 @@ typedef struct {
                                  size_t in, size_t out, const size_t *ends, size_t micro_batches, float *scratch);
   // output = activation(input), in place if they are the same.
   void (*activation_forward)(float *output, const float *input, size_t count, lk_activation activation);
-  // input_gradient = output_gradient · the derivative, in place if they are the same. `kept`: the activation's output;
-  // GELU's input.
+  // input_gradient = output_gradient · the derivative, in place if they are the same. `kept`: the activation's output,
+  // or the input of GELU, its approximation and SiLU.
   void (*activation_gradient)(float *input_gradient, const float *output_gradient, const float *kept, size_t count,
                               lk_activation activation);
   // sums[c] = Σ of column c, in the order of the rows.
   void (*column_sums)(float *sums, const float *values, size_t rows, size_t columns);
+
+  // outputs = activation(convolution(inputs) + bias), as in `linear`. weight: kernel_height × kernel_width ×
+  // channels / groups × out_channels.
+  //   scratch: of all three functions, convolution_scratch(shape) values, for any number of examples
+  void (*convolution)(float *outputs, float *activated, const float *inputs, const float *weight, const float *bias,
+                      size_t examples, const lk_convolution *shape, lk_activation activation, float *scratch);
+  // The gradient with respect to the inputs, times the derivative of the activation that gave them, as in
+  // `linear_input_gradient`.
+  void (*convolution_input_gradient)(float *input_gradients, const float *output_gradients, const float *weight,
+                                     const float *kept, size_t examples, const lk_convolution *shape,
+                                     lk_activation activation, float *scratch);
+  // The gradient of one micro-batch with respect to the weight.
+  void (*convolution_weight_gradient)(float *gradient, const float *inputs, const float *output_gradients,
+                                      size_t examples, const lk_convolution *shape, float *scratch);
+  size_t (*convolution_scratch)(const lk_convolution *shape);
+
+  // Maxima of windows. `places`: ky · kernel_width + kx of the first maximum. The first NaN wins; padding never does: a
+  // window wholly in the padding gives −∞.
+  void (*max_pool)(float *outputs, uint8_t *places, const float *inputs, size_t examples, const lk_pooling *shape);
+  // Writes all input gradients.
+  void (*max_pool_gradient)(float *input_gradients, const float *output_gradients, const uint8_t *places,
+                            size_t examples, const lk_pooling *shape);
+  // Averages over the part of a window that is in the image, or with counts_padding over the window's area. No window
+  // may lie wholly in the padding.
+  void (*average_pool)(float *outputs, const float *inputs, size_t examples, const lk_pooling *shape,
+                       int counts_padding);
+  void (*average_pool_gradient)(float *input_gradients, const float *output_gradients, size_t examples,
+                                const lk_pooling *shape, int counts_padding);
+  // outputs (examples × channels) = averages of inputs (examples × pixels × channels).
+  void (*global_average_pool)(float *outputs, const float *inputs, size_t examples, size_t pixels, size_t channels);
+  void (*global_average_pool_gradient)(float *input_gradients, const float *output_gradients, size_t examples,
+                                       size_t pixels, size_t channels);
+  // Transposes each example, pixels × channels to channels × pixels. With the two counts exchanged, back.
+  void (*channels_first)(float *outputs, const float *inputs, size_t examples, size_t pixels, size_t channels);
+
+  // outputs(q, h) = Σ over keys k of softmax(scale · query(q, h) · key(k, h)) · value(k, h). Without keys, all is +0.
+  //   statistics: heads × 2 × queries. For each head the queries' largest scores, then 1 / the sums of the
+  //   exponentials of the distances from it
+  //   scratch: 2 · K · W + 2 · B · W + B² + 80 values. B = LK_ATTENTION_KEYS; K: keys rounded up to a multiple of B;
+  //   W: width rounded up to a multiple of LK_LANES
+  void (*attention)(float *outputs, float *statistics, const float *queries, const float *keys, const float *values,
+                    const lk_attention *shape, float *scratch);
+  // Writes the gradients, which have the rows of queries, keys and values and must not overlap them; they may be
+  // interleaved in one packed matrix. `outputs` and `statistics`: what `attention` gave for the same inputs. Without
+  // queries or keys, all gradients are +0.
+  //   scratch: 4 · K · W + 5 · B · W + 2 · B² + 176 values
+  void (*attention_gradients)(float *query_gradients, float *key_gradients, float *value_gradients,
+                              const float *output_gradients, const float *outputs, const float *statistics,
+                              const float *queries, const float *keys, const float *values, const lk_attention *shape,
+                              float *scratch);
+  // Turns the pairs (i, i + width / 2) of each head by the position's angles; back if `inverse`. `width` is even.
+  //   cosines, sines: positions × width / 2
+  //   row: floats from a position to the next, of input and output; output may be the input
+  void (*rotary)(float *output, const float *input, const float *cosines, const float *sines, size_t positions,
+                 size_t heads, size_t width, size_t row, int inverse);
+
+  // Norms. Weight and bias may be null. In place if outputs are inputs, or input gradients output gradients. Gradients
+  // are of one micro-batch; null for those not wanted.
+  //   statistics: (mean, 1 / √(variance + epsilon)) of each row, or of each group of channels of each example; of
+  //   rms_norm 1 / √(mean square + epsilon) of each row
+  void (*layer_norm)(float *outputs, float *statistics, const float *inputs, const float *weight, const float *bias,
+                     size_t rows, size_t columns, float epsilon);
+  void (*layer_norm_gradients)(float *input_gradients, float *weight_gradient, float *bias_gradient,
+                               const float *output_gradients, const float *inputs, const float *statistics,
+                               const float *weight, size_t rows, size_t columns);
+  void (*rms_norm)(float *outputs, float *statistics, const float *inputs, const float *weight, size_t rows,
+                   size_t columns, float epsilon);
+  void (*rms_norm_gradients)(float *input_gradients, float *weight_gradient, const float *output_gradients,
+                             const float *inputs, const float *statistics, const float *weight, size_t rows,
+                             size_t columns);
+  void (*group_norm)(float *outputs, float *statistics, const float *inputs, const float *weight, const float *bias,
+                     size_t examples, size_t pixels, size_t channels, size_t groups, float epsilon);
+  void (*group_norm_gradients)(float *input_gradients, float *weight_gradient, float *bias_gradient,
+                               const float *output_gradients, const float *inputs, const float *statistics,
+                               const float *weight, size_t examples, size_t pixels, size_t channels, size_t groups);
+  // Of each channel over rows; the variance is divided by the number of rows.
+  void (*batch_norm_statistics)(float *mean, float *variance, const float *inputs, size_t rows, size_t channels);
+  // 1 / √(variance + epsilon) of each.
+  void (*inverse_deviations)(float *outputs, const float *variances, size_t count, float epsilon);
+  void (*batch_norm)(float *outputs, const float *inputs, const float *mean, const float *inverse_deviation,
+                     const float *weight, const float *bias, size_t rows, size_t channels);
+  // Where the statistics are those of the same rows.
+  void (*batch_norm_gradients)(float *input_gradients, float *weight_gradient, float *bias_gradient,
+                               const float *output_gradients, const float *inputs, const float *mean,
+                               const float *inverse_deviation, const float *weight, size_t rows, size_t channels);
+
+  // Of each row; in place if output is input.
+  void (*softmax)(float *output, const float *input, size_t rows, size_t columns);
+  // In place if input_gradient is output_gradient.
+  void (*softmax_gradient)(float *input_gradient, const float *output_gradient, const float *output, size_t rows,
+                           size_t columns);
+  // output (count × width) = the rows of weight (vocabulary × width) that ids name: whole numbers below `vocabulary`. The
+  // row of any other id is NaN, and its gradient is left out.
+  void (*embedding)(float *output, const float *ids, const float *weight, size_t count, size_t vocabulary,
+                    size_t width);
+  // The gradient of one micro-batch with respect to the weight, added in the order of the ids.
+  void (*embedding_gradient)(float *gradient, const float *output_gradients, const float *ids, size_t count,
+                             size_t vocabulary, size_t width);
+  // Rows of `columns` values, `output_row` and `input_row` apart.
+  void (*copy_columns)(float *output, size_t output_row, const float *input, size_t input_row, size_t rows,
+                       size_t columns);
+  // Elementwise, in place if output is a. b has `period` elements, which hold for each part of a; count is a multiple.
+  void (*add)(float *output, const float *a, const float *b, size_t count, size_t period);
+  void (*multiply_elements)(float *output, const float *a, const float *b, size_t count, size_t period);
+  // output = fma(a, b, output).
+  void (*multiply_accumulate)(float *output, const float *a, const float *b, size_t count, size_t period);
 
   // Softmax cross-entropy of each row against its label; logits become the gradient, softmax − one-hot.
   // Adds to *loss in double; *correct counts the rows whose largest logit (the first of equals) is the label.

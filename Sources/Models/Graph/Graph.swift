@@ -9,8 +9,6 @@ package struct Graph: Sendable {
   struct Value: Sendable {
     /// Without the batch.
     let shape: [Int]
-    /// The node that computes it; nil for the input.
-    let producer: Int?
 
     var count: Int { shape.reduce(1, *) }
   }
@@ -45,7 +43,7 @@ package struct Graph: Sendable {
     let initial: Models.Parameter.Initial
   }
 
-  let values: [Value]
+  private(set) var values: [Value]
   private(set) var nodes: [Node]
   let parameters: [Parameter]
   package let layout: ParameterLayout
@@ -71,10 +69,11 @@ package struct Graph: Sendable {
     self.dependent = dependent
     let uses = nodes.flatMap(\.parameters)
     sharesParameters = Set(uses).count < uses.count
+    takeMaximaFirst()
     fuseActivations()
     finishInputGradients()
     lastUses = parameters.indices.map { parameter in nodes.lastIndex { $0.parameters.contains(parameter) }! }
-    keptCounts = nodes.map { node in node.operation.keptCount(node.inputs.map { recorder.values[$0].shape }) }
+    keptCounts = nodes.map { node in node.operation.keptCount(node.inputs.map { values[$0].shape }) }
   }
 
   /// How many values of an example each node keeps.
@@ -101,14 +100,31 @@ package struct Graph: Sendable {
   /// The nodes that read `value`.
   private func consumers(of value: Int) -> [Int] { nodes.indices.filter { nodes[$0].inputs.contains(value) } }
 
+  /// Takes maxima before ReLUs instead of after them, which gives the same values from fewer. Of windows without positive
+  /// values, another pixel may be the first maximum; its gradient is zero.
+  private mutating func takeMaximaFirst() {
+    for index in nodes.indices.dropFirst() {
+      guard (nodes[index].operation as? PoolingOperation)?.kind == .maximum,
+        let before = nodes.firstIndex(where: { $0.output == nodes[index].inputs[0] }), before == index - 1,
+        (nodes[before].operation as? ActivationOperation)?.activation == .relu,
+        consumers(of: nodes[before].output) == [index], nodes[before].output != output
+      else { continue }
+      let (input, middle, result) = (nodes[before].inputs[0], nodes[before].output, nodes[index].output)
+      values[middle] = Value(shape: values[result].shape)
+      (nodes[index].inputs, nodes[index].output) = ([input], middle)
+      (nodes[before].inputs, nodes[before].output) = ([middle], result)
+      nodes.swapAt(before, index)
+    }
+  }
+
   /// Makes a linear layer or a convolution and the activation after it one operation, which gives the same bits.
   private mutating func fuseActivations() {
     var kept: [Node] = []
     for node in nodes {
       let input = node.inputs[0]
       if let activation = (node.operation as? ActivationOperation)?.activation,
-        let last = kept.lastIndex(where: { $0.output == input }), consumers(of: input).count == 1, output != input,
-        let fusing = kept[last].operation as? any FusesActivation, fusing.activation == nil
+        let last = kept.lastIndex(where: { $0.output == input }), consumers(of: input).count == 1, input != output,
+        let fusing = kept[last].operation as? any FusesActivation, fusing.activation == nil, fusing.canFuseActivation
       {
         kept[last].operation = fusing.applying(activation)
         kept[last].output = node.output
@@ -123,19 +139,27 @@ package struct Graph: Sendable {
   private mutating func finishInputGradients() {
     for index in nodes.indices {
       let input = nodes[index].inputs[0]
-      guard let finishing = nodes[index].operation as? any FinishesInputGradient, consumers(of: input) == [index],
+      guard nodes[index].operation is any FinishesInputGradient, consumers(of: input) == [index],
         let producer = nodes.firstIndex(where: { $0.output == input }),
-        let activation = (nodes[producer].operation as? any FusesActivation)?.activation,
-        finishing.finishes(activation)
+        dependent[nodes[producer].inputs[0]]
+          || !nodes[producer].parameters.isEmpty
       else { continue }
-      nodes[index].finishes = InputActivation(activation: activation, producer: producer)
-      nodes[producer].isFinished = true
+      if let activation = (nodes[producer].operation as? any FusesActivation)?.activation {
+        nodes[index].finishes = InputActivation(activation: activation, producer: producer)
+        nodes[producer].isFinished = true
+      } else if var operation = nodes[producer].operation as? ActivationOperation {
+        nodes[index].finishes = InputActivation(activation: operation.activation, producer: producer)
+        operation.isFinished = true
+        nodes[producer].operation = operation
+      }
     }
   }
 }
 
 /// An operation that can apply an activation to its output, where that is still in the cache.
 protocol FusesActivation: Operation {
+  /// Whether it can.
+  var canFuseActivation: Bool { get }
   /// The activation that it applies.
   var activation: Activation? { get }
   /// The same operation with an activation.
@@ -144,7 +168,4 @@ protocol FusesActivation: Operation {
 
 /// An operation whose backward pass can multiply the first input's gradient by the derivative of the activation that
 /// gave the input: ``BackwardPass/inputActivation``.
-protocol FinishesInputGradient: Operation {
-  /// Whether it can for this activation.
-  func finishes(_ activation: Activation) -> Bool
-}
+protocol FinishesInputGradient: Operation {}

@@ -31,9 +31,9 @@ public struct LayerIdentity: Hashable, Sendable {
 /// A layer that may be used at several places of a model, with the same parameters.
 ///
 /// The parameters have the name of the first place.
-public struct Tied<Shared: Layer>: WrapperLayer {
+public struct Tied<Shared: Layer>: LayerOfParts {
   let layer: Shared
-  var wrapped: any Layer { layer }
+  var parts: [(name: String?, part: Any)] { [(nil, layer)] }
   var isTied: Bool { true }
 
   /// The layer's forward pass.
@@ -52,8 +52,9 @@ public func tied<Shared: Layer>(_ layer: Shared) -> Tied<Shared> { Tied(layer: l
 ///   MaxPool(2)
 /// }
 /// ```
-public struct Sequential: Layer {
+public struct Sequential: LayerOfParts {
   let layers: [any Layer]
+  var parts: [(name: String?, part: Any)] { layers.enumerated().map { ("\($0)", $1) } }
 
   /// The layers that `content` lists.
   public init(@LayerBuilder _ content: () -> [any Layer]) { layers = content() }

@@ -14,9 +14,10 @@ struct LayerPaths {
     func below(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
     switch value {
     case let identity as LayerIdentity: try add(identity, at: path, isTied: isTied)
-    case let sequential as Sequential:
-      for (index, layer) in sequential.layers.enumerated() { try add(layer, at: below("\(index)"), isTied: isTied) }
-    case let wrapper as any WrapperLayer: try add(wrapper.wrapped, at: path, isTied: isTied || wrapper.isTied)
+    case let layer as any LayerOfParts:
+      for (name, part) in layer.parts {
+        try add(part, at: name.map(below) ?? path, isTied: isTied || layer.isTied)
+      }
     default:
       let mirror = Mirror(reflecting: value)
       for (index, child) in mirror.children.enumerated() {
@@ -41,9 +42,14 @@ struct LayerPaths {
   }
 }
 
-/// A layer that is not a part of the path to the layer inside it.
-protocol WrapperLayer: Layer {
-  var wrapped: any Layer { get }
-  /// Whether the layer inside may be used at several places.
+/// A layer that names its parts itself.
+protocol LayerOfParts: Layer {
+  /// Layers and identities. One without a name has the path of this layer.
+  var parts: [(name: String?, part: Any)] { get }
+  /// Whether the parts may be used at several places.
   var isTied: Bool { get }
+}
+
+extension LayerOfParts {
+  var isTied: Bool { false }
 }

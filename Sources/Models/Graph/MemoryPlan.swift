@@ -1,3 +1,5 @@
+internal import Kernels
+
 /// Where the values of a graph lie in a thread's memory. Values that are not needed at the same time share storage.
 ///
 /// Offsets and sizes are for one example; the storage of n examples is n times as large.
@@ -113,8 +115,14 @@ private struct Planner {
       guard isTraining else { continue }
       if node.operation.backwardReads.contains(.output) { valueReads[node.output].append(backwardTime(index)) }
       if let finished = node.finishes {
-        valueReads[graph.nodes[finished.producer].output].append(backwardTime(index))
-      } else if (node.operation as? any FusesActivation)?.activation != nil, !node.isFinished {
+        let producer = graph.nodes[finished.producer]
+        if producer.operation is ActivationOperation, finished.activation.keepsInput {
+          valueReads[producer.inputs[0]].append(backwardTime(index))
+        } else {
+          valueReads[producer.output].append(backwardTime(index))
+        }
+      }
+      if (node.operation as? any FusesActivation)?.activation != nil, !node.isFinished {
         valueReads[node.output].append(backwardTime(index))
       }
     }

@@ -20,7 +20,9 @@ package struct Network: Model {
   ///   - positions: the number of targets of an example.
   ///   - outputs: how many values the loss needs; nil for any number.
   /// - Throws: ``ModelError`` that names the layer whose input does not fit.
-  package init(_ model: some Layer, input shape: [Int], outputs: Int? = nil, positions: Int = 1, loss: some Loss) throws {
+  package init(
+    _ model: some Layer, input shape: [Int], outputs: Int? = nil, positions: Int = 1, loss: some Loss
+  ) throws {
     graph = try Graph(model, input: shape)
     let output = graph.values[graph.output]
     if let outputs, output.count != outputs {
@@ -99,7 +101,8 @@ package struct Network: Model {
   }
 
   private func pass(
-    over batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats, _ run: NetworkRun
+    over batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    _ run: NetworkRun
   ) -> [Metrics] {
     run.forward(batch, at: parameters, isTraining: true)
     let outputGradient = run.outputGradient()

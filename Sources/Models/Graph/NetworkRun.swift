@@ -11,6 +11,7 @@ package final class NetworkRun {
   private var stride = 0
   var scratch = LayerScratch()
   var partialSums = LayerScratch()
+  var jointGradients = LayerScratch()
 
   // The batch of the current pass.
   private(set) var isTraining = false
@@ -22,6 +23,7 @@ package final class NetworkRun {
   private var features: Floats
   /// For parameters that several operations use: the gradient of one of them.
   private var sharedGradients: [Int: FloatBuffer] = [:]
+  private var constants: [Int: FloatBuffer] = [:]
   private let none = FloatBuffer(count: 0)
 
   init(_ graph: Graph, training: MemoryPlan, evaluation: MemoryPlan) {
@@ -74,8 +76,17 @@ package final class NetworkRun {
     switch plan.inputGradients[node][input] {
     case .none: nil
     case .write(let offset), .add(let offset, _): storage(offset, graph.values[graph.nodes[node].inputs[input]].count)
-    case .shared, .copyOutput, .addOutput: preconditionFailure("the output's gradient passes through")
+    case .shared, .copyOutput, .addOutput: nil
     }
+  }
+
+  /// A node's constants, which `write` writes at their first use.
+  func constants(_ node: Int, count: Int, _ write: (MutableFloats) -> Void) -> Floats {
+    if let known = constants[node] { return known.values }
+    let new = FloatBuffer(count: count)
+    write(new.all)
+    constants[node] = new
+    return new.values
   }
 
   // MARK: Passes
@@ -108,7 +119,7 @@ package final class NetworkRun {
         activationGradient(
           activation, kept: keptOfActivation(activation, index), outputGradients: gradient.readOnly, into: gradient)
       }
-      if !node.operation.sharing.contains(.gradientIsOutputGradient) {
+      if !node.operation.sharing.contains(.gradientIsOutputGradient) || !node.parameters.isEmpty {
         node.operation.backward(BackwardPass(run: self, node: index))
       }
       passOn(index)
@@ -135,7 +146,9 @@ package final class NetworkRun {
 
   /// What the derivative of a node's activation is computed from.
   func keptOfActivation(_ activation: Activation, _ node: Int) -> Floats {
-    activation.keepsInput ? kept(node).readOnly : value(graph.nodes[node].output)
+    guard activation.keepsInput else { return value(graph.nodes[node].output) }
+    return graph.nodes[node].operation is ActivationOperation
+      ? value(graph.nodes[node].inputs[0]) : kept(node).readOnly
   }
 
   private func reserve() {

@@ -62,7 +62,7 @@ public struct StorageSharing: OptionSet, Sendable {
   public static let output = StorageSharing(rawValue: 1)
   /// The gradient with respect to the first input may be written over the output's gradient.
   public static let gradient = StorageSharing(rawValue: 2)
-  /// The gradient with respect to each input is that of the output. The backward pass is not called.
+  /// The gradient with respect to each input is that of the output. The backward pass is called for parameters alone.
   public static let gradientIsOutputGradient = StorageSharing(rawValue: 4)
   /// The output has the values of the one input in the same order. Neither pass is called.
   public static let view: StorageSharing = [StorageSharing(rawValue: 8), .gradientIsOutputGradient]
@@ -131,6 +131,8 @@ public struct ForwardPass {
   /// The operation's position in the record, which keys random numbers too.
   public var operationIndex: Int { run.graph.nodes[node].place }
 
+  /// The number of inputs.
+  public var inputCount: Int { run.graph.nodes[node].inputs.count }
   /// Input `index`: examples × its shape.
   public func input(_ index: Int) -> Floats { run.value(run.graph.nodes[node].inputs[index]) }
   /// The shape of input `index`, without the batch.
@@ -162,6 +164,8 @@ public struct BackwardPass {
   /// The operation's position in the record, which keys random numbers too.
   public var operationIndex: Int { run.graph.nodes[node].place }
 
+  /// The number of inputs.
+  public var inputCount: Int { run.graph.nodes[node].inputs.count }
   /// Input `index` of the forward pass; only if ``Operation/backwardReads`` says so.
   public func input(_ index: Int) -> Floats { run.value(run.graph.nodes[node].inputs[index]) }
   /// The shape of input `index`, without the batch.

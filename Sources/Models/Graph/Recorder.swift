@@ -17,7 +17,7 @@ final class Recorder {
 
   /// The value that the forward pass starts from.
   func input(_ shape: [Int]) -> Tensor {
-    values.append(Graph.Value(shape: shape, producer: nil))
+    values.append(Graph.Value(shape: shape))
     return Tensor(shape: shape, recorder: self, index: values.count - 1)
   }
 
@@ -42,7 +42,7 @@ final class Recorder {
         Graph.Node(
           operation: operation, inputs: inputs.map(\.index), parameters: used, output: values.count, place: nodes.count,
           path: layer.flatMap { paths[$0] }))
-      values.append(Graph.Value(shape: shape, producer: nodes.count - 1))
+      values.append(Graph.Value(shape: shape))
       return Tensor(shape: shape, recorder: self, index: values.count - 1)
     } catch {
       self.error = ModelError("\(place): \(error)")
@@ -67,7 +67,8 @@ final class Recorder {
       for size in parameter.shape {
         let (product, overflow) = count.multipliedReportingOverflow(by: size)
         guard !overflow, product <= Graph.mostParameters - layout.count else {
-          throw ShapeError("\(parameter.name) of \(parameter.shape.sizes) makes more than \(Graph.mostParameters) parameters")
+          throw ShapeError(
+            "\(parameter.name) of \(parameter.shape.sizes) makes more than \(Graph.mostParameters) parameters")
         }
         count = product
       }

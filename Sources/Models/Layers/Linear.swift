@@ -44,17 +44,19 @@ struct LinearOperation: FusesActivation, FinishesInputGradient {
   let outputs: Int
   let hasBias: Bool
   let initial: InitialWeights
+  /// The names of weight and bias begin with it.
+  var prefix = ""
   var activation: Activation?
 
   let name = "linear"
+
+  var canFuseActivation: Bool { hasBias }
 
   func applying(_ activation: Activation) -> any Operation {
     var fused = self
     fused.activation = activation
     return fused
   }
-
-  func finishes(_ activation: Activation) -> Bool { true }
 
   func outputShape(_ inputs: [[Int]]) throws(ShapeError) -> [Int] {
     guard let width = inputs[0].last, width > 0, outputs > 0 else {
@@ -66,8 +68,9 @@ struct LinearOperation: FusesActivation, FinishesInputGradient {
   func parameters(_ inputs: [[Int]]) -> [Parameter] {
     let width = inputs[0].last!
     let weight = Parameter(
-      "weight", [width, outputs], savedAxes: [1, 0], initial: initial.values(inputs: width, outputs: outputs))
-    return [weight] + (hasBias ? [Parameter("bias", [outputs], initial: .zeros)] : [])
+      "\(prefix)weight", [width, outputs], savedAxes: [1, 0],
+      initial: initial.values(inputs: width, outputs: outputs))
+    return [weight] + (hasBias ? [Parameter("\(prefix)bias", [outputs], initial: .zeros)] : [])
   }
 
   func keptCount(_ inputs: [[Int]]) -> Int {
