@@ -92,8 +92,8 @@ package final class BatchBuffer {
       examples.dataset.scaleRow(row, scaling, into: features.all[place * columns..<(place + 1) * columns])
       let targets = examples.dataset.targetCount
       switch examples.dataset.targets {
-      case .classes(let classes):
-        for target in 0..<targets { labels[place * targets + target] = classes[row * targets + target] }
+      case .classes, .nextBytes:
+        for target in 0..<targets { labels[place * targets + target] = examples.dataset.label(row, target) }
       case .values(let all):
         for target in 0..<targets { values.all[place * targets + target] = all[row * targets + target] }
       }
@@ -101,7 +101,7 @@ package final class BatchBuffer {
     let (targets, count) = (examples.dataset.targetCount, rows.count)
     let matrix = Matrix(features.values[0..<count * columns], rows: count, columns: columns)
     switch examples.dataset.targets {
-    case .classes: return Batch(features: matrix, targets: .classes(labels.prefix(count * targets)), place: place)
+    case .classes, .nextBytes: return Batch(features: matrix, targets: .classes(labels.prefix(count * targets)), place: place)
     case .values:
       let values = Matrix(values.values[0..<count * targets], rows: count, columns: targets)
       return Batch(features: matrix, targets: .values(values), place: place)
@@ -112,7 +112,7 @@ package final class BatchBuffer {
     if features.count < rows * examples.featureCount { features = FloatBuffer(count: rows * examples.featureCount) }
     let targets = rows * examples.dataset.targetCount
     switch examples.dataset.targets {
-    case .classes: if labels.count < targets { labels = LabelBuffer(count: targets) }
+    case .classes, .nextBytes: if labels.count < targets { labels = LabelBuffer(count: targets) }
     case .values: if values.count < targets { values = FloatBuffer(count: targets) }
     }
   }

@@ -45,7 +45,7 @@ public struct DataSelection: Equatable, Sendable {
     var absolute = self
     func path(_ text: String) -> String { URL(fileURLWithPath: text).path }
     if !location.isEmpty {
-      absolute.data = location == data ? path(location) : "\(source.name):\(path(location))"
+      absolute.data = location == data ? path(location) : "\(source.name):\(source.absolute(location))"
     }
     for option in source.options where option.kind == .path {
       if case .text(let text) = options[option.name] { absolute.options[option.name] = .text(path(text)) }

@@ -1,3 +1,4 @@
+internal import Foundation
 public import Schema
 
 /// A source of examples: a file format, or data of a program's own.
@@ -12,6 +13,8 @@ public protocol DataSource: Sendable {
   static func reads(_ path: String) -> Bool
   /// Whether every step must use all examples. The default is false.
   static var stepIsWhole: Bool { get }
+  /// The absolute form of a location, which is valid in other working folders. The default takes it for a path.
+  static func absolute(_ location: String) -> String
 
   /// Reads the examples. The same request and files must give the same examples.
   ///
@@ -24,6 +27,8 @@ extension DataSource {
   public static func reads(_ path: String) -> Bool { false }
   /// Default: a step may use any number of examples.
   public static var stepIsWhole: Bool { false }
+  /// Default: the absolute path.
+  public static func absolute(_ location: String) -> String { URL(fileURLWithPath: location).path }
 }
 
 /// What a source should read.
@@ -50,7 +55,7 @@ public struct DataParts: Sendable {
 package enum DataSources {
   /// The built-in sources, and those that the program has added.
   package static let registry = Registry<any DataSource.Type>(
-    [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, NoData.self]) { $0.name }
+    [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, TextFile.self, NoData.self]) { $0.name }
 
   /// The values of `--data`, with their options.
   package static var selector: OptionSelector {

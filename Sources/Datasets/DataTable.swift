@@ -37,6 +37,9 @@ public struct DataTable: Sendable {
   public var targetCount: Int
   /// Describes where target i is in the source, for errors.
   public var place: @Sendable (Int) -> String
+  /// For text: examples are windows, each this many bytes after the one before, and the target at a position is the byte
+  /// after it. Then ``targets`` is empty. Nil for examples that do not overlap.
+  private(set) var windowStep: Int?
 
   /// The properties describe the parameters.
   public init(
@@ -47,8 +50,24 @@ public struct DataTable: Sendable {
     (self.targets, self.targetCount, self.place) = (targets, targetCount, place)
   }
 
+  /// Windows of `text`: each of the examples has `context` bytes, the next one `step` bytes later, and for each byte the
+  /// one after it as its class.
+  ///
+  /// - Throws: ``DatasetError`` if the text is too short for one window.
+  public init(name: String, text: [UInt8], context: Int, step: Int) throws {
+    precondition(context > 0 && step > 0, "windows of \(context) bytes every \(step)")
+    guard text.count > context else {
+      throw DatasetError("\(name) has \(text.count) bytes, and a window of --context \(context) needs \(context + 1)")
+    }
+    self.init(
+      name: name, count: (text.count - 1 - context) / step + 1, features: .bytes(text), shape: [context], targets: [],
+      targetCount: context, place: { "\(name), byte \($0 / context * step + $0 % context + 2)" })
+    windowStep = step
+  }
+
   /// - Throws: ``DatasetError`` if the counts contradict each other or a number is not finite.
   func check() throws {
+    guard windowStep == nil else { return }
     let width = shape.reduce(1, *)
     guard count >= 0, shape.allSatisfy({ $0 >= 0 }), features.count == count * width,
       targets.count == count * targetCount
@@ -71,6 +90,12 @@ extension DataTable {
   /// Interprets the targets as classes if `classify` is true, or if it is nil, there is one per example, and they are
   /// exactly the whole numbers from 0 to some k − 1, 2 ≤ k ≤ 1000.
   func target(classify: Bool?) throws -> Target {
+    if windowStep != nil {
+      guard classify != false else {
+        throw DatasetError("\(name): a byte is a class, and this --loss is of numbers; try --loss cross-entropy")
+      }
+      return .positions(count: targetCount, classes: 256)
+    }
     let mostClasses = 100_000
     let largest = targets.max() ?? 0
     let regression = Target.regression(outputs: targetCount)
@@ -94,8 +119,10 @@ extension DataTable {
   /// The table as examples of `target`.
   func dataset(_ target: Target) throws -> Dataset {
     func dataset(_ targets: TargetStorage) -> Dataset {
-      Dataset(count: count, features: features, shape: shape, targets: targets, targetCount: targetCount)
+      Dataset(
+        count: count, features: features, shape: shape, targets: targets, targetCount: targetCount, step: windowStep)
     }
+    if windowStep != nil { return dataset(.nextBytes) }
     guard target.isClassification else { return dataset(.values(targets)) }
     let classes = target.outputs / target.positions
     if let bad = targets.firstIndex(where: { $0 < 0 || $0 != $0.rounded() || $0 >= Float(classes) }) {

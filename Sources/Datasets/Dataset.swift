@@ -4,6 +4,8 @@ internal import Kernels
 enum TargetStorage: Sendable {
   case classes([Int32])
   case values([Float])
+  /// The byte after each of the features' bytes.
+  case nextBytes
 }
 
 /// Examples in memory, in the order and the element type of their file.
@@ -15,22 +17,45 @@ struct Dataset: Sendable {
   let targets: TargetStorage
   /// The number of targets per example.
   let targetCount: Int
+  /// The distance of the examples' first features; nil for examples that do not overlap.
+  let step: Int?
+  /// The number of features per example.
+  let featureCount: Int
 
-  var featureCount: Int { features.count / max(count, 1) }
+  init(
+    count: Int, features: DataTable.Values, shape: [Int], targets: TargetStorage, targetCount: Int, step: Int? = nil
+  ) {
+    (self.count, self.features, self.shape) = (count, features, shape)
+    (self.targets, self.targetCount, self.step) = (targets, targetCount, step)
+    featureCount = step == nil ? features.count / max(count, 1) : shape.reduce(1, *)
+  }
+
+  /// The index of row `row`'s first feature.
+  private func start(_ row: Int) -> Int { row * (step ?? featureCount) }
+
+  /// The class of row `row`'s target `target`.
+  func label(_ row: Int, _ target: Int) -> Int32 {
+    switch targets {
+    case .classes(let classes): classes[row * targetCount + target]
+    case .nextBytes:
+      if case .bytes(let bytes) = features { Int32(bytes[start(row) + target + 1]) } else { 0 }
+    case .values: preconditionFailure("a number is no class")
+    }
+  }
 
   /// Writes row `row`'s features, scaled, to `output`.
   func scaleRow(_ row: Int, _ scaling: ScalingVectors, into output: MutableFloats) {
     switch features {
     case .bytes(let bytes):
       bytes.withUnsafeBufferPointer {
-        let start = row * featureCount
+        let start = start(row)
         Kernels.scale(
           UnsafeBufferPointer(rebasing: $0[start..<start + featureCount]), offset: scaling.offset.values,
           factor: scaling.factor.values, into: output)
       }
     case .floats(let floats):
       floats.withUnsafeBufferPointer {
-        let row = Floats(base: $0.baseAddress! + row * featureCount, count: featureCount)
+        let row = Floats(base: $0.baseAddress! + start(row), count: featureCount)
         Kernels.scale(row, offset: scaling.offset.values, factor: scaling.factor.values, into: output)
       }
     }
@@ -41,12 +66,12 @@ struct Dataset: Sendable {
     switch features {
     case .bytes(let bytes):
       bytes.withUnsafeBytes {
-        prefetch(UnsafeRawBufferPointer(rebasing: $0[row * featureCount..<(row + 1) * featureCount]))
+        prefetch(UnsafeRawBufferPointer(rebasing: $0[start(row)..<start(row) + featureCount]))
       }
     case .floats(let floats):
       floats.withUnsafeBufferPointer {
         prefetch(
-          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[row * featureCount..<(row + 1) * featureCount])))
+          UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[start(row)..<start(row) + featureCount])))
       }
     }
   }
@@ -54,8 +79,8 @@ struct Dataset: Sendable {
   /// Not scaled.
   func feature(_ row: Int, _ column: Int) -> Float {
     switch features {
-    case .bytes(let bytes): Float(bytes[row * featureCount + column])
-    case .floats(let floats): floats[row * featureCount + column]
+    case .bytes(let bytes): Float(bytes[start(row) + column])
+    case .floats(let floats): floats[start(row) + column]
     }
   }
 }
@@ -99,8 +124,8 @@ package struct Examples: Sendable {
 
   /// Example `index`'s class, or that of its first position; nil for regression.
   package func label(_ index: Int) -> Int? {
-    guard case .classes(let classes) = dataset.targets else { return nil }
-    return Int(classes[row(index) * dataset.targetCount])
+    if case .values = dataset.targets { return nil }
+    return Int(dataset.label(row(index), 0))
   }
 
   /// Example `index`'s target values; nil for classification.

@@ -96,6 +96,7 @@ public struct LoadedData: Sendable {
       switch dataset.targets {
       case .classes(let classes): classes.withUnsafeBytes { hash.update($0) }
       case .values(let values): values.withUnsafeBytes { hash.update($0) }
+      case .nextBytes: hash.update("next bytes, every \(dataset.step ?? 0)")
       }
     }
     return hash.digest.hex

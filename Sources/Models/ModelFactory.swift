@@ -84,10 +84,11 @@ public struct ModelFactory: Sendable {
     }
   }
 
-  /// `mlp:256,128`, `linear` for no hidden layer, and `quadratic:10,10`, which needs no data.
+  /// `mlp:256,128`, `linear` for no hidden layer, networks for images and text, and `quadratic:10,10`, which needs no
+  /// data.
   package static let builtIn = [
     MultilayerPerceptron.factory, MultilayerPerceptron.linear, LeNet.factory, ConvolutionalNetwork.factory,
-    ResidualNetwork.factory, Quadratic.factory,
+    ResidualNetwork.factory, Transformer.factory, Quadratic.factory,
   ]
 }
 

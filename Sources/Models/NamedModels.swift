@@ -184,6 +184,30 @@ struct Transformer: Layer {
   }
 }
 
+extension Transformer {
+  static let factory = ModelFactory(
+    "transformer",
+    options: [
+      .whole("layers", default: 4, 1...1 << 10, "The blocks of attention and linear layers."),
+      .whole("heads", default: 4, 1...1 << 10, "The heads of attention; they divide the width."),
+      .whole("width", default: 128, 1...1 << 16, "The size of a position's vector."),
+      .flag("tied", default: false, "Whether the tokens' vectors are the output layer too."),
+    ],
+    layer: { request in
+      guard request.shape.count == 1, case .positions(let count, let classes) = request.target,
+        count == request.shape[0]
+      else {
+        throw ModelError(
+          "it predicts the next token at each position, so it needs a text, as in --data text:FILE, and has examples of "
+            + "\(request.shape.sizes) values")
+      }
+      let options = request.options
+      return Transformer(
+        layers: Int(options["layers"]), heads: Int(options["heads"]), width: Int(options["width"]), context: count,
+        tokens: classes, outputs: classes, isTied: options.isOn("tied"))
+    })
+}
+
 struct TransformerBlock: Layer {
   private let norm1 = LayerNorm()
   private let attention: MultiHeadAttention

@@ -84,6 +84,20 @@ final class ByteReader {
     return filled
   }
 
+  /// All bytes that are left.
+  func readAll() throws -> [UInt8] {
+    let part = 1 << 20
+    var bytes: [UInt8] = []
+    while true {
+      let first = bytes.count
+      bytes.append(contentsOf: repeatElement(0, count: part))
+      let count = try bytes.withUnsafeMutableBytes {
+        try read(into: UnsafeMutableRawBufferPointer(rebasing: $0[first...]))
+      }
+      guard count == part else { return Array(bytes[..<(first + count)]) }
+    }
+  }
+
   private func copy(into target: UnsafeMutableRawBufferPointer) throws -> Int {
     if packedRange.isEmpty { try refill() }
     let count = min(target.count, packedRange.count)
