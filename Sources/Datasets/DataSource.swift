@@ -70,7 +70,13 @@ extension OptionDeclaration {
     "The share of the examples that becomes the test part, cut by the seed; 0 for none.")
 
   /// The option `--scale`, for sources with features.
-  public static let scale = OptionDeclaration.choice(
-    "scale", default: ScalingKind.standard.rawValue, ScalingKind.allCases.map(\.rawValue), valueName: "kind",
-    "How features are scaled: none, unit or standard.")
+  public static let scale = scale(.standard, [.none, .unit, .standard])
+  /// The option `--scale`, for sources of images, height × width × channels.
+  public static let imageScale = scale(.channel, ScalingKind.allCases)
+
+  private static func scale(_ usual: ScalingKind, _ kinds: [ScalingKind]) -> OptionDeclaration {
+    .choice(
+      "scale", default: usual.rawValue, kinds.map(\.rawValue), valueName: "kind",
+      "How features are scaled: none, unit, standard (each column), or for images channel (each channel).")
+  }
 }

@@ -8,6 +8,8 @@ package enum ScalingKind: String, Codable, Sendable, CaseIterable {
   case unit
   /// Each column to mean 0 and variance 1.
   case standard
+  /// Images: each channel to mean 0 and variance 1 over all pixels.
+  case channel
 }
 
 /// The scaling of each column of the features: (feature − offset) · factor. Saved with the model.
@@ -30,7 +32,8 @@ package struct Scaling: Codable, Equatable, Sendable {
     case (.none, _): return
     case (.unit, .bytes): factor = [Float](repeating: 1 / 255, count: columns)
     case (.unit, .floats): scaleRanges(of: examples)
-    case (.standard, _): standardize(examples)
+    case (.standard, _): standardize(examples, groups: columns)
+    case (.channel, _): standardize(examples, groups: examples.dataset.shape.last ?? 1)
     }
   }
 
@@ -52,26 +55,27 @@ package struct Scaling: Codable, Equatable, Sendable {
     }
   }
 
-  private mutating func standardize(_ examples: Examples) {
-    let count = Double(examples.count)
-    var mean = [Double](repeating: 0, count: offset.count)
+  /// - Parameter groups: columns whose positions are equal modulo this number are scaled together.
+  private mutating func standardize(_ examples: Examples, groups: Int) {
+    guard groups > 0 else { return }
+    let count = Double(examples.count) * Double(offset.count / groups)
+    var mean = [Double](repeating: 0, count: groups)
     var variance = mean
     for index in 0..<examples.count {
       let row = examples.row(index)
-      for column in mean.indices { mean[column] += Double(examples.dataset.feature(row, column)) }
+      for column in offset.indices { mean[column % groups] += Double(examples.dataset.feature(row, column)) }
     }
-    for column in mean.indices { mean[column] /= count }
+    for group in mean.indices { mean[group] /= count }
     for index in 0..<examples.count {
       let row = examples.row(index)
-      for column in mean.indices {
-        let deviation = Double(examples.dataset.feature(row, column)) - mean[column]
-        variance[column] += deviation * deviation
+      for column in offset.indices {
+        let deviation = Double(examples.dataset.feature(row, column)) - mean[column % groups]
+        variance[column % groups] += deviation * deviation
       }
     }
-    for column in mean.indices {
-      offset[column] = Float(mean[column])
-      let deviation = (variance[column] / count).squareRoot()
-      factor[column] = Self.factor(deviation)
+    for column in offset.indices {
+      offset[column] = Float(mean[column % groups])
+      factor[column] = Self.factor((variance[column % groups] / count).squareRoot())
     }
   }
 

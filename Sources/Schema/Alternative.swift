@@ -25,10 +25,14 @@ public struct OptionSelector: Sendable {
   /// The properties describe the parameters.
   public init(_ name: String, _ alternatives: [Alternative]) { (self.name, self.alternatives) = (name, alternatives) }
 
-  /// All options, one of each name, in the order of the alternatives.
+  /// All options, one of each name, in the order of the alternatives. A choice has the words of all of them.
   public var options: [OptionDeclaration] {
     alternatives.flatMap(\.options).reduce(into: []) { all, next in
-      if !all.contains(where: { $0.name == next.name }) { all.append(next) }
+      if let index = all.firstIndex(where: { $0.name == next.name }) {
+        all[index] = all[index].accepting(next)
+      } else {
+        all.append(next)
+      }
     }
   }
 

@@ -28,7 +28,7 @@ public struct OptionDeclaration: Sendable {
   /// A sentence for the help.
   public let help: String
   /// Its type and range.
-  public let kind: Kind
+  public private(set) var kind: Kind
   /// The value if none is given; nil if there is none, or if it depends on something else.
   public let defaultValue: OptionValue?
   /// The help's description of a default that is not a fixed value.
@@ -41,6 +41,14 @@ public struct OptionDeclaration: Sendable {
   public let decides: Bool
   /// Other spellings of a choice's words, with the words that they stand for.
   public private(set) var aliases: [String: String] = [:]
+
+  /// This declaration, with the words of `other` too if both are choices.
+  func accepting(_ other: OptionDeclaration) -> OptionDeclaration {
+    guard case .choice(let words) = kind, case .choice(let others) = other.kind else { return self }
+    var both = self
+    both.kind = .choice(words + others.filter { !words.contains($0) })
+    return both
+  }
 
   private init(
     _ name: String, _ kind: Kind, _ defaultValue: OptionValue?, _ defaultText: String?, _ valueName: String,

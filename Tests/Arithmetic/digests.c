@@ -19,7 +19,8 @@ static const size_t depths[] = {0, 1, 2, 3, 8, 17, 33};
 static const size_t deep_depths[] = {0, 1, 2, 256, 257, 511, 512, 513, 1025, 1100};
 static const size_t deep_widths[] = {1, 10, 47, 48, 49, 97};
 enum { MOST_ROWS = 26 };
-static const lk_activation activations[] = {LK_IDENTITY, LK_RELU, LK_TANH, LK_SIGMOID, LK_GELU};
+static const lk_activation activations[] = {LK_IDENTITY, LK_RELU, LK_TANH,     LK_SIGMOID,
+                                            LK_GELU,     LK_SILU, LK_GELU_TANH};
 
 /* Compilers compute several vectors of a long loop at once, and what is left in other ways. */
 static const size_t counts[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,  13,  14,  15,  16,  17,
@@ -43,6 +44,10 @@ static void for_each_matrix(void (*test)(size_t rows, size_t columns)) {
 static void for_each_count(void (*test)(size_t count)) {
   for (size_t i = 0; i < LENGTH(counts); i++) test(counts[i]);
 }
+
+static size_t below(size_t count) { return random_bits() % count; }
+static size_t from(size_t least, size_t most) { return least + below(most - least + 1); }
+#define ONE_OF(array) array[below(LENGTH(array))]
 
 static void linear_case(size_t examples, size_t in, size_t out, size_t variant) {
   float *inputs = input(examples * in, ordinary), *weight = input(in * out, ordinary), *bias = input(out, any);
@@ -317,7 +322,541 @@ SUM(sum_gradient_squares, u)
 SUM(sum_gradient_products, u, u->parameters)
 SUM(sum_adam_products, u, m, v, 1.1f, root_scale, epsilon)
 
+/* Activations. */
+static void activation_forward_of(size_t count, lk_activation activation, float (*value)(void)) {
+  float *values = updated(count, value);
+  kernels->activation_forward(result(count), values, count, activation);
+  kernels->activation_forward(values, values, count, activation);
+  finish();
+}
+static void activation_gradient_of(size_t count, lk_activation activation, float (*value)(void)) {
+  float *gradients = updated(count, ordinary), *kept = input(count, value);
+  kernels->activation_gradient(result(count), gradients, kept, count, activation);
+  kernels->activation_gradient(gradients, gradients, kept, count, activation);
+  finish();
+}
+
+/* The functions of the others have tests of their own. */
+static void of_many_values(void (*test)(size_t count, lk_activation activation, float (*value)(void))) {
+  for (size_t i = 0; i < LENGTH(counts); i++)
+    for (size_t j = 0; j < LENGTH(activations); j++) test(counts[i], activations[j], any);
+  for (lk_activation activation = LK_SILU; activation <= LK_GELU_TANH; activation++) {
+    test((size_t)UINT32_MAX / 104729, activation, next_bits); /* all magnitudes */
+    test(10000, activation, in_exponential_range);
+    test(10000, activation, ordinary);
+  }
+}
+static void test_activation_forward(void) { of_many_values(activation_forward_of); }
+static void test_activation_gradient(void) { of_many_values(activation_gradient_of); }
+
+/* Convolutions of images. */
+
+/* How many windows there are, with `before` and `after` rows of padding. */
+static size_t windows(size_t size, size_t before, size_t after, size_t kernel, size_t stride) {
+  size_t padded = before + size + after;
+  return padded < kernel ? 0 : (padded - kernel) / stride + 1;
+}
+
+/* Images that are read where they are or copied, as a whole or in parts, several at a time; channels that fill their
+ * vectors, or leave lanes for pixels; several panels of channels; nothing at all. */
+static const struct {
+  size_t examples, height, width, channels, out_channels, kernel, stride, dilation, padding, groups;
+} convolutions[] = {
+    {1, 40, 40, 12, 3, 2, 1, 1, 0, 1},    {1, 30, 31, 20, 9, 1, 1, 1, 1, 1},    {1, 30, 31, 20, 2, 2, 1, 1, 1, 1},
+    {1, 31, 33, 18, 10, 2, 2, 1, 1, 1},   {14, 4, 5, 3, 4, 2, 1, 1, 0, 1},      {30, 2, 3, 4, 20, 2, 1, 1, 1, 1},
+    {1, 4, 4, 12, 70, 3, 1, 1, 1, 1},     {1, 3, 3, 50, 100, 1, 1, 1, 0, 1},    {1, 2, 5, 99, 49, 1, 1, 1, 0, 1},
+    {2, 7, 64, 3, 8, 3, 1, 1, 1, 1},      {2, 9, 8, 16, 16, 3, 1, 1, 1, 16},    {2, 12, 11, 52, 52, 3, 2, 1, 1, 52},
+    {2, 6, 9, 20, 20, 2, 1, 2, 1, 20},    {1, 30, 20, 32, 32, 3, 1, 1, 1, 32},  {3, 5, 5, 48, 48, 2, 1, 1, 0, 48},
+    {1, 5, 4, 52, 52, 7, 1, 1, 3, 52},    {1, 5, 6, 8, 12, 3, 1, 1, 1, 4},      {1, 4, 4, 12, 108, 2, 1, 1, 1, 2},
+    {2, 5, 4, 5, 10, 3, 1, 1, 1, 5},      {0, 4, 4, 3, 5, 3, 1, 1, 1, 1},       {1, 0, 4, 3, 5, 3, 1, 1, 0, 1},
+    {1, 0, 4, 3, 5, 3, 1, 1, 2, 1},       {2, 1, 2, 3, 5, 3, 1, 1, 0, 1},       {1, 4, 4, 0, 5, 3, 1, 1, 1, 1},
+    {1, 4, 4, 3, 0, 3, 1, 1, 1, 1},
+};
+enum { RANDOM_CONVOLUTIONS = 90 };
+
+static void for_each_convolution(void (*test)(size_t examples, const lk_convolution *shape, size_t variant)) {
+  size_t variant = 0;
+  for (; variant < LENGTH(convolutions); variant++) {
+    lk_convolution s = {.height = convolutions[variant].height, .width = convolutions[variant].width};
+    s.channels = convolutions[variant].channels, s.out_channels = convolutions[variant].out_channels;
+    s.kernel_height = s.kernel_width = convolutions[variant].kernel;
+    s.stride_y = s.stride_x = convolutions[variant].stride;
+    s.dilation_y = s.dilation_x = convolutions[variant].dilation;
+    s.pad_top = s.pad_left = convolutions[variant].padding;
+    s.groups = convolutions[variant].groups;
+    size_t reach = (s.kernel_height - 1) * s.dilation_y + 1;
+    s.out_height = windows(s.height, s.pad_top, s.pad_top, reach, s.stride_y);
+    s.out_width = windows(s.width, s.pad_left, s.pad_left, reach, s.stride_x);
+    test(convolutions[variant].examples, &s, variant);
+  }
+  for (size_t i = 0; i < RANDOM_CONVOLUTIONS; i++, variant++) {
+    static const size_t groups[] = {1, 1, 1, 2, 3};
+    lk_convolution s;
+    s.height = from(1, 9), s.width = from(1, 9), s.groups = ONE_OF(groups);
+    s.kernel_height = from(1, 4), s.kernel_width = from(1, 4);
+    s.stride_y = from(1, 3), s.stride_x = from(1, 3), s.dilation_y = from(1, 3), s.dilation_x = from(1, 3);
+    s.pad_top = below(4), s.pad_left = below(4);
+    s.channels = s.groups * from(1, 9), s.out_channels = s.groups * from(1, 12);
+    if (i % 5 == 0) s.channels = s.out_channels = s.groups = from(1, 20);
+    s.out_height = windows(s.height, s.pad_top, below(4), (s.kernel_height - 1) * s.dilation_y + 1, s.stride_y);
+    s.out_width = windows(s.width, s.pad_left, below(4), (s.kernel_width - 1) * s.dilation_x + 1, s.stride_x);
+    test(from(1, 3), &s, variant);
+  }
+}
+
+static size_t input_count(const lk_convolution *s) { return s->height * s->width * s->channels; }
+static size_t output_count(const lk_convolution *s) { return s->out_height * s->out_width * s->out_channels; }
+static size_t weight_count(const lk_convolution *s) {
+  return s->kernel_height * s->kernel_width * (s->channels / s->groups) * s->out_channels;
+}
+
+static void convolution_case(size_t examples, const lk_convolution *s, size_t variant) {
+  float *inputs = input(examples * input_count(s), variant % 8 == 7 ? any : ordinary);
+  float *weight = input(weight_count(s), ordinary), *bias = input(s->out_channels, any);
+  float *outputs = result(examples * output_count(s)), *memory = scratch(kernels->convolution_scratch(s));
+  size_t option = variant % (2 * LENGTH(activations) + 1); /* as in linear_case */
+  if (option == 2 * LENGTH(activations))
+    kernels->convolution(outputs, NULL, inputs, weight, NULL, examples, s, LK_IDENTITY, memory);
+  else
+    kernels->convolution(outputs, option % 2 == 0 ? NULL : result(examples * output_count(s)), inputs, weight, bias,
+                         examples, s, activations[option / 2], memory);
+  finish();
+}
+static void test_convolution(void) { for_each_convolution(convolution_case); }
+
+static void convolution_input_gradient_case(size_t examples, const lk_convolution *s, size_t variant) {
+  float *gradients = input(examples * output_count(s), variant % 8 == 7 ? any : ordinary);
+  float *weight = input(weight_count(s), ordinary), *kept = input(examples * input_count(s), any);
+  float *memory = scratch(kernels->convolution_scratch(s));
+  size_t option = variant % (LENGTH(activations) + 1);
+  int is_first = option == LENGTH(activations);
+  kernels->convolution_input_gradient(result(examples * input_count(s)), gradients, weight, is_first ? NULL : kept,
+                                      examples, s, is_first ? LK_IDENTITY : activations[option], memory);
+  finish();
+}
+static void test_convolution_input_gradient(void) { for_each_convolution(convolution_input_gradient_case); }
+
+static void convolution_weight_gradient_case(size_t examples, const lk_convolution *s, size_t variant) {
+  float *inputs = input(examples * input_count(s), ordinary);
+  float *gradients = input(examples * output_count(s), variant % 8 == 7 ? any : ordinary);
+  kernels->convolution_weight_gradient(result(weight_count(s)), inputs, gradients, examples, s,
+                                       scratch(kernels->convolution_scratch(s)));
+  finish();
+}
+static void test_convolution_weight_gradient(void) { for_each_convolution(convolution_weight_gradient_case); }
+
+/* Pooling. */
+
+/* Has many equal values, zeros of both signs, and NaNs. */
+static float one_of_few(void) {
+  static const float few[] = {0.0f, -0.0f, 1.0f, 1.0f, -1.0f, -2.0f, -INFINITY, NAN};
+  return ONE_OF(few);
+}
+
+/* A result of bytes, which end where its memory ends. */
+static uint8_t *byte_result(size_t count) {
+  size_t words = (count + sizeof(float) - 1) / sizeof(float), before = words * sizeof(float) - count;
+  uint8_t *bytes = (uint8_t *)result(words);
+  memset(bytes, 0, before);
+  return bytes + before;
+}
+
+static const size_t pooled_channels[] = {0, 1, 2, 3, 4, 5, 8, 12, 16, 17, 20, 32, 35};
+
+/* `may_miss`: whether windows may lie in the padding as a whole. */
+static void for_each_pooling(int may_miss, void (*test)(size_t examples, const lk_pooling *shape, size_t variant)) {
+  for (size_t variant = 0; variant < 240; variant++) {
+    lk_pooling s = {0};
+    s.height = from(1, 9), s.width = from(1, 9), s.channels = ONE_OF(pooled_channels);
+    if (variant % 3 == 0) { /* the most frequent windows */
+      s.kernel_height = s.kernel_width = s.stride_y = s.stride_x = 2;
+      s.out_height = s.height / 2, s.out_width = s.width / 2;
+    } else {
+      size_t most = may_miss ? 4 : 0;
+      s.kernel_height = from(1, 4), s.kernel_width = from(1, 4), s.stride_y = from(1, 3), s.stride_x = from(1, 3);
+      s.pad_top = below(s.kernel_height + most), s.pad_left = below(s.kernel_width + most);
+      s.out_height = windows(s.height, s.pad_top, below(s.kernel_height + most), s.kernel_height, s.stride_y);
+      s.out_width = windows(s.width, s.pad_left, below(s.kernel_width + most), s.kernel_width, s.stride_x);
+    }
+    test(below(4), &s, variant);
+  }
+}
+static size_t pooled_count(const lk_pooling *s) { return s->out_height * s->out_width * s->channels; }
+static size_t map_count(const lk_pooling *s) { return s->height * s->width * s->channels; }
+
+static void max_pool_case(size_t examples, const lk_pooling *s, size_t variant) {
+  float *inputs = input(examples * map_count(s), variant % 2 == 0 ? any : one_of_few);
+  float *outputs = result(examples * pooled_count(s));
+  kernels->max_pool(outputs, byte_result(examples * pooled_count(s)), inputs, examples, s);
+  finish();
+}
+static void test_max_pool(void) { for_each_pooling(1, max_pool_case); }
+
+static void max_pool_gradient_case(size_t examples, const lk_pooling *s, size_t variant) {
+  float *inputs = input(examples * map_count(s), ordinary);
+  float *gradients = input(examples * pooled_count(s), variant % 2 == 0 ? any : ordinary);
+  uint8_t *places = byte_result(examples * pooled_count(s));
+  kernels->max_pool(result(examples * pooled_count(s)), places, inputs, examples, s);
+  kernels->max_pool_gradient(result(examples * map_count(s)), gradients, places, examples, s);
+  finish();
+}
+static void test_max_pool_gradient(void) { for_each_pooling(1, max_pool_gradient_case); }
+
+static void average_pool_case(size_t examples, const lk_pooling *s, size_t variant) {
+  float *inputs = input(examples * map_count(s), variant % 2 == 0 ? any : ordinary);
+  kernels->average_pool(result(examples * pooled_count(s)), inputs, examples, s, variant / 2 % 2 == 0);
+  finish();
+}
+static void test_average_pool(void) { for_each_pooling(0, average_pool_case); }
+
+static void average_pool_gradient_case(size_t examples, const lk_pooling *s, size_t variant) {
+  float *gradients = input(examples * pooled_count(s), variant % 2 == 0 ? any : ordinary);
+  kernels->average_pool_gradient(result(examples * map_count(s)), gradients, examples, s, variant / 2 % 2 == 0);
+  finish();
+}
+static void test_average_pool_gradient(void) { for_each_pooling(0, average_pool_gradient_case); }
+
+static void for_each_map(void (*test)(size_t examples, size_t pixels, size_t channels)) {
+  static const size_t pixels[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 16, 49};
+  for (size_t i = 0; i < LENGTH(pixels); i++)
+    for (size_t w = 0; w < LENGTH(widths); w += 2) test((i + w / 2) % 4, pixels[i], widths[w + i % 2]);
+  test(2, 3, 1100);
+  test(1, 300, 7);
+}
+
+static void global_average_pool_case(size_t examples, size_t pixels, size_t channels) {
+  float *inputs = input(examples * pixels * channels, examples % 2 == 0 ? any : ordinary);
+  kernels->global_average_pool(result(examples * channels), inputs, examples, pixels, channels);
+  finish();
+}
+static void test_global_average_pool(void) { for_each_map(global_average_pool_case); }
+
+static void global_average_pool_gradient_case(size_t examples, size_t pixels, size_t channels) {
+  float *gradients = input(examples * channels, any);
+  kernels->global_average_pool_gradient(result(examples * pixels * channels), gradients, examples, pixels, channels);
+  finish();
+}
+static void test_global_average_pool_gradient(void) { for_each_map(global_average_pool_gradient_case); }
+
+static void channels_first_case(size_t examples, size_t pixels, size_t channels) {
+  float *inputs = input(examples * pixels * channels, any);
+  kernels->channels_first(result(examples * pixels * channels), inputs, examples, pixels, channels);
+  finish();
+}
+static void test_channels_first(void) { for_each_map(channels_first_case); }
+
+/* Attention. */
+static float within_1(void) { return (float)within(1); }
+
+/* `is_packed`: queries, keys and values are one matrix. `gap`: the values between rows of other matrices. */
+static void for_each_attention(void (*test)(lk_attention *shape, int is_packed, size_t gap, float (*value)(void))) {
+  static const size_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 24, 31, 33};
+  static const size_t many[] = {58, 63, 64, 65, 70, 127, 128, 129, 131};
+  static const size_t head_widths[] = {1, 2, 3, 4, 7, 8, 12, 15, 16, 17, 20, 24, 32, 33};
+  static const float scales[] = {1.0f, 0.35f, 0.02f, -0.25f};
+  static float (*const values[])(void) = {within_1, ordinary, within_1, any};
+  for (size_t variant = 0; variant < 160; variant++) {
+    int has_blocks = variant % 8 == 7, is_square = variant % 4 != 0;
+    lk_attention s;
+    s.heads = has_blocks ? 1 : from(1, 3), s.width = variant == 0 ? 0 : ONE_OF(head_widths);
+    s.queries = has_blocks ? ONE_OF(many) : ONE_OF(positions);
+    s.keys = is_square ? s.queries : ONE_OF(positions);
+    s.is_causal = is_square && variant / 8 % 2 == 0, s.scale = ONE_OF(scales);
+    test(&s, is_square && variant % 3 == 0, variant % 2 == 0 ? 0 : below(5), values[variant / 16 % 4]);
+  }
+  /* Several blocks of queries and of keys, of which there are not as many. */
+  static const size_t blocks[][2] = {{70, 130}, {130, 70}, {1, 200}, {200, 1}, {64, 128}, {66, 64}};
+  for (size_t i = 0; i < LENGTH(blocks); i++) {
+    lk_attention s = {.queries = blocks[i][0], .keys = blocks[i][1], .heads = 2, .scale = 0.3f};
+    s.width = i < 3 ? 16 : 5;
+    test(&s, 0, i, within_1);
+  }
+}
+
+enum { BLOCK = LK_ATTENTION_KEYS };
+static size_t whole(size_t count, size_t of) { return (count + of - 1) / of * of; }
+
+/* The queries, keys and values, or places for their gradients. Between rows, results keep what they have. */
+static void attention_matrices(float *matrices[3], lk_attention *s, int is_packed, size_t gap, purpose purpose,
+                               float (*value)(void)) {
+  size_t columns = s->heads * s->width;
+  s->query_row = s->key_row = s->value_row = is_packed ? 3 * columns : columns + gap;
+  s->output_row = columns + gap / 2;
+  for (size_t i = 0; i < 3; i++)
+    matrices[i] = is_packed && i > 0 ? matrices[0] + i * columns
+                                     : filled((i == 0 ? s->queries : s->keys) * s->query_row, purpose, value);
+}
+
+static void attention_case(lk_attention *s, int is_packed, size_t gap, float (*value)(void)) {
+  float *matrices[3];
+  attention_matrices(matrices, s, is_packed, gap, INPUT, value);
+  float *outputs = updated(s->queries * s->output_row, ordinary), *statistics = result(2 * s->heads * s->queries);
+  size_t keys = whole(s->keys, BLOCK), row = whole(s->width, LK_LANES);
+  kernels->attention(outputs, statistics, matrices[0], matrices[1], matrices[2], s,
+                     scratch(2 * keys * row + 2 * BLOCK * row + BLOCK * BLOCK + 80));
+  finish();
+}
+static void test_attention(void) { for_each_attention(attention_case); }
+
+static void attention_gradients_case(lk_attention *s, int is_packed, size_t gap, float (*value)(void)) {
+  float *matrices[3], *gradients[3];
+  attention_matrices(matrices, s, is_packed, gap, INPUT, value);
+  attention_matrices(gradients, s, is_packed, gap, RESULT, ordinary);
+  float *output_gradients = input(s->queries * s->output_row, value == any ? any : ordinary);
+  float *outputs = updated(s->queries * s->output_row, ordinary), *statistics = result(2 * s->heads * s->queries);
+  size_t keys = whole(s->keys, BLOCK), row = whole(s->width, LK_LANES);
+  kernels->attention(outputs, statistics, matrices[0], matrices[1], matrices[2], s,
+                     scratch(2 * keys * row + 2 * BLOCK * row + BLOCK * BLOCK + 80));
+  kernels->attention_gradients(gradients[0], gradients[1], gradients[2], output_gradients, outputs, statistics,
+                               matrices[0], matrices[1], matrices[2], s,
+                               scratch(4 * keys * row + 5 * BLOCK * row + 2 * BLOCK * BLOCK + 176));
+  finish();
+}
+static void test_attention_gradients(void) { for_each_attention(attention_gradients_case); }
+
+static void test_rotary(void) {
+  for (size_t half = 0; half < 36; half++)
+    for (size_t positions = 0; positions < 4; positions++) {
+      size_t heads = from(1, 3), width = 2 * half, row = heads * width + below(4);
+      float *cosines = input(positions * half, any), *sines = input(positions * half, any);
+      float *values = updated(positions * row, any), *separate = updated(positions * row, ordinary);
+      int is_inverse = positions % 2 == 0;
+      kernels->rotary(separate, values, cosines, sines, positions, heads, width, row, is_inverse);
+      kernels->rotary(values, values, cosines, sines, positions, heads, width, row, !is_inverse);
+      finish();
+    }
+}
+
+/* Norms. */
+
+static float *or_null(float *memory) { return random_bits() % 2 == 0 ? memory : NULL; }
+
+/* Rows that are computed together, and long ones. */
+static void for_each_row_norm(void (*test)(size_t rows, size_t columns, size_t variant)) {
+  static const size_t matrices[][2] = {{15, 5}, {16, 17}, {17, 33}, {24, 1}, {35, 20}, {40, 16}, {17, 255}, {17, 256},
+                                       {9, 500}, {3, 1500}, {2, 4095}, {2, 4096}, {2, 5000}};
+  size_t variant = 0;
+  for (size_t rows = 0; rows < 10; rows++)
+    for (size_t w = 0; w < LENGTH(widths); w++, variant++) test(rows, widths[w], variant);
+  for (size_t i = 0; i < LENGTH(matrices); i++, variant++) test(matrices[i][0], matrices[i][1], variant);
+}
+static float around_5(void) { return random_bits() % 8 == 0 ? ordinary() : (float)(within(3) + 5); }
+
+static void layer_norm_case(size_t rows, size_t columns, size_t variant) {
+  float *values = updated(rows * columns, variant % 5 == 0 ? any : around_5), *separate = result(rows * columns);
+  float *weight = or_null(input(columns, any)), *bias = or_null(input(columns, any));
+  float *statistics = result(2 * rows);
+  kernels->layer_norm(separate, statistics, values, weight, bias, rows, columns, 1e-5f);
+  kernels->layer_norm(values, result(2 * rows), values, weight, bias, rows, columns, 0.25f);
+  finish();
+}
+static void test_layer_norm(void) { for_each_row_norm(layer_norm_case); }
+
+static void layer_norm_gradients_case(size_t rows, size_t columns, size_t variant) {
+  float (*value)(void) = variant % 5 == 0 ? any : ordinary;
+  float *gradients = updated(rows * columns, value), *inputs = input(rows * columns, value);
+  float *statistics = input(2 * rows, ordinary_not_negative), *weight = or_null(input(columns, ordinary));
+  float *input_gradients = or_null(updated(rows * columns, any));
+  float *weight_gradient = or_null(updated(columns, any));
+  float *bias_gradient = or_null(updated(columns, any));
+  kernels->layer_norm_gradients(input_gradients, weight_gradient, bias_gradient, gradients, inputs, statistics, weight,
+                                rows, columns);
+  kernels->layer_norm_gradients(gradients, NULL, bias_gradient, gradients, inputs, statistics, weight, rows, columns);
+  finish();
+}
+static void test_layer_norm_gradients(void) { for_each_row_norm(layer_norm_gradients_case); }
+
+static void rms_norm_case(size_t rows, size_t columns, size_t variant) {
+  float *values = updated(rows * columns, variant % 5 == 0 ? any : around_5), *separate = result(rows * columns);
+  float *weight = or_null(input(columns, any));
+  kernels->rms_norm(separate, result(rows), values, weight, rows, columns, 1e-5f);
+  kernels->rms_norm(values, result(rows), values, weight, rows, columns, 0.25f);
+  finish();
+}
+static void test_rms_norm(void) { for_each_row_norm(rms_norm_case); }
+
+static void rms_norm_gradients_case(size_t rows, size_t columns, size_t variant) {
+  float (*value)(void) = variant % 5 == 0 ? any : ordinary;
+  float *gradients = updated(rows * columns, value), *inputs = input(rows * columns, value);
+  float *statistics = input(rows, ordinary_not_negative), *weight = or_null(input(columns, ordinary));
+  float *input_gradients = or_null(updated(rows * columns, any));
+  float *weight_gradient = or_null(updated(columns, any));
+  kernels->rms_norm_gradients(input_gradients, weight_gradient, gradients, inputs, statistics, weight, rows, columns);
+  kernels->rms_norm_gradients(gradients, NULL, gradients, inputs, statistics, weight, rows, columns);
+  finish();
+}
+static void test_rms_norm_gradients(void) { for_each_row_norm(rms_norm_gradients_case); }
+
+/* Blocks of rows, and channels that are computed at once. */
+static const size_t map_rows[] = {0, 1, 2, 3, 4, 5, 7, 8, 62, 63, 64, 65, 66, 131};
+
+static void for_each_group_norm(void (*test)(size_t examples, size_t pixels, size_t per_group, size_t groups,
+                                             size_t variant)) {
+  static const size_t shapes[][2] = {{1, 1},  {1, 5},  {2, 2},  {3, 1},  {3, 3},  {4, 4},  {5, 3},   {7, 2}, {8, 1},
+                                     {1, 66}, {9, 8},  {16, 3}, {17, 2}, {21, 4}, {64, 1}, {65, 1}, {33, 3}, {130, 1},
+                                     {70, 2}, {0, 2}};
+  size_t variant = 0;
+  for (size_t i = 0; i < LENGTH(shapes); i++)
+    for (size_t p = 0; p < LENGTH(map_rows); p++, variant++)
+      if (map_rows[p] < 60 || variant % 4 == 0) /* many rows are seldom */
+        test(1 + variant % 3, map_rows[p], shapes[i][0], shapes[i][1], variant);
+  test(0, 5, 3, 2, variant);
+}
+
+static void group_norm_case(size_t examples, size_t pixels, size_t per_group, size_t groups, size_t variant) {
+  size_t channels = per_group * groups, count = examples * pixels * channels;
+  float *values = updated(count, variant % 5 == 0 ? any : around_5), *separate = result(count);
+  float *weight = or_null(input(channels, any)), *bias = or_null(input(channels, any));
+  size_t kept = channels == 0 ? 0 : 2 * examples * groups;
+  kernels->group_norm(separate, result(kept), values, weight, bias, examples, pixels, channels, groups, 1e-5f);
+  kernels->group_norm(values, result(kept), values, weight, bias, examples, pixels, channels, groups, 0.25f);
+  finish();
+}
+static void test_group_norm(void) { for_each_group_norm(group_norm_case); }
+
+static void group_norm_gradients_case(size_t examples, size_t pixels, size_t per_group, size_t groups, size_t variant) {
+  size_t channels = per_group * groups, count = examples * pixels * channels;
+  float (*value)(void) = variant % 5 == 0 ? any : ordinary;
+  float *gradients = updated(count, value), *inputs = input(count, value);
+  float *statistics = input(2 * examples * groups, ordinary_not_negative);
+  float *weight = or_null(input(channels, ordinary));
+  float *input_gradients = or_null(updated(count, any));
+  float *weight_gradient = or_null(updated(channels, any));
+  float *bias_gradient = or_null(updated(channels, any));
+  kernels->group_norm_gradients(input_gradients, weight_gradient, bias_gradient, gradients, inputs, statistics, weight,
+                                examples, pixels, channels, groups);
+  kernels->group_norm_gradients(gradients, NULL, bias_gradient, gradients, inputs, statistics, weight, examples, pixels,
+                                channels, groups);
+  finish();
+}
+static void test_group_norm_gradients(void) { for_each_group_norm(group_norm_gradients_case); }
+
+static void for_each_batch_norm(void (*test)(size_t rows, size_t channels, size_t variant)) {
+  static const size_t channels[] = {0, 1, 3, 4, 5, 8, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 70, 130};
+  size_t variant = 0;
+  for (size_t c = 0; c < LENGTH(channels); c++)
+    for (size_t r = 0; r < LENGTH(map_rows); r++, variant++) test(map_rows[r], channels[c], variant);
+}
+
+static void batch_norm_statistics_case(size_t rows, size_t channels, size_t variant) {
+  float *inputs = input(rows * channels, variant % 5 == 0 ? any : around_5);
+  float *mean = result(channels), *variance = result(channels);
+  kernels->batch_norm_statistics(mean, variance, inputs, rows, channels);
+  finish();
+}
+static void test_batch_norm_statistics(void) { for_each_batch_norm(batch_norm_statistics_case); }
+
+static void inverse_deviations_case(size_t count) {
+  float *variances = input(count, any);
+  kernels->inverse_deviations(result(count), variances, count, count % 2 == 0 ? 1e-5f : 0.0f);
+  finish();
+}
+static void test_inverse_deviations(void) { for_each_count(inverse_deviations_case); }
+
+static void batch_norm_case(size_t rows, size_t channels, size_t variant) {
+  float (*value)(void) = variant % 2 == 0 ? any : ordinary;
+  float *values = updated(rows * channels, value), *mean = input(channels, value);
+  float *inverse = input(channels, not_negative);
+  float *weight = or_null(input(channels, any)), *bias = or_null(input(channels, any));
+  kernels->batch_norm(result(rows * channels), values, mean, inverse, weight, bias, rows, channels);
+  kernels->batch_norm(values, values, mean, inverse, weight, bias, rows, channels);
+  finish();
+}
+static void test_batch_norm(void) { for_each_batch_norm(batch_norm_case); }
+
+static void batch_norm_gradients_case(size_t rows, size_t channels, size_t variant) {
+  size_t count = rows * channels;
+  float (*value)(void) = variant % 5 == 0 ? any : ordinary;
+  float *gradients = updated(count, value), *inputs = input(count, value);
+  float *mean = input(channels, ordinary), *inverse = input(channels, ordinary_not_negative);
+  float *weight = or_null(input(channels, ordinary));
+  float *input_gradients = or_null(updated(count, any));
+  float *weight_gradient = or_null(updated(channels, any));
+  float *bias_gradient = or_null(updated(channels, any));
+  kernels->batch_norm_gradients(input_gradients, weight_gradient, bias_gradient, gradients, inputs, mean, inverse,
+                                weight, rows, channels);
+  kernels->batch_norm_gradients(gradients, NULL, bias_gradient, gradients, inputs, mean, inverse, weight, rows,
+                                channels);
+  finish();
+}
+static void test_batch_norm_gradients(void) { for_each_batch_norm(batch_norm_gradients_case); }
+
+static void for_each_softmax(void (*test)(size_t rows, size_t columns)) {
+  static const size_t matrices[][2] = {{16, 9},   {17, 33},  {35, 20},  {9, 500},
+                                       {3, 1023}, {3, 1024}, {3, 1025}, {2, 2500}};
+  for_each_matrix(test);
+  for (size_t i = 0; i < LENGTH(matrices); i++) test(matrices[i][0], matrices[i][1]);
+}
+
+static void softmax_case(size_t rows, size_t columns) {
+  float *values = updated(rows * columns, rows % 3 == 0 ? any : rows % 3 == 1 ? within_1 : ordinary);
+  kernels->softmax(result(rows * columns), values, rows, columns);
+  kernels->softmax(values, values, rows, columns);
+  finish();
+}
+static void test_softmax(void) { for_each_softmax(softmax_case); }
+
+static void softmax_gradient_case(size_t rows, size_t columns) {
+  float *gradients = updated(rows * columns, rows % 3 == 0 ? any : ordinary);
+  float *output = input(rows * columns, ordinary_not_negative);
+  kernels->softmax_gradient(result(rows * columns), gradients, output, rows, columns);
+  kernels->softmax_gradient(gradients, gradients, output, rows, columns);
+  finish();
+}
+static void test_softmax_gradient(void) { for_each_softmax(softmax_gradient_case); }
+
+/* Rows by number, and parts of rows. */
+enum { VOCABULARY = 11 };
+/* Sometimes no row's number. */
+static float row_number(void) {
+  static const float others[] = {-0.0f, -1.0f, 0.5f, 2.25f, VOCABULARY, 0x1p63f, 0x1p64f, INFINITY, -INFINITY, NAN};
+  return random_bits() % 4 == 0 ? ONE_OF(others) : (float)below(VOCABULARY);
+}
+
+static void embedding_case(size_t count, size_t columns) {
+  float *ids = input(count, row_number), *weight = input(VOCABULARY * columns, any);
+  kernels->embedding(result(count * columns), ids, weight, count, VOCABULARY, columns);
+  finish();
+}
+static void test_embedding(void) { for_each_matrix(embedding_case); }
+
+static void embedding_gradient_case(size_t count, size_t columns) {
+  float *ids = input(3 * count, row_number), *gradients = input(3 * count * columns, count % 2 == 0 ? any : ordinary);
+  kernels->embedding_gradient(result(VOCABULARY * columns), gradients, ids, 3 * count, VOCABULARY, columns);
+  finish();
+}
+static void test_embedding_gradient(void) { for_each_matrix(embedding_gradient_case); }
+
+static void copy_columns_case(size_t rows, size_t columns) {
+  size_t output_row = columns + (rows % 3 == 0 ? 0 : below(20)), input_row = columns + (rows % 2 == 0 ? 0 : below(20));
+  float *values = input(rows * input_row, any);
+  kernels->copy_columns(updated(rows * output_row, ordinary), output_row, values, input_row, rows, columns);
+  finish();
+}
+static void test_copy_columns(void) { for_each_matrix(copy_columns_case); }
+
+/* Operations on the elements of two vectors. */
+static void for_each_period(void (*test)(size_t count, size_t period)) {
+  static const size_t periods[] = {1, 2, 3, 5, 8, 15, 16, 17, 31, 33, 48, 63, 64, 65, 100, 127, 128, 129, 200, 257};
+  test(0, 0);
+  for (size_t i = 0; i < LENGTH(periods); i++)
+    for (size_t parts = 0; parts < 6; parts++) test(parts * periods[i], periods[i]);
+  for (size_t count = 120; count < 140; count++) test(count, 1), test(3 * count, 3);
+}
+#define BROADCAST(NAME)                                              \
+  static void NAME##_case(size_t count, size_t period) {             \
+    float *a = updated(count, any), *b = input(period, any);         \
+    kernels->NAME(updated(count, any), a, b, count, period);         \
+    kernels->NAME(a, a, b, count, period);                           \
+    finish();                                                        \
+  }                                                                  \
+  static void test_##NAME(void) { for_each_period(NAME##_case); }
+BROADCAST(add)
+BROADCAST(multiply_elements)
+BROADCAST(multiply_accumulate)
+
 #define TEST(NAME) {#NAME, test_##NAME}
+/* A test's place is the seed of its inputs, so new ones come last. */
 static const struct {
   const char *name;
   void (*compute)(void);
@@ -330,9 +869,17 @@ static const struct {
     TEST(rmsprop_first_moment), TEST(adagrad), TEST(adadelta), TEST(blend), TEST(lion), TEST(lamb_moments),
     TEST(lamb_move), TEST(sum_squares), TEST(sum_gradient_squares), TEST(sum_gradient_products),
     TEST(sum_adam_products),
+    TEST(activation_forward), TEST(activation_gradient), TEST(convolution), TEST(convolution_input_gradient),
+    TEST(convolution_weight_gradient), TEST(max_pool), TEST(max_pool_gradient), TEST(average_pool),
+    TEST(average_pool_gradient), TEST(global_average_pool), TEST(global_average_pool_gradient), TEST(channels_first),
+    TEST(attention), TEST(attention_gradients), TEST(rotary), TEST(layer_norm), TEST(layer_norm_gradients),
+    TEST(rms_norm), TEST(rms_norm_gradients), TEST(group_norm), TEST(group_norm_gradients), TEST(batch_norm_statistics),
+    TEST(inverse_deviations), TEST(batch_norm), TEST(batch_norm_gradients), TEST(softmax), TEST(softmax_gradient),
+    TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
+    TEST(multiply_accumulate),
 };
-/* All but multiply_adds, whose work depends on the width. */
-_Static_assert(LENGTH(tests) + 1 == sizeof(lk_kernels) / sizeof(void (*)(void)), "a kernel has no test");
+/* All but multiply_adds and convolution_scratch, whose results depend on the width. */
+_Static_assert(LENGTH(tests) + 2 == sizeof(lk_kernels) / sizeof(void (*)(void)), "a kernel has no test");
 
 int main(void) {
   struct {

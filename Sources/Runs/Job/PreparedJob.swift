@@ -26,7 +26,7 @@ package struct PreparedJob: Sendable {
 
   /// Ends error messages about values that are not finite.
   var advice: String {
-    let isScaled = featureCount == 0 || job.scale == .standard
+    let isScaled = [.standard, .channel].contains(job.scale) || job.data.options["scale"] == nil
     return "try a smaller --learning-rate" + (isScaled ? "" : ", or --scale standard")
   }
 
