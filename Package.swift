@@ -94,7 +94,9 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "Reduction", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
-    .testTarget(name: "ModelsTests", dependencies: ["Models", "Schema", "Datasets", "Kernels", "TestSupport"]),
+    .testTarget(
+      name: "ModelsTests", dependencies: ["Models", "Schema", "Datasets", "Kernels", "Reduction", "TestSupport"],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "OptimizersTests", dependencies: ["Optimizers", "Kernels", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Reduction", "Schema", "TestSupport"]),

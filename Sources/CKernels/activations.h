@@ -17,9 +17,10 @@ INLINE float silu_derivative(float x) {
   return FMA(x, high * low, x < 0.0f ? low : high);
 }
 
-/* 2 √(2/π) and its product with 0.044715, each the sum of two floats. */
-#define TANH_SLOPE 0x1.988454p+0f
-#define TANH_SLOPE_LOW -0x1.857936p-25f
+/* 2 √(2/π) and its product with 0.044715, each the sum of two floats. The first has so few bits that its distance from
+ * any slope is exact. */
+#define TANH_SLOPE 0x1.98845p+0f
+#define TANH_SLOPE_LOW 0x1.9ea1b2p-23f
 #define TANH_CUBE 0x1.2444f2p-4f
 #define TANH_CUBE_LOW 0x1.49b16ap-29f
 
@@ -51,7 +52,7 @@ INLINE float gelu_tanh(float x) {
 INLINE float gelu_tanh_derivative(float x) {
   float scale, square, factor = gelu_tanh_parts(x, &scale, &square);
   float low, high = sigmoids_of(factor, scale, &low);
-  return FMA(x * FMA(0x1.b6676cp-3f, square, TANH_SLOPE), high * low, x < 0.0f ? low : high);
+  return FMA(x * FMA(0x1.b6676cp-3f, square, 0x1.988454p+0f), high * low, x < 0.0f ? low : high);
 }
 
 /* b has `period` elements, and holds for each of the rows. Copies of a short one are put side by side in `repeated`;

@@ -101,7 +101,8 @@ package final class BatchBuffer {
     let (targets, count) = (examples.dataset.targetCount, rows.count)
     let matrix = Matrix(features.values[0..<count * columns], rows: count, columns: columns)
     switch examples.dataset.targets {
-    case .classes, .nextBytes: return Batch(features: matrix, targets: .classes(labels.prefix(count * targets)), place: place)
+    case .classes, .nextBytes:
+      return Batch(features: matrix, targets: .classes(labels.prefix(count * targets)), place: place)
     case .values:
       let values = Matrix(values.values[0..<count * targets], rows: count, columns: targets)
       return Batch(features: matrix, targets: .values(values), place: place)

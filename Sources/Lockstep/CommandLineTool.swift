@@ -112,8 +112,7 @@ struct RootCommand: ParsableCommand {
     version: LockstepCommands.version,
     subcommands: [
       TrainCommand.self, CompareCommand.self, LaunchCommand.self, CoordinatorCommand.self, WorkerCommand.self,
-      KeygenCommand.self, EvaluateCommand.self, DiffCommand.self, CheckCommand.self, InspectCommand.self,
-      ExportCommand.self,
-      OptimizersCommand.self, TraceCommand.self,
+      KeygenCommand.self, EvaluateCommand.self, GenerateCommand.self, DiffCommand.self, CheckCommand.self,
+      InspectCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
     ])
 }

@@ -71,8 +71,10 @@ public struct Trainer {
   public func run(_ observe: (Progress) throws -> Void = { _ in }) throws -> Result {
     let address = try LocalAddress()
     defer { address.remove() }
+    var run = try prepared.coordinated
+    run.initial = try prepared.initialParameters()
     let coordinator = try Coordinator(
-      prepared.coordinated, binding: address.endpoint, awaitedWorkers: workers, sharesMemory: false)
+      run, binding: address.endpoint, awaitedWorkers: workers, sharesMemory: false)
     let running = DispatchGroup()
     for number in 1...workers {
       running.enter()

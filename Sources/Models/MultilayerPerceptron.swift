@@ -13,7 +13,7 @@ package struct MultilayerPerceptron: LayerOfParts {
   package init(hidden: [Int], outputs: Int, activation: Activation, dropout: Double = 0) {
     layers = Sequential {
       for size in hidden {
-        Linear(size, initial: activation == .relu || activation == .gelu ? .he : .glorot)
+        Linear(size, initial: activation == .tanh || activation == .sigmoid ? .glorot : .he)
         Sequential {
           ActivationLayer(activation: activation)
           Dropout(dropout)
@@ -35,7 +35,7 @@ extension MultilayerPerceptron {
       .sizes("hidden", default: [256, 128], hiddenSizes, "The sizes of the hidden layers, as in mlp:256,128."),
       .choice(
         "activation", default: Activation.relu.rawValue, Activation.allCases.map(\.rawValue),
-        "Between layers: relu, tanh, sigmoid or gelu."),
+        "Between layers."),
       .loss,
       .real(
         "dropout", default: 0, .fraction, valueName: "share",

@@ -16,12 +16,17 @@ package struct StepPlan: Equatable, Sendable {
   /// Micro-batches in a step.
   package let microBatches: Int
   package let totalSteps: Int
+  /// The steps from an evaluation to the next; nil for an epoch.
+  package let evaluateEvery: Int?
 
   /// The most examples in a leaf of an evaluation. Changes the order of summing, and so the bits of test losses.
   package static let evaluationRows = 256
 
-  package init(trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength) {
-    precondition(trainCount > 0 && batchSize > 0 && microBatches > 0)
+  package init(
+    trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength, evaluateEvery: Int? = nil
+  ) {
+    precondition(trainCount > 0 && batchSize > 0 && microBatches > 0 && evaluateEvery != 0)
+    self.evaluateEvery = evaluateEvery
     (self.trainCount, self.testCount) = (trainCount, testCount)
     self.batchSize = min(batchSize, trainCount)
     self.microBatches = microBatches
@@ -46,9 +51,9 @@ package struct StepPlan: Equatable, Sendable {
     return start..<min(start + batchSize, trainCount)
   }
 
-  /// Whether `step`, from 0, ends an epoch or the run.
+  /// Whether an evaluation follows `step`, from 0: at the end of an epoch, or every so many steps, and of the run.
   package func isEvaluationDue(afterStep step: Int) -> Bool {
-    (step + 1) % stepsPerEpoch == 0 || step + 1 == totalSteps
+    (step + 1) % (evaluateEvery ?? stepsPerEpoch) == 0 || step + 1 == totalSteps
   }
 
   /// Whether the evaluation after `steps` steps is still to be done, if the last one was after `evaluated`.

@@ -39,6 +39,13 @@ package struct ModelFile {
       parameters, layout: prepared.model.layout, metadata: ["format": "pt", key: json], to: path)
   }
 
+  /// The model's file at `path`, which may be a run's or a checkpoint's folder.
+  package static func path(in path: String) -> String {
+    var isFolder: ObjCBool = false
+    let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    return exists && isFolder.boolValue ? "\(path)/\(Checkpoint.modelName)" : path
+  }
+
   /// A model file's metadata; nil if lockstep did not write it.
   package static func description(in file: Safetensors.File) -> ModelDescription? {
     file.metadata[key].flatMap { try? JSONDecoder().decode(ModelDescription.self, from: Data($0.utf8)) }

@@ -38,7 +38,7 @@ import ZeroMQ
       (["--learning-rate", "0"], "it must be above 0"), (["--learning-rate", "-1"], "it must be above 0"),
       (["--beta1", "1"], "at least 0 and below 1"),
       (["--optimizer", "rmsprop", "--beta1", "0.5"], "it belongs to rmsprop-momentum, adam"),
-      (["--model", "mlp:0"], "no hidden size"), (["--model", "cnn"], "known are mlp, linear"),
+      (["--model", "mlp:0"], "no hidden size"), (["--model", "forest"], "known are mlp, linear"),
       (["--workers", "0"], "--workers 0"), (["--workers", "-1"], "--workers -1"), (["--threads", "0"], "--threads 0"),
       (["--job", "missing.yaml"], "missing.yaml: no such file"), (["--frobnicate"], "Unknown option '--frobnicate'"),
       (["--scale", "minmax"], "known are none, unit, standard"), (["--seed", "x"], "--seed x"),

@@ -8,26 +8,26 @@ import Testing
 
   static let jobs: [(options: String, digest: String)] = [
     (
-      "",
+      "--scale standard",
       "930aba9cc0af8d4de12142256fbb888187e2ddab96c93dcf67e80d93d0092cfe"
     ),
     (
-      "--model mlp:64,32 --activation tanh --optimizer rmsprop --centered yes --momentum 0.9 "
+      "--scale standard --model mlp:64,32 --activation tanh --optimizer rmsprop --centered yes --momentum 0.9 "
         + "--schedule cosine --epochs 2",
       "75d3f745a731a9c2b419fa1054f261a81dcb7d9127e59fa6ad2e5241a43e51e8"
     ),
     (
-      "--model mlp:48 --activation gelu --dropout 0.3 --optimizer lamb --weight-decay 0.01 "
+      "--scale standard --model mlp:48 --activation gelu --dropout 0.3 --optimizer lamb --weight-decay 0.01 "
         + "--schedule exponential --schedule-factor 0.9 --epochs 2",
       "a43beb8116096f8a91757e46ecff814740bc9c7a52dfa4ce46600c5893f18de9"
     ),
     (
-      "--model mlp:40 --activation sigmoid --optimizer blend --blend auto --clip-norm 1 "
+      "--scale standard --model mlp:40 --activation sigmoid --optimizer blend --blend auto --clip-norm 1 "
         + "--micro-batches 5 --epochs 2",
       "b6fe34705659944c28d715d74665e88c81a052da58f15a4cbbd66a6f7f03d345"
     ),
     (
-      "--model linear --loss mse --optimizer nadam --schedule polynomial --warmup 5 --epochs 2",
+      "--scale standard --model linear --loss mse --optimizer nadam --schedule polynomial --warmup 5 --epochs 2",
       "4f00231b12fbf3f1d883c840fe10ff80eca383cf946724ed4c5c96b2bc3632c0"
     ),
     (
@@ -35,7 +35,7 @@ import Testing
       "1be8bda42f4602ed73e8d6e41e90937ef98f55c1c0998c32e89f09d0f7d30f96"
     ),
     (
-      "--model mlp:40 --optimizer sgd --schedule hypergradient --epochs 2",
+      "--scale standard --model mlp:40 --optimizer sgd --schedule hypergradient --epochs 2",
       "0e42b45b6108e2978461f58eb74a088fe2adfd7d8bf3cecc3086607c7e37e4a2"
     ),
   ]

@@ -1,4 +1,5 @@
 package import Datasets
+package import Kernels
 package import Models
 package import Optimizers
 package import Protocol
@@ -13,6 +14,8 @@ package struct CoordinatedRun: Sendable {
   package var scaling: Scaling
   package var model: any Model
   package var seed: UInt64
+  /// The initial parameters; nil for those that the seed determines.
+  package var initial: FloatBuffer?
   /// What this process computes of it.
   package var numerics: Numerics
   package var optimizer: Optimizer
@@ -24,11 +27,12 @@ package struct CoordinatedRun: Sendable {
 
   package init(
     job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling, model: any Model, seed: UInt64,
-    numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
+    initial: FloatBuffer? = nil, numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
     targetVariation: Double? = nil
   ) {
     (self.job, self.plan, self.fingerprint, self.scaling, self.model) = (job, plan, fingerprint, scaling, model)
     (self.seed, self.numerics, self.optimizer, self.onNonFinite) = (seed, numerics, optimizer, onNonFinite)
+    self.initial = initial
     (self.advice, self.targetVariation) = (advice, targetVariation)
   }
 }

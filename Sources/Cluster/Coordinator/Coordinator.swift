@@ -109,7 +109,7 @@ package final class Coordinator {
       store = ParameterStore(saved, run.optimizer, isShared: sharesMemory)
     } else {
       store = ParameterStore(count: chunks.parameterCount, run.optimizer, isShared: sharesMemory) {
-        run.model.initialize($0, seed: run.seed)
+        if let initial = run.initial { $0.copy(initial.values) } else { run.model.initialize($0, seed: run.seed) }
       }
     }
     links = LocalLinks(sharing: store.shared, chunks, warnsIfUnshared: sharesMemory)

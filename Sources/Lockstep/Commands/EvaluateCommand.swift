@@ -1,6 +1,5 @@
 internal import ArgumentParser
 internal import Datasets
-internal import Foundation
 internal import Models
 internal import Protocol
 internal import Reports
@@ -29,10 +28,7 @@ struct EvaluateCommand: ParsableCommand {
   var source: DeclaredOptions<Section>
 
   func run() throws {
-    var isFolder: ObjCBool = false
-    let isRun = FileManager.default.fileExists(atPath: model, isDirectory: &isFolder) && isFolder.boolValue
-    let path = isRun ? "\(model)/\(Checkpoint.modelName)" : model
-    let file = try ModelFile(path: path, models: ModelKinds.registry.all)
+    let file = try ModelFile(path: ModelFile.path(in: model), models: ModelKinds.registry.all)
     let (data, examples) = try examples(for: file)
     let evaluation = Evaluation(file, on: examples)
     guard evaluation.loss.isFinite else {

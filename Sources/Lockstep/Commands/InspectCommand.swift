@@ -1,16 +1,20 @@
 internal import ArgumentParser
+internal import Datasets
 internal import Files
 internal import Foundation
+internal import Models
 internal import Optimizers
 internal import Reports
 internal import Runs
+internal import Schema
 
 struct InspectCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
-    abstract: "What a run, a checkpoint or a model holds, and whether it is whole; what this machine can do.",
+    abstract: "What a run, a checkpoint or a model holds, or would have; what this machine can do.",
     discussion: """
-      Of a run, its figures and its checkpoints; of the others, the job and every tensor with its norm (√ of the sum of \
+      With --model or --data, the layers of such a model with their shapes, parameters and multiply-adds for an example, \
+      before anything is trained. Of a run, its figures and its checkpoints; of the others, the job and every tensor with its norm (√ of the sum of \
       squares), its smallest and largest value, and how many values are infinite or not a number. Ends with 1 where a \
       checkpoint's files are not those of their digests. Of this machine, which kernels it uses, and how close their \
       matrix products come to the most multiply-adds that one of its cores can do.
@@ -22,11 +26,23 @@ struct InspectCommand: ParsableCommand {
   @Flag(help: "Show what this machine can do; takes about three seconds.")
   var machine = false
 
+  enum Section: OptionSection {
+    static let options =
+      [JobOptions.dataOption, JobOptions.modelOption] + DataSources.selector.options
+      + ModelKinds.registry.all.selector.options
+    static let isChecked = false
+  }
+
+  @OptionGroup(title: "A model that is not trained yet")
+  var job: DeclaredOptions<Section>
+
   func validate() throws {
-    guard machine == (path == nil) else { throw ValidationError("give a path, or --machine") }
+    let chosen = [machine, path != nil, !job.given.isEmpty].count { $0 }
+    guard chosen == 1 else { throw ValidationError("give a path, --model and --data, or --machine") }
   }
 
   func run() throws {
+    guard job.given.isEmpty else { return try showLayers() }
     guard let path else {
       printLine(table(MachineReport().rows, numbers: [1, 2]).joined(separator: "\n"))
       return
@@ -38,6 +54,25 @@ struct InspectCommand: ParsableCommand {
       case .run(let folder): try show(run: folder)
       }
     if !isGood { throw ExitCode(1) }
+  }
+
+  private func showLayers() throws {
+    var options = JobOptions()
+    try options.set(job.given)
+    let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
+    let layout = prepared.model.layout
+    printLine("\(prepared.job.modelText) on \(prepared.dataName) (\(count(layout.count, "parameter")))")
+    guard let network = prepared.model as? Network else {
+      show(layout.tensors.map { [$0.name, $0.savedShape.map(String.init).joined(separator: "×")] })
+      return
+    }
+    let layers = network.layers
+    var rows = [["layer", "operation", "output", "parameters", "multiply-adds"]]
+    rows += layers.map {
+      [$0.path ?? "", $0.operation, $0.shape, grouped($0.parameters), grouped($0.multiplyAdds)]
+    }
+    rows.append(["", "", "", grouped(layout.count), grouped(layers.reduce(0) { $0 + $1.multiplyAdds })])
+    printLine(table(rows, numbers: [3, 4]).joined(separator: "\n"))
   }
 
   private func show(model path: String) throws -> Bool {

@@ -34,6 +34,30 @@ package struct Network: Model {
     evaluation = MemoryPlan(graph, isTraining: false)
   }
 
+  /// A line of a listing: an operation, or the layer that it belongs to.
+  package struct LayerLine {
+    /// Nil if the operation has no parameters.
+    package let path: String?
+    package let operation: String
+    /// Of the output, such as `28×28×32`.
+    package let shape: String
+    package let parameters: Int
+    /// Of an example's forward pass.
+    package let multiplyAdds: Int
+  }
+
+  /// The operations in the order in which they are computed.
+  package var layers: [LayerLine] {
+    graph.nodes.map { node in
+      let activation = (node.operation as? any FusesActivation)?.activation
+      return LayerLine(
+        path: node.path, operation: node.operation.name + (activation.map { ", \($0.rawValue)" } ?? ""),
+        shape: graph.values[node.output].shape.sizes,
+        parameters: node.parameters.reduce(0) { $0 + graph.parameters[$1].range.count },
+        multiplyAdds: node.operation.multiplyAdds(node.inputs.map { graph.values[$0].shape }))
+    }
+  }
+
   package var layout: ParameterLayout { graph.layout }
   package var metrics: MetricSchema { loss.metrics }
 
@@ -114,6 +138,12 @@ package struct Network: Model {
     }
     run.backward(microBatches, into: gradient)
     return metrics
+  }
+
+  /// The outputs for `batch`, valid until `workspace` is used again: examples × the output's shape.
+  package func outputs(_ batch: Batch, at parameters: Floats, using workspace: NetworkRun) -> Floats {
+    workspace.forward(batch, at: parameters, isTraining: false)
+    return workspace.value(graph.output)
   }
 
   package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout NetworkRun) -> Metrics {

@@ -15,8 +15,12 @@ public struct Job: Equatable, Sendable {
   /// Micro-batches in a step. They fix the order of summing.
   package var microBatches: Int
   package var length: RunLength
+  /// The steps from an evaluation to the next; nil for an epoch.
+  package var evaluateEvery: Int?
   /// Determines the initial parameters, the order of examples and the test part.
   package var seed: UInt64
+  /// The absolute path of a saved model whose parameters are the initial ones; nil for those that the seed determines.
+  package var initial: String?
   package var onNonFinite = NonFinitePolicy.stop
   /// The ``Numerics/version`` that the job is computed with.
   package var numerics = Numerics.version
@@ -52,7 +56,9 @@ public struct Job: Equatable, Sendable {
     case .epochs(let epochs): values["epochs"] = .whole(UInt64(epochs))
     case .steps(let steps): values["steps"] = .whole(UInt64(steps))
     }
+    if let evaluateEvery { values["evaluate-every"] = .whole(UInt64(evaluateEvery)) }
     values["seed"] = .whole(seed)
+    if let initial { values["initial"] = .text(initial) }
     values["on-nonfinite"] = .text(onNonFinite.rawValue)
     // Options of a model that only another program has.
     let known = JobOptions.declarations.map(\.name)
@@ -83,7 +89,7 @@ public struct Job: Equatable, Sendable {
   package func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
       trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
-      length: length)
+      length: length, evaluateEvery: evaluateEvery)
   }
 }
 
@@ -124,8 +130,10 @@ extension Job: Codable {
     microBatches = try whole("micro-batches")
     batchSize = given["batch-size"] == nil ? microBatches : try whole("batch-size")
     length = given["steps"] != nil ? .steps(try whole("steps")) : .epochs(try whole("epochs"))
+    evaluateEvery = try given["evaluate-every"] == nil ? nil : whole("evaluate-every")
     guard case .whole(let seed) = try value("seed") else { throw OptionError("the job's seed is no whole number") }
     self.seed = seed
+    initial = given["initial"]?.description
     onNonFinite = NonFinitePolicy(rawValue: try value("on-nonfinite").description) ?? .stop
     numerics = options.numerics ?? 1
   }

@@ -27,14 +27,14 @@ public struct JobOptions: Equatable, Sendable {
   static let epochCounts: ClosedRange<UInt64> = 0...1 << 31
   static let stepCounts: ClosedRange<UInt64> = 0...1 << 48
 
-  private static var data: OptionDeclaration {
+  package static var dataOption: OptionDeclaration {
     let sources = DataSources.registry.all.map { $0.summary }
     return .text(
       "data", valueName: "data", defaultText: "digits; for a saved model what it was trained on",
       "What is learned from: \(sources.joined(separator: ", ")).")
   }
 
-  private static var model: OptionDeclaration {
+  package static var modelOption: OptionDeclaration {
     let kinds = ModelKinds.registry.all.map { $0.name + ($0.alternative.argument.map { ":\($0.uppercased())" } ?? "") }
     return .text(
       "model", valueName: "model", defaultText: "mlp:256,128", "The model: \(kinds.joined(separator: ", ")).")
@@ -51,8 +51,12 @@ public struct JobOptions: Equatable, Sendable {
     .whole("epochs", epochCounts, defaultText: "10", excludes: "steps", "Passes over the training part."),
     .whole("steps", stepCounts, excludes: "epochs", "Steps, in place of epochs; 0 writes the initial model."),
     .whole(
+      "evaluate-every", 1...1 << 48, valueName: "steps", defaultText: "an epoch",
+      "The steps from an evaluation of the test part to the next."),
+    .whole(
       "seed", default: 0, 0...UInt64.max, valueName: "number",
       "Fixes the initial parameters, the order of examples and the test part."),
+    .path("initial", "A saved model, or a run's folder, whose parameters training starts from."),
     .choice(
       "on-nonfinite", default: NonFinitePolicy.stop.rawValue, NonFinitePolicy.allCases.map(\.rawValue),
       valueName: "policy",
@@ -66,7 +70,8 @@ public struct JobOptions: Equatable, Sendable {
 
   /// The options of data sources and models, and of every job.
   package static var ofJobs: [OptionDeclaration] {
-    [data] + DataSources.selector.options + [model] + ModelKinds.registry.all.selector.options + [optimizer] + common
+    [dataOption] + DataSources.selector.options + [modelOption] + ModelKinds.registry.all.selector.options + [optimizer]
+      + common
   }
 
   private static var selectors: [OptionSelector] {
@@ -132,7 +137,7 @@ public struct JobOptions: Equatable, Sendable {
       throw OptionError("--\(name) \(value.description): it must be \(option.allowed)")
     }
     given[name] = checked
-    if name == JobOptions.model.name { try splitModel(checked.description) }
+    if name == JobOptions.modelOption.name { try splitModel(checked.description) }
   }
 
   /// Sets each of `options` that has a value.
@@ -170,7 +175,7 @@ public struct JobOptions: Equatable, Sendable {
     guard given[argument] == nil || shorthands[argument] != nil else {
       throw OptionError("--model \(text): --\(argument) says the same; give one")
     }
-    given[JobOptions.model.name] = .text(parts[0])
+    given[JobOptions.modelOption.name] = .text(parts[0])
     shorthands[argument] = nil
     do {
       try set(argument, to: parts[1])
@@ -258,7 +263,8 @@ extension JobOptions {
   package var output: String? { given[JobOptions.outputOption.name]?.description }
 
   package var selection: DataSelection {
-    DataSelection(given[JobOptions.data.name]?.description ?? "digits", givenValues(of: DataSources.selector.options))
+    DataSelection(
+      given[JobOptions.dataOption.name]?.description ?? "digits", givenValues(of: DataSources.selector.options))
   }
 
   /// The seed, or its default.
@@ -333,14 +339,16 @@ extension JobOptions {
     return Job(
       data: data, model: model, modelOptions: OptionValues(modelOptions), optimizer: optimizer,
       batchSize: batchSize ?? (loaded.stepIsWhole || isWholeRule ? count : min(128, count)), microBatches: microBatches,
-      length: whole("steps").map { .steps($0) } ?? .epochs(whole("epochs") ?? 10), seed: chosenSeed,
+      length: whole("steps").map { .steps($0) } ?? .epochs(whole("epochs") ?? 10),
+      evaluateEvery: whole("evaluate-every"), seed: chosenSeed,
+      initial: given["initial"].map { URL(fileURLWithPath: $0.description).path },
       onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
   }
 
   private func resolveModel(
     _ loaded: LoadedData, _ models: [ModelFactory]
   ) throws -> (kind: String, options: [String: OptionValue]) {
-    let kind = given[JobOptions.model.name]?.description ?? "mlp"
+    let kind = given[JobOptions.modelOption.name]?.description ?? "mlp"
     guard let factory = models.first(where: { $0.name == kind }) else { throw models.unknown(kind) }
     let selector = ModelKinds.registry.all.selector
     for (name, value) in modelOptions.sorted(by: { $0.key < $1.key })

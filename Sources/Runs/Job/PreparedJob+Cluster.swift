@@ -1,12 +1,14 @@
 package import Cluster
 internal import Datasets
+internal import Files
 internal import Foundation
+package import Kernels
 package import Models
 package import Protocol
 internal import Schema
 
 extension PreparedJob {
-  /// The parts of the job that a coordinator needs.
+  /// The parts of the job that a coordinator needs, but for ``initialParameters()``.
   package var coordinated: CoordinatedRun {
     get throws {
       CoordinatedRun(
@@ -15,6 +17,21 @@ extension PreparedJob {
         numerics: numerics, optimizer: try optimizer(), onNonFinite: job.onNonFinite, advice: advice,
         targetVariation: targetVariation)
     }
+  }
+
+  /// The parameters of the saved model that a new run starts from, whose tensors must have the names and shapes of this
+  /// job's model; nil for those that the seed determines.
+  ///
+  /// - Throws: ``FileError`` that names the tensor that does not fit.
+  package func initialParameters() throws -> FloatBuffer? {
+    guard let path = job.initial else { return nil }
+    let parameters = FloatBuffer(count: model.layout.count)
+    do {
+      try Safetensors.File(path: ModelFile.path(in: path)).read(into: parameters.all, layout: model.layout)
+    } catch let error as FileError {
+      throw FileError("--initial: \(error.description)")
+    }
+    return parameters
   }
 
   /// A checkpoint of this job.

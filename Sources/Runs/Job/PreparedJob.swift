@@ -1,5 +1,6 @@
 internal import Cluster
 package import Datasets
+internal import Foundation
 package import Models
 internal import Optimizers
 package import Protocol
@@ -44,6 +45,13 @@ package struct PreparedJob: Sendable {
     shape = data.shape
     model = try job.makeModel(models, shape: data.shape, target: data.target)
     guard model.layout.count > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
+    // Parameters and a gradient, at the least.
+    let (bytes, memory) = (8 * model.layout.count, Int(ProcessInfo.processInfo.physicalMemory))
+    guard bytes < memory else {
+      throw ModelError(
+        "--model \(job.modelText) has \(model.layout.count) parameters: they and a gradient take \(bytes >> 30) GiB, and this "
+          + "machine has \(memory >> 30) GiB of memory")
+    }
     fingerprint = data.fingerprint
     numerics = .here(LoadedTask(model: model, data: data, plan: plan, seed: job.seed), scaling)
     targetVariation = data.test?.targetVariation

@@ -1,0 +1,257 @@
+import Datasets
+import Kernels
+import Schema
+import Testing
+
+@testable import Models
+
+/// A case's network with the fixture's inputs and parameters.
+private final class Harness {
+  let fixture: OperationFixture
+  let network: Network
+  let loss: GivenGradient
+  let parameters: FloatBuffer
+  private let features: FloatBuffer
+  private let coefficients: FloatBuffer
+  private var workspace: NetworkRun
+
+  /// - Parameter asParameters: whether inputs are parameters, or else the features of the first input.
+  init(_ fixture: OperationFixture, _ subject: Subject, asParameters: Bool = true) throws {
+    self.fixture = fixture
+    loss = GivenGradient()
+    let inputs =
+      fixture.ids == nil && asParameters
+      ? fixture.inputs.map { BatchInput(examples: fixture.examples, shape: $0.shape) } : []
+    let direct = fixture.ids.map { ($0.shape, $0.values) } ?? fixture.inputs.first.map { ($0.shape, $0.values) }
+    features = FloatBuffer(inputs.isEmpty ? direct!.1 : (0..<fixture.examples).map(Float.init))
+    coefficients = FloatBuffer(fixture.output.gradient)
+    network = try Network(
+      InputsAsParameters(inputs: inputs, subject: subject), input: inputs.isEmpty ? direct!.0 : [1],
+      outputs: fixture.output.shape.reduce(1, *), loss: loss)
+    workspace = network.makeWorkspace()
+    parameters = FloatBuffer(count: network.layout.count)
+    for tensor in network.layout.tensors { try load(tensor) }
+  }
+
+  private func load(_ tensor: ParameterLayout.Tensor) throws {
+    let values = try #require(
+      (fixture.parameters.first { $0.name == tensor.name }?.values)
+        ?? input(of: tensor.name).map { fixture.inputs[$0].values },
+      "PyTorch has no '\(tensor.name)'")
+    var saved = 0
+    tensor.forEachSaved { index in
+      parameters.all[tensor.range.lowerBound + index] = values[saved]
+      saved += 1
+    }
+    #expect(saved == values.count)
+  }
+
+  /// Which input the parameter called `name` holds.
+  private func input(of name: String) -> Int? { fixture.inputs.indices.first { name == "input\($0).values" } }
+
+  /// The names and shapes in checkpoints of the parameters that are no inputs.
+  var savedShapes: [String: [Int]] {
+    Dictionary(
+      uniqueKeysWithValues: network.layout.tensors.filter { input(of: $0.name) == nil }.map { ($0.name, $0.savedShape) }
+    )
+  }
+
+  /// The part of `gradient` of the parameter called `name`, in the order of checkpoints.
+  func part(_ name: String, of gradient: [Float]) throws -> [Float] {
+    let tensor = try #require(network.layout.tensors.first { $0.name == name })
+    var part: [Float] = []
+    tensor.forEachSaved { part.append(gradient[tensor.range.lowerBound + $0]) }
+    return part
+  }
+
+  private var batch: Batch {
+    let examples = fixture.examples
+    return Batch(
+      features: Matrix(features.values, rows: examples, columns: features.count / examples),
+      targets: .values(Matrix(coefficients.values, rows: examples, columns: coefficients.count / examples)))
+  }
+
+  /// Leaves NaNs in all memory.
+  func spoil() {
+    let gradient = FloatBuffer(count: parameters.count)
+    let all = FloatBuffer(count: parameters.count)
+    all.all.fill(.nan)
+    _ = network.gradient(of: batch, at: all.values, into: gradient.all, using: &workspace)
+    _ = loss.takeOutputs()
+  }
+
+  /// The outputs and the gradient of some examples.
+  func gradient(of examples: Range<Int>) -> (outputs: [Float], gradient: [Float]) {
+    let gradient = FloatBuffer(count: parameters.count)
+    gradient.all.fill(.nan)
+    _ = network.gradient(of: batch[examples], at: parameters.values, into: gradient.all, using: &workspace)
+    return (loss.takeOutputs(), gradient.array)
+  }
+
+  func gradient(ofMicroBatches microBatches: [Range<Int>]) -> [Float] {
+    let gradient = FloatBuffer(count: parameters.count)
+    gradient.all.fill(.nan)
+    var scratch = ScratchVectors()
+    let metrics = network.gradient(
+      of: batch, microBatches: microBatches, at: parameters.values, into: gradient.all, using: &workspace,
+      scratch: &scratch)
+    #expect(metrics.map(\.weight) == microBatches.map { Double($0.count) })
+    _ = loss.takeOutputs()
+    return gradient.array
+  }
+
+  func evaluated(_ examples: Range<Int>) -> [Float] {
+    _ = network.evaluate(batch[examples], at: parameters.values, using: &workspace)
+    return loss.takeOutputs()
+  }
+}
+
+extension [Float] {
+  fileprivate var bits: [UInt32] { map(\.bitPattern) }
+}
+
+/// The sum along the reduction tree: nodes split at the largest power of two below their count.
+private func treeSum(_ terms: ArraySlice<[Float]>) -> [Float] {
+  guard terms.count > 1 else { return terms.first! }
+  var half = 1
+  while 2 * half < terms.count { half *= 2 }
+  return zip(treeSum(terms.prefix(half)), treeSum(terms.dropFirst(half))).map { $0 + $1 }
+}
+
+@Suite struct OperationTests {
+  /// The largest error, relative to the largest magnitude of the array.
+  private static let tolerance = 5e-6
+
+  @Test("each case of the script has a layer, and each layer a case")
+  func sameCases() {
+    #expect(Set(OperationFixture.all.map(\.name)) == Set(OperationCases.all.keys))
+    #expect(OperationFixture.all.count == OperationCases.all.count)
+  }
+
+  @Test("outputs, gradients, names and orientations are PyTorch's", arguments: OperationFixture.all)
+  func agreesWithPyTorch(_ fixture: OperationFixture) throws {
+    let harness = try Harness(fixture, #require(OperationCases.all[fixture.name]))
+    #expect(
+      harness.savedShapes == Dictionary(uniqueKeysWithValues: fixture.parameters.map { ($0.name, $0.shape) }))
+    harness.spoil()
+    let (outputs, gradient) = harness.gradient(of: 0..<fixture.examples)
+    try expect(outputs, fixture.output.values, "the output")
+    let gradients = fixture.inputs.map(\.gradient) + fixture.parameters.map(\.gradient)
+    let most = gradients.joined().map(abs).max() ?? 0
+    for (index, input) in fixture.inputs.enumerated() {
+      try expect(
+        harness.part("input\(index).values", of: gradient), input.gradient, "the gradient of input \(index)", most)
+    }
+    for parameter in fixture.parameters {
+      try expect(
+        harness.part(parameter.name, of: gradient), parameter.gradient, "the gradient of \(parameter.name)", most)
+    }
+  }
+
+  /// - Parameter most: the largest gradient of the case, whose tenth stands for the magnitude of an array that is zero but
+  ///   for rounding, such as the gradient of a bias before a softmax.
+  private func expect(_ got: [Float], _ expected: [Double], _ what: String, _ most: Double = 0) throws {
+    try #require(got.count == expected.count, "\(what)")
+    let own = expected.lazy.map(abs).max() ?? 0
+    let largest = own > 1e-12 ? own : 0.1 * most
+    var (worst, place) = (0.0, 0)
+    for index in got.indices where !worst.isNaN {
+      let error = abs(Double(got[index]) - expected[index])
+      if error > worst || error.isNaN { (worst, place) = (error, index) }
+    }
+    #expect(
+      worst <= Self.tolerance * largest,
+      "\(what), value \(place): \(got[place]) for \(expected[place]); the largest is \(largest)")
+  }
+
+  @Test("micro-batches, an empty one too, are summed along the tree, bit for bit", arguments: OperationFixture.all)
+  func microBatches(_ fixture: OperationFixture) throws {
+    let harness = try Harness(fixture, #require(OperationCases.all[fixture.name]))
+    let count = fixture.examples
+    let uneven = [0..<0, 0..<1, 1..<count, count..<count].filter { $0.upperBound <= count }
+    let single = (0..<count).map { $0..<$0 + 1 }
+    for microBatches in [uneven, single + [count..<count], [0..<count - count / 3, count - count / 3..<count]] {
+      let alone = microBatches.map { harness.gradient(of: $0).gradient }
+      #expect(harness.gradient(ofMicroBatches: microBatches).bits == treeSum(alone[...]).bits, "\(microBatches)")
+    }
+  }
+
+  @Test("an example's output does not depend on the others, bit for bit", arguments: OperationFixture.all)
+  func examplesAlone(_ fixture: OperationFixture) throws {
+    let harness = try Harness(fixture, #require(OperationCases.all[fixture.name]))
+    let together = harness.evaluated(0..<fixture.examples)
+    let alone = (0..<fixture.examples).flatMap { harness.evaluated($0..<$0 + 1) }
+    #expect(alone.bits == together.bits)
+    #expect(harness.gradient(of: 0..<fixture.examples).outputs.bits == together.bits, "training")
+    #expect(harness.evaluated(0..<0).isEmpty)
+  }
+
+  @Test(
+    "without gradients of inputs, those of parameters have the same bits",
+    arguments: OperationFixture.all.filter { $0.inputs.count == 1 && !$0.parameters.isEmpty })
+  func inputsWithoutGradient(_ fixture: OperationFixture) throws {
+    let subject = try #require(OperationCases.all[fixture.name])
+    let with = try Harness(fixture, subject)
+    let without = try Harness(fixture, subject, asParameters: false)
+    let examples = 0..<fixture.examples
+    let (expected, got) = (with.gradient(of: examples), without.gradient(of: examples))
+    #expect(got.outputs.bits == expected.outputs.bits)
+    for parameter in fixture.parameters {
+      #expect(
+        try without.part(parameter.name, of: got.gradient).bits
+          == with.part(parameter.name, of: expected.gradient).bits, "\(parameter.name)")
+    }
+  }
+}
+
+/// A network that leaves summing micro-batches to the default.
+private struct OneByOne: Model {
+  let network: Network
+  var layout: ParameterLayout { network.layout }
+
+  func initialize(_ parameters: MutableFloats, seed: UInt64) { network.initialize(parameters, seed: seed) }
+  func makeWorkspace() -> NetworkRun { network.makeWorkspace() }
+
+  func gradient(
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout NetworkRun
+  ) -> Metrics { network.gradient(of: batch, at: parameters, into: gradient, using: &workspace) }
+
+  func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout NetworkRun) -> Metrics {
+    network.evaluate(batch, at: parameters, using: &workspace)
+  }
+}
+
+@Suite struct LargeMicroBatchTests {
+  @Test(
+    "micro-batches that do not fit into memory together are summed to the same bits")
+  func largeMicroBatches() throws {
+    // Two micro-batches of up to 256 examples fit together.
+    let width = 1 << 14
+    let network = try Network(LearnedPositions(1), input: [1, width], loss: .meanSquaredError)
+    let microBatches = [0..<1, 1..<1, 1..<257, 257..<258, 258..<260]
+    let examples = 260
+    let seed = UInt64.random(in: 0...UInt64.max)
+    let (features, targets) = (FloatBuffer(count: examples * width), FloatBuffer(count: examples * width))
+    Philox(seed: seed, stream: 1).fillUniform(features.all, bound: 1)
+    Philox(seed: seed, stream: 2).fillUniform(targets.all, bound: 1)
+    let batch = Batch(
+      features: Matrix(features.values, rows: examples, columns: width),
+      targets: .values(Matrix(targets.values, rows: examples, columns: width)))
+    let parameters = FloatBuffer(count: width)
+    network.initialize(parameters.all, seed: seed)
+
+    func sum(_ model: some Model<NetworkRun>) -> (gradient: [UInt32], metrics: [Metrics]) {
+      let gradient = FloatBuffer(count: width)
+      gradient.all.fill(.nan)
+      var workspace = model.makeWorkspace()
+      var scratch = ScratchVectors()
+      let metrics = model.gradient(
+        of: batch, microBatches: microBatches, at: parameters.values, into: gradient.all, using: &workspace,
+        scratch: &scratch)
+      return (gradient.array.bits, metrics)
+    }
+    let (together, oneByOne) = (sum(network), sum(OneByOne(network: network)))
+    #expect(together.gradient == oneByOne.gradient, "seed \(seed)")
+    #expect(together.metrics == oneByOne.metrics, "seed \(seed)")
+  }
+}
