@@ -26,6 +26,7 @@ let package = Package(
     .library(name: "Lockstep", targets: ["Lockstep"]),
     .library(name: "LockstepCore", targets: ["LockstepCore"]),
     .executable(name: "custom-model", targets: ["CustomModel"]),
+    .executable(name: "custom-operation", targets: ["CustomOperation"]),
     .executable(name: "custom-optimizer", targets: ["CustomOptimizer"]),
     .executable(name: "custom-data", targets: ["CustomData"]),
     .executable(name: "custom-loss", targets: ["CustomLoss"]),
@@ -83,6 +84,7 @@ let package = Package(
     .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),
     .executableTarget(name: "TransportBenchmark", dependencies: ["Lockstep"], path: "Benchmarks/transport"),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
+    .executableTarget(name: "CustomOperation", dependencies: ["Lockstep"], path: "Examples/custom-operation"),
     .executableTarget(name: "CustomOptimizer", dependencies: ["Lockstep"], path: "Examples/custom-optimizer"),
     .executableTarget(name: "CustomData", dependencies: ["Lockstep"], path: "Examples/custom-data"),
     .executableTarget(name: "CustomLoss", dependencies: ["Lockstep"], path: "Examples/custom-loss"),
@@ -120,8 +122,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "LockstepTool", "CustomModel", "CustomOptimizer", "CustomData", "CustomLoss", "LibraryExample", "Runs", "Files",
-        "Protocol", "ZeroMQ", "Kernels", "Optimizers", "Schema", "TestSupport",
+        "LockstepTool", "CustomModel", "CustomOperation", "CustomOptimizer", "CustomData", "CustomLoss",
+        "LibraryExample", "Runs", "Files", "Protocol", "ZeroMQ", "Kernels", "Optimizers", "Schema", "TestSupport",
       ],
       exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
   ]

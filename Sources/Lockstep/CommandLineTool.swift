@@ -13,7 +13,8 @@ internal import Synchronization
 ///
 /// A program can add its own models and update rules to the built-in ones:
 ///
-///     LockstepCommands.main(models: [ModelFactory("prototypes") { try Prototypes($0) }], rules: [SignDescent.self])
+///     LockstepCommands.main(
+///       models: [ModelFactory("classifier", layer: { Classifier(outputs: $0.target.outputs) })], rules: [SignDescent.self])
 public enum LockstepCommands {
   /// This library's version.
   public static let version = "0.1.0"

@@ -15,14 +15,7 @@
 @_exported public import struct Kernels.OrderedSum
 @_exported public import struct Kernels.Philox
 @_exported public import struct Kernels.UpdateVectors
-@_exported public import struct Models.CrossEntropy
-@_exported public import protocol Models.Loss
-@_exported public import struct Models.MeanSquaredError
-@_exported public import protocol Models.Model
-@_exported public import struct Models.ModelError
-@_exported public import struct Models.ModelFactory
-@_exported public import struct Models.ModelRequest
-@_exported public import struct Models.ScratchVectors
+@_exported public import Models
 @_exported public import struct Optimizers.OptimizerState
 @_exported public import enum Optimizers.RuleSums
 @_exported public import struct Optimizers.UpdateRange

@@ -82,21 +82,25 @@ package func suggestion(_ text: String, _ known: [String]) -> String {
 /// The one of `known` that is similar to `text`, apart from upper and lower case; nil if none is.
 package func nearest(_ text: String, among known: [String]) -> String? {
   let distances = known.map { (editDistance(text.lowercased(), $0.lowercased()), $0) }
-  guard let nearest = distances.min(by: { $0.0 < $1.0 }), nearest.0 <= max(2, text.count / 3), nearest.0 < text.count
+  guard let nearest = distances.min(by: { $0.0 < $1.0 }), nearest.0 <= max(1, text.count / 3), nearest.0 < text.count
   else { return nil }
   return nearest.1
 }
 
-/// How many characters must be inserted, removed or replaced to make `left` into `right` (V. I. Levenshtein, 1966).
+/// How many characters must be inserted, removed, replaced or exchanged with the next to make `left` into `right`
+/// (F. J. Damerau, 1964).
 private func editDistance(_ left: String, _ right: String) -> Int {
   let (left, right) = (Array(left), Array(right))
+  var before: [Int] = []
   var row = Array(0...right.count)
   for (i, character) in left.enumerated() {
-    var corner = row[0]
-    row[0] = i + 1
+    var next = [i + 1]
     for (j, other) in right.enumerated() {
-      (corner, row[j + 1]) = (row[j + 1], min(row[j + 1] + 1, row[j] + 1, corner + (character == other ? 0 : 1)))
+      var distance = min(row[j + 1] + 1, next[j] + 1, row[j] + (character == other ? 0 : 1))
+      if i > 0, j > 0, character == right[j - 1], left[i - 1] == other { distance = min(distance, before[j - 1] + 1) }
+      next.append(distance)
     }
+    (before, row) = (row, next)
   }
   return row[right.count]
 }

@@ -142,7 +142,6 @@ import Testing
     let good = try succeed(["check", "--model", "mlp:16"])
     #expect(good.output.hasPrefix("mlp:16 on digits (1,210 parameters)\nok      made twice"), "\(good.output)")
     #expect(good.output.split(separator: "\n").count { $0.hasPrefix("ok      ") } == 9, "\(good.output)")
-    try succeed(["check", "--model", "prototypes"], of: "custom-model")
     let none = try Program(["check", "--model", "nonsense"])
     #expect(none.wait() == 64 && none.errors.contains("unknown model 'nonsense'"))
   }

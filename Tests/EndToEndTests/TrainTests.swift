@@ -112,18 +112,22 @@ import Testing
     #expect(program.errors == "warning: 2 of 4 workers stand by: a step has 2 micro-batches (--micro-batches)\n")
   }
 
-  @Test func aCustomModelGetsTheSameCommands() throws {
-    let arguments = ["train", "--model", "prototypes", "--epochs", "10", "--workers"]
+  @Test(
+    "a model of one's own, by its forward pass or by an operation of its own, has the same commands",
+    arguments: [("custom-model", "classifier"), ("custom-operation", "prototypes")])
+  func customModels(_ program: String, _ model: String) throws {
+    let arguments = ["train", "--model", model, "--epochs", "10", "--learning-rate", "0.003", "--workers"]
     var hashes: [String] = []
     for workers in ["1", "3"] {
-      try succeed(arguments + [workers, "--output", scratch.path(workers)], of: "custom-model")
+      try succeed(arguments + [workers, "--output", scratch.path(workers)], of: program)
       let summary = try Summary(scratch.path(workers))
       #expect(try #require(summary.test_accuracy) > 0.85)
       hashes.append(summary.parameters_sha256)
     }
     #expect(hashes[0] == hashes[1])
-    let program = try succeed(["evaluate", "--model", scratch.path("1/model.safetensors")], of: "custom-model")
-    #expect(program.output.contains("test accuracy: 0.9"))
+    let evaluation = try succeed(["evaluate", "--model", scratch.path("1/model.safetensors")], of: program)
+    #expect(evaluation.output.contains("test accuracy: 0.9"), "\(evaluation.output)")
+    try succeed(["check", "--model", model], of: program)
   }
 
   @Test(

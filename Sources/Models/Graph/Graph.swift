@@ -14,7 +14,7 @@ package struct Graph: Sendable {
   }
 
   struct Node: Sendable {
-    var operation: any Operation
+    var operation: any TensorOperation
     /// Indices of values.
     var inputs: [Int]
     /// Indices of parameters.
@@ -157,15 +157,15 @@ package struct Graph: Sendable {
 }
 
 /// An operation that can apply an activation to its output, where that is still in the cache.
-protocol FusesActivation: Operation {
+protocol FusesActivation: TensorOperation {
   /// Whether it can.
   var canFuseActivation: Bool { get }
   /// The activation that it applies.
   var activation: Activation? { get }
   /// The same operation with an activation.
-  func applying(_ activation: Activation) -> any Operation
+  func applying(_ activation: Activation) -> any TensorOperation
 }
 
 /// An operation whose backward pass can multiply the first input's gradient by the derivative of the activation that
 /// gave the input: ``BackwardPass/inputActivation``.
-protocol FinishesInputGradient: Operation {}
+protocol FinishesInputGradient: TensorOperation {}

@@ -20,10 +20,18 @@ struct LayerPaths {
       }
     default:
       let mirror = Mirror(reflecting: value)
+      // Their order differs between processes.
+      guard mirror.displayStyle != .dictionary, mirror.displayStyle != .set || mirror.children.isEmpty else {
+        guard let layers = value as? [String: Any] else { return }
+        for (key, layer) in layers.sorted(by: { $0.key < $1.key }) { try add(layer, at: below(key), isTied: isTied) }
+        return
+      }
       for (index, child) in mirror.children.enumerated() {
         // Neither the identity nor the inside of an optional is a part of the path.
         let isPart = !(child.value is LayerIdentity) && mirror.displayStyle != .optional
-        try add(child.value, at: isPart ? below(child.label ?? "\(index)") : path, isTied: isTied)
+        // The parts of a tuple are labelled `.0`, `.1`, …
+        let label = child.label.map { $0.hasPrefix(".") ? String($0.dropFirst()) : $0 }
+        try add(child.value, at: isPart ? below(label ?? "\(index)") : path, isTied: isTied)
       }
     }
   }

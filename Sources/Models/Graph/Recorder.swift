@@ -21,7 +21,7 @@ final class Recorder {
     return Tensor(shape: shape, recorder: self, index: values.count - 1)
   }
 
-  func record(_ operation: any Operation, _ inputs: [Tensor], _ layer: LayerIdentity?) -> Tensor {
+  func record(_ operation: any TensorOperation, _ inputs: [Tensor], _ layer: LayerIdentity?) -> Tensor {
     func failed() -> Tensor { Tensor(shape: inputs[0].shape, recorder: self, index: inputs[0].index) }
     guard error == nil else { return failed() }
     var place = lastPath.map { "\(operation.name) after \($0)" } ?? operation.name

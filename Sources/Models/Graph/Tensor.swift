@@ -17,7 +17,7 @@ public struct Tensor {
   ///
   /// - Parameter layer: the layer whose parameters the operation uses; nil if it has none.
   public func applying(
-    _ operation: some Operation, to others: Tensor..., of layer: LayerIdentity? = nil
+    _ operation: some TensorOperation, to others: Tensor..., of layer: LayerIdentity? = nil
   ) -> Tensor {
     recorder.record(operation, [self] + others, layer)
   }

@@ -70,7 +70,7 @@ struct ActivationLayer: Layer {
 }
 
 /// A function of each value, where it is not fused with the operation before it.
-struct ActivationOperation: Operation {
+struct ActivationOperation: TensorOperation {
   let activation: Activation
   /// Whether the operation that reads the output multiplies its gradient by the derivative.
   var isFinished = false

@@ -19,7 +19,7 @@ private func same(_ inputs: [[Int]]) throws(ShapeError) -> [Int] {
 }
 
 /// y = a + b; a′ = b′ = y′.
-struct SumOperation: Operation {
+struct SumOperation: TensorOperation {
   let name = "sum"
   var backwardReads: BackwardReads { [] }
   var sharing: StorageSharing { [.output, .gradientIsOutputGradient] }
@@ -36,7 +36,7 @@ struct SumOperation: Operation {
 }
 
 /// y = a·b; a′ = y′·b, b′ = y′·a.
-struct ProductOperation: Operation {
+struct ProductOperation: TensorOperation {
   let name = "product"
   var backwardReads: BackwardReads { .inputs }
 
@@ -51,7 +51,7 @@ struct ProductOperation: Operation {
 }
 
 /// y = eˣ / Σ eˣ over the last axis; x′ = y·(y′ − Σ y·y′).
-struct SoftmaxOperation: Operation {
+struct SoftmaxOperation: TensorOperation {
   let name = "softmax"
   var backwardReads: BackwardReads { .output }
   var sharing: StorageSharing { [.output, .gradient] }
@@ -76,7 +76,7 @@ struct SoftmaxOperation: Operation {
 public func matrixProduct(_ a: Tensor, _ b: Tensor) -> Tensor { a.applying(MatrixProductOperation(), to: b) }
 
 /// Y = A·B; A′ = Y′·Bᵀ, B′ = Aᵀ·Y′.
-struct MatrixProductOperation: Operation {
+struct MatrixProductOperation: TensorOperation {
   let name = "matrix product"
   var backwardReads: BackwardReads { .inputs }
 

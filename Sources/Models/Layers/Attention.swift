@@ -42,7 +42,12 @@ public struct MultiHeadAttention: LayerOfParts {
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let width = x.shape.last ?? 0
     var projected = x.applying(
-      LinearOperation(outputs: 3 * width, hasBias: hasBias, initial: initial.input, prefix: "in_proj_"), of: identity)
+      LinearOperation(outputs: 3 * width, hasBias: hasBias, initial: initial.input, prefix: "in_proj_") { shape in
+        guard shape.count == 2, width > 0 else { return "expects positions × width, got \(shape.sizes)" }
+        guard heads > 0, width % heads == 0 else { return "\(heads) heads do not divide the width \(width)" }
+        let isEven = width / heads % 2 == 0
+        return positions == .none || isEven ? nil : "rotary positions need heads of an even width, got \(width / heads)"
+      }, of: identity)
     if case .rotary(let base) = positions {
       projected = projected.applying(RotaryOperation(heads: 2 * heads, columns: 2 * width, base: base))
     }
@@ -63,7 +68,7 @@ public func attention(queries: Tensor, keys: Tensor, values: Tensor, heads: Int,
 
 /// O = P·V with P = softmax(Q·Kᵀ / √w), for each head. With P recomputed from what is kept:
 /// V′ = Pᵀ·O′, P′ = O′·Vᵀ, S′ = P·(P′ − Σ P·P′), Q′ = S′·K / √w, K′ = S′ᵀ·Q / √w.
-struct AttentionOperation: Operation {
+struct AttentionOperation: TensorOperation {
   let heads: Int
   let isCausal: Bool
 
@@ -136,7 +141,7 @@ struct AttentionOperation: Operation {
 }
 
 /// Turns the pairs of each head by the angles of its position; the gradient is turned back. Other columns stay.
-struct RotaryOperation: Operation {
+struct RotaryOperation: TensorOperation {
   let heads: Int
   /// The columns that are turned, the first ones.
   let columns: Int

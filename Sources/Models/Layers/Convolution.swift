@@ -112,7 +112,7 @@ struct ConvolutionOperation: FusesActivation, FinishesInputGradient {
 
   let name = "conv2d"
 
-  func applying(_ activation: Activation) -> any Operation {
+  func applying(_ activation: Activation) -> any TensorOperation {
     var fused = self
     fused.activation = activation
     return fused
@@ -123,8 +123,8 @@ struct ConvolutionOperation: FusesActivation, FinishesInputGradient {
   func outputShape(_ inputs: [[Int]]) throws(ShapeError) -> [Int] {
     let size = try windows.on(inputs[0]).outputSize
     let channels = inputs[0][2]
-    guard outputs > 0, groups > 0, channels % groups == 0, outputs % groups == 0 else {
-      throw ShapeError("\(groups) groups do not divide \(channels) channels and \(outputs) outputs")
+    guard (1...1 << 20).contains(outputs), groups > 0, channels % groups == 0, outputs % groups == 0 else {
+      throw ShapeError("\(groups) groups do not divide \(channels) channels and \(outputs) outputs, at most \(1 << 20)")
     }
     return [size.height, size.width, outputs]
   }

@@ -17,7 +17,7 @@ public struct Dropout: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { operation.rate > 0 ? x.applying(operation) : x }
 }
 
-struct DropoutOperation: Operation {
+struct DropoutOperation: TensorOperation {
   let rate: Double
 
   let name = "dropout"

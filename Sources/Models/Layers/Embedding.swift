@@ -32,7 +32,7 @@ public struct Embedding: Layer {
 }
 
 /// The rows of W that x names; W′ adds the rows of y′, for each micro-batch in the order of the positions.
-struct EmbeddingOperation: Operation {
+struct EmbeddingOperation: TensorOperation {
   let table: Embedding.Table
 
   let name = "embedding"
@@ -65,7 +65,7 @@ struct EmbeddingOperation: Operation {
 }
 
 /// y = x·Wᵀ; x′ = y′·W, W′ = Σ y′ᵀ·x.
-struct EmbeddingProductOperation: Operation {
+struct EmbeddingProductOperation: TensorOperation {
   let table: Embedding.Table
 
   let name = "embedding as linear"
@@ -123,7 +123,7 @@ public struct LearnedPositions: Layer {
 }
 
 /// y = x + W; x′ = y′, W′ = Σ y′. Positions that x does not have get no gradient.
-struct PositionOperation: Operation {
+struct PositionOperation: TensorOperation {
   let context: Int
   let deviation: Float
 

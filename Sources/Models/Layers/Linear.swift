@@ -46,19 +46,22 @@ struct LinearOperation: FusesActivation, FinishesInputGradient {
   let initial: InitialWeights
   /// The names of weight and bias begin with it.
   var prefix = ""
+  /// What is wrong with an input's shape beyond what this operation needs; nil for nothing.
+  var flaw: @Sendable (_ shape: [Int]) -> String? = { _ in nil }
   var activation: Activation?
 
   let name = "linear"
 
   var canFuseActivation: Bool { hasBias }
 
-  func applying(_ activation: Activation) -> any Operation {
+  func applying(_ activation: Activation) -> any TensorOperation {
     var fused = self
     fused.activation = activation
     return fused
   }
 
   func outputShape(_ inputs: [[Int]]) throws(ShapeError) -> [Int] {
+    if let flaw = flaw(inputs[0]) { throw ShapeError(flaw) }
     guard let width = inputs[0].last, width > 0, outputs > 0 else {
       throw ShapeError("expects at least one input and one output, got \(inputs[0].sizes) and \(outputs) outputs")
     }

@@ -51,7 +51,7 @@ public struct GroupNorm: Layer {
 
 /// y = (x − mean) / √(variance + ε) · w + b of each row, or y = x / √(mean square + ε) · w. With g = y′·w, normalized x̂ and
 /// r the factor: x′ = r·(g − mean(g) − x̂·mean(g·x̂)), without mean(g) for the latter; w′ = Σ y′·x̂, b′ = Σ y′.
-struct RowNormOperation: Operation {
+struct RowNormOperation: TensorOperation {
   let hasMean: Bool
   let epsilon: Float
 
@@ -108,7 +108,7 @@ struct RowNormOperation: Operation {
 }
 
 /// As ``RowNormOperation``, for each group of channels of an example over all pixels.
-struct GroupNormOperation: Operation {
+struct GroupNormOperation: TensorOperation {
   let groups: Int
   let epsilon: Float
 

@@ -80,7 +80,7 @@ public struct GlobalAveragePool: Layer {
 }
 
 /// A maximum's gradient goes to the first pixel of the window that has it; an average's to all of them equally.
-struct PoolingOperation: Operation {
+struct PoolingOperation: TensorOperation {
   enum Kind: Equatable, Sendable {
     case maximum
     case average(countsPadding: Bool)
@@ -139,7 +139,7 @@ struct PoolingOperation: Operation {
   }
 }
 
-struct GlobalAverageOperation: Operation {
+struct GlobalAverageOperation: TensorOperation {
   let name = "global average pool"
   var backwardReads: BackwardReads { [] }
 

@@ -25,7 +25,7 @@ public struct Flatten: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { flatten(x) }
 }
 
-struct ReshapeOperation: Operation {
+struct ReshapeOperation: TensorOperation {
   let shape: [Int]
 
   let name = "reshape"
@@ -43,7 +43,7 @@ struct ReshapeOperation: Operation {
   func backward(_ pass: BackwardPass) {}
 }
 
-struct TransposeOperation: Operation {
+struct TransposeOperation: TensorOperation {
   let name = "transpose"
   var backwardReads: BackwardReads { [] }
 
@@ -68,7 +68,7 @@ struct TransposeOperation: Operation {
   }
 }
 
-struct ConcatenateOperation: Operation {
+struct ConcatenateOperation: TensorOperation {
   let name = "concatenate"
   var backwardReads: BackwardReads { [] }
 

@@ -202,9 +202,21 @@ for name in ["relu", "gelu", "sigmoid"]:
         nn.Sequential(SameConv2d(3, 4, 3), activation(), nn.Conv2d(4, 2, 3, stride=2)),
     )
 conv("3, relu, conv 3 groups 2", (5, 5, 1), nn.Sequential(SameConv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3, groups=2)))
-conv("3, silu, conv 3 depthwise", (5, 5, 1), nn.Sequential(SameConv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, 4, 3, groups=4)))
-conv("3, tanh, conv 3 dilation 2", (5, 5, 1), nn.Sequential(SameConv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 2, 3, dilation=2)))
-conv("3, gelu-tanh, conv 1", (4, 5, 1), nn.Sequential(nn.Conv2d(1, 4, 3), activations["gelu-tanh"](), nn.Conv2d(4, 2, 1)))
+conv(
+    "3, silu, conv 3 depthwise",
+    (5, 5, 1),
+    nn.Sequential(SameConv2d(1, 4, 3), nn.SiLU(), nn.Conv2d(4, 4, 3, groups=4)),
+)
+conv(
+    "3, tanh, conv 3 dilation 2",
+    (5, 5, 1),
+    nn.Sequential(SameConv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 2, 3, dilation=2)),
+)
+conv(
+    "3, gelu-tanh, conv 1",
+    (4, 5, 1),
+    nn.Sequential(nn.Conv2d(1, 4, 3), activations["gelu-tanh"](), nn.Conv2d(4, 2, 1)),
+)
 
 
 # Pooling.
@@ -393,9 +405,7 @@ for causal in [False, True]:
         )
     case(f"{kind}attention without bias", SelfAttention(8, 1, causal, bias=False), (3, 8))
     case(f"{kind}attention of wide heads", SelfAttention(20, 1, causal), (4, 20), examples=1, deviation=0.2)
-    case(
-        f"{kind}rotary attention", RotaryAttention(8, 2, causal, 10000.0), (5, 8), check=causal
-    )
+    case(f"{kind}rotary attention", RotaryAttention(8, 2, causal, 10000.0), (5, 8), check=causal)
     case(f"{kind}rotary attention of base 100", RotaryAttention(6, 1, causal, 100.0, bias=False), (4, 6))
 
 case(
@@ -485,7 +495,11 @@ case(
 )
 case(
     "layers used twice and thrice",
-    Function(lambda self, x: self.norm(self.layer(self.norm(x)) + self.norm(self.layer(x))), layer=nn.Linear(5, 5), norm=nn.LayerNorm(5)),
+    Function(
+        lambda self, x: self.norm(self.layer(self.norm(x)) + self.norm(self.layer(x))),
+        layer=nn.Linear(5, 5),
+        norm=nn.LayerNorm(5),
+    ),
     (2, 5),
 )
 pool(
@@ -496,7 +510,11 @@ pool(
 case("concatenated", Function(lambda _, x, y: torch.cat([x, y], -1)), (3, 4), (3, 7))
 case(
     "concatenated, used again",
-    Function(lambda self, x: self.out(torch.cat([x, self.hidden(x).relu(), x], -1)), hidden=nn.Linear(4, 3), out=nn.Linear(11, 2)),
+    Function(
+        lambda self, x: self.out(torch.cat([x, self.hidden(x).relu(), x], -1)),
+        hidden=nn.Linear(4, 3),
+        out=nn.Linear(11, 2),
+    ),
     (4,),
     check=True,
 )

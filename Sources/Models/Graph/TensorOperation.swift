@@ -5,7 +5,7 @@ internal import Reduction
 /// A differentiable function of one or more tensors, and of parameters.
 ///
 /// Rows of different examples must not mix, and an example's result must not depend on which others are computed with it.
-public protocol Operation: Sendable {
+public protocol TensorOperation: Sendable {
   /// Its name in errors and listings, such as `conv2d`.
   var name: String { get }
 
@@ -104,7 +104,7 @@ public struct Parameter: Sendable {
   }
 }
 
-extension Operation {
+extension TensorOperation {
   /// Default: no parameters.
   public func parameters(_ inputs: [[Int]]) -> [Parameter] { [] }
   /// Default: nothing is kept.
@@ -143,7 +143,7 @@ public struct ForwardPass {
   }
   /// Takes the output: examples × its shape.
   public var output: MutableFloats { run.output(run.graph.nodes[node].output) }
-  /// Takes what the backward pass needs: examples × ``Operation/keptCount(_:)``.
+  /// Takes what the backward pass needs: examples × ``TensorOperation/keptCount(_:)``.
   public var kept: MutableFloats { run.kept(node) }
   /// Memory of the calling thread with any content, valid until the pass ends or asks again.
   public func scratch(_ count: Int) -> MutableFloats { run.scratch.reserve(count) }
@@ -166,11 +166,11 @@ public struct BackwardPass {
 
   /// The number of inputs.
   public var inputCount: Int { run.graph.nodes[node].inputs.count }
-  /// Input `index` of the forward pass; only if ``Operation/backwardReads`` says so.
+  /// Input `index` of the forward pass; only if ``TensorOperation/backwardReads`` says so.
   public func input(_ index: Int) -> Floats { run.value(run.graph.nodes[node].inputs[index]) }
   /// The shape of input `index`, without the batch.
   public func inputShape(_ index: Int) -> [Int] { run.graph.values[run.graph.nodes[node].inputs[index]].shape }
-  /// The output of the forward pass; only if ``Operation/backwardReads`` says so.
+  /// The output of the forward pass; only if ``TensorOperation/backwardReads`` says so.
   public var output: Floats { run.value(run.graph.nodes[node].output) }
   /// What the forward pass kept.
   public var kept: Floats { run.kept(node).readOnly }
