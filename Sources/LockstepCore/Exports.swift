@@ -1,5 +1,7 @@
 // The declarations that a user's program needs.
 
+@_exported public import Models
+
 @_exported public import struct Datasets.Batch
 @_exported public import struct Datasets.DataParts
 @_exported public import struct Datasets.DataRequest
@@ -15,7 +17,6 @@
 @_exported public import struct Kernels.OrderedSum
 @_exported public import struct Kernels.Philox
 @_exported public import struct Kernels.UpdateVectors
-@_exported public import Models
 @_exported public import struct Optimizers.OptimizerState
 @_exported public import enum Optimizers.RuleSums
 @_exported public import struct Optimizers.UpdateRange

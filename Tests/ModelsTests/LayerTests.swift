@@ -66,10 +66,16 @@ private func message(_ model: some Layer, _ input: [Int]) -> String? {
     Misfit(
       Conv2D(4, kernel: 3, stride: 0), [6, 9, 1],
       "sizes of kernel, stride and dilation are from 1 on, got [3, 3, 0, 0, 1, 1]"),
-    Misfit(Conv2D(4, kernel: 3, groups: 2), [6, 9, 3], "2 groups do not divide 3 channels and 4 outputs"),
-    Misfit(Conv2D(5, kernel: 3, groups: 2), [6, 9, 4], "2 groups do not divide 4 channels and 5 outputs"),
-    Misfit(Conv2D(5, kernel: 3, groups: 0), [6, 9, 4], "0 groups do not divide 4 channels and 5 outputs"),
-    Misfit(Conv2D(0, kernel: 3), [6, 9, 4], "1 groups do not divide 4 channels and 0 outputs"),
+    Misfit(
+      Conv2D(4, kernel: 3, groups: 2), [6, 9, 3], "2 groups do not divide 3 channels and 4 outputs, at most 1048576"),
+    Misfit(
+      Conv2D(5, kernel: 3, groups: 2), [6, 9, 4], "2 groups do not divide 4 channels and 5 outputs, at most 1048576"),
+    Misfit(
+      Conv2D(5, kernel: 3, groups: 0), [6, 9, 4], "0 groups do not divide 4 channels and 5 outputs, at most 1048576"),
+    Misfit(Conv2D(0, kernel: 3), [6, 9, 4], "1 groups do not divide 4 channels and 0 outputs, at most 1048576"),
+    Misfit(
+      Conv2D(Int.max, kernel: 3), [6, 9, 4],
+      "1 groups do not divide 4 channels and 9223372036854775807 outputs, at most 1048576"),
     Misfit(GroupNorm(4), [3, 3, 6], "4 groups do not divide the channels of 3×3×6"),
     Misfit(GroupNorm(0), [6], "0 groups do not divide the channels of 6"),
   ]
@@ -110,18 +116,14 @@ private func message(_ model: some Layer, _ input: [Int]) -> String? {
   ]
 
   private static let positions = [
+    Misfit(MultiHeadAttention(heads: 3, causal: true), [5, 128], "3 heads do not divide the width 128"),
+    Misfit(MultiHeadAttention(heads: 0, causal: true), [5, 128], "0 heads do not divide the width 128"),
+    Misfit(MultiHeadAttention(heads: 2, causal: true), [8], "expects positions × width, got 8"),
+    Misfit(MultiHeadAttention(heads: 2, causal: true), [3, 5, 8], "expects positions × width, got 3×5×8"),
+    Misfit(MultiHeadAttention(heads: 2, causal: true), [5, 0], "expects positions × width, got 5×0"),
     Misfit(
-      after: MultiHeadAttention(heads: 3, causal: true), [5, 128],
-      "attention after first: 3 heads do not divide the width 128"
-    ) { $0 },
-    Misfit(
-      after: MultiHeadAttention(heads: 0, causal: true), [5, 128],
-      "attention after first: 0 heads do not divide the width 128"
-    ) { $0 },
-    Misfit(
-      after: MultiHeadAttention(heads: 4, causal: false, positions: .rotary(base: 100)), [5, 20],
-      "rotary positions after first: rotary positions need heads of an even width, got 40 values in 8 heads"
-    ) { $0 },
+      MultiHeadAttention(heads: 4, causal: false, positions: .rotary(base: 100)), [5, 20],
+      "rotary positions need heads of an even width, got 5"),
     Misfit(LearnedPositions(4), [5, 3], "expects at most 4 positions × width, got 5×3"),
     Misfit(LearnedPositions(9), [5], "expects at most 9 positions × width, got 5"),
     Misfit(
@@ -361,6 +363,46 @@ private struct OtherSizes: Layer {
         "blocks.0.0.first.weight", "blocks.0.0.second.weight", "blocks.0.0.second.bias", "blocks.2.0.first.weight",
         "blocks.2.0.second.weight", "blocks.2.0.second.bias", "blocks.2.1.first.weight", "blocks.2.1.second.weight",
         "blocks.2.1.second.bias", "mixed.1.conv.weight", "mixed.1.conv.bias",
+      ])
+  }
+
+  private struct InDictionary: Layer {
+    let parts: [String: Linear]
+    func callAsFunction(_ x: Tensor) -> Tensor { parts.sorted { $0.key < $1.key }.reduce(x) { $1.value($0) } }
+  }
+
+  private struct InTuple: Layer {
+    let pair: (Linear, Linear)
+    let named: (first: Linear, second: Linear)
+    func callAsFunction(_ x: Tensor) -> Tensor { named.second(named.first(pair.1(pair.0(x)))) }
+  }
+
+  private enum Choice: Layer {
+    case norm(LayerNorm)
+    case pair(Linear, last: Linear)
+
+    func callAsFunction(_ x: Tensor) -> Tensor {
+      switch self {
+      case .norm(let layer): layer(x)
+      case .pair(let first, let last): last(first(x))
+      }
+    }
+  }
+
+  @Test("layers in a dictionary have their keys' names, whatever its order, and those in tuples and cases theirs")
+  func keys() throws {
+    func linear() -> Linear { Linear(3, bias: false) }
+    let keys = (0..<20).map { "layer\($0)" }.sorted()
+    #expect(
+      try names(InDictionary(parts: Dictionary(uniqueKeysWithValues: keys.map { ($0, linear()) })))
+        == keys.map { "parts.\($0).weight" })
+    #expect(
+      try names(InTuple(pair: (linear(), linear()), named: (linear(), linear()))) == [
+        "pair.0.weight", "pair.1.weight", "named.first.weight", "named.second.weight",
+      ])
+    #expect(
+      try names(Pair(Choice.norm(LayerNorm()), Choice.pair(linear(), last: linear()))) == [
+        "first.norm.weight", "first.norm.bias", "second.pair.0.weight", "second.pair.last.weight",
       ])
   }
 

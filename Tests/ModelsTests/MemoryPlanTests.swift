@@ -9,8 +9,8 @@ import Testing
 
 /// An operation that shares no storage and is fused with none. It notes what the passes read and write, and finds what
 /// was overwritten before its time.
-private struct Watched: Models.Operation {
-  let operation: any Models.Operation
+private struct Watched: TensorOperation {
+  let operation: any TensorOperation
   let journal: Journal
 
   /// What the passes over a network have read and written.
@@ -88,7 +88,7 @@ extension [Float] {
 private struct RandomModel: LayerOfParts {
   struct Step {
     /// An operation, and the numbers of the values that it reads; the next operation reads its result.
-    var operations: [any Models.Operation]
+    var operations: [any TensorOperation]
     var inputs: [Int]
     let identity = LayerIdentity()
   }
@@ -112,7 +112,7 @@ private struct RandomModel: LayerOfParts {
     self.steps = steps
   }
 
-  private static func operations(_ random: inout SeededGenerator) -> (list: [any Models.Operation], inputs: Int) {
+  private static func operations(_ random: inout SeededGenerator) -> (list: [any TensorOperation], inputs: Int) {
     let activation = ActivationOperation(activation: Activation.allCases.randomElement(using: &random)!)
     let windows = Windows(kernel: 3, stride: 1, padding: .same)
     let image = ReshapeOperation(shape: [3, 2, 6])
@@ -145,7 +145,7 @@ private struct RandomModel: LayerOfParts {
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
-    func record(_ operation: any Models.Operation, _ inputs: [Tensor], _ identity: LayerIdentity) -> Tensor {
+    func record(_ operation: any TensorOperation, _ inputs: [Tensor], _ identity: LayerIdentity) -> Tensor {
       let operation = journal.map { Watched(operation: operation, journal: $0) } ?? operation
       let layer = operation.parameters(inputs.map(\.shape)).isEmpty ? nil : identity
       return switch inputs.count {

@@ -93,7 +93,7 @@ struct BatchInput: Layer {
   func callAsFunction(_ x: Tensor) -> Tensor { x.applying(operation, of: identity) }
 }
 
-private struct BatchInputOperation: Models.Operation {
+private struct BatchInputOperation: TensorOperation {
   let count: Int
   let examples: Int
   let shape: [Int]
