@@ -50,7 +50,7 @@ if [ "$(uname -sm)" = 'Linux x86_64' ] && [ -z "${LOCKSTEP_NATIVE_ONLY:-}" ]; th
   fi
 fi
 
-first= failures=0
+failures=0
 # Compares two files of digests; names the kernels that differ.
 compare() { # variant, its digests, what they are compared with, those digests
   if cmp -s "$2" "$4"; then return; fi
@@ -60,33 +60,45 @@ compare() { # variant, its digests, what they are compared with, those digests
   failures=$((failures + 1))
 }
 
-# Runs one variant. What runs the program comes before `--`, and the compiler's options after it.
-run() { # variant, runner…, --, options…
-  local variant=$1 runner=() started=$SECONDS program=$folder/program built status=0
-  shift
+# Builds and runs one variant in a folder of its own. What runs the program comes before `--`, and the compiler's options
+# after it.
+compute() { # folder, variant, runner…, --, options…
+  local place=$1 variant=$2 runner=() started=$SECONDS built status=0
+  shift 2
   while [ "$1" != -- ]; do
     runner+=("$1")
     shift
   done
   shift
   "$clang" -std=c11 -Wall -Wextra -Werror "$@" -I "$kernels/include" "$here/digests.c" "$kernels"/kernels*.c \
-    "$kernels/sha256.c" -o "$program" -lm || die "$variant: cannot be compiled"
+    "$kernels/sha256.c" -o "$place/program" -lm || die "$variant: cannot be compiled"
   built=$SECONDS
-  ${runner[@]+"${runner[@]}"} "$program" >"$folder/digests" 2>"$folder/errors" || status=$?
-  if [ "$status" -ne 0 ]; then
-    sed "s/^/error: $variant: /" "$folder/errors" >&2
-    printf 'error: %s ended with status %d\n' "$variant" "$status" >&2
-    failures=$((failures + 1))
-  fi
-  if [ -z "$first" ]; then
-    first=$variant
-    mv "$folder/digests" "$folder/first"
-  else
-    compare "$variant" "$folder/digests" "$first" "$folder/first"
-  fi
+  ${runner[@]+"${runner[@]}"} "$place/program" >"$place/digests" 2>"$place/errors" || status=$?
   printf '%-34s built in %2d s, ran %3d s\n' "$variant" $((built - started)) $((SECONDS - built))
+  [ "$status" -eq 0 ] || {
+    sed "s/^/error: $variant: /" "$place/errors" >&2
+    die "$variant ended with status $status"
+  }
 }
 
+# Starts a variant, as many at a time as there are cores.
+variants=() running=()
+cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+await_first() {
+  wait "${running[0]}" || failures=$((failures + 1))
+  running=(${running[@]+"${running[@]:1}"})
+}
+run() { # variant, runner…, --, options…
+  local place=$folder/${#variants[@]}
+  mkdir "$place"
+  variants+=("$1")
+  if [ ${#running[@]} -ge "$cores" ]; then await_first; fi
+  compute "$place" "$@" &
+  running+=($!)
+}
+
+# The slowest first.
+if [ -n "$emulated" ]; then run "x86-64 without FMA" qemu-x86_64 -cpu Nehalem -- -static -O2; fi
 for level in -O2 -O0; do
   for contraction in -ffp-contract=off -ffp-contract=fast ''; do
     run "$(uname -m) $level $contraction" -- "$level" $contraction
@@ -98,10 +110,15 @@ if [ -n "$emulated" ]; then
       run "arm64 $level $contraction" qemu-aarch64 -- --target=aarch64-linux-gnu -fuse-ld=lld -static "$level" $contraction
     done
   done
-  run "x86-64 without FMA" qemu-x86_64 -cpu Nehalem -- -static -O2
 fi
 
-if [ "$failures" -eq 0 ] && [ "${1:-}" = --write ]; then cp "$folder/first" "$golden"; fi
-if [ -e "$golden" ]; then compare "$first" "$folder/first" digests.txt "$golden"; fi
+while [ ${#running[@]} -gt 0 ]; do await_first; done
+
+[ "$failures" -eq 0 ] || die "not all variants could be computed"
+for ((i = 1; i < ${#variants[@]}; i++)); do
+  compare "${variants[$i]}" "$folder/$i/digests" "${variants[0]}" "$folder/0/digests"
+done
+if [ "$failures" -eq 0 ] && [ "${1:-}" = --write ]; then cp "$folder/0/digests" "$golden"; fi
+if [ -e "$golden" ]; then compare "${variants[0]}" "$folder/0/digests" digests.txt "$golden"; fi
 [ "$failures" -eq 0 ] || die "the kernels' arithmetic is not the same everywhere"
-printf '%d kernels give the same bits in all variants\n' "$(wc -l <"$folder/first")"
+printf '%d kernels give the same bits in all variants\n' "$(wc -l <"$folder/0/digests")"

@@ -38,11 +38,26 @@ import Testing
       "--scale standard --model mlp:40 --optimizer sgd --schedule hypergradient --epochs 2",
       "0e42b45b6108e2978461f58eb74a088fe2adfd7d8bf3cecc3086607c7e37e4a2"
     ),
+    (
+      "--model cnn:8,16 --hidden 32 --epochs 2",
+      "1babc18a225d3fdada715b8c564691e3442051fbd94b0770b000f21d547ee51f"
+    ),
+    (
+      "--model resnet:1,1 --channels 8,16 --optimizer momentum --epochs 2",
+      "5af36e9ffe327d4336b854da1a0884bb809af60bcac4a820b60c529e2f4fd587"
+    ),
+    (
+      "--model transformer --data text:POEM --layers 2 --heads 2 --width 32 --context 16 --batch-size 24 --steps 30 "
+        + "--evaluate-every 10",
+      "39be236960c2ca90add13f6e9ec67170235882d9dc23efb690cec6ea66d5c9d4"
+    ),
   ]
 
   @Test(arguments: jobs)
   func theDigest(_ options: String, _ digest: String) throws {
-    let words = options.split(separator: " ").map(String.init)
+    let poem = (0..<40).map { "line \($0): \($0 * $0 * 7919 % 1000) green bottles\n" }.joined()
+    _ = try scratch.file("poem.txt", poem)
+    let words = options.split(separator: " ").map { $0.replacing("POEM", with: scratch.path("poem.txt")) }
     try succeed(["train", "--output", "run"] + words, in: scratch)
     let found = try Summary(scratch.path("run")).parameters_sha256
     #expect(found == digest, "has the arithmetic changed? Then so must Numerics.version")

@@ -7,10 +7,11 @@ import Testing
 
   init() throws {
     scratch = try Scratch()
+    _ = try scratch.file("poem.txt", (0..<40).map { "line \($0): \($0 * $0 * 7919 % 1000) green bottles\n" }.joined())
   }
 
   /// Jobs whose cuts are uneven in every way.
-  static let jobs: [[String]] = [
+  static let perceptrons: [[String]] = [
     // 1,438 examples: the last step of an epoch is partial.
     ["--batch-size", "100", "--micro-batches", "8"],
     // A last step with fewer examples (38) than micro-batches.
@@ -20,6 +21,20 @@ import Testing
       "rmsprop",
     ],
   ]
+  static let jobs =
+    perceptrons.map { $0 + ["--model", "mlp:32,16"] } + [
+      ["--model", "cnn:4,6", "--hidden", "12", "--batch-size", "100", "--micro-batches", "8"],
+      ["--model", "resnet:1,1", "--channels", "8,16", "--batch-size", "175", "--micro-batches", "64"],
+      [
+        "--data", "text:poem.txt", "--model", "transformer", "--layers", "1", "--heads", "2", "--width", "16",
+        "--context", "10", "--tied", "yes", "--batch-size", "90", "--micro-batches", "7",
+      ],
+    ]
+
+  /// The job with the paths of this test's files.
+  private func placed(_ job: [String]) -> [String] {
+    job.map { $0 == "text:poem.txt" ? "text:\(scratch.path("poem.txt"))" : $0 }
+  }
 
   private func hashes(_ folder: String) throws -> [String] {
     struct Line: Decodable {
@@ -33,7 +48,7 @@ import Testing
 
   @Test("workers and threads do not change a bit of any epoch", arguments: jobs)
   func workersAndThreads(_ job: [String]) throws {
-    let common = job + ["--epochs", "3", "--model", "mlp:32,16"]
+    let common = placed(job) + ["--epochs", "3"]
     _ = try train(scratch, common + ["--workers", "1"], output: "1")
     let expected = try hashes("1")
     #expect(expected.count == 3 && Set(expected).count == 3)
@@ -44,7 +59,7 @@ import Testing
     }
   }
 
-  @Test("what is shared in memory and what is sent are the same bits", arguments: jobs)
+  @Test("what is shared in memory and what is sent are the same bits", arguments: perceptrons)
   func transports(_ job: [String]) throws {
     // Two chunks.
     let common = job + ["--epochs", "2", "--model", "mlp:1024,300", "--workers", "3"]
@@ -55,7 +70,7 @@ import Testing
 
   @Test("a worker that can share no memory takes part by messages, which is said once")
   func mixedTransports() throws {
-    let common = Self.jobs[0] + ["--epochs", "30", "--model", "mlp:32,16"]
+    let common = Self.jobs[0] + ["--epochs", "30"]
     _ = try train(scratch, common + ["--workers", "2"], output: "undisturbed")
     let coordinator = try Coordinating(scratch, common)
     let lockstep = Program.folder.appendingPathComponent("lockstep").path
@@ -77,7 +92,7 @@ import Testing
 
   @Test("workers that join and leave over tcp do not change a bit of any epoch", arguments: jobs)
   func joiningAndLeaving(_ job: [String]) throws {
-    let common = job + ["--epochs", "60", "--model", "mlp:32,16"]
+    let common = placed(job) + ["--epochs", "60"]
     _ = try train(scratch, common + ["--workers", "2"], output: "undisturbed")
     let coordinator = try Coordinating(scratch, common)
     var workers = [try Program(["worker", "--connect", coordinator.address])]
@@ -92,7 +107,7 @@ import Testing
 
   @Test("a worker that runs a tenth of the time does not change a bit of any epoch", arguments: jobs)
   func aSlowWorker(_ job: [String]) throws {
-    let common = job + ["--epochs", "60", "--model", "mlp:32,16"]
+    let common = placed(job) + ["--epochs", "60"]
     _ = try train(scratch, common + ["--workers", "2"], output: "undisturbed")
     let coordinator = try Coordinating(scratch, common)
     let workers = try (0..<3).map { _ in try Program(["worker", "--connect", coordinator.address]) }

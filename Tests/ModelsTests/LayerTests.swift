@@ -67,15 +67,15 @@ private func message(_ model: some Layer, _ input: [Int]) -> String? {
       Conv2D(4, kernel: 3, stride: 0), [6, 9, 1],
       "sizes of kernel, stride and dilation are from 1 on, got [3, 3, 0, 0, 1, 1]"),
     Misfit(
-      Conv2D(4, kernel: 3, groups: 2), [6, 9, 3], "2 groups do not divide 3 channels and 4 outputs, at most 1048576"),
+      Conv2D(4, kernel: 3, groups: 2), [6, 9, 3], "2 groups do not divide 3 channels and 4 outputs"),
     Misfit(
-      Conv2D(5, kernel: 3, groups: 2), [6, 9, 4], "2 groups do not divide 4 channels and 5 outputs, at most 1048576"),
+      Conv2D(5, kernel: 3, groups: 2), [6, 9, 4], "2 groups do not divide 4 channels and 5 outputs"),
     Misfit(
-      Conv2D(5, kernel: 3, groups: 0), [6, 9, 4], "0 groups do not divide 4 channels and 5 outputs, at most 1048576"),
-    Misfit(Conv2D(0, kernel: 3), [6, 9, 4], "1 groups do not divide 4 channels and 0 outputs, at most 1048576"),
+      Conv2D(5, kernel: 3, groups: 0), [6, 9, 4], "0 groups do not divide 4 channels and 5 outputs"),
+    Misfit(Conv2D(0, kernel: 3), [6, 9, 4], "0 outputs are not 1 to 1048576"),
     Misfit(
       Conv2D(Int.max, kernel: 3), [6, 9, 4],
-      "1 groups do not divide 4 channels and 9223372036854775807 outputs, at most 1048576"),
+      "9223372036854775807 outputs are not 1 to 1048576"),
     Misfit(GroupNorm(4), [3, 3, 6], "4 groups do not divide the channels of 3×3×6"),
     Misfit(GroupNorm(0), [6], "0 groups do not divide the channels of 6"),
   ]

@@ -123,8 +123,9 @@ struct ConvolutionOperation: FusesActivation, FinishesInputGradient {
   func outputShape(_ inputs: [[Int]]) throws(ShapeError) -> [Int] {
     let size = try windows.on(inputs[0]).outputSize
     let channels = inputs[0][2]
-    guard (1...1 << 20).contains(outputs), groups > 0, channels % groups == 0, outputs % groups == 0 else {
-      throw ShapeError("\(groups) groups do not divide \(channels) channels and \(outputs) outputs, at most \(1 << 20)")
+    guard (1...1 << 20).contains(outputs) else { throw ShapeError("\(outputs) outputs are not 1 to \(1 << 20)") }
+    guard groups > 0, channels % groups == 0, outputs % groups == 0 else {
+      throw ShapeError("\(groups) groups do not divide \(channels) channels and \(outputs) outputs")
     }
     return [size.height, size.width, outputs]
   }

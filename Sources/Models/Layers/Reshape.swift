@@ -13,8 +13,10 @@ extension Tensor {
 
 /// All values in one axis. Images are flattened channel by channel, as in PyTorch.
 public func flatten(_ x: Tensor) -> Tensor {
-  guard x.shape.count == 3, x.shape[2] > 1, x.shape[0] * x.shape[1] > 1 else { return x.reshaped(x.count) }
-  return x.reshaped(x.shape[0] * x.shape[1], x.shape[2]).transposed().reshaped(x.count)
+  guard x.shape.count == 3, x.shape[2] > 1, x.shape[0] * x.shape[1] > 1 else {
+    return x.applying(ReshapeOperation(shape: [x.count], name: "flatten"))
+  }
+  return x.applying(FlattenOperation())
 }
 
 /// ``flatten(_:)`` as a layer.
@@ -27,8 +29,8 @@ public struct Flatten: Layer {
 
 struct ReshapeOperation: TensorOperation {
   let shape: [Int]
+  var name = "reshape"
 
-  let name = "reshape"
   var backwardReads: BackwardReads { [] }
   var sharing: StorageSharing { .view }
 
@@ -41,6 +43,25 @@ struct ReshapeOperation: TensorOperation {
 
   func forward(_ pass: ForwardPass) {}
   func backward(_ pass: BackwardPass) {}
+}
+
+/// The channels of an image one after the other.
+struct FlattenOperation: TensorOperation {
+  let name = "flatten"
+  var backwardReads: BackwardReads { [] }
+
+  func outputShape(_ inputs: [[Int]]) -> [Int] { [inputs[0].reduce(1, *)] }
+
+  func forward(_ pass: ForwardPass) {
+    let shape = pass.inputShape(0)
+    transposeEach(pass.input(0), rows: shape[0] * shape[1], columns: shape[2], into: pass.output)
+  }
+
+  func backward(_ pass: BackwardPass) {
+    guard let inputGradient = pass.inputGradient(0) else { return }
+    let shape = pass.inputShape(0)
+    transposeEach(pass.outputGradient, rows: shape[2], columns: shape[0] * shape[1], into: inputGradient)
+  }
 }
 
 struct TransposeOperation: TensorOperation {
