@@ -123,9 +123,10 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "LockstepTool", "CustomModel", "CustomOperation", "CustomOptimizer", "CustomData", "CustomLoss",
-        "LibraryExample", "Runs", "Files", "Protocol", "ZeroMQ", "Kernels", "Optimizers", "Schema", "TestSupport",
+        "LibraryExample", "Runs", "Files", "Datasets", "Models", "Protocol", "ZeroMQ", "Kernels", "Optimizers",
+        "Schema", "TestSupport",
       ],
-      exclude: ["check_model.py", "late_worker.py", "launch.py", "two_machines.py"]),
+      exclude: ["check_model.py", "late_worker.py", "launch.py", "pytorch_page.py", "two_machines.py"]),
   ]
 )
 

@@ -57,7 +57,7 @@ import Testing
   func theDigest(_ options: String, _ digest: String) throws {
     let poem = (0..<40).map { "line \($0): \($0 * $0 * 7919 % 1000) green bottles\n" }.joined()
     _ = try scratch.file("poem.txt", poem)
-    let words = options.split(separator: " ").map { $0.replacing("POEM", with: scratch.path("poem.txt")) }
+    let words = options.split(separator: " ").map { String($0).replacing("POEM", with: scratch.path("poem.txt")) }
     try succeed(["train", "--output", "run"] + words, in: scratch)
     let found = try Summary(scratch.path("run")).parameters_sha256
     #expect(found == digest, "has the arithmetic changed? Then so must Numerics.version")

@@ -15,7 +15,9 @@ import Testing
     return ["README.md"] + (names ?? []).filter { $0.hasSuffix(".md") }.sorted().map { "\(catalog)/\($0)" }
   }()
   /// Pages that may have nothing to run.
-  static let pagesWithoutCommands = ["Security", "Performance", "Scaling", "Protocol", "Options", "Lockstep"]
+  static let pagesWithoutCommands = [
+    "Security", "Performance", "Scaling", "Protocol", "Options", "Lockstep", "PyTorch",
+  ]
 
   @Test(.timeLimit(.minutes(3)), arguments: pages)
   func markedBlocksDoWhatTheyShow(_ page: String) throws {

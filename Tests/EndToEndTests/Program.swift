@@ -145,6 +145,19 @@ func pythonWithNumPy() -> String? {
   return nil
 }
 
+/// A Python with PyTorch; nil, aloud, where there is none.
+func pythonWithTorch() -> String? {
+  let pythons =
+    [ProcessInfo.processInfo.environment["LOCKSTEP_TORCH_PYTHON"]].compactMap { $0 }
+    + [package.appendingPathComponent(".venv-torch/bin/python3").path, "/usr/bin/python3"]
+  for python in pythons where FileManager.default.isExecutableFile(atPath: python) {
+    let probe = try? Program(["-c", "import torch"], of: python)
+    if probe?.wait(seconds: 60) == 0 { return python }
+  }
+  print("SKIPPED: a check needs a Python with torch, one of \(pythons.joined(separator: ", ")); .ci/run installs one")
+  return nil
+}
+
 /// Runs a script of this package that makes a network of namespaces, with the program under test, and gives it with its
 /// exit code, nil where it still runs after `seconds`; nil, aloud, where there can be no such network.
 func runOnHosts(_ script: String, _ arguments: [String] = [], seconds: Double) throws -> (run: Program, code: Int32?)? {
