@@ -54,26 +54,43 @@ package func linear(
 ///   - rowsPerExample: 1, or the number of positions in an example.
 ///   - gradient: in × out.
 package func weightGradient(
-  inputs: Matrix, outputGradients: Matrix, microBatches: some RandomAccessCollection<Range<Int>>,
-  rowsPerExample: Int = 1, into gradient: MutableFloats, scratch: inout LayerScratch
+  inputs: Matrix, outputGradients: Matrix, microBatches: [Range<Int>], rowsPerExample: Int = 1,
+  into gradient: MutableFloats, scratch: inout LayerScratch
+) {
+  var end = 0
+  for microBatch in microBatches {
+    precondition(microBatch.lowerBound == end, "\(microBatches) are not contiguous")
+    end = microBatch.upperBound
+  }
+  precondition(end * rowsPerExample == inputs.rows, "\(microBatches) are not all of \(inputs.rows) rows")
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: microBatches.count) { ends in
+    for index in microBatches.indices { ends[index] = microBatches[index].upperBound * rowsPerExample }
+    weightGradient(inputs, outputGradients, UnsafeBufferPointer(ends), into: gradient, &scratch)
+  }
+}
+
+/// `gradient` = inputsᵀ · outputGradients: the weight gradient of a single micro-batch.
+package func weightGradient(
+  inputs: Matrix, outputGradients: Matrix, into gradient: MutableFloats, scratch: inout LayerScratch
+) {
+  withUnsafePointer(to: inputs.rows) {
+    weightGradient(inputs, outputGradients, UnsafeBufferPointer(start: $0, count: 1), into: gradient, &scratch)
+  }
+}
+
+/// - Parameter ends: where the rows of each micro-batch end.
+private func weightGradient(
+  _ inputs: Matrix, _ outputGradients: Matrix, _ ends: UnsafeBufferPointer<Int>, into gradient: MutableFloats,
+  _ scratch: inout LayerScratch
 ) {
   let (examples, rows, columns) = (inputs.rows, inputs.columns, outputGradients.columns)
   precondition(
     examples == outputGradients.rows && gradient.count == rows * columns,
     "the gradient of \(examples)×\(rows) inputs and \(outputGradients.rows)×\(columns) output gradients")
-  var end = 0
-  for microBatch in microBatches {
-    precondition(microBatch.lowerBound == end, "micro-batches that are not contiguous")
-    end = microBatch.upperBound
-  }
-  precondition(end * rowsPerExample == examples, "micro-batches up to \(end) of \(examples) rows")
   let memory = scratch.reserve(examples * (Int(LK_PANEL) + rows))
-  withUnsafeTemporaryAllocation(of: Int.self, capacity: microBatches.count) { ends in
-    for (index, microBatch) in microBatches.enumerated() { ends[index] = microBatch.upperBound * rowsPerExample }
-    kernels.linear_weight_gradient(
-      gradient.base, inputs.values.base, outputGradients.values.base, examples, rows, columns, ends.baseAddress,
-      microBatches.count, memory.base)
-  }
+  kernels.linear_weight_gradient(
+    gradient.base, inputs.values.base, outputGradients.values.base, examples, rows, columns, ends.baseAddress,
+    ends.count, memory.base)
 }
 
 /// A linear layer's gradient with respect to its input: `inputGradients` = outputGradients · weightᵀ, times the

@@ -9,7 +9,7 @@ static _Thread_local struct allocation_count count;
 
 void allocation_count_start(void) {
   live = 0;
-  count = (struct allocation_count){0, 0};
+  count = (struct allocation_count){0};
   counting = true;
 }
 
@@ -42,6 +42,7 @@ static void *allocated(void *block, size_t size) {
     live += malloc_usable_size(block);
     if (live > count.peak) count.peak = live;
     if (size > count.largest) count.largest = size;
+    count.blocks++;
   }
   return block;
 }

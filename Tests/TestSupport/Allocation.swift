@@ -6,13 +6,15 @@ public struct Allocation: Equatable, Sendable {
   public let peak: Int
   /// Its largest block.
   public let largest: Int
+  /// How many blocks it allocated.
+  public let blocks: Int
 
   /// Does `work` and counts.
   public init(of work: () -> Void) {
     allocation_count_start()
     work()
     let count = allocation_count_stop()
-    (peak, largest) = (count.peak, Int(clamping: count.largest))
+    (peak, largest, blocks) = (count.peak, Int(clamping: count.largest), Int(clamping: count.blocks))
   }
 
   /// Checks that the work held at most `peak` times the input's `honest` size at once, and `block` times that size in one

@@ -25,6 +25,8 @@ package struct Graph: Sendable {
     var place: Int
     /// The layer's; nil if it has no parameters.
     var path: String?
+    /// The activation that the operation applies to its output.
+    var activation: Activation?
     /// The activation of the first input, whose derivative the backward pass multiplies the input's gradient by.
     var finishes: InputActivation?
     /// Whether the consumer of the output has multiplied its gradient by the derivative of this node's activation.
@@ -73,9 +75,17 @@ package struct Graph: Sendable {
     fuseActivations()
     finishInputGradients()
     lastUses = parameters.indices.map { parameter in nodes.lastIndex { $0.parameters.contains(parameter) }! }
+    haveForward = nodes.map { !$0.operation.sharing.isSuperset(of: .view) }
+    haveBackward = nodes.map {
+      !$0.operation.sharing.contains(.gradientIsOutputGradient) || !$0.parameters.isEmpty
+    }
     keptCounts = nodes.map { node in node.operation.keptCount(node.inputs.map { values[$0].shape }) }
   }
 
+  /// Whether each node's forward pass is called, or its result is a view of its input.
+  private(set) var haveForward: [Bool] = []
+  /// Whether each node's backward pass is called, or all that it would compute is the output's gradient.
+  private(set) var haveBackward: [Bool] = []
   /// How many values of an example each node keeps.
   private(set) var keptCounts: [Int] = []
   /// The last node that uses each parameter, whose backward pass comes first.
@@ -124,9 +134,11 @@ package struct Graph: Sendable {
       let input = node.inputs[0]
       if let activation = (node.operation as? ActivationOperation)?.activation,
         let last = kept.lastIndex(where: { $0.output == input }), consumers(of: input).count == 1, input != output,
-        let fusing = kept[last].operation as? any FusesActivation, fusing.activation == nil, fusing.canFuseActivation
+        kept[last].activation == nil, let fusing = kept[last].operation as? any FusesActivation,
+        fusing.canFuseActivation
       {
         kept[last].operation = fusing.applying(activation)
+        kept[last].activation = activation
         kept[last].output = node.output
       } else {
         kept.append(node)
@@ -144,7 +156,7 @@ package struct Graph: Sendable {
         dependent[nodes[producer].inputs[0]]
           || !nodes[producer].parameters.isEmpty
       else { continue }
-      if let activation = (nodes[producer].operation as? any FusesActivation)?.activation {
+      if let activation = nodes[producer].activation {
         nodes[index].finishes = InputActivation(activation: activation, producer: producer)
         nodes[producer].isFinished = true
       } else if var operation = nodes[producer].operation as? ActivationOperation {
@@ -160,8 +172,6 @@ package struct Graph: Sendable {
 protocol FusesActivation: TensorOperation {
   /// Whether it can.
   var canFuseActivation: Bool { get }
-  /// The activation that it applies.
-  var activation: Activation? { get }
   /// The same operation with an activation.
   func applying(_ activation: Activation) -> any TensorOperation
 }

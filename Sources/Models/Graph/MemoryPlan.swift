@@ -122,7 +122,7 @@ private struct Planner {
           valueReads[producer.output].append(backwardTime(index))
         }
       }
-      if (node.operation as? any FusesActivation)?.activation != nil, !node.isFinished {
+      if node.activation != nil, !node.isFinished {
         valueReads[node.output].append(backwardTime(index))
       }
     }
@@ -194,8 +194,7 @@ private struct Planner {
   private func gradientWrites(_ value: Int, after node: Int) -> [Int] {
     var times = contributions[value].map { backwardTime($0.node) }.filter { $0 > backwardTime(node) }
     let own = producer(of: value)
-    let fuses = (graph.nodes[own].operation as? any FusesActivation)?.activation != nil
-    if fuses, !graph.nodes[own].isFinished { times.append(backwardTime(own)) }
+    if graph.nodes[own].activation != nil, !graph.nodes[own].isFinished { times.append(backwardTime(own)) }
     return times
   }
 

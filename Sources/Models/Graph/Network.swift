@@ -49,9 +49,8 @@ package struct Network: Model {
   /// The operations in the order in which they are computed.
   package var layers: [LayerLine] {
     graph.nodes.map { node in
-      let activation = (node.operation as? any FusesActivation)?.activation
-      return LayerLine(
-        path: node.path, operation: node.operation.name + (activation.map { ", \($0.rawValue)" } ?? ""),
+      LayerLine(
+        path: node.path, operation: node.operation.name + (node.activation.map { ", \($0.rawValue)" } ?? ""),
         shape: graph.values[node.output].shape.sizes,
         parameters: node.parameters.reduce(0) { $0 + graph.parameters[$1].range.count },
         multiplyAdds: node.operation.multiplyAdds(node.inputs.map { graph.values[$0].shape }))

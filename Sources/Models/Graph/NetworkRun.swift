@@ -97,7 +97,7 @@ package final class NetworkRun {
     precondition(batch.features.columns == graph.values[0].count, "examples of another size")
     self.parameters = parameters
     reserve()
-    for node in graph.nodes.indices where !graph.nodes[node].operation.sharing.isSuperset(of: .view) {
+    for node in graph.nodes.indices where graph.haveForward[node] {
       graph.nodes[node].operation.forward(ForwardPass(run: self, node: node))
     }
   }
@@ -114,14 +114,12 @@ package final class NetworkRun {
     (self.microBatches, parameterGradients) = (microBatches, gradients)
     for index in graph.nodes.indices.reversed() where graph.needsGradient(graph.nodes[index].output) {
       let node = graph.nodes[index]
-      if !node.isFinished, let activation = (node.operation as? any FusesActivation)?.activation {
+      if !node.isFinished, let activation = node.activation {
         let gradient = gradient(node.output)
         activationGradient(
           activation, kept: keptOfActivation(activation, index), outputGradients: gradient.readOnly, into: gradient)
       }
-      if !node.operation.sharing.contains(.gradientIsOutputGradient) || !node.parameters.isEmpty {
-        node.operation.backward(BackwardPass(run: self, node: index))
-      }
+      if graph.haveBackward[index] { node.operation.backward(BackwardPass(run: self, node: index)) }
       passOn(index)
     }
   }

@@ -199,16 +199,39 @@ public struct BackwardPass {
   ///
   /// - Parameter sum: writes the sum over the examples of a micro-batch.
   public func sumMicroBatches(into total: MutableFloats, _ sum: (Range<Int>, MutableFloats) -> Void) {
-    let microBatches = run.microBatches
-    let count = total.count
-    let partial = run.partialSums.reserve((treeDepth(microBatches.count) - 1) * count)
-    func place(_ depth: Int) -> MutableFloats {
-      depth == 0 ? total : partial[(depth - 1) * count..<depth * count]
+    // Sums wait for their right neighbours like the bits of a binary counter: one for each bit of the micro-batches before.
+    var sums = WaitingSums(
+      total: total, others: run.partialSums.reserve((treeDepth(microBatches.count) - 1) * total.count))
+    var done = 0
+    for microBatch in microBatches {
+      sum(microBatch, sums[sums.count])
+      sums.count += 1
+      done += 1
+      var bits = done
+      while bits % 2 == 0 {
+        sums.addLast()
+        bits /= 2
+      }
     }
-    sumAlongTree(0..<microBatches.count) { index, depth in
-      sum(microBatches[index], place(depth))
-    } add: { depth in
-      accumulate(place(depth + 1).readOnly, into: place(depth))
-    }
+    while sums.count > 1 { sums.addLast() }
+  }
+}
+
+/// Sums of micro-batches that are not added to their left neighbours yet.
+private struct WaitingSums {
+  let total: MutableFloats
+  let others: MutableFloats
+  var count = 0
+
+  init(total: MutableFloats, others: MutableFloats) { (self.total, self.others) = (total, others) }
+
+  subscript(index: Int) -> MutableFloats {
+    index == 0 ? total : others[(index - 1) * total.count..<index * total.count]
+  }
+
+  mutating func addLast() {
+    accumulate(self[count - 1].readOnly, into: self[count - 2])
+    count -= 1
+
   }
 }

@@ -126,7 +126,7 @@ struct MatrixProductOperation: TensorOperation {
       if let rightGradient {
         weightGradient(
           inputs: Matrix(pass.input(0)[left], rows: n, columns: k), outputGradients: gradient,
-          microBatches: CollectionOfOne(0..<n), into: rightGradient[right], scratch: &pass.run.scratch)
+          into: rightGradient[right], scratch: &pass.run.scratch)
       }
     }
   }

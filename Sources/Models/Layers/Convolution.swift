@@ -18,6 +18,7 @@ public struct Size2D: ExpressibleByIntegerLiteral, ExpressibleByArrayLiteral, Eq
   }
 
   var pair: (height: Int, width: Int) { (height, width) }
+  var isPositive: Bool { (1...1 << 20).contains(height) && (1...1 << 20).contains(width) }
 }
 
 /// The zeros around an image.
@@ -51,8 +52,8 @@ struct Windows: Sendable {
     guard shape.count == 3, shape.allSatisfy({ $0 > 0 }) else {
       throw ShapeError("expects images of height × width × channels, got \(shape.sizes)")
     }
-    let sizes = [kernel, stride, dilation].flatMap { [$0.height, $0.width] }
-    guard sizes.allSatisfy({ (1...1 << 20).contains($0) }) else {
+    guard kernel.isPositive, stride.isPositive, dilation.isPositive else {
+      let sizes = [kernel, stride, dilation].flatMap { [$0.height, $0.width] }
       throw ShapeError("sizes of kernel, stride and dilation are from 1 on, got \(sizes)")
     }
     func axis(_ size: Int, _ pick: (Size2D) -> Int) throws(ShapeError) -> (padding: Int, outputs: Int) {
@@ -139,33 +140,33 @@ struct ConvolutionOperation: FusesActivation, FinishesInputGradient {
     return [weight] + (hasBias ? [Parameter("bias", [outputs], initial: .zeros)] : [])
   }
 
-  private func sizes(_ inputs: [[Int]]) -> (convolution: Convolution, pixels: Int) {
+  private func sizes(_ shape: [Int]) -> (convolution: Convolution, pixels: Int) {
     // The shape was checked when the operation was recorded.
-    guard let windows = try? windows.on(inputs[0]) else { preconditionFailure("\(inputs[0]) was not checked") }
+    guard let windows = try? windows.on(shape) else { preconditionFailure("\(shape) was not checked") }
     return (
-      Convolution(windows, channels: inputs[0][2], outputChannels: outputs, groups: groups),
+      Convolution(windows, channels: shape[2], outputChannels: outputs, groups: groups),
       windows.outputSize.height * windows.outputSize.width
     )
   }
 
-  func keptCount(_ inputs: [[Int]]) -> Int { activation?.keepsInput == true ? sizes(inputs).pixels * outputs : 0 }
+  func keptCount(_ inputs: [[Int]]) -> Int { activation?.keepsInput == true ? sizes(inputs[0]).pixels * outputs : 0 }
 
   var backwardReads: BackwardReads { .inputs }
 
   func multiplyAdds(_ inputs: [[Int]]) -> Int {
-    sizes(inputs).pixels * outputs * windows.kernel.height * windows.kernel.width * inputs[0][2] / groups
+    sizes(inputs[0]).pixels * outputs * windows.kernel.height * windows.kernel.width * inputs[0][2] / groups
   }
 
   func forward(_ pass: ForwardPass) {
     let keepsInput = activation?.keepsInput == true
-    sizes([pass.inputShape(0)]).convolution.forward(
+    sizes(pass.inputShape(0)).convolution.forward(
       inputs: pass.input(0), weight: pass.parameter(0), bias: hasBias ? pass.parameter(1) : nil,
       activation: activation, into: keepsInput ? pass.kept : pass.output, activated: keepsInput ? pass.output : nil,
       scratch: &pass.run.scratch)
   }
 
   func backward(_ pass: BackwardPass) {
-    let (convolution, pixels) = sizes([pass.inputShape(0)])
+    let (convolution, pixels) = sizes(pass.inputShape(0))
     let (inputs, gradients) = (pass.input(0), pass.outputGradient)
     let inputCount = pass.inputShape(0).reduce(1, *)
     let outputCount = pixels * outputs

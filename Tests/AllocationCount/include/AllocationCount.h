@@ -9,6 +9,8 @@ struct allocation_count {
   long peak;
   /// The largest block.
   size_t largest;
+  /// How many blocks were allocated.
+  size_t blocks;
 };
 
 /// Counts the calling thread's allocations from now on.
