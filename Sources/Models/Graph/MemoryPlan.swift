@@ -248,15 +248,17 @@ private struct Planner {
     let order = groups.indices.dropFirst().sorted { (groups[$1].size, $0) < (groups[$0].size, $1) }
     for group in order where groups[group].size > 0 {
       let (first, last) = (groups[group].first, groups[group].last)
+      // A float more for each example: at distances of whole pages, storages would displace each other in the cache.
+      let own = groups[group].size + 1
       let neighbours = placed.filter { groups[$0].first <= last && first <= groups[$0].last }
-        .map { result[$0]..<result[$0] + groups[$0].size }.sorted { $0.lowerBound < $1.lowerBound }
+        .map { result[$0]..<result[$0] + groups[$0].size + 1 }.sorted { $0.lowerBound < $1.lowerBound }
       var offset = 0
       for neighbour in neighbours {
-        if offset + groups[group].size <= neighbour.lowerBound { break }
+        if offset + own <= neighbour.lowerBound { break }
         offset = max(offset, neighbour.upperBound)
       }
       result[group] = offset
-      size = max(size, offset + groups[group].size)
+      size = max(size, offset + own)
       placed.append(group)
     }
     return (result, size)
