@@ -17,6 +17,8 @@ public struct OptionDeclaration: Sendable {
     case choice([String])
     /// Whole numbers, each within the range, separated by commas.
     case sizes(ClosedRange<Int>)
+    /// Numbers, each in the range, separated by commas.
+    case numbers(RealRange)
     /// Any text that is not empty.
     case text
     /// A file's or a folder's path.
@@ -104,6 +106,11 @@ public struct OptionDeclaration: Sendable {
       help)
   }
 
+  /// An option whose value is a list of numbers in `range`, separated by commas.
+  public static func numbers(_ name: String, _ range: RealRange, _ help: String) -> OptionDeclaration {
+    OptionDeclaration(name, .numbers(range), nil, nil, "list", nil, true, help)
+  }
+
   /// An option whose value is the path of a file or a folder.
   public static func path(
     _ name: String, valueName: String = "file", defaultText: String? = nil, decides: Bool = true, _ help: String
@@ -170,6 +177,7 @@ extension OptionDeclaration {
     case .flag, .toggle: "yes or no"
     case .choice(let words): "one of " + words.joined(separator: ", ")
     case .sizes(let range): "whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas"
+    case .numbers(let range): "numbers, each \(range.description), separated by commas"
     case .text: "a text"
     case .path: "a path"
     }
@@ -207,6 +215,11 @@ extension OptionDeclaration {
         throw OptionError("--\(name) \(text): '\(part)' is no \(name) size; \(allowed), are needed, as in 256,128")
       }
       return .text(text)
+    case .numbers:
+      for part in text.split(separator: ",", omittingEmptySubsequences: false) where check(.text(String(part))) == nil {
+        throw OptionError("--\(name) \(text): '\(part)' is none of the \(allowed), as in 1,2.5")
+      }
+      return .text(text)
     case .text, .path:
       guard !text.isEmpty else { throw OptionError("--\(name): a value is needed") }
       return .text(text)
@@ -229,6 +242,11 @@ extension OptionDeclaration {
     case (.sizes(let range), .text(let text)):
       text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { Int($0).map(range.contains) == true }
         ? value : nil
+    case (.numbers(let range), .text(let text)):
+      text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
+        Double($0).map(range.contains) == true
+      } ? value : nil
+    case (.numbers(let range), _): value.number.flatMap { range.contains($0) ? .text(value.description) : nil }
     case (.text, .text(let text)), (.path, .text(let text)): text.isEmpty ? nil : value
     default: nil
     }
@@ -263,6 +281,12 @@ public struct OptionValues: Equatable, Sendable {
 
   /// The whole numbers of the list `name`. Traps if there is none.
   public func sizes(_ name: String) -> [Int] { text(name).split(separator: ",").compactMap { Int($0) } }
+
+  /// The numbers of the list `name`; empty if there is none.
+  public func numbers(_ name: String) -> [Double] {
+    guard values[name] != nil else { return [] }
+    return text(name).split(separator: ",").compactMap { Double($0) }
+  }
 
   /// The number `name`; nil if there is none.
   public func ifGiven(_ name: String) -> Double? { values[name]?.number }
