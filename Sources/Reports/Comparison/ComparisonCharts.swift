@@ -32,11 +32,10 @@ package struct ComparisonCharts {
     return LineChart("Loss by wall time", x: axis("seconds since the first worker joined", series), y: lossAxis, series)
   }
 
-  /// The first figure that is also measured during training. It is shown by epoch instead of the loss.
+  /// The first figure, if it is also measured during training. It is shown by epoch instead of the loss.
   private var figure: Figure? {
-    comparison.figures.first { figure in
-      runs.contains { run in run.history?.epochs.contains { $0.train[figure.name] != nil } == true }
-    }
+    guard let figure = comparison.figures.first else { return nil }
+    return runs.contains { run in run.history?.epochs.contains { $0.train[figure.name] != nil } == true } ? figure : nil
   }
 
   /// A figure such as the accuracy, or else the loss; of the test part if there is one.
