@@ -8,6 +8,7 @@
 
 #include "activations.h"
 #include "layers.h"
+#include "losses.h"
 
 #include "attention.h"
 #include "convolutions.h"
@@ -58,7 +59,8 @@ const lk_kernels KERNELS = {
     .multiply_elements = multiply_elements,
     .multiply_accumulate = multiply_accumulate,
     .softmax_cross_entropy = softmax_cross_entropy,
-    .mean_squared_error = mean_squared_error,
+    .regression_loss = regression_loss,
+    .binary_cross_entropy = binary_cross_entropy,
     .dropout = dropout,
     .accumulate = accumulate,
     .all_finite = all_finite,

@@ -113,31 +113,64 @@ static void column_sums_case(size_t rows, size_t columns) {
 }
 static void test_column_sums(void) { for_each_matrix(column_sums_case); }
 
-static void softmax_cross_entropy_case(size_t rows, size_t columns) {
-  if (columns == 0) return;
+static void cross_entropy(size_t rows, size_t columns, const lk_cross_entropy *options, int is_plain) {
   float *logits = updated(rows * columns, rows % 2 == 0 ? ordinary : any);
   if (rows > 0) logits[columns - 1] = logits[0]; /* sometimes the largest */
   int32_t labels[MOST_ROWS];
   for (size_t r = 0; r < rows; r++) labels[r] = (int32_t)(random_bits() % columns);
-  double loss = within(1);
-  int64_t correct = 0;
-  kernels->softmax_cross_entropy(logits, labels, rows, columns, &loss, &correct);
-  add_double(loss);
-  add_double((double)correct);
+  lk_class_sums sums = {.loss = within(1)};
+  kernels->softmax_cross_entropy(logits, labels, rows, columns, options, &sums);
+  add_double(sums.loss);
+  add_double((double)sums.correct);
+  if (!is_plain) {
+    add_double(sums.weight);
+    add_double(sums.surprise);
+    add_double((double)sums.rows);
+    add_double((double)sums.among_five);
+  }
   finish();
+}
+static void softmax_cross_entropy_case(size_t rows, size_t columns) {
+  if (columns > 0) cross_entropy(rows, columns, &(lk_cross_entropy){.ignored = -1}, 1);
 }
 static void test_softmax_cross_entropy(void) { for_each_matrix(softmax_cross_entropy_case); }
 
-static void mean_squared_error_case(size_t rows, size_t columns) {
+static void weighted_cross_entropy_case(size_t rows, size_t columns) {
+  if (columns == 0) return;
+  float *weights = input(columns, ordinary);
+  lk_cross_entropy options = {rows % 3 == 0 ? NULL : weights, rows % 4 == 1 ? 0.0 : 0.1, rows % 5 == 2 ? 0 : -1};
+  cross_entropy(rows, columns, &options, 0);
+}
+static void test_weighted_cross_entropy(void) { for_each_matrix(weighted_cross_entropy_case); }
+
+static void regression(size_t rows, size_t columns, lk_regression kind) {
   float (*value)(void) = rows % 2 == 0 ? ordinary : any;
   float *predictions = updated(rows * columns, value), *targets = input(rows * columns, value);
-  double loss = within(1), squared_error = within(1);
-  kernels->mean_squared_error(predictions, targets, rows, columns, &loss, &squared_error);
-  add_double(loss);
-  add_double(squared_error);
+  lk_regression_sums sums = {0};
+  sums.loss = within(1);
+  sums.squared_error = within(1);
+  kernels->regression_loss(predictions, targets, rows, columns, kind, 0.5f, &sums);
+  add_double(sums.loss);
+  add_double(sums.squared_error);
+  if (kind != LK_SQUARED_ERROR) add_double(sums.absolute_error);
   finish();
 }
+static void mean_squared_error_case(size_t rows, size_t columns) { regression(rows, columns, LK_SQUARED_ERROR); }
 static void test_mean_squared_error(void) { for_each_matrix(mean_squared_error_case); }
+static void mean_absolute_error_case(size_t rows, size_t columns) { regression(rows, columns, LK_ABSOLUTE_ERROR); }
+static void test_mean_absolute_error(void) { for_each_matrix(mean_absolute_error_case); }
+static void huber_case(size_t rows, size_t columns) { regression(rows, columns, LK_HUBER); }
+static void test_huber(void) { for_each_matrix(huber_case); }
+
+static void binary_cross_entropy_case(size_t rows, size_t columns) {
+  float *logits = updated(rows * columns, rows % 2 == 0 ? ordinary : any), *targets = input(rows * columns, ordinary);
+  double loss = within(1), correct = 0.0;
+  kernels->binary_cross_entropy(logits, targets, rows, columns, &loss, &correct);
+  add_double(loss);
+  add_double(correct);
+  finish();
+}
+static void test_binary_cross_entropy(void) { for_each_matrix(binary_cross_entropy_case); }
 
 static void dropout_case(size_t rows, size_t columns) {
   static const uint32_t thresholds[] = {0, 1, 0x40000000, 0x80000000, 0xFFFFFFFF};
@@ -880,10 +913,12 @@ static const struct {
     TEST(rms_norm), TEST(rms_norm_gradients), TEST(group_norm), TEST(group_norm_gradients), TEST(batch_norm_statistics),
     TEST(inverse_deviations), TEST(batch_norm), TEST(batch_norm_gradients), TEST(softmax), TEST(softmax_gradient),
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
-    TEST(multiply_accumulate),
+    TEST(multiply_accumulate), TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
+    TEST(binary_cross_entropy),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
-_Static_assert(LENGTH(tests) + 2 == sizeof(lk_kernels) / sizeof(void (*)(void)), "a kernel has no test");
+/* softmax_cross_entropy has two tests and regression_loss three. */
+_Static_assert(LENGTH(tests) - 3 + 2 == sizeof(lk_kernels) / sizeof(void (*)(void)), "a kernel has no test");
 
 int main(void) {
   struct {

@@ -46,26 +46,26 @@ import Testing
 
   @Test func aLossOfOnesOwnIsAnOptionAndItsMetricIsShownEverywhere() throws {
     let data = package.appendingPathComponent("Examples/linear-regression/diabetes.csv").path
-    let job = ["--data", data, "--model", "linear", "--loss", "huber"]
+    let job = ["--data", data, "--model", "linear", "--loss", "quantile", "--share", "0.8"]
     var hashes: Set<String> = []
     for workers in ["1", "3"] {
       let run = try Program(
         ["train", "--learning-rate", "5", "--epochs", "60", "--workers", workers, "--output", workers] + job,
         of: "custom-loss", in: scratch.url)
       try #require(run.wait(seconds: 60) == 0, "\(run.errors)")
-      #expect(run.output.contains("  share within 50 0."), "\(run.output)")
+      #expect(run.output.contains("  share below 0."), "\(run.output)")
       hashes.insert(try Summary(scratch.path(workers)).parameters_sha256)
     }
     #expect(hashes.count == 1)
-    struct Found: Decodable { let train_near, test_near, test_loss: Double }
+    struct Found: Decodable { let train_below, test_below, test_loss: Double }
     let found = try JSONDecoder().decode(Found.self, from: Data(scratch.read("1/summary.json").utf8))
-    // Least squares leaves a standard deviation of 54, so about two thirds of the patients are within 50.
-    #expect(found.test_near > 0.5 && found.train_near > 0.5 && found.test_loss < 1500, "\(found)")
-    #expect(try scratch.read("1/metrics.jsonl").contains("\"test_near\":"))
+    #expect(abs(found.test_below - 0.8) < 0.1 && abs(found.train_below - 0.8) < 0.05, "\(found)")
+    #expect(try scratch.read("1/metrics.jsonl").contains("\"test_below\":"))
+    #expect(try scratch.read("1/job.yaml").contains("share: 0.8\n"))
     let check = try Program(["check"] + job, of: "custom-loss", in: scratch.url)
     #expect(check.wait(seconds: 60) == 0, "\(check.output) \(check.errors)")
     let help = try Program(["train", "--help"], of: "custom-loss", in: scratch.url)
-    #expect(help.wait(seconds: 20) == 0 && help.output.contains("huber"))
+    #expect(help.wait(seconds: 20) == 0 && help.output.contains("quantile"))
   }
 
   @Test func aProgramWithoutCommandsTrainsToTheSameBits() throws {

@@ -32,11 +32,21 @@ private struct DoublePerceptron {
       }
       switch loss {
       case is CrossEntropy: total += log(x.reduce(0) { $0 + exp($1) }) - x[classes[example]]
-      default:
-        total += zip(x, values[example]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) } / Double(x.count)
+      default: total += zip(x, values[example]).reduce(0) { $0 + term($1.0, $1.1) } / Double(x.count)
       }
     }
     return total
+  }
+
+  private func term(_ output: Double, _ target: Double) -> Double {
+    let error = output - target
+    switch loss {
+    case is MeanSquaredError: return error * error
+    case is MeanAbsoluteError: return abs(error)
+    case is Huber: return abs(error) < 1 ? error * error / 2 : abs(error) - 0.5
+    case is BinaryCrossEntropy: return max(output, 0) - output * target + log(1 + exp(-abs(output)))
+    default: preconditionFailure("\(loss) has no definition here")
+    }
   }
 
   private func activate(_ x: Double) -> Double {
@@ -169,10 +179,23 @@ private struct OneByOne: Model {
   @Test(
     "a perceptron sums micro-batches to the bits of one after the other", arguments: [0.0, 0.25], [1, 2, 5, 8, 13])
   func sameBits(_ dropout: Double, _ count: Int) throws {
+    try checkBits(.crossEntropy, dropout, count)
+  }
+
+  @Test("so does every loss, with all options", arguments: Losses.registry.all.map { $0.name }, [1, 5, 8])
+  func sameBitsOfLosses(_ name: String, _ count: Int) throws {
+    let given: [String: OptionValue] = ["label-smoothing": 0.1, "class-weights": "1,0.5,2,0.3", "ignored-class": 2]
+    let values = try #require(Losses.selector.alternative(name)).values(given)
+    let type = try #require(Losses.named(name))
+    let target = type.classifies ? Target.classification(classes: 4) : .regression(outputs: 4)
+    try checkBits(type.init(OptionValues(values), for: target), 0, count)
+  }
+
+  private func checkBits(_ loss: any Loss, _ dropout: Double, _ count: Int) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededGenerator(seed: seed)
     let perceptron = try perceptron(
-      inputs: 30, hidden: [70, 20], outputs: 4, activation: .gelu, loss: .crossEntropy, dropout: dropout)
+      inputs: 30, hidden: [70, 20], outputs: 4, activation: .gelu, loss: loss, dropout: dropout)
     let parameters = FloatBuffer(count: perceptron.layout.count)
     perceptron.initialize(parameters.all, seed: seed)
     var microBatches: [Range<Int>] = []
@@ -185,8 +208,12 @@ private struct OneByOne: Model {
     Philox(seed: seed, stream: 9).fillUniform(features.all, bound: 1)
     let labels = LabelBuffer(count: examples)
     for index in 0..<examples { labels[index] = Int32(index % 4) }
+    let values = FloatBuffer(count: examples * 4)
+    Philox(seed: seed, stream: 10).fillUniform(values.all, bound: 1)
     let batch = Batch(
-      features: Matrix(features.values, rows: examples, columns: 30), targets: .classes(labels.prefix(examples)),
+      features: Matrix(features.values, rows: examples, columns: 30),
+      targets: type(of: loss).classifies
+        ? .classes(labels.prefix(examples)) : .values(Matrix(values.values, rows: examples, columns: 4)),
       place: Batch.Place(seed: seed, step: 3, position: 17))
 
     func sum(_ model: some Model<NetworkRun>) -> (gradient: [UInt32], metrics: [Metrics]) {

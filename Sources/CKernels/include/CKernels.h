@@ -64,6 +64,30 @@ typedef struct {
   float scale;   // of the scores
 } lk_attention;
 
+// With weights w and smoothing ε, the loss of a row with label y among k classes is
+//   (1 − ε) · w(y) · −log p(y) + ε / k · Σ over classes c of w(c) · −log p(c), where p = softmax(logits).
+typedef struct {
+  const float *weights; // one for each class; null: all are 1
+  double smoothing;
+  int32_t ignored; // rows with this label count for nothing and have no gradient; −1: none
+} lk_cross_entropy;
+
+typedef struct {
+  double weight;   // Σ w(y)
+  double loss;
+  double surprise; // Σ −log p(y)
+  int64_t rows;    // that are not ignored
+  int64_t correct, among_five; // the label's logit is the largest, or one of the five largest; of equals the first
+} lk_class_sums;
+
+// (error)², |error|, or error² / 2 that goes on as a line of slope δ where |error| exceeds it.
+typedef enum { LK_SQUARED_ERROR, LK_ABSOLUTE_ERROR, LK_HUBER } lk_regression;
+
+typedef struct {
+  double loss, absolute_error; // averaged over a row's columns
+  double squared_error;
+} lk_regression_sums;
+
 // The kernels for vectors of one width. All of them give the same bits; the guide's page Numerics defines them. Vectors
 // must not overlap, except those that are updated in place.
 typedef struct {
@@ -198,14 +222,17 @@ typedef struct {
   // output = fma(a, b, output).
   void (*multiply_accumulate)(float *output, const float *a, const float *b, size_t count, size_t period);
 
-  // Softmax cross-entropy of each row against its label; logits become the gradient, softmax − one-hot.
-  // Adds to *loss in double; *correct counts the rows whose largest logit (the first of equals) is the label.
-  void (*softmax_cross_entropy)(float *logits, const int32_t *labels, size_t rows, size_t columns, double *loss,
-                                int64_t *correct);
-  // Squared error averaged over a row's columns; predictions become the gradient, 2 (prediction − target) / columns.
-  // Adds to *loss, and the plain sum of squared errors to *squared_error.
-  void (*mean_squared_error)(float *predictions, const float *targets, size_t rows, size_t columns, double *loss,
-                             double *squared_error);
+  // Losses of each row. Outputs become the gradient of the loss summed over the rows; the sums are added to.
+  // Softmax cross-entropy of each row against its label.
+  void (*softmax_cross_entropy)(float *logits, const int32_t *labels, size_t rows, size_t columns,
+                                const lk_cross_entropy *options, lk_class_sums *sums);
+  // The errors are predictions − targets; `bend` is Huber's δ.
+  void (*regression_loss)(float *predictions, const float *targets, size_t rows, size_t columns, lk_regression kind,
+                          float bend, lk_regression_sums *sums);
+  // max(z, 0) − z · target + log(1 + e^−|z|), averaged over a row's columns; *correct takes the share of them
+  // where z > 0 and target > ½ agree.
+  void (*binary_cross_entropy)(float *logits, const float *targets, size_t rows, size_t columns, double *loss,
+                               double *correct);
   // output = kept ? input · scale : 0, in place if output is input. Value (r, c) is kept if word c mod 4 of
   // Philox4x32-10's block (first + r) · ⌈columns / 4⌉ + c / 4 is at least `threshold`; key and stream are those of
   // Philox in Swift.

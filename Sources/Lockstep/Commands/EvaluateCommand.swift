@@ -74,6 +74,7 @@ struct EvaluateCommand: ParsableCommand {
     guard let test = loaded.test else {
       throw TrainingError("\(selection.data) has no test part: give one with --test, or a --test-fraction above 0")
     }
+    try job.loss.flatMap(Losses.named)?.check(test, of: selection.data)
     return (selection.data, test)
   }
 }

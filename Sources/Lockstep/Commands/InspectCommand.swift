@@ -29,7 +29,7 @@ struct InspectCommand: ParsableCommand {
   enum Section: OptionSection {
     static let options =
       [JobOptions.dataOption, JobOptions.modelOption] + DataSources.selector.options
-      + ModelKinds.registry.all.selector.options
+      + ModelKinds.registry.all.selector.options + Losses.selector.options
     static let isChecked = false
   }
 

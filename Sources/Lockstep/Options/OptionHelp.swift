@@ -6,7 +6,8 @@ internal import Schema
 /// The help of an option: its sentence and its defaults.
 enum OptionHelp {
   private static let selectors = [
-    DataSources.selector, ModelKinds.registry.all.selector, OptimizerSettings.selector, ScheduleKind.selector,
+    DataSources.selector, ModelKinds.registry.all.selector, Losses.selector, OptimizerSettings.selector,
+    ScheduleKind.selector,
   ]
 
   static func text(of option: OptionDeclaration) -> String {

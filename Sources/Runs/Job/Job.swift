@@ -9,6 +9,7 @@ public struct Job: Equatable, Sendable {
   package var data: DataSelection
   package var model: String
   package var modelOptions: OptionValues
+  package var lossOptions = OptionValues([:])
   package var optimizer: OptimizerSettings
   /// Examples in a step, of all workers together.
   package var batchSize: Int
@@ -48,6 +49,7 @@ public struct Job: Equatable, Sendable {
     var values: [String: OptionValue] = ["data": .text(data.data), "model": .text(model)]
     values.merge(data.options) { $1 }
     values.merge(modelOptions.values) { $1 }
+    values.merge(lossOptions.values) { $1 }
     values.merge(optimizer.values.values) { $1 }
     values["optimizer"] = .text(optimizer.name)
     if !data.stepIsWhole { values["batch-size"] = .whole(UInt64(batchSize)) }
@@ -75,8 +77,10 @@ public struct Job: Equatable, Sendable {
   /// - Throws: ``OptionError`` if `factory` does not have these options.
   package func modelRequest(_ factory: ModelFactory, shape: [Int], target: Target) throws -> ModelRequest {
     let loss = loss.flatMap(Losses.named) ?? Losses.usual(for: target)
+    // Jobs of earlier versions lack options that have a default.
+    let lossOptions = try Losses.selector.alternative(loss.name)?.values(lossOptions.values) ?? [:]
     return ModelRequest(
-      shape: shape, target: target, loss: loss.init(),
+      shape: shape, target: target, loss: try loss.init(OptionValues(lossOptions), for: target),
       options: OptionValues(try factory.alternative.values(modelOptions.values)))
   }
 
@@ -125,6 +129,7 @@ extension Job: Codable {
     self.data = DataSelection(data, own(DataSources.selector, data))
     model = try value("model").description
     modelOptions = OptionValues(own(ModelKinds.registry.all.selector, model))
+    lossOptions = OptionValues(options.givenValues(of: Losses.selector.options))
     let optimizer = try value("optimizer").description
     self.optimizer = try OptimizerSettings(optimizer, given: options.givenValues(of: OptimizerSettings.options))
     microBatches = try whole("micro-batches")

@@ -68,14 +68,17 @@ public struct JobOptions: Equatable, Sendable {
   package static let outputOption = OptionDeclaration.path(
     "output", valueName: "folder", defaultText: "runs/<time>", decides: false, "The run's folder.")
 
-  /// The options of data sources and models, and of every job.
+  /// The options of data sources, models and losses, and of every job.
   package static var ofJobs: [OptionDeclaration] {
-    [dataOption] + DataSources.selector.options + [modelOption] + ModelKinds.registry.all.selector.options + [optimizer]
-      + common
+    [dataOption] + DataSources.selector.options + [modelOption] + ModelKinds.registry.all.selector.options
+      + Losses.selector.options + [optimizer] + common
   }
 
   private static var selectors: [OptionSelector] {
-    [DataSources.selector, ModelKinds.registry.all.selector, OptimizerSettings.selector, ScheduleKind.selector]
+    [
+      DataSources.selector, ModelKinds.registry.all.selector, Losses.selector, OptimizerSettings.selector,
+      ScheduleKind.selector,
+    ]
   }
 
   package static var declarations: [OptionDeclaration] { Catalog.current.declarations }
@@ -330,6 +333,7 @@ extension JobOptions {
       throw OptionError("--batch-size \(batchSize): the training part has \(count) examples; give at most \(count)")
     }
     let (model, modelOptions) = try resolveModel(loaded, models)
+    let lossOptions = try resolveLoss(modelOptions[OptionDeclaration.loss.name]?.description, model, loaded)
     var data = loaded.selection
     let source = try data.source.type
     for option in source.options where data.options[option.name] == nil {
@@ -337,8 +341,9 @@ extension JobOptions {
     }
     func whole(_ name: String) -> Int? { given[name]?.number.map { Int($0) } }
     return Job(
-      data: data, model: model, modelOptions: OptionValues(modelOptions), optimizer: optimizer,
-      batchSize: batchSize ?? (loaded.stepIsWhole || isWholeRule ? count : min(128, count)), microBatches: microBatches,
+      data: data, model: model, modelOptions: OptionValues(modelOptions), lossOptions: OptionValues(lossOptions),
+      optimizer: optimizer, batchSize: batchSize ?? (loaded.stepIsWhole || isWholeRule ? count : min(128, count)),
+      microBatches: microBatches,
       length: whole("steps").map { .steps($0) } ?? .epochs(whole("epochs") ?? 10),
       evaluateEvery: whole("evaluate-every"), seed: chosenSeed,
       initial: given["initial"].map { URL(fileURLWithPath: $0.description).path },
@@ -362,6 +367,22 @@ extension JobOptions {
       options["loss"] = .text(Losses.usual(for: loaded.target).name)
     }
     return (kind, options)
+  }
+
+  /// The options of the loss `name`, nil for a model with a loss of its own.
+  private func resolveLoss(_ name: String?, _ model: String, _ loaded: LoadedData) throws -> [String: OptionValue] {
+    let selector = Losses.selector
+    let given = givenValues(of: selector.options)
+    guard let name, let alternative = selector.alternative(name), let loss = Losses.named(name) else {
+      guard let option = given.keys.min() else { return [:] }
+      throw OptionError("--\(option) does not go with --model \(model), which has a loss of its own")
+    }
+    for option in given.keys.sorted() where !alternative.options.contains(where: { $0.name == option }) {
+      throw selector.misplaced(option, with: name)
+    }
+    try loss.check(loaded.train, of: loaded.selection.data)
+    if let test = loaded.test { try loss.check(test, of: loaded.selection.data) }
+    return try alternative.values(given)
   }
 }
 
