@@ -143,6 +143,7 @@ import Testing
     for (name, value) in [
       ("batch-size", "7"), ("model", "mlp:4"), ("optimizer", "sgd"), ("data", "digits"), ("seed", "9"),
       ("micro-batches", "3"), ("learning-rate", "0.5"), ("dropout", "0.3"), ("scale", "none"),
+      ("label-smoothing", "0.5"), ("class-weights", "1,2"), ("ignored-class", "1"),
     ] {
       let shown = ["data": value, "model": "mlp"][name] ?? value
       try fail(["--\(name)", value], "--\(name) \(shown): the run in \(scratch.path("run")) was started with", 64)

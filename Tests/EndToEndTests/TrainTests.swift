@@ -55,6 +55,30 @@ import Testing
     #expect(try train(scratch, ["--epochs", "2", "--batch-size", "100"]).parameters_sha256 != hashes[0])
   }
 
+  @Test(
+    "a loss's options give the same bits for any number of workers, and other bits than the plain loss",
+    arguments: [
+      ["--label-smoothing", "0.1"], ["--class-weights", "1,2,0.5,1,1,0,3,1,1,1"], ["--ignored-class", "4"],
+      ["--label-smoothing", "0.2", "--class-weights", "1,2,0.5,1,1,0,3,1,1,1", "--ignored-class", "9"],
+    ])
+  func lossOptions(_ options: [String]) throws {
+    let runs = try ["1", "3"].map { try train(scratch, ["--epochs", "2", "--workers", $0] + options) }
+    #expect(runs[0].parameters_sha256 == runs[1].parameters_sha256 && runs[0].test_loss == runs[1].test_loss)
+    #expect(try train(scratch, ["--epochs", "2"]).parameters_sha256 != runs[0].parameters_sha256)
+    #expect(try #require(runs[0].test_accuracy) > 0.6)
+  }
+
+  @Test("losses of numbers learn", arguments: ["mse", "mae", "huber", "bce"])
+  func lossesOfNumbers(_ loss: String) throws {
+    let rows = (0..<200).map { "\($0 * 37 % 200),\($0 * 37 % 200 < 100 ? 0 : 1)" }
+    let data = try scratch.file("step.csv", "a,y\n" + rows.joined(separator: "\n"))
+    let options = ["--data", data, "--loss", loss, "--model", "mlp:16", "--learning-rate", "0.02"]
+    let start = try train(scratch, options + ["--steps", "0"])
+    let end = try train(scratch, options + ["--epochs", "40"])
+    #expect(try #require(end.test_loss) < 0.3 * (try #require(start.test_loss)))
+    #expect((end.test_r2 == nil) == (loss == "bce") && (end.test_accuracy == nil) == (loss != "bce"))
+  }
+
   @Test func aRunsOwnJobFileGivesTheSameBits() throws {
     let options = [
       "--epochs", "1", "--model", "mlp:20", "--activation", "tanh", "--optimizer", "rmsprop", "--rho", "0.95",

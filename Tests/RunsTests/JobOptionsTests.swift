@@ -5,6 +5,7 @@ import Testing
 
 @testable import Cluster
 @testable import Files
+@testable import Models
 @testable import Protocol
 @testable import Runs
 @testable import Schema
@@ -54,6 +55,7 @@ import Testing
     arguments: [
       [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
       [("model", "mlp:7"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
+      [("label-smoothing", "0.1"), ("class-weights", "1,2,0,1,1,1,1,1,1,2.5"), ("ignored-class", "3"), ("steps", "1")],
       [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip")],
     ] as [[(String, String)]])
   func yamlRoundTrip(_ given: [(String, String)]) throws {
@@ -74,6 +76,11 @@ import Testing
       ("model: [1, 2]\n", "FILE, line 1: model needs one value"),
       ("- a\n- b\n", "options are needed, one a line"), ("a: [\n", "FILE is not YAML"),
       ("activation: swish\n", "known are relu, tanh, sigmoid, gelu"), ("test-fraction: 1\n", "below 1"),
+      ("label-smoothing: 1.5\n", "--label-smoothing 1.5: it must be from 0 to 1"),
+      ("class-weights: 1,-2\n", "--class-weights 1,-2: '-2' is none of the numbers, each at least 0"),
+      ("class-weights: 1,,2\n", "--class-weights 1,,2: '' is none of the numbers"),
+      ("huber-delta: 0\n", "--huber-delta 0: it must be above 0"),
+      ("ignored-class: -1\n", "--ignored-class -1: a whole number from 0"),
       ("learning-rate: fast\n", "--learning-rate fast: it must be above 0"),
     ])
   func fileErrors(_ yaml: String, _ message: String) {
@@ -95,6 +102,38 @@ import Testing
     #expect(throws: OptionError.self, "one given beside it is refused") {
       try resolved(merged(yaml, flags: [("optimizer", "sgd"), ("beta1", "0.8")]))
     }
+  }
+
+  @Test(
+    "a loss's options go with it alone",
+    arguments: [
+      (
+        ["loss": "mse", "label-smoothing": "0.1"],
+        "--label-smoothing does not go with --loss mean-squared-error; it belongs to cross-entropy"
+      ), (["huber-delta": "2"], "--huber-delta does not go with --loss cross-entropy; it belongs to huber"),
+      (["class-weights": "1,2"], "--class-weights 1,2: there are 10 classes, and 2 weights"),
+      (["class-weights": "0,0,0,0,0,0,0,0,0,0"], "no class counts anything"),
+      (["ignored-class": "10"], "--ignored-class 10: the classes are 0 to 9"),
+      (["loss": "bce"], "--loss binary-cross-entropy needs targets from 0 to 1, and digits has 2.0"),
+      (
+        ["data": "none", "model": "quadratic:3", "label-smoothing": "0.1"],
+        "--label-smoothing does not go with --model quadratic, which has a loss of its own"
+      ),
+    ] as [([String: String], String)])
+  func lossOptions(_ given: [String: String], _ message: String) throws {
+    let error = #expect(throws: OptionError.self) {
+      var options = JobOptions()
+      for (name, value) in given.sorted(by: { $0.key < $1.key }) { try options.set(name, to: value) }
+      _ = try PreparedJob(options, models: ModelKinds.registry.all)
+    }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test func anotherLossReplacesTheOptionsOfTheFilesAlone() throws {
+    let yaml = "loss: cross-entropy\nlabel-smoothing: 0.1\n"
+    #expect(try resolved(merged(yaml)).lossOptions.values == ["label-smoothing": 0.1])
+    let job = try resolved(merged(yaml, flags: [("loss", "huber")]))
+    #expect(job.lossOptions.values == ["huber-delta": 1.0])
   }
 
   @Test func aMissingFileIsNamed() {
