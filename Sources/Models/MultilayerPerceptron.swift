@@ -35,7 +35,7 @@ extension MultilayerPerceptron {
       .sizes("hidden", default: [256, 128], hiddenSizes, "The sizes of the hidden layers, as in mlp:256,128."),
       .choice(
         "activation", default: Activation.relu.rawValue, Activation.allCases.map(\.rawValue),
-        "Between layers."),
+        "Between layers: relu, tanh, sigmoid, gelu, silu, gelu-tanh."),
       .loss,
       .real(
         "dropout", default: 0, .fraction, valueName: "share",
