@@ -110,19 +110,16 @@ package struct Attention: Sendable {
 /// Rows of a matrix that are written, and may be a part of wider rows.
 package struct MutableStridedRows {
   let base: UnsafeMutablePointer<Float>
-  let stride: Int
-  let rows: Int
-  let columns: Int
+  private let rows: StridedRows
 
   /// The `columns` values from `first` on of each row of `stride` values.
   package init(_ values: MutableFloats, stride: Int, first: Int = 0, columns: Int) {
-    precondition(stride > 0 && values.count % stride == 0 && first >= 0 && first + columns <= stride)
-    (base, self.stride, self.columns) = (values.base + first, stride, columns)
-    rows = values.count / stride
+    rows = StridedRows(values.readOnly, stride: stride, first: first, columns: columns)
+    base = values.base + first
   }
 
   func matches(_ other: StridedRows) -> Bool {
-    stride == other.stride && rows == other.rows && columns == other.columns
+    rows.stride == other.stride && rows.rows == other.rows && rows.columns == other.columns
   }
 }
 

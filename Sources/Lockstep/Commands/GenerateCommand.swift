@@ -16,8 +16,9 @@ struct GenerateCommand: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("The model, or a run's folder.", valueName: "path"))
   var model: String
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The text to continue.", valueName: "text"))
-  var prompt = "\n"
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The text to continue. (default: an empty line)", valueName: "text"))
+  var prompt: String?
 
   enum Section: OptionSection {
     static let length = OptionDeclaration.whole(
@@ -35,7 +36,7 @@ struct GenerateCommand: ParsableCommand {
   var own: DeclaredOptions<Section>
 
   func validate() throws {
-    if prompt.isEmpty { throw ValidationError("--prompt is empty: give a text to continue, or leave it out") }
+    if prompt?.isEmpty == true { throw ValidationError("--prompt is empty: give a text to continue, or leave it out") }
   }
 
   func run() throws {
@@ -44,8 +45,9 @@ struct GenerateCommand: ParsableCommand {
     let sampling = Generation.Sampling(
       temperature: own.real(Section.temperature), topK: own.whole(Section.topK),
       seed: UInt64(own.text(Section.seed) ?? "") ?? 0)
-    FileHandle.standardOutput.write(Data(prompt.utf8))
-    generation.extend(Array(prompt.utf8), length: own.whole(Section.length), sampling) {
+    let text = Array((prompt ?? "\n").utf8)
+    FileHandle.standardOutput.write(Data(text))
+    generation.extend(text, length: own.whole(Section.length), sampling) {
       FileHandle.standardOutput.write(Data([$0]))
     }
     printLine("")
