@@ -94,4 +94,44 @@ package func groupNormGradients(
     statistics.base, weight?.base, examples, pixels, channels, groups)
 }
 
+/// `mean` and `variance` (divided by the number of rows) of each channel of `inputs`, rows × channels.
+package func channelStatistics(of inputs: Floats, mean: MutableFloats, variance: MutableFloats) {
+  let channels = mean.count
+  check(channels > 0 && inputs.count % channels == 0 && variance.count == channels)
+  kernels.batch_norm_statistics(mean.base, variance.base, inputs.base, inputs.count / channels, channels)
+}
+
+/// `output` = 1 / √(`variance` + ε), elementwise.
+package func inverseDeviations(_ variance: Floats, epsilon: Float, into output: MutableFloats) {
+  check(variance.count == output.count)
+  kernels.inverse_deviations(output.base, variance.base, variance.count, epsilon)
+}
+
+/// `outputs` = (`inputs` − mean) · inverseDeviation · weight + bias for each channel.
+package func batchNorm(
+  _ inputs: Floats, mean: Floats, inverseDeviation: Floats, weight: Floats, bias: Floats, into outputs: MutableFloats
+) {
+  let channels = mean.count
+  check(channels > 0 && inputs.count % channels == 0 && outputs.count == inputs.count)
+  check(inverseDeviation.count == channels && weight.count == channels && bias.count == channels)
+  kernels.batch_norm(
+    outputs.base, inputs.base, mean.base, inverseDeviation.base, weight.base, bias.base, inputs.count / channels,
+    channels)
+}
+
+/// The gradients of one micro-batch, whose statistics are those of its inputs. `inputGradients` may be
+/// `outputGradients`; nil if it is not needed.
+package func batchNormGradients(
+  _ outputGradients: Floats, inputs: Floats, mean: Floats, inverseDeviation: Floats, weight: Floats,
+  into inputGradients: MutableFloats?, _ gradients: NormGradients
+) {
+  let channels = mean.count
+  check(channels > 0 && inputs.count % channels == 0 && outputGradients.count == inputs.count)
+  check(inverseDeviation.count == channels && weight.count == channels)
+  check((inputGradients?.count ?? inputs.count) == inputs.count)
+  kernels.batch_norm_gradients(
+    inputGradients?.base, gradients.weight?.base, gradients.bias?.base, outputGradients.base, inputs.base, mean.base,
+    inverseDeviation.base, weight.base, inputs.count / channels, channels)
+}
+
 private func check(_ condition: Bool) { precondition(condition, "the sizes of a norm contradict each other") }

@@ -81,7 +81,7 @@ final class TrainingRun {
     let data = prepared.featureCount > 0 ? "\(prepared.dataName) (\(parts), \(target))" : prepared.dataName
     let batch = job.data.stepIsWhole ? "" : "batch \(plan.batchSize) in "
     return
-      "\(data), \(job.modelText) (\(count(prepared.model.layout.count, "parameter"))), "
+      "\(data), \(job.modelText) (\(count(prepared.model.layout.parameterCount, "parameter"))), "
       + "\(job.optimizer.name) \(job.optimizer.learningRate), "
       + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
   }
@@ -103,7 +103,7 @@ final class TrainingRun {
     func secondsSinceStart() -> Double { earlier + (start.map { Instant.now.seconds(since: $0) } ?? 0) }
     func end(_ failure: TrainingError?) -> RunSummary {
       let summary = statistics.finished(
-        coordinator.parameters.values, seconds: secondsSinceStart(), failure: failure)
+        coordinator.parameters.values, of: prepared.model.layout, seconds: secondsSinceStart(), failure: failure)
       self.summary = summary
       return summary
     }

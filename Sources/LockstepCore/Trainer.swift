@@ -61,7 +61,9 @@ public struct Trainer {
     ///
     /// - Throws: an error that names the file if it cannot be written.
     public func write(to path: String) throws {
-      try withExtendedLifetime(buffer) { try ModelFile.write(buffer.values, of: prepared, to: path) }
+      try withExtendedLifetime(buffer) {
+        try ModelFile.write(buffer.values, step: prepared.plan.totalSteps, of: prepared, to: path)
+      }
     }
   }
 

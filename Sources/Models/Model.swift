@@ -14,6 +14,9 @@ public protocol Model<Workspace>: Sendable {
   /// The tensors and their positions in the parameter vector.
   var layout: ParameterLayout { get }
 
+  /// The fewest examples that a micro-batch may have. The default is 1.
+  var leastExamples: Int { get }
+
   /// What it measures in addition to the gradient. The default is the loss alone.
   var metrics: MetricSchema { get }
 
@@ -51,6 +54,9 @@ public protocol Model<Workspace>: Sendable {
 }
 
 extension Model {
+  /// Default: 1.
+  public var leastExamples: Int { 1 }
+
   /// Default: the loss alone.
   public var metrics: MetricSchema { .loss }
 

@@ -124,6 +124,8 @@ struct Norm: LayerOfParts {
     case group
     /// Of all channels together.
     case layer
+    /// Of each channel, over a micro-batch.
+    case batch
   }
 
   private let layer: any Layer
@@ -133,6 +135,7 @@ struct Norm: LayerOfParts {
     switch kind {
     case .group: layer = GroupNorm(8)
     case .layer: layer = GroupNorm(1)
+    case .batch: layer = BatchNorm()
     }
   }
 
@@ -147,7 +150,8 @@ extension ResidualNetwork {
       .sizes("channels", default: [16, 32, 64], 1...1 << 16, "The channels of each stage."),
       .choice(
         "norm", default: Norm.Kind.group.rawValue, Norm.Kind.allCases.map(\.rawValue),
-        "What is normalized together: group for 8 groups of channels, layer for all channels."),
+        "What is normalized together: group for 8 groups of channels, layer for all channels, batch for each channel over a "
+          + "micro-batch."),
     ], argument: "blocks",
     layer: { request in
       let (blocks, channels) = (request.options.sizes("blocks"), request.options.sizes("channels"))

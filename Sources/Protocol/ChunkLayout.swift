@@ -1,23 +1,45 @@
-/// The chunks of the parameter vector: each is pushed, summed, updated and sent on its own.
+package import Schema
+
+/// The chunks of the parameter vector, and after them those of the statistics: each is pushed, summed, updated and sent
+/// on its own.
 package struct ChunkLayout: Equatable, Sendable {
   /// 256 Ki floats, 1 MiB: messages of this size have the highest throughput in ZeroMQ.
   package static let defaultSize = 1 << 18
 
   package let parameterCount: Int
-  /// Parameters in a chunk; the last chunk may have fewer.
+  /// The statistics follow the parameters in the same vector.
+  package let statisticCount: Int
+  /// Values in a chunk; the last chunk of each kind may have fewer.
   package let size: Int
 
-  package init(parameterCount: Int, size: Int = ChunkLayout.defaultSize) {
-    precondition(parameterCount > 0 && size > 0)
-    (self.parameterCount, self.size) = (parameterCount, size)
+  package init(parameterCount: Int, statisticCount: Int = 0, size: Int = ChunkLayout.defaultSize) {
+    precondition(parameterCount > 0 && statisticCount >= 0 && size > 0)
+    (self.parameterCount, self.statisticCount, self.size) = (parameterCount, statisticCount, size)
   }
 
-  package var count: Int { (parameterCount - 1) / size + 1 }
+  /// Of `layout`'s vector.
+  package init(_ layout: ParameterLayout, size: Int = ChunkLayout.defaultSize) {
+    self.init(
+      parameterCount: layout.parameterCount, statisticCount: layout.count - layout.parameterCount, size: size)
+  }
 
-  /// The range of chunk `index` in the parameter vector.
+  /// The number of values of the vector.
+  package var valueCount: Int { parameterCount + statisticCount }
+
+  /// The number of chunks of parameters, which come first.
+  package var parameterChunks: Int { (parameterCount - 1) / size + 1 }
+
+  package var count: Int { parameterChunks + (statisticCount + size - 1) / size }
+
+  /// What chunk `index` is a part of.
+  package func kind(_ index: Int) -> VectorKind { index < parameterChunks ? .parameters : .statistics }
+
+  /// The range of chunk `index` in the vector.
   package subscript(index: Int) -> Range<Int> {
     precondition(index >= 0 && index < count, "chunk \(index) of \(count)")
-    return index * size..<min((index + 1) * size, parameterCount)
+    guard index >= parameterChunks else { return index * size..<min((index + 1) * size, parameterCount) }
+    let start = parameterCount + (index - parameterChunks) * size
+    return start..<min(start + size, valueCount)
   }
 
   package func byteCount(_ index: Int) -> Int { self[index].count * MemoryLayout<Float>.size }

@@ -51,6 +51,15 @@ package struct StepPlan: Equatable, Sendable {
     return start..<min(start + batchSize, trainCount)
   }
 
+  /// The fewest examples of a micro-batch of the run.
+  package var smallestMicroBatch: Int {
+    let steps = Set([0, min(stepsPerEpoch, totalSteps) - 1].filter { $0 >= 0 })
+    return steps.flatMap { step in
+      let task = StepTask.train(step: step)
+      return (0..<tree(task).leafCount).map { positions(of: $0..<$0 + 1, in: task).count }
+    }.min() ?? .max
+  }
+
   /// Whether an evaluation follows `step`, from 0: at the end of an epoch, or every so many steps, and of the run.
   package func isEvaluationDue(afterStep step: Int) -> Bool {
     (step + 1) % (evaluateEvery ?? stepsPerEpoch) == 0 || step + 1 == totalSteps

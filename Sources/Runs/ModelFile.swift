@@ -27,16 +27,18 @@ package struct ModelFile {
   /// In the layout's order and orientation.
   package let parameters: FloatBuffer
 
-  /// Writes `parameters` to `path`, whole or not at all.
-  package static func write(_ parameters: Floats, of prepared: PreparedJob, to path: String) throws {
+  /// Writes the parameters after `step` steps to `path`, whole or not at all.
+  package static func write(_ parameters: Floats, step: Int, of prepared: PreparedJob, to path: String) throws {
     let description = ModelDescription(
       job: prepared.job, target: prepared.target, inputs: prepared.featureCount, shape: prepared.shape,
       scaling: prepared.scaling)
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let json = String(decoding: try encoder.encode(description), as: UTF8.self)
+    let layout = prepared.model.layout
     try Safetensors.write(
-      parameters, layout: prepared.model.layout, metadata: ["format": "pt", key: json], to: path)
+      parameters, layout: layout, counters: layout.counters.map { ($0, Int64(step)) },
+      metadata: ["format": "pt", key: json], to: path)
   }
 
   /// The model's file at `path`, which may be a run's or a checkpoint's folder.

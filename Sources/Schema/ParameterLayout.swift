@@ -1,4 +1,4 @@
-/// The position of each tensor in the flat vector that holds all parameters.
+/// The position of each tensor in the flat vector that holds all parameters, and after them the statistics.
 ///
 /// Tensors follow each other without gaps, in the order of their list.
 public struct ParameterLayout: Codable, Equatable, Sendable {
@@ -13,6 +13,8 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
     public let savedAxes: [Int]
     /// Its position in the vector.
     public let range: Range<Int>
+    /// Whether its values are averages over batches, such as running means, and not learned.
+    public let isStatistic: Bool
 
     /// The shape in checkpoints.
     public var savedShape: [Int] { savedAxes.isEmpty ? shape : savedAxes.map { shape[$0] } }
@@ -46,20 +48,31 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
   /// A layout without tensors.
   public init() {}
 
-  /// The number of parameters.
+  /// The number of values: parameters and statistics.
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
+  /// The number of parameters. The statistics follow them.
+  public var parameterCount: Int { tensors.last { !$0.isStatistic }?.range.upperBound ?? 0 }
 
-  /// Adds a tensor at the end. Traps if its name is taken.
+  /// The names of the counters that PyTorch keeps beside running averages.
+  package var counters: [String] {
+    tensors.filter { $0.isStatistic && $0.name.hasSuffix("running_mean") }
+      .map { $0.name.dropLast("running_mean".count) + "num_batches_tracked" }
+  }
+
+  /// Adds a tensor at the end. Traps if its name is taken, or if it is a parameter after a statistic.
   ///
   /// - Parameter savedAxes: ``Tensor/savedAxes``: a permutation of the shape's axes, or empty.
   /// - Returns: its range.
   @discardableResult
-  public mutating func append(_ name: String, shape: [Int], savedAxes: [Int] = []) -> Range<Int> {
+  public mutating func append(
+    _ name: String, shape: [Int], savedAxes: [Int] = [], isStatistic: Bool = false
+  ) -> Range<Int> {
     precondition(!tensors.contains { $0.name == name }, "two tensors are called \(name)")
     precondition(
       savedAxes.isEmpty || savedAxes.sorted() == Array(shape.indices), "\(savedAxes) are not the axes of \(name)")
+    precondition(isStatistic || count == parameterCount, "the parameter \(name) after statistics")
     let range = count..<count + shape.reduce(1, *)
-    tensors.append(Tensor(name: name, shape: shape, savedAxes: savedAxes, range: range))
+    tensors.append(Tensor(name: name, shape: shape, savedAxes: savedAxes, range: range, isStatistic: isStatistic))
     return range
   }
 }

@@ -89,7 +89,9 @@ import ZeroMQ
     }
     func bits(_ buffer: FloatBuffer) -> [UInt32] { buffer.array.map(\.bitPattern) }
     func makeStore() -> ParameterStore {
-      ParameterStore(count: count, optimizer, isShared: false) { prepared.model.initialize($0, seed: 0) }
+      ParameterStore(ChunkLayout(prepared.model.layout), optimizer, isShared: false) {
+        prepared.model.initialize($0, seed: 0)
+      }
     }
     var (plain, holding) = (makeStore(), makeStore())
     var held: (parameters: FloatBuffer, slots: FloatBuffer)?

@@ -35,8 +35,8 @@ def metrics(examples, loss, leaf=-1, tensor=-1):
 vectors = {"process": 1, "descriptor": 3, "token": 5, "vectors": 16, "count": 3}
 host = {"vectors": vectors, "inbox": {"process": 1, "descriptor": 4, "inode": 9}}
 tensors = [
-    {"name": "0.weight", "shape": [1, 2], "savedAxes": [1, 0], "range": [0, 2]},
-    {"name": "0.bias", "shape": [1], "savedAxes": [], "range": [2, 3]},
+    {"name": "0.weight", "shape": [1, 2], "savedAxes": [1, 0], "range": [0, 2], "isStatistic": False},
+    {"name": "0.bias", "shape": [1], "savedAxes": [], "range": [2, 3], "isStatistic": False},
 ]
 job = {
     "data": "digits", "scale": "standard", "model": "mlp:256,128", "activation": "relu", "loss": "cross-entropy",

@@ -16,7 +16,11 @@ import Testing
     ("--model linear", "mlp(64, [], 10)"),
     ("--model cnn:8,16 --hidden 32,16", "cnn(1, [8, 16], [32, 16], 10, 8)"),
     ("--model resnet:1,2 --channels 8,16", "ResNet(1, [1, 2], [8, 16], 10)"),
-    ("--model resnet:2,1 --channels 8,8 --norm layer", "ResNet(1, [2, 1], [8, 8], 10, groups=1)"),
+    (
+      "--model resnet:2,1 --channels 8,8 --norm layer",
+      "ResNet(1, [2, 1], [8, 8], 10, norm=lambda width: nn.GroupNorm(1, width))"
+    ),
+    ("--model resnet:1,1 --channels 8,16 --norm batch", "ResNet(1, [1, 1], [8, 16], 10, norm=nn.BatchNorm2d)"),
     ("--model lenet --data IMAGES", "lenet(1, 2, pixels=20)"),
     (
       "--model transformer --layers 2 --heads 2 --width 16 --context 12 --data text:TEXT",

@@ -20,8 +20,10 @@ def tensors(path):
     (length,) = struct.unpack("<Q", data[:8])
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
     header.pop("__metadata__", None)
+    types = {"F32": torch.float32, "I64": torch.int64}
     return {
-        name: torch.frombuffer(bytearray(body[slice(*entry["data_offsets"])]), dtype=torch.float32).view(entry["shape"])
+        name: torch.frombuffer(bytearray(body[slice(*entry["data_offsets"])]), dtype=types[entry["dtype"]])
+        .view(entry["shape"])
         for name, entry in header.items()
     }
 
@@ -32,6 +34,7 @@ def main(page, model, outputs, expression):
         exec(block, modules)
     net = eval(expression, modules)
     net.load_state_dict(tensors(model), strict=True)
+    net.eval()
     expected = json.load(open(outputs))
     inputs = torch.tensor(expected["inputs"], dtype=torch.float32).view(-1, *expected["shape"])
     if len(expected["shape"]) == 3:

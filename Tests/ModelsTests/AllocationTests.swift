@@ -13,6 +13,7 @@ import Testing
     ("lenet", LeNet(outputs: 10), [28, 28, 1]),
     ("cnn", ConvolutionalNetwork(channels: [4, 8], hidden: [16], outputs: 10), [12, 12, 3]),
     ("resnet", ResidualNetwork(blocks: [1, 2], channels: [8, 16], norm: .group, outputs: 10), [8, 8, 1]),
+    ("resnet of batch norm", ResidualNetwork(blocks: [1], channels: [8], norm: .batch, outputs: 10), [8, 8, 1]),
     (
       "transformer",
       Transformer(layers: 2, heads: 2, width: 16, context: 12, tokens: 30, outputs: 30, isTied: false), [12]
@@ -35,14 +36,14 @@ import Testing
     let run = network.makeWorkspace()
     let microBatches = [0..<3, 3..<4, 4..<7]
     func step() {
-      run.forward(batch, at: parameters.values, isTraining: true)
+      run.forward(batch, at: parameters.values, training: microBatches)
       run.outputGradient().fill(0.1)
-      run.backward(microBatches, into: gradient.all)
+      run.backward(into: gradient.all)
     }
     step()
     #expect(Allocation(of: step).blocks == 0)
-    run.forward(batch, at: parameters.values, isTraining: false)
-    #expect(Allocation { run.forward(batch, at: parameters.values, isTraining: false) }.blocks == 0)
+    run.forward(batch, at: parameters.values)
+    #expect(Allocation { run.forward(batch, at: parameters.values) }.blocks == 0)
     withExtendedLifetime((parameters, gradient, features)) {}
   }
 }

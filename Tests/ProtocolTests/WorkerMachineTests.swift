@@ -48,12 +48,12 @@ import Testing
     let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
     _ = worker.handle(.loaded(ready, plan, ChunkLayout(parameterCount: 2, size: 2)), at: at(0))
     let header = Header(
-      .parameters, run: 7, session: 1, vector: isVector ? .statistics : .parameters,
+      .parameters, run: 7, session: 1, vector: isVector ? .moments : .parameters,
       element: isVector ? .float32 : .bf16)
     let actions = worker.handle(.received(header, .parameters(byteCount: 8)), at: at(0))
     var failure: String?
     for case .end(let reason) in actions { failure = reason?.description }
-    #expect(failure?.contains(isVector ? "a chunk of statistics" : "in bf16") == true, "\(failure ?? "none")")
+    #expect(failure?.contains(isVector ? "a chunk of moments" : "in bf16") == true, "\(failure ?? "none")")
   }
 
   private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }

@@ -75,7 +75,7 @@ struct Scenario {
         let step = Int.random(in: 0..<plan.totalSteps, using: &random)
         let position = plan.positions(ofStep: step).randomElement(using: &random)!
         poison[step, default: [:]][position] =
-          Bool.random(using: &random) ? .loss : .gradient(Int.random(in: 0..<5, using: &random))
+          Bool.random(using: &random) ? .loss : .gradient(Int.random(in: 0..<TinyModel.layout.count, using: &random))
       }
     }
   }

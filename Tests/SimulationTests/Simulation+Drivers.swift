@@ -21,7 +21,7 @@ extension Simulation {
       case .update(let chunk, let number, _):
         if scenario.updatesTogether && scale.number != number {
           var gradient: [Float] = []
-          for chunk in sums.indices { gradient += root(chunk) ?? [] }
+          for chunk in 0..<TinyModel.chunks.parameterChunks { gradient += root(chunk) ?? [] }
           scale = (number, TinyModel.scale(gradient))
         }
         queue(action, chunk)
@@ -102,10 +102,12 @@ extension Simulation {
       return false
     }
     let range = TinyModel.chunks[chunk]
+    let before = Array(current.values[range])
     updated.values.replaceSubrange(
       range,
-      with: TinyModel.updated(
-        Array(current.values[range]), by: sum, weight: weight, number: number, scale: scale.scale))
+      with: TinyModel.chunks.kind(chunk) == .parameters
+        ? TinyModel.updated(before, by: sum, weight: weight, number: number, scale: scale.scale)
+        : TinyModel.averaged(before, with: sum, examples: model.plan.positions(ofStep: step).count))
     sums[chunk] = [:]
     if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
     if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }

@@ -22,8 +22,11 @@ extension Simulation {
       if coordinator != nil && chance(1, in: 3) { killCoordinator() } else if !scenario.isLocal { startWorker() }
       return
     }
-    switch Int.random(in: 0..<18, using: &random) {
+    switch Int.random(in: 0..<19, using: &random) {
     case 0, 1: kill(process)
+    case 18:
+      log("worker \(process) is to be killed between a gradient and its statistics")
+      processes[process].diesBeforeStatistics = true
     case 2:
       let duration = magnitude(0.01...20)
       log("worker \(process) is stopped for \(duration) s")
@@ -107,7 +110,7 @@ extension Simulation {
     disturb(for: 0)
     let threads = Int.random(in: 1...3, using: &random)
     let sharesMemory = scenario.sharesMemory && !chance(1, in: 4)
-    let received = Vector([Float](repeating: .nan, count: 5))
+    let received = Vector([Float](repeating: .nan, count: TinyModel.layout.count))
     connections.append(Connection(process: processes.count, isEstablished: false))
     processes.append(
       Process(
@@ -123,7 +126,7 @@ extension Simulation {
   }
 
   /// The process is gone; what it has sent may still arrive.
-  private mutating func kill(_ process: Int) {
+  mutating func kill(_ process: Int) {
     processes[process].isAlive = false
     let connection = processes[process].connection
     let notice = Notice.allCases.randomElement(using: &random)!
@@ -131,6 +134,15 @@ extension Simulation {
     ended(process, isKilled: true)
     if Bool.random(using: &random) { connections[connection].isOpen = false }
     notify(notice, of: connection)
+  }
+
+  /// Kills the connection's process if it is to die now, with the statistics that it has sent.
+  mutating func diesBeforeStatistics(_ connection: Int) -> Bool {
+    let process = connections[connection].process
+    guard processes[process].isAlive, processes[process].diesBeforeStatistics else { return false }
+    connections[connection].toCoordinator = []
+    kill(process)
+    return true
   }
 
   /// What `WorkerProcesses` learns of a process that has ended.

@@ -102,6 +102,8 @@ struct Simulation {
     var threadsFree: [Int64]
     var slowness = 1.0
     var isAlive = true
+    /// Whether it is killed when a gradient of its has arrived and the statistics that follow have not.
+    var diesBeforeStatistics = false
     /// Until when it is stopped, its network too.
     var pausedUntil: Int64 = 0
     /// Until when it does not compute.
@@ -278,6 +280,7 @@ struct Simulation {
     case .arrival(let index):
       guard connections[index].isOpen, !connections[index].toCoordinator.isEmpty, !isPostponed(event) else { return }
       let message = connections[index].toCoordinator.removeFirst()
+      if message.header.kind == .push, message.header.vector == .statistics, diesBeforeStatistics(index) { return }
       receive(message, on: index)
     case .late(let index, let message):
       if connections[index].isOpen, !isPostponed(event) { receive(message, on: index) }

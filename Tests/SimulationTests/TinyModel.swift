@@ -3,27 +3,28 @@
 @testable import Reduction
 @testable import Schema
 
-/// Five parameters in plain arrays, with gradients of sizes that make the order of summing show.
+/// Five parameters and three statistics in plain arrays, with gradients of sizes that make the order of summing show.
 struct TinyModel {
   /// What is not finite in a step at a position.
   enum Poison: Equatable {
-    /// The gradient with respect to one parameter.
+    /// The gradient with respect to one parameter, or the sum for one statistic.
     case gradient(Int)
     case loss
     /// Not infinite, but such that two of them are together.
     case half(Int)
   }
 
-  static let chunks = ChunkLayout(parameterCount: 5, size: 2)
-
   static let layout = {
     var layout = ParameterLayout()
     layout.append("a", shape: [3])
     layout.append("b", shape: [2])
+    layout.append("c", shape: [3], isStatistic: true)
     return layout
   }()
 
-  static let initial: [Float] = [1, -2, 3, -4, 5]
+  static let chunks = ChunkLayout(layout, size: 2)
+
+  static let initial: [Float] = [1, -2, 3, -4, 5, 0, 1, 0]
 
   let plan: StepPlan
   /// By step and position.
@@ -41,13 +42,18 @@ struct TinyModel {
       return (sum, metrics)
     }
     let positions = plan.positions(of: node.leaves, in: task)
-    var gradient = [Float](repeating: 0, count: 5)
+    var gradient = [Float](repeating: 0, count: Self.layout.count)
     var loss = 0.0
     for position in positions {
-      for index in 0..<5 {
+      for index in 0..<Self.layout.parameterCount {
         let data = Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
         gradient[index] += parameters[index] * 0.3 + data
         loss += Double(parameters[index]) * Double(data)
+      }
+      for index in Self.layout.parameterCount..<Self.layout.count {
+        gradient[index] += parameters[0] * Float((position * 613 + index * 7 + task.step) % 97)
+        // Training does not read the statistics.
+        if !task.isTraining { loss += Double(parameters[index]) * Double(position) }
       }
       guard task.isTraining, let poison = poison[task.step]?[position] else { continue }
       switch poison {
@@ -73,6 +79,11 @@ struct TinyModel {
     // Of a rate that tells whether skipped steps are counted.
     let rate = scale * (0.1 + 0.01 / Float(number))
     return parameters.indices.map { parameters[$0] - rate * (sum[$0] / Float(weight)) }
+  }
+
+  /// A chunk's statistics after the step whose sums over `examples` examples are `sum`.
+  static func averaged(_ statistics: [Float], with sum: [Float], examples: Int) -> [Float] {
+    statistics.indices.map { 0.9 * statistics[$0] + 0.1 * (sum[$0] / Float(examples)) }
   }
 
   /// What a rule of the whole gradient multiplies the rate by.
@@ -124,9 +135,14 @@ extension TinyModel {
       if Self.nonFinite(sum) != nil || !metrics.loss.isFinite {
         result.skipped.append(step + 1)
       } else {
-        parameters = Self.updated(
-          parameters, by: sum, weight: metrics.weight, number: step + 1 - result.skipped.count,
-          scale: updatesTogether ? Self.scale(sum) : 1)
+        let count = Self.layout.parameterCount
+        let gradient = Array(sum[..<count])
+        parameters =
+          Self.updated(
+            Array(parameters[..<count]), by: gradient, weight: metrics.weight,
+            number: step + 1 - result.skipped.count, scale: updatesTogether ? Self.scale(gradient) : 1)
+          + Self.averaged(
+            Array(parameters[count...]), with: Array(sum[count...]), examples: plan.positions(ofStep: step).count)
       }
       history.append(parameters.map(\.bitPattern))
       if plan.testCount > 0 && plan.isEvaluationDue(afterStep: step) { evaluate(afterStep: step + 1) }

@@ -39,6 +39,7 @@ package final class Coordinator {
   /// The last step after which the test part was evaluated.
   private var evaluatedStep: Int?
   private let chunks: ChunkLayout
+  private let plan: StepPlan
   private let layout: ParameterLayout
   private let welcome: Welcome
   private let localPeers = LocalPeers()
@@ -75,7 +76,7 @@ package final class Coordinator {
     evaluatedStep = saved?.evaluatedStep
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
-    let chunks = ChunkLayout(parameterCount: run.model.layout.count, size: chunkSize)
+    let chunks = ChunkLayout(run.model.layout, size: chunkSize)
     let context = Context()
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
@@ -103,12 +104,12 @@ package final class Coordinator {
           : "--bind \(endpoint): \(error)")
     }
     address = try socket.lastEndpoint
-    self.chunks = chunks
+    (self.chunks, plan) = (chunks, run.plan)
     layout = run.model.layout
     if let saved {
-      store = ParameterStore(saved, run.optimizer, isShared: sharesMemory)
+      store = ParameterStore(saved, chunks, run.optimizer, isShared: sharesMemory)
     } else {
-      store = ParameterStore(count: chunks.parameterCount, run.optimizer, isShared: sharesMemory) {
+      store = ParameterStore(chunks, run.optimizer, isShared: sharesMemory) {
         if let initial = run.initial { $0.copy(initial.values) } else { run.model.initialize($0, seed: run.seed) }
       }
     }
@@ -228,7 +229,7 @@ package final class Coordinator {
   /// workers in shared memory or in the socket, and 256 MiB for the rest.
   private var usualMemory: Int {
     let vectors = 8 + 2 * store.optimizer.slots.count + 4 * machine.members.count
-    return residentAtStart + vectors * chunks.parameterCount * MemoryLayout<Float>.size
+    return residentAtStart + vectors * chunks.valueCount * MemoryLayout<Float>.size
       + machine.members.count * 2 * receivedBytes + 256 << 20
   }
 
@@ -326,9 +327,15 @@ package final class Coordinator {
       case .discard(let node, let chunk): apply(.discard(node), to: chunk)
       case .check(let chunk): apply(.check, to: chunk)
       case .update(let chunk, let number, let weight):
-        store.begin(number, weight: weight) { zip(0..., sums.roots).map { (chunks[$0], $1) } }
+        store.begin(number, weight: weight) {
+          sums.roots.prefix(chunks.parameterChunks).enumerated().map { (chunks[$0], $1) }
+        }
         clock.countSumming(seconds: Instant.now.seconds(since: start))
-        apply(.update(store.update(of: chunks[chunk])), to: chunk)
+        let update =
+          chunks.kind(chunk) == .parameters
+          ? store.update(of: chunks[chunk])
+          : store.average(chunks[chunk], examples: plan.positions(ofStep: step).count)
+        apply(.update(update), to: chunk)
       case .advance:
         store.advance()
         step += 1

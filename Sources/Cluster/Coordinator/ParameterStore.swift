@@ -1,5 +1,6 @@
 internal import Kernels
 internal import Optimizers
+internal import Protocol
 
 /// The parameters and the optimizer's slots.
 ///
@@ -28,6 +29,8 @@ struct ParameterStore {
   /// The optimizer's state before the current step; nil between steps.
   private var stateBefore: OptimizerState?
   private(set) var optimizer: Optimizer
+  /// The statistics follow so many parameters. They have no slots.
+  private let parameterCount: Int
 
   /// The slots of the current parameters, one after the other.
   var slots: FloatBuffer { slotSets[currentSet] }
@@ -39,22 +42,24 @@ struct ParameterStore {
   /// slots because a checkpoint is still being written from the other set.
   var isWhole: Bool { stateBefore == nil || updatedSet != currentSet }
 
-  /// `count` parameters, set by `set`, and slots of zeros.
+  /// The values of `chunks`, set by `set`, and slots of zeros.
   ///
-  /// - Parameter isShared: whether the parameters are in shared memory.
-  init(count: Int, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
+  /// - Parameter isShared: whether the values are in shared memory.
+  init(_ chunks: ChunkLayout, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
+    let count = chunks.valueCount
+    parameterCount = chunks.parameterCount
     shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count, isReadOnly: true) : nil
     current = shared?.take() ?? FloatBuffer(count: count)
     set(current.all)
     updated = shared?.take() ?? FloatBuffer(count: count)
     self.optimizer = optimizer
-    let size = optimizer.slots.count * count
+    let size = optimizer.slots.count * parameterCount
     let both = FloatBuffer(count: 2 * size)
     slotSets = [both.part(0..<size), both.part(size..<2 * size)]
   }
 
-  init(_ saved: SavedState, _ optimizer: Optimizer, isShared: Bool) {
-    self.init(count: saved.parameters.count, optimizer, isShared: isShared) {
+  init(_ saved: SavedState, _ chunks: ChunkLayout, _ optimizer: Optimizer, isShared: Bool) {
+    self.init(chunks, optimizer, isShared: isShared) {
       $0.copy(saved.parameters.values)
     }
     slots.all.copy(saved.slots.values)
@@ -88,9 +93,21 @@ struct ParameterStore {
     }
   }
 
+  /// What makes a chunk of statistics the running averages after the step, and returns them. ``update(of:)`` says when it
+  /// may be called.
+  ///
+  /// - Parameter examples: of the step; the sums are over them.
+  func average(_ range: Range<Int>, examples: Int) -> @Sendable (_ sum: Floats) -> Floats {
+    let (before, after) = (current.values[range], updated.all[range])
+    return { sum in
+      runningAverages(before, sum, examples: examples, into: after)
+      return after.readOnly
+    }
+  }
+
   private func part(_ range: Range<Int>) -> @Sendable (_ gradientSum: Floats) -> Optimizer.Part {
     let written = slotSets[updatedSet]
-    let slots = stride(from: 0, to: written.count, by: current.count).map { start in
+    let slots = stride(from: 0, to: written.count, by: parameterCount).map { start in
       written.all[start + range.lowerBound..<start + range.upperBound]
     }
     let (parameters, updated) = (current.values[range], updated.all[range])

@@ -45,7 +45,7 @@ struct LocalLinks {
     links[peer] = names.flatMap { names in
       let known = links.values.map(\.gradients) + [parameters].compactMap(\.self)
       // Opened for writing, because sums are computed in place.
-      guard inbox != nil, names.vectors.count == chunks.parameterCount,
+      guard inbox != nil, names.vectors.count == chunks.valueCount,
         names.vectors.process != getpid(), names.inbox.process != getpid(),
         let gradients = SharedVectors(names.vectors, isWritable: true, otherThan: known),
         names.inbox.inode != inbox?.name.inode, let outbox = RecordOutbox(names.inbox)

@@ -3,19 +3,19 @@ internal import Synchronization
 
 /// A pool of gradient vectors. A vector returns to it when the last holder, a thread or ZeroMQ, releases it.
 final class GradientPool: Sendable {
-  private let parameterCount: Int
+  private let count: Int
   private let free = Mutex<[FloatBuffer]>([])
   private let vectors = Mutex<SharedVectors?>(nil)
 
-  init(parameterCount: Int) {
-    self.parameterCount = parameterCount
+  init(count: Int) {
+    self.count = count
   }
 
   /// Puts new gradients into memory that the coordinator can map; nil if none can be shared.
   func makeShared() -> SharedVectors? {
     vectors.withLock { vectors in
       // More than an assignment has nodes; unused vectors take no memory.
-      vectors = vectors ?? SharedVectors(vectors: 64, count: parameterCount)
+      vectors = vectors ?? SharedVectors(vectors: 64, count: count)
       return vectors
     }
   }
@@ -23,7 +23,7 @@ final class GradientPool: Sendable {
   /// Takes a vector, with any content.
   func take() -> Gradient {
     let shared = vectors.withLock { $0 }?.take()
-    let buffer = shared ?? free.withLock { $0.popLast() } ?? FloatBuffer(count: parameterCount)
+    let buffer = shared ?? free.withLock { $0.popLast() } ?? FloatBuffer(count: count)
     return Gradient(buffer, pool: self, isShared: shared != nil)
   }
 

@@ -82,7 +82,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   let chunks: ChunkLayout
   private var parameters: FloatBuffer
   /// Parameters received over the socket.
-  private lazy var received = FloatBuffer(count: chunks.parameterCount)
+  private lazy var received = FloatBuffer(count: chunks.valueCount)
   private var sharedParameters: SharedVectors?
   private var sharedGradients: SharedVectors?
   private let pool: ComputePool<Differentiator<M>.Scratch>
@@ -110,14 +110,14 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     self.differentiator = differentiator
     ready = Ready(
       data: task.data.fingerprint, layout: model.layout, numerics: .here(digest: differentiator.digest()))
-    chunks = ChunkLayout(parameterCount: model.layout.count, size: welcome.chunkSize)
+    chunks = ChunkLayout(model.layout, size: welcome.chunkSize)
     parameters = FloatBuffer(count: 0)
-    gradients = GradientPool(parameterCount: model.layout.count)
+    gradients = GradientPool(count: model.layout.count)
     pool = ComputePool(threads: threads) { differentiator.makeScratch() }
   }
 
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName? {
-    sharedParameters = name.flatMap { $0.count == chunks.parameterCount ? SharedVectors($0, isWritable: false) : nil }
+    sharedParameters = name.flatMap { $0.count == chunks.valueCount ? SharedVectors($0, isWritable: false) : nil }
     sharedGradients = sharedParameters == nil ? nil : gradients.makeShared()
     return sharedGradients?.name
   }

@@ -30,7 +30,7 @@ struct CheckCommand: JobCommand {
     let data = try options.load()
     let models = ModelKinds.registry.all
     let prepared = try PreparedJob(options, data, models: models)
-    let parameters = count(prepared.model.layout.count, "parameter")
+    let parameters = count(prepared.model.layout.parameterCount, "parameter")
     printLine("\(prepared.job.modelText) on \(prepared.dataName) (\(parameters))")
     let findings = try ModelCheck(prepared, data, models: models).findings
     for finding in findings {

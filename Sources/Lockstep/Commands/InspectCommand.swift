@@ -61,7 +61,7 @@ struct InspectCommand: ParsableCommand {
     try options.set(job.given)
     let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
     let layout = prepared.model.layout
-    printLine("\(prepared.job.modelText) on \(prepared.dataName) (\(count(layout.count, "parameter")))")
+    printLine("\(prepared.job.modelText) on \(prepared.dataName) (\(count(layout.parameterCount, "parameter")))")
     guard let network = prepared.model as? Network else {
       show(layout.tensors.map { [$0.name, $0.savedShape.map(String.init).joined(separator: "×")] })
       return
@@ -71,7 +71,7 @@ struct InspectCommand: ParsableCommand {
     rows += layers.map {
       [$0.path ?? "", $0.operation, $0.shape, grouped($0.parameters), grouped($0.multiplyAdds)]
     }
-    rows.append(["", "", "", grouped(layout.count), grouped(layers.reduce(0) { $0 + $1.multiplyAdds })])
+    rows.append(["", "", "", grouped(layout.parameterCount), grouped(layers.reduce(0) { $0 + $1.multiplyAdds })])
     printLine(table(rows, numbers: [3, 4]).joined(separator: "\n"))
   }
 

@@ -40,7 +40,7 @@ package struct Graph: Sendable {
   }
 
   struct Parameter: Sendable {
-    let range: Range<Int>
+    var range: Range<Int>
     let shape: [Int]
     let initial: Models.Parameter.Initial
   }
@@ -61,6 +61,7 @@ package struct Graph: Sendable {
     let recorder = Recorder(try LayerPaths(model))
     let output = model(recorder.input(shape))
     if let error = recorder.error { throw error }
+    recorder.finish()
     (values, parameters, layout) = (recorder.values, recorder.parameters, recorder.layout)
     nodes = try Self.used(recorder.nodes, for: output.index)
     self.output = output.index

@@ -52,12 +52,16 @@ package struct Network: Model {
       LayerLine(
         path: node.path, operation: node.operation.name + (node.activation.map { ", \($0.rawValue)" } ?? ""),
         shape: graph.values[node.output].shape.sizes,
-        parameters: node.parameters.reduce(0) { $0 + graph.parameters[$1].range.count },
+        parameters: node.parameters.map { graph.parameters[$0].range }
+          .filter { $0.upperBound <= layout.parameterCount }.reduce(0) { $0 + $1.count },
         multiplyAdds: node.operation.multiplyAdds(node.inputs.map { graph.values[$0].shape }))
     }
   }
 
   package var layout: ParameterLayout { graph.layout }
+  package var leastExamples: Int {
+    graph.nodes.map { node in node.operation.leastExamples(node.inputs.map { graph.values[$0].shape }) }.max() ?? 1
+  }
   package var metrics: MetricSchema { loss.metrics }
 
   /// The n-th tensor with random values has the n-th random stream, so its values depend only on the seed, n and its size.
@@ -127,7 +131,7 @@ package struct Network: Model {
     over batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     _ run: NetworkRun
   ) -> [Metrics] {
-    run.forward(batch, at: parameters, isTraining: true)
+    run.forward(batch, at: parameters, training: microBatches)
     let outputGradient = run.outputGradient()
     let outputs = graph.values[graph.output].count
     let metrics = microBatches.map { rows in
@@ -135,13 +139,13 @@ package struct Network: Model {
         outputGradient[rows.lowerBound * outputs..<rows.upperBound * outputs], columns: outputs / positions,
         targets: batch[rows].targets)
     }
-    run.backward(microBatches, into: gradient)
+    run.backward(into: gradient)
     return metrics
   }
 
   /// The outputs for `batch`, valid until `workspace` is used again: examples × the output's shape.
   package func outputs(_ batch: Batch, at parameters: Floats, using workspace: NetworkRun) -> Floats {
-    workspace.forward(batch, at: parameters, isTraining: false)
+    workspace.forward(batch, at: parameters)
     return workspace.value(graph.output)
   }
 
@@ -151,7 +155,7 @@ package struct Network: Model {
     var total: Metrics?
     for first in stride(from: 0, to: max(batch.count, 1), by: most) {
       let part = batch[first..<min(first + most, batch.count)]
-      workspace.forward(part, at: parameters, isTraining: false)
+      workspace.forward(part, at: parameters)
       let metrics = loss.gradient(
         workspace.output(graph.output), columns: outputs / positions, targets: part.targets)
       total = total.map { $0 + metrics } ?? metrics

@@ -92,8 +92,9 @@ package final class NetworkRun {
   // MARK: Passes
 
   /// Computes the output for `batch`. The batch and the parameters must stay valid until the pass after it.
-  func forward(_ batch: Batch, at parameters: Floats, isTraining: Bool) {
-    (self.isTraining, examples, place, features) = (isTraining, batch.count, batch.place, batch.features.values)
+  func forward(_ batch: Batch, at parameters: Floats, training microBatches: [Range<Int>]? = nil) {
+    (isTraining, self.microBatches) = (microBatches != nil, microBatches ?? [])
+    (examples, place, features) = (batch.count, batch.place, batch.features.values)
     precondition(batch.features.columns == graph.values[0].count, "examples of another size")
     self.parameters = parameters
     reserve()
@@ -110,8 +111,8 @@ package final class NetworkRun {
   }
 
   /// Computes the parameters' gradients from that of the output.
-  func backward(_ microBatches: [Range<Int>], into gradients: MutableFloats) {
-    (self.microBatches, parameterGradients) = (microBatches, gradients)
+  func backward(into gradients: MutableFloats) {
+    parameterGradients = gradients
     for index in graph.nodes.indices.reversed() where graph.needsGradient(graph.nodes[index].output) {
       let node = graph.nodes[index]
       if !node.isFinished, let activation = node.activation {

@@ -7,6 +7,8 @@ final class Recorder {
   private(set) var nodes: [Graph.Node] = []
   private(set) var parameters: [Graph.Parameter] = []
   private(set) var layout = ParameterLayout()
+  /// The statistics, whose places in the layout follow those of all parameters.
+  private var statistics: [(index: Int, name: String)] = []
   private var parametersOfLayers: [LayerIdentity: [Int]] = [:]
   /// The first error. Later operations are not recorded.
   private(set) var error: ModelError?
@@ -19,6 +21,13 @@ final class Recorder {
   func input(_ shape: [Int]) -> Tensor {
     values.append(Graph.Value(shape: shape))
     return Tensor(shape: shape, recorder: self, index: values.count - 1)
+  }
+
+  /// Gives the statistics their places after the parameters. Nothing can be recorded any more.
+  func finish() {
+    for (index, name) in statistics {
+      parameters[index].range = layout.append(name, shape: parameters[index].shape, isStatistic: true)
+    }
   }
 
   func record(_ operation: any TensorOperation, _ inputs: [Tensor], _ layer: LayerIdentity?) -> Tensor {
@@ -72,9 +81,11 @@ final class Recorder {
         }
         count = product
       }
-      let range = layout.append(
-        path.isEmpty ? parameter.name : "\(path).\(parameter.name)", shape: parameter.shape,
-        savedAxes: parameter.savedAxes)
+      let name = path.isEmpty ? parameter.name : "\(path).\(parameter.name)"
+      if parameter.isStatistic { statistics.append((parameters.count, name)) }
+      let range =
+        parameter.isStatistic
+        ? 0..<0 : layout.append(name, shape: parameter.shape, savedAxes: parameter.savedAxes)
       parameters.append(Graph.Parameter(range: range, shape: parameter.shape, initial: parameter.initial))
       return parameters.count - 1
     }

@@ -29,6 +29,9 @@ public protocol TensorOperation: Sendable {
   /// The multiply-adds of one example's forward pass, for listings. The default is none.
   func multiplyAdds(_ inputs: [[Int]]) -> Int
 
+  /// The fewest examples that a micro-batch may have in training. The default is 1.
+  func leastExamples(_ inputs: [[Int]]) -> Int
+
   /// Writes the output, and what is kept.
   func forward(_ pass: ForwardPass)
 
@@ -78,6 +81,9 @@ public struct Parameter: Sendable {
   public var savedAxes: [Int]
   /// Its values before the first step.
   public var initial: Initial
+  /// Whether it is no parameter, but an average over the examples of batches. Then the forward pass reads it only in
+  /// evaluations, and the backward pass writes, in place of a gradient, the sum over the examples of what is averaged.
+  public var isStatistic: Bool
 
   /// Initial values.
   public enum Initial: Sendable {
@@ -99,8 +105,11 @@ public struct Parameter: Sendable {
   }
 
   /// The properties describe the parameters.
-  public init(_ name: String, _ shape: [Int], savedAxes: [Int] = [], initial: Initial) {
-    (self.name, self.shape, self.savedAxes, self.initial) = (name, shape, savedAxes, initial)
+  public init(
+    _ name: String, _ shape: [Int], savedAxes: [Int] = [], initial: Initial, isStatistic: Bool = false
+  ) {
+    (self.name, self.shape, self.savedAxes) = (name, shape, savedAxes)
+    (self.initial, self.isStatistic) = (initial, isStatistic)
   }
 }
 
@@ -113,6 +122,8 @@ extension TensorOperation {
   public var backwardReads: BackwardReads { [.inputs, .output] }
   /// Default: nothing.
   public var sharing: StorageSharing { [] }
+  /// Default: 1.
+  public func leastExamples(_ inputs: [[Int]]) -> Int { 1 }
   /// Default: none.
   public func multiplyAdds(_ inputs: [[Int]]) -> Int { 0 }
 }
@@ -124,6 +135,8 @@ public struct ForwardPass {
 
   /// The number of examples.
   public var examples: Int { run.examples }
+  /// In training, the ranges of the micro-batches' examples, in order.
+  public var microBatches: [Range<Int>] { run.microBatches }
   /// Whether this is a step of training, not an evaluation.
   public var isTraining: Bool { run.isTraining }
   /// The batch's position in the run, which keys random numbers.

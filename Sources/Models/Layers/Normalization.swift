@@ -49,6 +49,24 @@ public struct GroupNorm: Layer {
   public func callAsFunction(_ x: Tensor) -> Tensor { x.applying(operation, of: identity) }
 }
 
+/// Normalizes each channel over all pixels and examples of a micro-batch to mean 0 and variance 1, then scales and shifts
+/// it; in evaluations by running averages (S. Ioffe & C. Szegedy, "Batch Normalization", 2015; PyTorch's `BatchNorm2d` and
+/// `BatchNorm1d`).
+///
+/// Parameters: `weight` of ones and `bias` of zeros, one for each channel. Statistics: `running_mean` and `running_var`, to
+/// which each step adds a tenth of the average over its micro-batches, weighted by their examples, of the mean and of the
+/// unbiased variance. How many micro-batches there are changes the result.
+public struct BatchNorm: Layer {
+  private let identity = LayerIdentity()
+  private let operation: BatchNormOperation
+
+  /// - Parameter epsilon: added to the variance.
+  public init(epsilon: Float = 1e-5) { operation = BatchNormOperation(epsilon: epsilon) }
+
+  /// - Parameter x: its last axis is the channels.
+  public func callAsFunction(_ x: Tensor) -> Tensor { x.applying(operation, of: identity) }
+}
+
 /// y = (x − mean) / √(variance + ε) · w + b of each row, or y = x / √(mean square + ε) · w. With g = y′·w, normalized x̂ and
 /// r the factor: x′ = r·(g − mean(g) − x̂·mean(g·x̂)), without mean(g) for the latter; w′ = Σ y′·x̂, b′ = Σ y′.
 struct RowNormOperation: TensorOperation {
@@ -149,6 +167,92 @@ struct GroupNormOperation: TensorOperation {
         statistics: statistics[examples.lowerBound * 2 * groups..<examples.upperBound * 2 * groups], pixels: pixels,
         channels: channels, groups: groups, weight: pass.parameter(0), into: inputGradients?[values],
         NormGradients(weight: weight, bias: bias))
+    }
+  }
+}
+
+/// As ``RowNormOperation``, for each channel over the rows (pixels) of all examples of a micro-batch; in evaluations with
+/// the running averages as constants.
+struct BatchNormOperation: TensorOperation {
+  let epsilon: Float
+
+  let name = "batch norm"
+  var backwardReads: BackwardReads { .inputs }
+  var sharing: StorageSharing { .gradient }
+
+  func outputShape(_ inputs: [[Int]]) throws(ShapeError) -> [Int] {
+    guard inputs[0].allSatisfy({ $0 > 0 }), !inputs[0].isEmpty else { throw ShapeError("expects at least one channel") }
+    return inputs[0]
+  }
+
+  func parameters(_ inputs: [[Int]]) -> [Parameter] {
+    let shape = [inputs[0].last!]
+    return [
+      Parameter("weight", shape, initial: .ones), Parameter("bias", shape, initial: .zeros),
+      Parameter("running_mean", shape, initial: .zeros, isStatistic: true),
+      Parameter("running_var", shape, initial: .ones, isStatistic: true),
+    ]
+  }
+
+  /// A single row has no variance.
+  func leastExamples(_ inputs: [[Int]]) -> Int { inputs[0].dropLast().reduce(1, *) > 1 ? 1 : 2 }
+
+  /// Mean, variance and inverse deviation of a micro-batch, at the place of its first example.
+  func keptCount(_ inputs: [[Int]]) -> Int { 3 * inputs[0].last! }
+
+  func forward(_ pass: ForwardPass) {
+    let shape = pass.inputShape(0)
+    let (channels, count) = (shape.last!, shape.reduce(1, *))
+    let (weight, bias, inputs, outputs) = (pass.parameter(0), pass.parameter(1), pass.input(0), pass.output)
+    guard pass.isTraining else {
+      let inverse = pass.scratch(channels)
+      inverseDeviations(pass.parameter(3), epsilon: epsilon, into: inverse)
+      batchNorm(
+        inputs, mean: pass.parameter(2), inverseDeviation: inverse.readOnly, weight: weight, bias: bias, into: outputs)
+      return
+    }
+    for examples in pass.microBatches where !examples.isEmpty {
+      let values = examples.lowerBound * count..<examples.upperBound * count
+      let kept = pass.kept[examples.lowerBound * 3 * channels..<(examples.lowerBound + 1) * 3 * channels]
+      let (mean, variance) = (kept[0..<channels], kept[channels..<2 * channels])
+      let inverse = kept[2 * channels..<3 * channels]
+      channelStatistics(of: inputs[values], mean: mean, variance: variance)
+      inverseDeviations(variance.readOnly, epsilon: epsilon, into: inverse)
+      batchNorm(
+        inputs[values], mean: mean.readOnly, inverseDeviation: inverse.readOnly, weight: weight, bias: bias,
+        into: outputs[values])
+    }
+  }
+
+  func backward(_ pass: BackwardPass) {
+    let shape = pass.inputShape(0)
+    let (channels, count) = (shape.last!, shape.reduce(1, *))
+    let (inputs, gradients, allKept) = (pass.input(0), pass.outputGradient, pass.kept)
+    let inputGradients = pass.inputGradient(0)
+    func kept(_ examples: Range<Int>, _ part: Int) -> Floats {
+      let start = (examples.lowerBound * 3 + part) * channels
+      return allKept[start..<start + channels]
+    }
+    pass.sumMicroBatches(intoParametersOf: channels, 2) { examples, weight, bias in
+      guard !examples.isEmpty else {
+        weight.fill(0)
+        bias?.fill(0)
+        return
+      }
+      let values = examples.lowerBound * count..<examples.upperBound * count
+      batchNormGradients(
+        gradients[values], inputs: inputs[values], mean: kept(examples, 0), inverseDeviation: kept(examples, 2),
+        weight: pass.parameter(0), into: inputGradients?[values], NormGradients(weight: weight, bias: bias))
+    }
+    for part in 0..<2 {
+      pass.sumMicroBatches(into: pass.parameterGradient(2 + part)) { examples, sum in
+        let rows = examples.count * count / channels
+        // The variance is saved unbiased, as in PyTorch.
+        let factor = Float(examples.count) * (part == 0 ? 1 : Float(rows) / Float(max(rows - 1, 1)))
+        guard !examples.isEmpty else { return sum.fill(0) }
+        let own = kept(examples, part)
+        for channel in 0..<channels { sum[channel] = factor * own[channel] }
+      }
     }
   }
 }

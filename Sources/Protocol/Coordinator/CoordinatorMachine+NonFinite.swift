@@ -99,7 +99,10 @@ extension CoordinatorMachine {
 
   /// Says what is not finite, in which step and micro-batch, and which worker computed it.
   private func flawText(_ flaw: NodeMetrics.Flaw?, in work: Work) -> String {
-    let what = flaw?.tensor.map { "the gradient of \(name(ofTensor: $0))" } ?? "the loss"
+    let what =
+      flaw?.tensor.map { tensor in
+        "the \(configuration.layout.tensors[tensor].isStatistic ? "statistic" : "gradient of") \(name(ofTensor: tensor))"
+      } ?? "the loss"
     guard let flaw, let leaf = flaw.leaf else { return "step \(work.task.step + 1): \(what), summed, is not finite" }
     let who = work.finders[flaw].map { ", which \($0) computed," } ?? ""
     return

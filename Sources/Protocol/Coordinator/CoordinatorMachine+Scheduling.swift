@@ -94,7 +94,9 @@ extension CoordinatorMachine {
   }
 
   package mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
-    for chunk in 0..<configuration.chunks.count { sendParameters(chunk, step: work.task.step, to: peer) }
+    // Training does not read the statistics.
+    let chunks = work.task.isTraining ? configuration.chunks.parameterChunks : configuration.chunks.count
+    for chunk in 0..<chunks { sendParameters(chunk, step: work.task.step, to: peer) }
     members[peer]!.state = .busy
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
@@ -116,7 +118,7 @@ extension CoordinatorMachine {
     members[peer]!.chunkSteps[chunk] = step
     let header = Header(
       .parameters, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
-      payloadLength: UInt64(configuration.chunks.byteCount(chunk)))
+      vector: configuration.chunks.kind(chunk), payloadLength: UInt64(configuration.chunks.byteCount(chunk)))
     actions.append(.send(header, .parameters(chunk: chunk), to: peer))
   }
 

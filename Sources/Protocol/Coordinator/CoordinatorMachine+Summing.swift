@@ -34,12 +34,12 @@ extension CoordinatorMachine {
   package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
     guard let node = resolveNode(of: header, from: peer, at: now) else { return }
     let chunk = Int(header.chunk)
-    guard header.vector == .parameters, header.element == .float32 else {
+    guard header.vector != .moments, header.element == .float32 else {
       expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)
       return
     }
     guard work!.task.isTraining, chunk < configuration.chunks.count,
-      byteCount == configuration.chunks.byteCount(chunk)
+      header.vector == configuration.chunks.kind(chunk), byteCount == configuration.chunks.byteCount(chunk)
     else {
       expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
       return
@@ -79,7 +79,8 @@ extension CoordinatorMachine {
   package mutating func sendUpdated(_ chunk: Int) {
     let plan = configuration.plan
     let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
-    guard !isLast else { return }
+    let isForEvaluation = configuration.chunks.kind(chunk) == .statistics
+    guard !isLast, !isForEvaluation || plan.testCount > 0 && plan.isEvaluationDue(afterStep: step) else { return }
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.state == .idle && member.task == work!.task {
       sendParameters(chunk, step: step + 1, to: peer)

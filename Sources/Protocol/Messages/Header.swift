@@ -188,7 +188,7 @@ package enum TaskKind: UInt8, Sendable {
 package enum VectorKind: UInt8, Sendable {
   /// Parameters, or a gradient of them.
   case parameters = 0
-  /// A model's statistics of its batches, such as running means. Not sent by any message yet.
+  /// A model's statistics of its batches, such as running means, or their sums over a node.
   case statistics = 1
   /// The optimizer's moments. Not sent by any message yet.
   case moments = 2

@@ -227,13 +227,16 @@ package struct WorkerMachine {
       state = .over
       send(.goodbye, .reason("the run is over"))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
-    case (.parameters, .parameters, .ready) where header.vector != .parameters || header.element != .float32:
+    case (.parameters, .parameters, .ready) where header.vector == .moments || header.element != .float32:
       leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
     case (.parameters, .parameters(let byteCount), .ready(var prepared)):
       state = .over  // so that `prepared` is the only copy
       let chunk = Int(header.chunk)
-      guard prepared.work == nil, chunk < prepared.chunks.count, byteCount == prepared.chunks.byteCount(chunk) else {
-        leave("the coordinator sent \(byteCount) bytes as chunk \(chunk) of the parameters at the wrong time or size")
+      guard prepared.work == nil, chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
+        byteCount == prepared.chunks.byteCount(chunk)
+      else {
+        leave(
+          "the coordinator sent \(byteCount) bytes as chunk \(chunk) of the \(header.vector) at the wrong time or size")
         return
       }
       prepared.chunkSteps[chunk] = Int(truncatingIfNeeded: header.step)
@@ -251,10 +254,11 @@ package struct WorkerMachine {
   }
 
   private mutating func begin(_ header: Header, _ prepared: inout Prepared) -> Bool {
-    guard prepared.work == nil, let step = Int(exactly: header.step), prepared.chunkSteps.allSatisfy({ $0 == step })
-    else {
-      return false
-    }
+    // Training does not read the statistics.
+    let needed = header.task == .train ? prepared.chunks.parameterChunks : prepared.chunks.count
+    guard prepared.work == nil, let step = Int(exactly: header.step),
+      prepared.chunkSteps.prefix(needed).allSatisfy({ $0 == step })
+    else { return false }
     let task: StepTask
     switch header.task {
     case .train where step < prepared.plan.totalSteps: task = .train(step: step)
@@ -311,7 +315,8 @@ package struct WorkerMachine {
     func header(_ kind: MessageKind, chunk: Int, payloadLength: Int) -> Header {
       Header(
         kind, run: run, session: session, step: UInt64(work.task.step), leaves: UInt32(node.start)..<UInt32(node.end),
-        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate, payloadLength: UInt64(payloadLength),
+        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate,
+        vector: kind == .push ? chunks.kind(chunk) : .parameters, payloadLength: UInt64(payloadLength),
         weight: kind == .push ? metrics.weight : 0)
     }
     if work.task.isTraining {

@@ -35,7 +35,7 @@ package struct Checkpoint: Sendable {
   static func layout(of slots: [String], _ model: ParameterLayout) -> ParameterLayout {
     var layout = ParameterLayout()
     for slot in slots {
-      for tensor in model.tensors {
+      for tensor in model.tensors where !tensor.isStatistic {
         layout.append("\(slot)/\(tensor.name)", shape: tensor.shape, savedAxes: tensor.savedAxes)
       }
     }
@@ -52,7 +52,7 @@ package struct Checkpoint: Sendable {
     var state = state
     state.parametersSHA256 = Runs.parametersSHA256(parameters.values)
     state.isFinite = parameters.values.areFinite && slots.values.areFinite
-    try ModelFile.write(parameters.values, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
+    try ModelFile.write(parameters.values, step: state.step, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
     var names = [Checkpoint.modelName]
     if slots.count > 0 {
       let layout = Checkpoint.layout(of: try prepared.optimizer().slots, prepared.model.layout)

@@ -3,7 +3,7 @@ internal import Foundation
 package import Kernels
 package import Schema
 
-/// Files in the safetensors format (Hugging Face), float32 tensors only.
+/// Files in the safetensors format (Hugging Face): float32 tensors, and int64 counters, which PyTorch's batch norm has.
 ///
 /// | offset | size | field                                                                              |
 /// | -----: | ---: | ---------------------------------------------------------------------------------- |
@@ -14,16 +14,20 @@ package enum Safetensors {
   private static let longestHeader = 100_000_000
 
   /// Writes `parameters` under the names of `layout`, whole or not at all. Uses 1 MiB of memory.
+  ///
+  /// - Parameter counters: scalars, which come first in the file, where their offsets are multiples of 8.
   package static func write(
-    _ parameters: Floats, layout: ParameterLayout, metadata: [String: String], to path: String
+    _ parameters: Floats, layout: ParameterLayout, counters: [(name: String, value: Int64)] = [],
+    metadata: [String: String], to path: String
   ) throws {
     precondition(parameters.count == layout.count, "\(parameters.count) values for \(layout.count) parameters")
     let file = try AtomicFile(path: path)
-    var header = try headerJSON(layout, metadata)
+    var header = try headerJSON(layout, counters.map(\.name), metadata)
     // Tensors start at a multiple of 8, as in the reference implementation.
     header.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - header.count % 8) % 8))
     try withUnsafeBytes(of: UInt64(header.count).littleEndian) { try file.write($0) }
     try header.withUnsafeBytes { try file.write($0) }
+    for (_, value) in counters { try withUnsafeBytes(of: value.littleEndian) { try file.write($0) } }
     let scratch = FloatBuffer(count: 1 << 18)
     for tensor in layout.tensors {
       let values = parameters[tensor.range]
@@ -45,10 +49,16 @@ package enum Safetensors {
     try file.commit()
   }
 
-  private static func headerJSON(_ layout: ParameterLayout, _ metadata: [String: String]) throws -> Data {
+  private static func headerJSON(
+    _ layout: ParameterLayout, _ counters: [String], _ metadata: [String: String]
+  ) throws -> Data {
     var fields: [String: any Encodable] = [:]
+    for (index, name) in counters.enumerated() {
+      fields[name] = Entry(dtype: counterType, shape: [], data_offsets: [8 * index, 8 * index + 8])
+    }
+    let start = 8 * counters.count
     for tensor in layout.tensors {
-      let bytes = tensor.range.lowerBound * 4..<tensor.range.upperBound * 4
+      let bytes = start + tensor.range.lowerBound * 4..<start + tensor.range.upperBound * 4
       fields[tensor.name] = Entry(
         dtype: "F32", shape: tensor.savedShape, data_offsets: [bytes.lowerBound, bytes.upperBound])
     }
@@ -57,6 +67,8 @@ package enum Safetensors {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     return try encoder.encode(Header(fields: fields))
   }
+
+  private static let counterType = "I64"
 
   private struct Entry: Codable {
     let dtype: String
@@ -93,7 +105,9 @@ package enum Safetensors {
   package struct File {
     /// The strings under `__metadata__`.
     package let metadata: [String: String]
-    private let entries: [String: Entry]
+    private var entries: [String: Entry]
+    /// The names of the int64 scalars, which are read as nothing.
+    private var counters: Set<String> = []
     private let data: Data
     private let start: Int
     private let path: String
@@ -130,6 +144,8 @@ package enum Safetensors {
       metadata = header.metadata
       entries = header.entries
       try checkOffsets()
+      counters = Set(entries.filter { $0.value.dtype == counterType }.keys)
+      entries = entries.filter { $0.value.dtype != counterType }
     }
 
     private func checkOffsets() throws {
@@ -137,7 +153,8 @@ package enum Safetensors {
       // By both offsets: an empty tensor comes before the one that starts at the same offset.
       let inOrder = entries.sorted { $0.value.data_offsets.lexicographicallyPrecedes($1.value.data_offsets) }
       for (name, entry) in inOrder {
-        var bytes = 4
+        let isCounter = entry.dtype == counterType && entry.shape.isEmpty
+        var bytes = isCounter ? 8 : 4
         for size in entry.shape {
           let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
           guard size >= 0, !overflow else {
@@ -145,7 +162,7 @@ package enum Safetensors {
           }
           bytes = product
         }
-        guard entry.dtype == "F32" else {
+        guard entry.dtype == "F32" || isCounter else {
           throw FileError("\(path): tensor \(name) is \(entry.dtype), where F32 is needed")
         }
         let offsets = entry.data_offsets
@@ -199,7 +216,7 @@ package enum Safetensors {
     ///
     /// - Throws: ``FileError`` if they are not.
     package func check(_ layout: ParameterLayout) throws {
-      let extra = Set(entries.keys).subtracting(layout.tensors.map(\.name)).sorted()
+      let extra = Set(entries.keys).union(counters).subtracting(layout.tensors.map(\.name) + layout.counters).sorted()
       guard extra.isEmpty else {
         throw FileError("\(path) has tensors that the model lacks: \(extra.joined(separator: ", "))")
       }

@@ -45,6 +45,11 @@ package struct PreparedJob: Sendable {
     shape = data.shape
     model = try job.makeModel(models, shape: data.shape, target: data.target)
     guard model.layout.count > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
+    guard plan.smallestMicroBatch >= model.leastExamples else {
+      throw ModelError(
+        "--model \(job.modelText): a step has a micro-batch of fewer than the \(model.leastExamples) examples that batch "
+          + "norm over single pixels needs: give another --batch-size or fewer --micro-batches")
+    }
     // Parameters and a gradient, at the least.
     let (bytes, memory) = (8 * model.layout.count, Int(ProcessInfo.processInfo.physicalMemory))
     guard bytes < memory else {
@@ -58,8 +63,7 @@ package struct PreparedJob: Sendable {
   }
 
   func optimizer() throws -> Optimizer {
-    try Optimizer(
-      job.optimizer, tensors: model.layout.tensors.map { Optimizer.Tensor($0.name, $0.range) }, total: plan.totalSteps,
-      stepsPerEpoch: plan.stepsPerEpoch)
+    let tensors = model.layout.tensors.filter { !$0.isStatistic }.map { Optimizer.Tensor($0.name, $0.range) }
+    return try Optimizer(job.optimizer, tensors: tensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
   }
 }

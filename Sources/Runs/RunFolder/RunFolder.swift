@@ -186,7 +186,7 @@ package final class RunFolder {
   package func finish(_ summary: RunSummary, model: (parameters: Floats, of: PreparedJob)?) throws {
     try flush()
     if let model {
-      try ModelFile.write(model.parameters, of: model.of, to: "\(path)/model.safetensors")
+      try ModelFile.write(model.parameters, step: summary.steps, of: model.of, to: "\(path)/model.safetensors")
     }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -70,13 +70,16 @@ package struct RunStatistics: Sendable {
     return saved
   }
 
-  package func finished(_ parameters: Floats, seconds: Double, failure: TrainingError?) -> RunSummary {
+  /// - Parameter parameters: with the statistics after them.
+  package func finished(
+    _ parameters: Floats, of layout: ParameterLayout, seconds: Double, failure: TrainingError?
+  ) -> RunSummary {
     var summary = summary
     summary.status = failure == nil ? "completed" : "failed"
     summary.error = failure?.description
     summary.culprit = failure?.culprit
     summary.seconds = seconds
-    summary.parameterCount = parameters.count
+    summary.parameterCount = layout.parameterCount
     summary.parametersSHA256 = parametersSHA256(parameters)
     return summary
   }
