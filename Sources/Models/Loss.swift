@@ -116,7 +116,7 @@ public struct CrossEntropy: Loss {
         : Figure(name, title: title) { $0["rows"] > 0 ? $0[sum] / $0["rows"] : nil }
     }
     figures.append(mean("accuracy", of: "correct", title: "accuracy"))
-    if let classes, classes > 5 {
+    if let classes, classes > 10 {
       sums.append("top5")
       figures.append(mean("top5", of: "top5", title: "top-5 accuracy"))
     }
@@ -136,7 +136,7 @@ public struct CrossEntropy: Loss {
     let sums = Kernels.softmaxCrossEntropy(
       outputs, labels: labels, weights: weights, smoothing: smoothing, ignored: ignored)
     var metrics = Metrics(weight: sums.weight, loss: sums.loss, Double(sums.correct))
-    if let classes, classes > 5 { metrics.sums.append(Double(sums.amongFive)) }
+    if let classes, classes > 10 { metrics.sums.append(Double(sums.amongFive)) }
     if smoothing != 0 || !weights.isEmpty { metrics.sums += [Double(sums.rows), sums.surprise] }
     return metrics
   }

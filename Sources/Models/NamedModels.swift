@@ -176,10 +176,12 @@ struct Transformer: Layer {
   private let output: Linear?
 
   init(layers: Int, heads: Int, width: Int, context: Int, tokens: Int, outputs: Int, isTied: Bool) {
-    token = Embedding(tokens, width: width, deviation: 0.02)
-    positions = LearnedPositions(context, deviation: 0.02)
-    blocks = (0..<layers).map { _ in TransformerBlock(heads: heads, width: width, layers: layers) }
-    output = isTied ? nil : Linear(outputs, bias: false, initial: .normal(deviation: 0.02))
+    // Vectors of deviation 1 would begin far above chance as an output layer.
+    let deviation = isTied ? 1 / Float(3 * width).squareRoot() : 1
+    token = Embedding(tokens, width: width, deviation: deviation)
+    positions = LearnedPositions(context, deviation: deviation)
+    blocks = (0..<layers).map { _ in TransformerBlock(heads: heads, width: width) }
+    output = isTied ? nil : Linear(outputs, bias: false, initial: .pytorch)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
@@ -219,13 +221,10 @@ struct TransformerBlock: Layer {
   private let up: Linear
   private let down: Linear
 
-  init(heads: Int, width: Int, layers: Int) {
-    let usual = InitialWeights.normal(deviation: 0.02)
-    // GPT-2's: the sum of all blocks' outputs keeps its size.
-    let residual = InitialWeights.normal(deviation: 0.02 / Float(2 * layers).squareRoot())
-    attention = MultiHeadAttention(heads: heads, causal: true, initial: usual, output: residual)
-    up = Linear(4 * width, initial: usual)
-    down = Linear(width, initial: residual)
+  init(heads: Int, width: Int) {
+    attention = MultiHeadAttention(heads: heads, causal: true, initial: .pytorch)
+    up = Linear(4 * width, initial: .pytorch)
+    down = Linear(width, initial: .pytorch)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {

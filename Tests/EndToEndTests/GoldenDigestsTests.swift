@@ -47,9 +47,13 @@ import Testing
       "5af36e9ffe327d4336b854da1a0884bb809af60bcac4a820b60c529e2f4fd587"
     ),
     (
+      "--model resnet:1,1 --channels 8,16 --norm batch --epochs 2",
+      "0f60a6ec1c33222882c2849beabad0cfa9170c47c275a1d9ed92800ef88bb6e5"
+    ),
+    (
       "--model transformer --data text:POEM --layers 2 --heads 2 --width 32 --context 16 --batch-size 24 --steps 30 "
         + "--evaluate-every 10",
-      "39be236960c2ca90add13f6e9ec67170235882d9dc23efb690cec6ea66d5c9d4"
+      "b0bc537d8293f24595a96e8672c5d680541087667daf5c1292ee5ac835c6585f"
     ),
   ]
 

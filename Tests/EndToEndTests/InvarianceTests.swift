@@ -26,6 +26,10 @@ import Testing
       ["--model", "cnn:4,6", "--hidden", "12", "--batch-size", "100", "--micro-batches", "8"],
       ["--model", "resnet:1,1", "--channels", "8,16", "--batch-size", "175", "--micro-batches", "64"],
       [
+        "--model", "resnet:1", "--channels", "8", "--norm", "batch", "--batch-size", "100", "--micro-batches", "8",
+        "--optimizer", "momentum",
+      ],
+      [
         "--data", "text:poem.txt", "--model", "transformer", "--layers", "1", "--heads", "2", "--width", "16",
         "--context", "10", "--tied", "yes", "--batch-size", "90", "--micro-batches", "7",
       ],
@@ -59,10 +63,13 @@ import Testing
     }
   }
 
-  @Test("what is shared in memory and what is sent are the same bits", arguments: perceptrons)
+  /// Each has two chunks: of parameters, or one of parameters and one of statistics.
+  static let chunked =
+    perceptrons.map { $0 + ["--model", "mlp:1024,300"] } + jobs.filter { $0.contains("--norm") }
+
+  @Test("what is shared in memory and what is sent are the same bits", arguments: chunked)
   func transports(_ job: [String]) throws {
-    // Two chunks.
-    let common = job + ["--epochs", "2", "--model", "mlp:1024,300", "--workers", "3"]
+    let common = job + ["--epochs", "2", "--workers", "3"]
     _ = try train(scratch, common, output: "auto")
     _ = try train(scratch, common + ["--transport", "zmq"], output: "zmq")
     #expect(try hashes("auto").count == 2 && hashes("auto") == hashes("zmq"))

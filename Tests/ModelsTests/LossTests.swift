@@ -115,7 +115,7 @@ struct LossFixture: Decodable, Sendable, CustomTestStringConvertible {
 
   @Test("a loss whose options change nothing has the plain one's bits")
   func plainBits() throws {
-    let fixture = try #require(LossFixture.all.first { $0.name == "more than 5 classes" })
+    let fixture = try #require(LossFixture.all.first { $0.name == "more than 10 classes" })
     let plain = fixture.compute(0..<fixture.rows, CrossEntropy())
     let ones = OptionValues(["class-weights": .text(Array(repeating: "1", count: 11).joined(separator: ","))])
     let weighted = fixture.compute(0..<fixture.rows, try CrossEntropy(ones, for: fixture.target))

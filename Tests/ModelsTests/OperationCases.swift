@@ -305,10 +305,10 @@ enum OperationCases {
       ("a residual block", Subject(ResidualBlock(8, stride: 1, hasShortcut: false, norm: .layer))),
       ("a residual block of stride 2", Subject(ResidualBlock(8, stride: 2, hasShortcut: true, norm: .group))),
       ("a residual network", Subject(ResidualNetwork(blocks: [1, 2], channels: [8, 8], norm: .group, outputs: 3))),
-      ("a transformer's block", Subject(TransformerBlock(heads: 2, width: 6, layers: 2))),
+      ("a transformer's block", Subject(TransformerBlock(heads: 2, width: 6))),
       (
         "two transformer's blocks",
-        sequence(TransformerBlock(heads: 2, width: 4, layers: 2), TransformerBlock(heads: 1, width: 4, layers: 2))
+        sequence(TransformerBlock(heads: 2, width: 4), TransformerBlock(heads: 1, width: 4))
       ),
       (
         "a transformer",

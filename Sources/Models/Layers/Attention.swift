@@ -11,7 +11,7 @@ public struct MultiHeadAttention: LayerOfParts {
   private let isCausal: Bool
   private let positions: Positions
   private let hasBias: Bool
-  private let initial: (input: InitialWeights, output: InitialWeights)
+  private let initial: InitialWeights
 
   var parts: [(name: String?, part: Any)] { [(nil, identity), ("out_proj", outputIdentity)] }
 
@@ -28,21 +28,20 @@ public struct MultiHeadAttention: LayerOfParts {
   ///   - heads: divides the width.
   ///   - isCausal: whether a position attends only to itself and those before it.
   ///   - hasBias: of both projections.
-  ///   - initial: how the weights of queries, keys and values begin.
-  ///   - output: how the weights of the output's projection begin.
+  ///   - initial: how the weights of both projections begin.
   public init(
     heads: Int, causal isCausal: Bool, positions: Positions = .none, bias hasBias: Bool = true,
-    initial: InitialWeights = .glorot, output: InitialWeights = .glorot
+    initial: InitialWeights = .glorot
   ) {
-    (self.heads, self.isCausal, self.positions, self.hasBias) = (heads, isCausal, positions, hasBias)
-    self.initial = (initial, output)
+    (self.heads, self.isCausal, self.positions) = (heads, isCausal, positions)
+    (self.hasBias, self.initial) = (hasBias, initial)
   }
 
   /// - Parameter x: positions × width.
   public func callAsFunction(_ x: Tensor) -> Tensor {
     let width = x.shape.last ?? 0
     var projected = x.applying(
-      LinearOperation(outputs: 3 * width, hasBias: hasBias, initial: initial.input, prefix: "in_proj_") { shape in
+      LinearOperation(outputs: 3 * width, hasBias: hasBias, initial: initial, prefix: "in_proj_") { shape in
         guard shape.count == 2, width > 0 else { return "expects positions × width, got \(shape.sizes)" }
         guard heads > 0, width % heads == 0 else { return "\(heads) heads do not divide the width \(width)" }
         let isEven = width / heads % 2 == 0
@@ -52,7 +51,7 @@ public struct MultiHeadAttention: LayerOfParts {
       projected = projected.applying(RotaryOperation(heads: 2 * heads, columns: 2 * width, base: base))
     }
     return projected.applying(AttentionOperation(heads: heads, isCausal: isCausal))
-      .applying(LinearOperation(outputs: width, hasBias: hasBias, initial: initial.output), of: outputIdentity)
+      .applying(LinearOperation(outputs: width, hasBias: hasBias, initial: initial), of: outputIdentity)
   }
 }
 

@@ -114,7 +114,7 @@ public struct LearnedPositions: Layer {
   /// - Parameters:
   ///   - context: the most positions.
   ///   - deviation: of the initial normal distribution.
-  public init(_ context: Int, deviation: Float = 0.02) {
+  public init(_ context: Int, deviation: Float = 1) {
     operation = PositionOperation(context: context, deviation: deviation)
   }
 

@@ -25,15 +25,15 @@ public enum InitialWeights: Sendable {
   case he
   /// Uniform in ±√(6 / (inputs + outputs)): Glorot & Bengio 2010.
   case glorot
-  /// Normal with mean 0.
-  case normal(deviation: Float)
+  /// Uniform in ±1 / √inputs: PyTorch's for linear layers and convolutions.
+  case pytorch
 
   /// For a sum over `inputs` values, each of which goes into `outputs` sums.
   func values(inputs: Int, outputs: Int) -> Parameter.Initial {
     switch self {
     case .he: .uniform(bound: (6 / Float(max(inputs, 1))).squareRoot())
     case .glorot: .uniform(bound: (6 / Float(max(inputs + outputs, 1))).squareRoot())
-    case .normal(let deviation): .normal(deviation: deviation)
+    case .pytorch: .uniform(bound: 1 / Float(max(inputs, 1)).squareRoot())
     }
   }
 }
