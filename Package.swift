@@ -126,7 +126,9 @@ let package = Package(
         "LibraryExample", "Runs", "Files", "Datasets", "Models", "Protocol", "ZeroMQ", "Kernels", "Optimizers",
         "Schema", "TestSupport",
       ],
-      exclude: ["check_model.py", "late_worker.py", "launch.py", "pytorch_page.py", "two_machines.py"]),
+      exclude: [
+        "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "pytorch_page.py", "two_machines.py",
+      ]),
   ]
 )
 

@@ -112,6 +112,14 @@ import Testing
     #expect(try hashes("run") == hashes("undisturbed"))
   }
 
+  @Test("a worker killed between its gradient and its statistics does not change a bit")
+  func killedBetweenGradientAndStatistics() throws {
+    let script = package.appendingPathComponent("Tests/EndToEndTests/kill_between.py").path
+    let program = Program.folder.appendingPathComponent("lockstep").path
+    let run = try Program(["python3", script, "--program", program], of: "/usr/bin/env")
+    #expect(run.wait(seconds: 240) == 0, "\(run.output)\(run.errors)")
+  }
+
   @Test("a worker that runs a tenth of the time does not change a bit of any epoch", arguments: jobs)
   func aSlowWorker(_ job: [String]) throws {
     let common = placed(job) + ["--epochs", "60"]
