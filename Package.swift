@@ -81,7 +81,10 @@ let package = Package(
         "Reports", "LockstepCore", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
-    .executableTarget(name: "KernelBenchmark", dependencies: ["Optimizers", "Kernels"], path: "Benchmarks/kernels"),
+    .executableTarget(
+      name: "KernelBenchmark",
+      dependencies: ["Schema", "Optimizers", "Kernels", "Datasets", "Models", "Protocol", "Runs"],
+      path: "Benchmarks/kernels"),
     .executableTarget(name: "TransportBenchmark", dependencies: ["Lockstep"], path: "Benchmarks/transport"),
     .executableTarget(name: "CustomModel", dependencies: ["Lockstep"], path: "Examples/custom-model"),
     .executableTarget(name: "CustomOperation", dependencies: ["Lockstep"], path: "Examples/custom-operation"),

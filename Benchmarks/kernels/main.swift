@@ -1,9 +1,11 @@
 // How close the kernels are to what one core of this machine can do.
 //
-//     swift run -c release kernel-benchmark
+//     swift run -c release kernel-benchmark [steps | operations]
 //
+// With `steps`, only where the time of a training step goes; with `operations`, also that of each operation of it.
 // Arithmetic is held against the fastest product of square matrices; what only moves memory against the system's memcpy of
 // 20 million floats, in bytes read plus bytes written. Each figure is a median.
+import Foundation
 import Kernels
 import Optimizers
 
@@ -17,6 +19,12 @@ struct Vectors {
     Philox(seed: 1, stream: 1).fillUniform(one.all, bound: 1)
     Philox(seed: 1, stream: 2).fillUniform(two.all, bound: 1)
   }
+}
+
+if let argument = CommandLine.arguments.dropFirst().first {
+  precondition(["steps", "operations"].contains(argument), "'\(argument)' is neither steps nor operations")
+  try timeSteps(peak: peakOperations(), details: argument == "operations")
+  exit(0)
 }
 
 let vectors = Vectors()

@@ -132,15 +132,20 @@ package struct Network: Model {
     _ run: NetworkRun
   ) -> [Metrics] {
     run.forward(batch, at: parameters, training: microBatches)
+    let metrics = losses(batch, microBatches, run)
+    run.backward(into: gradient)
+    return metrics
+  }
+
+  /// Replaces the output by its gradient.
+  func losses(_ batch: Batch, _ microBatches: [Range<Int>], _ run: NetworkRun) -> [Metrics] {
     let outputGradient = run.outputGradient()
     let outputs = graph.values[graph.output].count
-    let metrics = microBatches.map { rows in
+    return microBatches.map { rows in
       loss.gradient(
         outputGradient[rows.lowerBound * outputs..<rows.upperBound * outputs], columns: outputs / positions,
         targets: batch[rows].targets)
     }
-    run.backward(into: gradient)
-    return metrics
   }
 
   /// The outputs for `batch`, valid until `workspace` is used again: examples × the output's shape.

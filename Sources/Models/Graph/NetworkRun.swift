@@ -19,7 +19,7 @@ package final class NetworkRun {
   private(set) var microBatches: [Range<Int>] = []
   private(set) var place = Batch.Place(seed: 0, step: 0, position: 0)
   private(set) var parameters: Floats
-  private(set) var parameterGradients: MutableFloats
+  var parameterGradients: MutableFloats
   private var features: Floats
   /// For parameters that several operations use: the gradient of one of them.
   private var sharedGradients: [Int: FloatBuffer] = [:]
@@ -93,14 +93,21 @@ package final class NetworkRun {
 
   /// Computes the output for `batch`. The batch and the parameters must stay valid until the pass after it.
   func forward(_ batch: Batch, at parameters: Floats, training microBatches: [Range<Int>]? = nil) {
+    begin(batch, at: parameters, training: microBatches)
+    for node in graph.nodes.indices { forward(node) }
+  }
+
+  func begin(_ batch: Batch, at parameters: Floats, training microBatches: [Range<Int>]? = nil) {
     (isTraining, self.microBatches) = (microBatches != nil, microBatches ?? [])
     (examples, place, features) = (batch.count, batch.place, batch.features.values)
     precondition(batch.features.columns == graph.values[0].count, "examples of another size")
     self.parameters = parameters
     reserve()
-    for node in graph.nodes.indices where graph.haveForward[node] {
-      graph.nodes[node].operation.forward(ForwardPass(run: self, node: node))
-    }
+  }
+
+  func forward(_ node: Int) {
+    guard graph.haveForward[node] else { return }
+    graph.nodes[node].operation.forward(ForwardPass(run: self, node: node))
   }
 
   /// The output's gradient, which the loss writes over the output's values.
@@ -113,16 +120,19 @@ package final class NetworkRun {
   /// Computes the parameters' gradients from that of the output.
   func backward(into gradients: MutableFloats) {
     parameterGradients = gradients
-    for index in graph.nodes.indices.reversed() where graph.needsGradient(graph.nodes[index].output) {
-      let node = graph.nodes[index]
-      if !node.isFinished, let activation = node.activation {
-        let gradient = gradient(node.output)
-        activationGradient(
-          activation, kept: keptOfActivation(activation, index), outputGradients: gradient.readOnly, into: gradient)
-      }
-      if graph.haveBackward[index] { node.operation.backward(BackwardPass(run: self, node: index)) }
-      passOn(index)
+    for node in graph.nodes.indices.reversed() { backward(node) }
+  }
+
+  func backward(_ index: Int) {
+    let node = graph.nodes[index]
+    guard graph.needsGradient(node.output) else { return }
+    if !node.isFinished, let activation = node.activation {
+      let gradient = gradient(node.output)
+      activationGradient(
+        activation, kept: keptOfActivation(activation, index), outputGradients: gradient.readOnly, into: gradient)
     }
+    if graph.haveBackward[index] { node.operation.backward(BackwardPass(run: self, node: index)) }
+    passOn(index)
   }
 
   /// Adds what the backward pass of a node has not written to its place.
