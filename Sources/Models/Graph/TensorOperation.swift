@@ -4,7 +4,8 @@ internal import Reduction
 
 /// A differentiable function of one or more tensors, and of parameters.
 ///
-/// Rows of different examples must not mix, and an example's result must not depend on which others are computed with it.
+/// An example's result must not depend on which others are computed with it. In training it may depend on those of its
+/// micro-batch, which ``ForwardPass/microBatches`` gives: each micro-batch has the result that it has alone.
 public protocol TensorOperation: Sendable {
   /// Its name in errors and listings, such as `conv2d`.
   var name: String { get }
