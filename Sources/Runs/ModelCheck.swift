@@ -39,7 +39,7 @@ private struct Trial<M: Model> {
   private let parameters: FloatBuffer
   private let count: Int
   private let place: Batch.Place
-  /// Of different sizes; the last has a single example if there are enough.
+  /// Of different sizes, none below the least. If there are enough examples, one has the least.
   private let microBatches: [Range<Int>]
 
   /// A NaN whose bits no computation gives.
@@ -52,8 +52,9 @@ private struct Trial<M: Model> {
     let count = min(prepared.plan.trainCount, 23)
     self.count = count
     place = Batch.Place(seed: prepared.job.seed, step: 0, position: 0)
-    let own = model.leastExamples > 1 ? [0, 9, 12, 16, 20] : [0, 9, 10, 16, 22, 23]
-    let cuts = own.filter { $0 < count } + [count]
+    let least = model.leastExamples
+    let starts = least > 1 ? [0, 3, 4, 6, 8].map { $0 * least } : [0, 9, 10, 16, 22]
+    let cuts = starts.filter { $0 == 0 || $0 + least <= count } + [count]
     microBatches = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
   }
 

@@ -44,6 +44,20 @@ import Testing
     #expect(try problems(["model": model, "data": file.path]) == [])
   }
 
+  @Test(
+    "micro-batches have as many examples as the model needs", arguments: [1, 2, 3, 7, 10],
+    [(rows: 12, train: 10), (20, 16), (21, 17), (40, 32)])
+  func leastExamples(_ least: Int, _ examples: (rows: Int, train: Int)) throws {
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent("check-\(UUID()).csv")
+    defer { try? FileManager.default.removeItem(at: file) }
+    let rows = (0..<examples.rows).map { "\($0 % 7),\($0 % 5),\(Double($0 % 11) * 0.7)" }
+    try rows.joined(separator: "\n").write(to: file, atomically: true, encoding: .utf8)
+    let found = try problems(
+      ["model": "needy", "data": file.path, "batch-size": "\(examples.train)", "micro-batches": "1"],
+      models: [ModelFactory("needy") { try Needy($0, least) }])
+    #expect(found == [])
+  }
+
   @Test("each way to break the contract is found and named", arguments: Broken.Fault.allCases)
   func broken(_ fault: Broken.Fault) throws {
     let factory = ModelFactory("broken") { try Broken($0, fault) }
@@ -53,6 +67,34 @@ import Testing
 
   @Test func theModelThatTheFaultsArePlantedInIsGood() throws {
     #expect(try problems(["model": "good"], models: [ModelFactory("good") { try Broken($0, nil) }]) == [])
+  }
+}
+
+/// A linear model that fails a test if a micro-batch has fewer than `leastExamples` examples.
+private struct Needy: Model {
+  private let network: Network
+  let leastExamples: Int
+  var layout: ParameterLayout { network.layout }
+  var metrics: MetricSchema { network.metrics }
+
+  init(_ request: ModelRequest, _ leastExamples: Int) throws {
+    self.leastExamples = leastExamples
+    network = try Network(Linear(request.target.outputs), input: request.shape, loss: request.loss)
+  }
+
+  func initialize(_ parameters: MutableFloats, seed: UInt64) { network.initialize(parameters, seed: seed) }
+
+  func makeWorkspace() -> NetworkRun { network.makeWorkspace() }
+
+  func gradient(
+    of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout NetworkRun
+  ) -> Metrics {
+    #expect(batch.count >= leastExamples)
+    return network.gradient(of: batch, at: parameters, into: gradient, using: &workspace)
+  }
+
+  func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout NetworkRun) -> Metrics {
+    network.evaluate(batch, at: parameters, using: &workspace)
   }
 }
 
