@@ -37,6 +37,13 @@ private struct OtherSizes: Layer {
   func callAsFunction(_ x: Tensor) -> Tensor { layer(layer(x)) }
 }
 
+/// A batch norm at two places.
+private struct NormTwice: Layer {
+  let hidden = Linear(4)
+  let norm = BatchNorm()
+  func callAsFunction(_ x: Tensor) -> Tensor { norm(relu(norm(hidden(x)))) }
+}
+
 @Suite struct LayerUseTests {
   @Test("one layer in two properties is an error, unless it is tied at one of them")
   func sameLayerTwice() {
@@ -62,6 +69,38 @@ private struct OtherSizes: Layer {
       networkError(OtherSizes(), [5])
         == "layer: used again, it would need parameters of other sizes: 3×3, 3 in place of 5×3, 3")
     #expect(networkError(ReLU(), [5]) == "the model has no parameters")
+  }
+
+  @Test("a layer with running averages is used once only, tied or not, whatever the sizes at the second place")
+  func runningAveragesOnce() {
+    let message = "a layer with running averages can be used once only: give each place its own"
+    #expect(networkError(NormTwice(), [5]) == "norm: \(message)")
+    let norm = BatchNorm()
+    #expect(networkError(Pair(norm, tied(norm)), [5]) == "first: \(message)")
+    #expect(networkError(Pair(tied(norm), Pair(Linear(3), tied(norm))), [5]) == "first: \(message)")
+    #expect(networkError(Pair(norm, norm), [5])?.hasPrefix("first and second are the same layer") == true)
+    #expect(networkError(Pair(BatchNorm(), BatchNorm()), [5]) == nil)
+    #expect(networkError(Pair(Linear(5), tied(norm)), [5]) == nil)
+  }
+
+  @Test(
+    "a batch norm needs two examples in a micro-batch over single pixels, or one over more",
+    arguments: [([7], 2), ([1, 1, 4], 2), ([1, 2, 4], 1), ([2, 3], 1), ([3, 5, 6], 1)])
+  func leastExamples(_ shape: [Int], _ least: Int) throws {
+    #expect(try Network(BatchNorm(), input: shape, loss: .meanSquaredError).leastExamples == least)
+    let afterLinear = try Network(Pair(Linear(3), BatchNorm()), input: shape, loss: .meanSquaredError)
+    #expect(afterLinear.leastExamples == least)
+    #expect(try Network(Pair(Linear(3), LayerNorm()), input: shape, loss: .meanSquaredError).leastExamples == 1)
+  }
+
+  @Test("the largest need of a model's layers is the model's")
+  func largestLeastExamples() throws {
+    let pixels = Sequential {
+      BatchNorm()
+      GlobalAveragePool()
+      BatchNorm()
+    }
+    #expect(try Network(pixels, input: [3, 3, 2], loss: .meanSquaredError).leastExamples == 2)
   }
 
   @Test("an output of another size than the data's is an error")
@@ -202,6 +241,21 @@ private struct OtherSizes: Layer {
   private struct Conv2DOfRow: Layer {
     let conv = Conv2D(2, kernel: [1, 3])
     func callAsFunction(_ x: Tensor) -> Tensor { conv(x.reshaped(1, 3, 1)) }
+  }
+
+  @Test("running averages follow all parameters")
+  func statistics() throws {
+    let network = try Network(
+      Pair(BatchNorm(), Pair(Linear(3, bias: false), BatchNorm())), input: [6], loss: .meanSquaredError)
+    let tensors = network.layout.tensors
+    #expect(
+      tensors.map(\.name) == [
+        "first.weight", "first.bias", "second.first.weight", "second.second.weight", "second.second.bias",
+        "first.running_mean", "first.running_var", "second.second.running_mean", "second.second.running_var",
+      ])
+    #expect(tensors.map(\.isStatistic) == [Bool](repeating: false, count: 5) + [Bool](repeating: true, count: 4))
+    #expect(network.layout.parameterCount == 2 * 6 + 6 * 3 + 2 * 3 && network.layout.count == 36 + 2 * 6 + 2 * 3)
+    #expect(network.layout.counters == ["first.num_batches_tracked", "second.second.num_batches_tracked"])
   }
 
   @Test("parameters are in the order of first use")

@@ -199,6 +199,9 @@ func networkError(_ model: some Layer, _ input: [Int]) -> String? {
     Misfit(EmbeddingAsLinear(), [5, 7], ".token: expects 5 values, got 5×7"),
     Misfit(LayerNorm(), [6, 0], "expects at least one value"),
     Misfit(RMSNorm(), [], "expects at least one value"),
+    Misfit(BatchNorm(), [6, 0], "expects at least one channel"),
+    Misfit(BatchNorm(), [0, 3, 6], "expects at least one channel"),
+    Misfit(BatchNorm(), [], "expects at least one channel"),
     Misfit(Linear(1 << 40), [6], "weight of 6×1099511627776 makes more than 17179869184 parameters"),
     Misfit(
       Embedding(1 << 40, width: 1 << 40), [6],

@@ -62,6 +62,10 @@ final class Recorder {
   /// The indices of a layer's parameters, which are added at its first use.
   private func add(_ declared: [Parameter], of layer: LayerIdentity) throws -> [Int] {
     if let known = parametersOfLayers[layer] {
+      // The sums of its places would be added up, though a step divides them by its examples once.
+      guard !declared.contains(where: \.isStatistic) else {
+        throw ShapeError("a layer with running averages can be used once only: give each place its own")
+      }
       let others = known.map { parameters[$0].shape }
       guard others == declared.map(\.shape) else {
         throw ShapeError(
