@@ -6,8 +6,8 @@ import Kernels
 enum OperationCases {
   static let all: [String: Subject] = {
     let cases =
-      linear + activations + convolutions + convolutionsWithActivations + pooling + chains + norms + embeddings
-      + attention + arithmetic + repeated + matrices + models
+      linear + activations + convolutions + convolutionsWithActivations + pooling + chains + norms + batchNorms
+      + embeddings + attention + arithmetic + repeated + matrices + models
     return Dictionary(uniqueKeysWithValues: cases)
   }()
 
@@ -200,6 +200,29 @@ enum OperationCases {
     ]
   }
 
+  private static var batchNorms: Cases {
+    [
+      ("batch norm of rows", Subject(BatchNorm())),
+      ("batch norm of rows in micro-batches", Subject(BatchNorm())),
+      ("batch norm of wide rows of epsilon 0.1", Subject(BatchNorm(epsilon: 0.1))),
+      ("batch norm of positions", Subject(Normalized())),
+      ("batch norm of images", Subject(BatchNorm())),
+      ("batch norm of images in micro-batches", Subject(BatchNorm())),
+      ("batch norm of micro-batches of one image", Subject(BatchNorm())),
+      ("batch norm of one image", Subject(BatchNorm())),
+      ("batch norm of single pixels", Subject(BatchNorm(epsilon: 0.1))),
+      ("batch norm of wide images of epsilon 0.1", Subject(BatchNorm(epsilon: 0.1))),
+      (
+        "linear, batch norm, tanh, batch norm, linear",
+        sequence(Linear(9), BatchNorm(), Tanh(), BatchNorm(epsilon: 0.1), Linear(3))
+      ),
+      (
+        "conv, batch norm, relu, max pool",
+        sequence(Conv2D(5, kernel: 3, bias: false), BatchNorm(), ReLU(), MaxPool(2))
+      ),
+    ]
+  }
+
   private static var embeddings: Cases {
     [
       ("embedding", Subject(Embedding(8, width: 5))),
@@ -305,6 +328,11 @@ enum OperationCases {
       ("a residual block", Subject(ResidualBlock(8, stride: 1, hasShortcut: false, norm: .layer))),
       ("a residual block of stride 2", Subject(ResidualBlock(8, stride: 2, hasShortcut: true, norm: .group))),
       ("a residual network", Subject(ResidualNetwork(blocks: [1, 2], channels: [8, 8], norm: .group, outputs: 3))),
+      ("a residual block of batch norm", Subject(ResidualBlock(8, stride: 2, hasShortcut: true, norm: .batch))),
+      (
+        "a residual network of batch norm",
+        Subject(ResidualNetwork(blocks: [1, 2], channels: [8, 8], norm: .batch, outputs: 3))
+      ),
       ("a transformer's block", Subject(TransformerBlock(heads: 2, width: 6))),
       (
         "two transformer's blocks",

@@ -41,7 +41,25 @@ struct OperationFixture: Decodable, Sendable, CustomTestStringConvertible {
   /// In place of inputs.
   let ids: Tokens?
   let parameters: [Parameter]
+  /// Running averages, with the sums over the examples of what is averaged as gradients; nil if there are none.
+  let statistics: [Parameter]?
+  /// The examples of each micro-batch, for norms over micro-batches; nil for a case of any micro-batches.
+  let microBatches: [Int]?
   let output: Output
+  /// The outputs of an evaluation, where they are not those of training.
+  let evaluated: [Double]?
+
+  /// The examples of each micro-batch that the numbers are computed from.
+  var microBatchRanges: [Range<Int>] {
+    var end = 0
+    return (microBatches ?? [examples]).map { count in
+      end += count
+      return end - count..<end
+    }
+  }
+
+  /// The parameters and the statistics.
+  var tensors: [Parameter] { parameters + (statistics ?? []) }
 
   var testDescription: String { name }
 

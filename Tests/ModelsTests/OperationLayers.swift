@@ -86,6 +86,11 @@ struct Concatenated: Layer {
   }
 }
 
+struct Normalized: Layer {
+  let norm = BatchNorm()
+  func callAsFunction(_ x: Tensor) -> Tensor { norm(x) }
+}
+
 struct AttentionByProducts: Layer {
   let query = Linear(3)
   let key = Linear(3)

@@ -6,6 +6,10 @@ Run it with a Python that has PyTorch, after adding a case. OperationTests.swift
 Inputs, parameters and the gradient with respect to the output are rounded to three decimals and then to float32; from
 those values all others are computed. Parameters have the names, shapes and order of PyTorch's state_dict. Images are
 height x width x channels in the file. The gradients are those of the sum of outputs times their gradients.
+
+Batch norm computes each micro-batch on its own. Its running averages are the statistics: the file has their values in
+evaluations, the outputs of an evaluation, and the sums over the examples of what a step averages, which is the mean and the
+unbiased variance of each micro-batch.
 """
 
 import json
@@ -21,9 +25,12 @@ torch.set_default_dtype(torch.float64)
 random = torch.Generator()
 
 
-def rounded(*shape, deviation=1.0):
-    values = torch.randn(*shape, generator=random) * deviation
+def to_three_decimals(values):
     return ((values * 1000).round() / 1000).to(torch.float32).to(torch.float64)
+
+
+def rounded(*shape, deviation=1.0):
+    return to_three_decimals(torch.randn(*shape, generator=random) * deviation)
 
 
 class Function(nn.Module):
@@ -52,21 +59,31 @@ cases = {}
 checked = []
 
 
-def case(name, module, *shapes, examples=3, ids=None, images=False, check=False, deviation=0.5):
+def case(
+    name, module, *shapes, examples=3, micro_batches=None, ids=None, images=False, check=False, deviation=0.5
+):
     """Adds a case.
 
-    shapes: of each input without the examples; ids: the token numbers, in place of inputs; images: whether the module's
-    inputs and outputs of three axes are channels-first.
+    shapes: of each input without the examples; micro_batches: the examples of each, for batch norm, in place of one of all
+    examples; ids: the token numbers, in place of inputs; images: whether the module's inputs and outputs of three axes are
+    channels-first.
     """
     assert name not in cases, name
     # So a new case does not change the others.
     random.manual_seed(zlib.crc32(name.encode()))
     module = module.to(torch.float64)
     parameters = dict(module.named_parameters())
-    assert set(parameters) == set(module.state_dict()), name
+    # The counters of batches are no statistics: PyTorch reads them only where it has no momentum.
+    statistics = {key: x for key, x in module.named_buffers() if not key.endswith("num_batches_tracked")}
+    assert set(parameters) | {key for key, _ in module.named_buffers()} == set(module.state_dict()), name
     with torch.no_grad():
         for parameter in parameters.values():
             parameter.copy_(rounded(*parameter.shape, deviation=deviation))
+        for key, statistic in statistics.items():
+            values = rounded(*statistic.shape)
+            statistic.copy_(to_three_decimals(values.abs() + 0.25) if key.endswith("running_var") else values)
+    if micro_batches:
+        examples = sum(micro_batches)
     entry = {"name": name, "examples": examples, "inputs": [], "parameters": []}
     if ids is not None:
         ids = torch.tensor(ids)
@@ -76,11 +93,34 @@ def case(name, module, *shapes, examples=3, ids=None, images=False, check=False,
     else:
         inputs = [rounded(examples, *shape).requires_grad_() for shape in shapes]
 
-    def run(*inputs):
+    def compute(*inputs):
         if not images:
             return module(*inputs)
         output = module(*[image(x) if x.dim() == 4 else x for x in inputs])
         return table(output) if output.dim() == 4 else output
+
+    sums = {key: torch.zeros_like(x) for key, x in statistics.items()}
+    if statistics:
+        entry["microBatches"] = micro_batches or [examples]
+        given = {key: x.clone() for key, x in statistics.items()}
+        module.eval()
+        evaluated = compute(*inputs)
+        module.train()
+        for part in module.modules():
+            if isinstance(part, nn.modules.batchnorm._BatchNorm):
+                # So the running averages are the statistics of the last batch.
+                part.momentum = 1
+
+    def run(*inputs):
+        if not statistics:
+            return compute(*inputs)
+        outputs = []
+        for parts in zip(*[x.split(entry["microBatches"]) for x in inputs]):
+            if len(parts[0]) > 0:
+                outputs.append(compute(*parts))
+                for key, total in sums.items():
+                    total += len(parts[0]) * statistics[key]
+        return torch.cat(outputs)
 
     output = run(*inputs)
     output_gradient = rounded(*output.shape)
@@ -99,6 +139,12 @@ def case(name, module, *shapes, examples=3, ids=None, images=False, check=False,
         entry["parameters"].append(
             {"name": parameter_name, "shape": list(x.shape), "values": short(x), "gradient": long(x.grad)}
         )
+    if statistics:
+        entry["statistics"] = [
+            {"name": key, "shape": list(x.shape), "values": short(given[key]), "gradient": long(sums[key])}
+            for key, x in statistics.items()
+        ]
+        entry["evaluated"] = long(evaluated)
     entry["output"] = {"shape": list(output.shape[1:]), "values": long(output), "gradient": short(output_gradient)}
     cases[name] = entry
 
@@ -311,6 +357,35 @@ case(
     "linear, layer norm, tanh, rms norm, linear",
     nn.Sequential(nn.Linear(5, 9), nn.LayerNorm(9), nn.Tanh(), nn.RMSNorm(9, eps=1e-5), nn.Linear(9, 3)),
     (4, 5),
+)
+
+# Batch norm. Of two rows the gradient is a small difference of large values, so epsilon is large there.
+case("batch norm of rows", nn.BatchNorm1d(7), (7,), examples=5, check=True)
+case("batch norm of rows in micro-batches", nn.BatchNorm1d(5), (5,), micro_batches=[5, 3, 0, 9, 4])
+case("batch norm of wide rows of epsilon 0.1", nn.BatchNorm1d(67, eps=0.1), (67,), micro_batches=[2, 6])
+case(
+    "batch norm of positions",
+    Function(lambda self, x: self.norm(x.transpose(1, 2)).transpose(1, 2), norm=nn.BatchNorm1d(7)),
+    (4, 7),
+    micro_batches=[3, 1],
+)
+pool("batch norm of images", (3, 5, 6), nn.BatchNorm2d(6), examples=4, check=True)
+pool("batch norm of images in micro-batches", (3, 5, 6), nn.BatchNorm2d(6), micro_batches=[3, 1, 4, 0, 2])
+pool("batch norm of micro-batches of one image", (3, 5, 6), nn.BatchNorm2d(6), micro_batches=[1, 1, 1])
+pool("batch norm of one image", (5, 7, 1), nn.BatchNorm2d(1), examples=1)
+pool("batch norm of single pixels", (1, 1, 4), nn.BatchNorm2d(4, eps=0.1), micro_batches=[2, 0, 5, 3])
+pool("batch norm of wide images of epsilon 0.1", (2, 2, 34), nn.BatchNorm2d(34, eps=0.1), micro_batches=[2, 1])
+case(
+    "linear, batch norm, tanh, batch norm, linear",
+    nn.Sequential(nn.Linear(5, 9), nn.BatchNorm1d(9), nn.Tanh(), nn.BatchNorm1d(9, eps=0.1), nn.Linear(9, 3)),
+    (5,),
+    micro_batches=[8, 6, 9],
+)
+pool(
+    "conv, batch norm, relu, max pool",
+    (6, 7, 2),
+    nn.Sequential(nn.Conv2d(2, 5, 3, bias=False), nn.BatchNorm2d(5), nn.ReLU(), nn.MaxPool2d(2)),
+    micro_batches=[2, 3],
 )
 
 # Embeddings.
@@ -540,13 +615,18 @@ case(
 
 
 # Whole parts of models.
+def norm(groups, channels):
+    """A batch norm where there are no groups."""
+    return nn.GroupNorm(groups, channels) if groups else nn.BatchNorm2d(channels)
+
+
 class ResidualBlock(nn.Module):
     def __init__(self, inputs, channels, stride, groups, shortcut):
         super().__init__()
         self.conv1 = SameConv2d(inputs, channels, 3, stride=stride, bias=False)
-        self.norm1 = nn.GroupNorm(groups, channels)
+        self.norm1 = norm(groups, channels)
         self.conv2 = SameConv2d(channels, channels, 3, bias=False)
-        self.norm2 = nn.GroupNorm(groups, channels)
+        self.norm2 = norm(groups, channels)
         if shortcut:
             self.shortcut = nn.Conv2d(inputs, channels, 1, stride=stride, bias=False)
 
@@ -556,14 +636,14 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualNetwork(nn.Module):
-    def __init__(self):
+    def __init__(self, groups):
         super().__init__()
         self.stem = SameConv2d(1, 8, 3, bias=False)
-        self.norm = nn.GroupNorm(8, 8)
+        self.norm = norm(groups, 8)
         self.stages = nn.ModuleList(
             [
-                nn.ModuleList([ResidualBlock(8, 8, 1, 8, False)]),
-                nn.ModuleList([ResidualBlock(8, 8, 2, 8, True), ResidualBlock(8, 8, 1, 8, False)]),
+                nn.ModuleList([ResidualBlock(8, 8, 1, groups, False)]),
+                nn.ModuleList([ResidualBlock(8, 8, 2, groups, True), ResidualBlock(8, 8, 1, groups, False)]),
             ]
         )
         self.output = nn.Linear(8, 3)
@@ -578,7 +658,9 @@ class ResidualNetwork(nn.Module):
 
 pool("a residual block", (4, 5, 8), ResidualBlock(8, 8, 1, 1, False), examples=2)
 pool("a residual block of stride 2", (5, 4, 3), ResidualBlock(3, 8, 2, 8, True), examples=2)
-pool("a residual network", (6, 5, 1), ResidualNetwork(), examples=3)
+pool("a residual network", (6, 5, 1), ResidualNetwork(8), examples=3)
+pool("a residual block of batch norm", (5, 4, 3), ResidualBlock(3, 8, 2, None, True), micro_batches=[2, 3])
+pool("a residual network of batch norm", (6, 5, 1), ResidualNetwork(None), micro_batches=[3, 2, 4])
 
 
 class Block(nn.Module):
