@@ -30,6 +30,7 @@ private struct Watched: TensorOperation {
   var name: String { operation.name }
   func outputShape(_ inputs: [[Int]]) throws(ShapeError) -> [Int] { try operation.outputShape(inputs) }
   func parameters(_ inputs: [[Int]]) -> [Parameter] { operation.parameters(inputs) }
+  func leastExamples(_ inputs: [[Int]]) -> Int { operation.leastExamples(inputs) }
   func keptCount(_ inputs: [[Int]]) -> Int { operation.keptCount(inputs) }
 
   func forward(_ pass: ForwardPass) {
@@ -121,13 +122,14 @@ private struct RandomModel: LayerOfParts {
     let maxima = PoolingOperation(windows: windows, kind: .maximum)
     let convolution = ConvolutionOperation(
       windows: windows, outputs: 6, groups: [1, 2, 6].randomElement(using: &random)!, hasBias: true, initial: .glorot)
-    switch Int.random(in: 0..<24, using: &random) {
+    switch Int.random(in: 0..<26, using: &random) {
     case 0, 1: return ([linear], 1)
     case 2: return ([linear, activation], 1)
     case 3, 4: return ([activation], 1)
     case 5: return ([RowNormOperation(hasMean: true, epsilon: 1e-5)], 1)
     case 6: return ([RowNormOperation(hasMean: false, epsilon: 1e-5)], 1)
     case 7: return ([GroupNormOperation(groups: 2, epsilon: 1e-5)], 1)
+    case 23, 24: return ([BatchNormOperation(epsilon: 1e-5)], 1)
     case 8, 9, 10: return ([SumOperation()], 2)
     case 11, 12: return ([ProductOperation()], 2)
     case 13: return ([SoftmaxOperation()], 1)
@@ -217,6 +219,10 @@ private struct RandomModelOfInputs: Layer {
       let network = try Network(model, input: columns == 1 ? [1] : [6, 6], outputs: 36, loss: loss)
       let parameters = FloatBuffer(count: network.layout.count)
       Philox(seed: seed, stream: 1).fillUniform(parameters.all, bound: 1)
+      // Variances are positive.
+      for tensor in network.layout.tensors where tensor.isStatistic {
+        for index in tensor.range { parameters.all[index] = abs(parameters.all[index]) + 0.1 }
+      }
       let features = FloatBuffer(count: examples * columns)
       Philox(seed: seed, stream: 2).fillUniform(features.all, bound: 1)
       if columns == 1 { for example in 0..<examples { features.all[example] = Float(example) } }
@@ -229,7 +235,12 @@ private struct RandomModelOfInputs: Layer {
       let gradient = FloatBuffer(count: parameters.count)
       gradient.all.fill(.nan)
       var workspace = network.makeWorkspace()
-      _ = network.gradient(of: batch, at: parameters.values, into: gradient.all, using: &workspace)
+      var scratch = ScratchVectors()
+      // The last may be empty. One example is enough for a batch norm over six rows.
+      let cut = (examples + 1) / 2
+      _ = network.gradient(
+        of: batch, microBatches: [0..<cut, cut..<examples], at: parameters.values, into: gradient.all,
+        using: &workspace, scratch: &scratch)
       (outputs, self.gradient) = (loss.takeOutputs(), gradient.array)
       _ = network.evaluate(batch, at: parameters.values, using: &workspace)
       evaluated = loss.takeOutputs()

@@ -29,6 +29,8 @@ import Testing
       ["model": "mlp:32,16", "activation": "sigmoid"], ["model": "mlp:32,16", "activation": "gelu"],
       ["model": "mlp:32,16", "dropout": "0.3"], ["model": "mlp:24", "activation": "gelu", "dropout": "0.5"],
       ["model": "mlp:12,9,7", "seed": "3"], ["model": "linear"],
+      ["model": "resnet:1,1", "channels": "8,8"], ["model": "resnet", "norm": "batch"],
+      ["model": "resnet:1,1,1,1", "channels": "4,4,4,4", "norm": "batch"],
       ["model": "quadratic:7,5", "data": "none"], ["model": "quadratic:3", "data": "none", "micro-batches": "4"],
     ])
   func builtIn(_ options: [String: String]) throws {
