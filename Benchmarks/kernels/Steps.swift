@@ -24,7 +24,7 @@ func timeSteps(peak: Double, details: Bool) throws {
     var options = JobOptions()
     try options.set([("data", data), ("model", model), ("batch-size", "\(batch)"), ("micro-batches", "1")])
     let loaded = try options.load()
-    let prepared = try PreparedJob(options, loaded, models: [])
+    let prepared = try PreparedJob(options, loaded, models: ModelFactory.builtIn)
     guard let network = prepared.model as? Network else { continue }
     let step = try StepTime(network, prepared, loaded, batch: batch)
     let products = step.operations.filter { $0.multiplyAdds > 0 }

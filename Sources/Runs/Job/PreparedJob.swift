@@ -2,7 +2,7 @@ internal import Cluster
 package import Datasets
 internal import Foundation
 package import Models
-internal import Optimizers
+package import Optimizers
 package import Protocol
 internal import Schema
 
@@ -62,7 +62,7 @@ package struct PreparedJob: Sendable {
     targetVariation = data.test?.targetVariation
   }
 
-  func optimizer() throws -> Optimizer {
+  package func optimizer() throws -> Optimizer {
     let tensors = model.layout.tensors.filter { !$0.isStatistic }.map { Optimizer.Tensor($0.name, $0.range) }
     return try Optimizer(job.optimizer, tensors: tensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
   }
