@@ -8,7 +8,7 @@ internal import Synchronization
 /// ``help()``, and fewer threads are woken. Of the sleeping threads the last one is woken first, because its memory is
 /// still in the cache.
 final class ComputePool<Scratch>: @unchecked Sendable {
-  // Sendable: only the adding thread uses `ownScratch`; the mutex guards all other mutable state.
+  // Sendable: the mutex guards all mutable state, and says who uses which memory.
   typealias Work = @Sendable (inout Scratch) -> Void
 
   private struct State {
@@ -16,8 +16,8 @@ final class ComputePool<Scratch>: @unchecked Sendable {
     var ordinary: [Work] = []
     var ordinaryStart = 0
     var isClosed = false
-    /// Working threads, including one in ``help()``.
-    var active = 0
+    /// Which memories nobody works with: as many are taken as threads work, including one in ``help()``.
+    var isFree: [Bool]
     /// Numbers of the sleeping threads.
     var sleeping: [Int] = []
 
@@ -29,12 +29,17 @@ final class ComputePool<Scratch>: @unchecked Sendable {
       return sleeping.remove(at: sleeping.lastIndex { cores[$0] != current } ?? sleeping.count - 1)
     }
 
-    mutating func take(ofThreads threads: Int) -> Work? {
-      guard active < threads, !isClosed else { return nil }
-      if let work = urgent.popLast() {
-        active += 1
-        return work
+    /// The next piece of work, and a memory for it: number `number`, which is in that thread's cache, if it is free.
+    mutating func take(_ number: Int) -> (work: Work, memory: Int)? {
+      guard !isClosed, let memory = isFree[number] ? number : isFree.firstIndex(of: true), let work = takeWork() else {
+        return nil
       }
+      isFree[memory] = false
+      return (work, memory)
+    }
+
+    private mutating func takeWork() -> Work? {
+      if let work = urgent.popLast() { return work }
       guard ordinaryStart < ordinary.count else { return nil }
       let work = ordinary[ordinaryStart]
       ordinaryStart += 1
@@ -42,26 +47,35 @@ final class ComputePool<Scratch>: @unchecked Sendable {
         ordinary.removeAll(keepingCapacity: true)
         ordinaryStart = 0
       }
-      active += 1
       return work
     }
   }
 
-  private let state = Mutex(State())
-  private let threads: Int
+  private final class Memory {
+    var scratch: Scratch?
+  }
+
+  private let state: Mutex<State>
   /// Each thread's core, if there are as many threads as cores.
   private let cores: [Int]?
   private let wakeUps: [DispatchSemaphore]
   private let running = DispatchGroup()
+  private let memories: [Memory]
   private let makeScratch: @Sendable () -> Scratch
-  private var ownScratch: Scratch?
 
-  /// Starts `threads` threads, each with its own scratch memory. At most that many work at a time, including one in
-  /// ``help()``.
+  /// Starts `threads` threads. At most that many work at a time, including one in ``help()``, so there are as many
+  /// scratch memories. Each is made when it is used first.
   ///
-  /// - Parameter yieldsToOthers: whether other threads of the machine that want a core get it first.
-  init(threads: Int, yieldsToOthers: Bool = false, makeScratch: @escaping @Sendable () -> Scratch) {
-    (self.threads, self.makeScratch) = (threads, makeScratch)
+  /// - Parameters:
+  ///   - yieldsToOthers: whether other threads of the machine that want a core get it first.
+  ///   - first: one that is made already.
+  init(
+    threads: Int, yieldsToOthers: Bool = false, first: Scratch? = nil, makeScratch: @escaping @Sendable () -> Scratch
+  ) {
+    self.makeScratch = makeScratch
+    state = Mutex(State(isFree: Array(repeating: true, count: threads)))
+    memories = (0..<threads).map { _ in Memory() }
+    memories[0].scratch = first
     let allowed = Cores.allowed
     cores = threads > 1 && allowed.count == threads && !yieldsToOthers ? allowed : nil
     wakeUps = (0..<threads).map { _ in DispatchSemaphore(value: 0) }
@@ -70,11 +84,7 @@ final class ComputePool<Scratch>: @unchecked Sendable {
       let thread = Thread { [self] in
         if let cores { Cores.bind(to: [cores[number]]) }
         if yieldsToOthers { Cores.yieldToOthers() }
-        var scratch = makeScratch()
-        while let work = next(number) {
-          work(&scratch)
-          state.withLock { $0.active -= 1 }
-        }
+        while let (work, memory) = next(number) { perform(work, memory) }
         running.leave()
       }
       thread.stackSize = 8 << 20
@@ -99,15 +109,16 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   ///
   /// - Returns: whether there was one.
   func help() -> Bool {
-    guard let work = state.withLock({ $0.take(ofThreads: threads) }) else { return false }
-    if ownScratch == nil { ownScratch = makeScratch() }
-    work(&ownScratch!)
-    let sleeper = state.withLock { state in
-      state.active -= 1
-      return state.isEmpty ? nil : state.takeSleeping(cores)
-    }
-    if let sleeper { wakeUps[sleeper].signal() }
+    guard let (work, memory) = state.withLock({ $0.take(0) }) else { return false }
+    perform(work, memory)
+    if let sleeper = state.withLock({ $0.isEmpty ? nil : $0.takeSleeping(cores) }) { wakeUps[sleeper].signal() }
     return true
+  }
+
+  private func perform(_ work: Work, _ memory: Int) {
+    if memories[memory].scratch == nil { memories[memory].scratch = makeScratch() }
+    work(&memories[memory].scratch!)
+    state.withLock { $0.isFree[memory] = true }
   }
 
   /// Drops queued work and waits until the threads have ended: a process that exits while a thread computes may crash.
@@ -118,10 +129,10 @@ final class ComputePool<Scratch>: @unchecked Sendable {
   }
 
   /// Waits for the next piece for thread `number`; nil at the end.
-  private func next(_ number: Int) -> Work? {
+  private func next(_ number: Int) -> (work: Work, memory: Int)? {
     while true {
       let (work, isClosed) = state.withLock { state in
-        let work = state.take(ofThreads: threads)
+        let work = state.take(number)
         if work == nil && !state.isClosed { state.sleeping.append(number) }
         return (work, state.isClosed)
       }

@@ -19,14 +19,21 @@ package struct StepPlan: Equatable, Sendable {
   /// The steps from an evaluation to the next; nil for an epoch.
   package let evaluateEvery: Int?
 
-  /// The most examples in a leaf of an evaluation. Changes the order of summing, and so the bits of test losses.
-  package static let evaluationRows = 256
+  /// The numbers of an example.
+  package let exampleSize: Int
 
+  /// The most examples in a leaf of an evaluation, where they fit into memory.
+  package static let evaluationRows = 256
+  /// The most numbers of examples that are read into memory at once, 64 MiB.
+  package static let mostNumbers = 1 << 24
+
+  /// - Parameter exampleSize: of 0 for examples without numbers.
   package init(
-    trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength, evaluateEvery: Int? = nil
+    trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength, evaluateEvery: Int? = nil,
+    exampleSize: Int = 0
   ) {
     precondition(trainCount > 0 && batchSize > 0 && microBatches > 0 && evaluateEvery != 0)
-    self.evaluateEvery = evaluateEvery
+    (self.evaluateEvery, self.exampleSize) = (evaluateEvery, exampleSize)
     (self.trainCount, self.testCount) = (trainCount, testCount)
     self.batchSize = min(batchSize, trainCount)
     self.microBatches = microBatches
@@ -60,6 +67,9 @@ package struct StepPlan: Equatable, Sendable {
     }.min() ?? .max
   }
 
+  /// `count` examples, or as many as are read at once if that is fewer; at least one.
+  package func rows(atMost count: Int) -> Int { min(count, max(1, StepPlan.mostNumbers / max(exampleSize, 1))) }
+
   /// Whether an evaluation follows `step`, from 0: at the end of an epoch, or every so many steps, and of the run.
   package func isEvaluationDue(afterStep step: Int) -> Bool {
     (step + 1) % (evaluateEvery ?? stepsPerEpoch) == 0 || step + 1 == totalSteps
@@ -75,7 +85,8 @@ package struct StepPlan: Equatable, Sendable {
   package func tree(_ task: StepTask) -> ReductionTree {
     switch task {
     case .train(let step): ReductionTree(leafCount: min(microBatches, positions(ofStep: step).count))
-    case .evaluate: ReductionTree(leafCount: (testCount - 1) / StepPlan.evaluationRows + 1)
+    // Another size changes the order of summing, and so the bits of test losses.
+    case .evaluate: ReductionTree(leafCount: (testCount - 1) / rows(atMost: StepPlan.evaluationRows) + 1)
     }
   }
 

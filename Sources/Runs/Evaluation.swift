@@ -24,7 +24,8 @@ package struct Evaluation: Equatable, Sendable {
 
   private static func sum<M: Model>(_ model: M, _ file: ModelFile, _ examples: Examples) -> NodeMetrics {
     let plan = StepPlan(
-      trainCount: 1, testCount: examples.count, batchSize: 1, microBatches: 1, length: .steps(0))
+      trainCount: 1, testCount: examples.count, batchSize: 1, microBatches: 1, length: .steps(0),
+      exampleSize: examples.featureCount)
     let buffer = BatchBuffer(examples, scaling: file.description.scaling)
     var workspace = model.makeWorkspace()
     let task = StepTask.evaluate(step: 0)

@@ -12,7 +12,7 @@ import Testing
       for start in 0..<leafCount {
         for end in start + 1...leafCount {
           for threads in 1...4 {
-            let pieces = pieces(of: start..<end, in: tree, threads: threads, rowsPerLeaf: 16)
+            let pieces = pieces(of: start..<end, in: tree, threads: threads, rowsPerLeaf: 16, mostRows: 1024)
             #expect(pieces.flatMap { Array($0.leaves) } == Array(start..<end))
             #expect(pieces.allSatisfy { tree.contains($0.leaves) })
           }
@@ -23,8 +23,9 @@ import Testing
 
   @Test("one thread sums all that fits; threads have equal work; large micro-batches stay alone")
   func sizes() {
-    func sizes(_ leaves: Range<Int>, threads: Int, rows: Int) -> [Int] {
-      pieces(of: leaves, in: ReductionTree(leafCount: 24), threads: threads, rowsPerLeaf: rows).map(\.leaves.count)
+    func sizes(_ leaves: Range<Int>, threads: Int, rows: Int, most: Int = 1024) -> [Int] {
+      pieces(of: leaves, in: ReductionTree(leafCount: 24), threads: threads, rowsPerLeaf: rows, mostRows: most)
+        .map(\.leaves.count)
     }
     #expect(sizes(0..<8, threads: 1, rows: 16) == [8])
     #expect(sizes(0..<12, threads: 1, rows: 16) == [8, 4])
@@ -33,5 +34,6 @@ import Testing
     #expect(sizes(0..<8, threads: 3, rows: 16) == [1, 1, 1, 1, 1, 1, 1, 1])
     #expect(sizes(0..<8, threads: 1, rows: 300) == [2, 2, 2, 2])
     #expect(sizes(0..<4, threads: 1, rows: 5000) == [1, 1, 1, 1])
+    #expect(sizes(0..<8, threads: 1, rows: 16, most: 40) == [2, 2, 2, 2])
   }
 }

@@ -60,8 +60,7 @@ struct Differentiator<M: Model>: Sendable {
 
   /// ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters. Computed on the calling
   /// thread.
-  func digest() -> String {
-    var scratch = makeScratch()
+  func digest(using scratch: inout Scratch) -> String {
     let (parameters, gradient) = (FloatBuffer(count: model.layout.count), FloatBuffer(count: model.layout.count))
     model.initialize(parameters.all, seed: seed)
     let first = plan.positions(of: 0..<1, in: .train(step: 0))

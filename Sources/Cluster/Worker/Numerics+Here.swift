@@ -8,7 +8,11 @@ internal import Schema
 extension Numerics {
   /// The numerics of this process, for `task`.
   package static func here(_ task: LoadedTask, _ scaling: Scaling) -> Numerics {
-    func digest(_ model: some Model) -> String { Differentiator(model, task, scaling).digest() }
+    func digest(_ model: some Model) -> String {
+      let differentiator = Differentiator(model, task, scaling)
+      var scratch = differentiator.makeScratch()
+      return differentiator.digest(using: &scratch)
+    }
     return here(digest: digest(task.model))
   }
 

@@ -108,12 +108,14 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     let differentiator = Differentiator(
       model, task, Scaling(offset: welcome.scaling.offset, factor: welcome.scaling.factor))
     self.differentiator = differentiator
+    var scratch = differentiator.makeScratch()
     ready = Ready(
-      data: task.data.fingerprint, layout: model.layout, numerics: .here(digest: differentiator.digest()))
+      data: task.data.fingerprint, layout: model.layout,
+      numerics: .here(digest: differentiator.digest(using: &scratch)))
     chunks = ChunkLayout(model.layout, size: welcome.chunkSize)
     parameters = FloatBuffer(count: 0)
     gradients = GradientPool(count: model.layout.count)
-    pool = ComputePool(threads: threads) { differentiator.makeScratch() }
+    pool = ComputePool(threads: threads, first: scratch) { differentiator.makeScratch() }
   }
 
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName? {

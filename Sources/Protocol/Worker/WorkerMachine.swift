@@ -270,7 +270,8 @@ package struct WorkerMachine {
     guard !leaves.isEmpty, leaves.upperBound <= tree.leafCount else { return false }
     prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
     let rows = prepared.plan.positions(of: 0..<1, in: task).count
-    for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows) {
+    let most = prepared.plan.rows(atMost: SchedulingPolicy.maximumPieceRows)
+    for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows, mostRows: most) {
       actions.append(.compute(piece, task))
     }
     return true

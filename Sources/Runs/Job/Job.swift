@@ -93,7 +93,7 @@ public struct Job: Equatable, Sendable {
   package func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
       trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
-      length: length, evaluateEvery: evaluateEvery)
+      length: length, evaluateEvery: evaluateEvery, exampleSize: data.train.featureCount)
   }
 }
 
