@@ -32,6 +32,28 @@ import Testing
     #expect(threads.all.count { $0 == ObjectIdentifier(Thread.current) } > 90)
   }
 
+  @Test("there are as many scratch memories as threads, whoever works, and one that is given is the first")
+  func memories() {
+    let made = Atomic(0)
+    let pool = ComputePool(threads: 2, first: 1) { made.add(1, ordering: .relaxed).newValue + 1 }
+    defer { pool.close() }
+    let used = Mutex<Set<Int>>([])
+    let ended = DispatchSemaphore(value: 0)
+    for round in 0..<200 {
+      let willHelp = round % 2 == 0
+      for _ in 0..<3 {
+        pool.add(willHelp: willHelp) { number in
+          used.withLock { _ = $0.insert(number) }
+          ended.signal()
+        }
+      }
+      if willHelp { while pool.help() {} }
+      for _ in 0..<3 { ended.wait() }
+    }
+    #expect(made.load(ordering: .relaxed) <= 1)
+    #expect(used.withLock { $0.isSubset(of: [1, 2]) && $0.contains(1) })
+  }
+
   @Test func noMoreThreadsWorkThanThereShouldBe() {
     let pool = pool(1)
     defer { pool.close() }

@@ -41,4 +41,14 @@ import Testing
     let sizes = (0..<plan.tree(task).leafCount).map { plan.positions(of: $0..<$0 + 1, in: task).count }
     #expect(sizes == [250, 250, 250, 250])
   }
+
+  @Test(
+    "leaves of an evaluation hold at most 64 MiB of examples",
+    arguments: [(0, 4), (1 << 16, 4), (1 << 20, 63), (1 << 30, 1000)])
+  func largeExamples(_ size: Int, _ leaves: Int) {
+    let plan = StepPlan(
+      trainCount: 1, testCount: 1000, batchSize: 1, microBatches: 1, length: .steps(0), exampleSize: size)
+    #expect(plan.tree(.evaluate(step: 0)).leafCount == leaves)
+    #expect(plan.rows(atMost: 1024) == [0: 1024, 1 << 16: 256, 1 << 20: 16, 1 << 30: 1][size])
+  }
 }
