@@ -77,10 +77,31 @@ import Testing
     "a coordinator and workers with vectors of unlike widths leave the bits of a run with like ones",
     .tags(.heavy), .enabled(if: runsHeavyCases), arguments: rulesAndSchedules)
   func unlikeWidths(_ rule: String, _ schedule: String, _ activation: String) throws {
-    let job = [
+    try expectEqualBitsOfUnlikeWidths([
       "--optimizer", rule, "--schedule", schedule, "--activation", activation, "--dropout", "0.2",
       "--model", "mlp:70,24", "--micro-batches", "6", "--epochs", "4",
-    ]
+    ])
+  }
+
+  @Test(
+    "vectors of unlike widths leave the same bits of every kind of model", .tags(.heavy), .enabled(if: runsHeavyCases),
+    arguments: [
+      "lenet --data fashion-mnist --steps 15", "cnn:9,20 --hidden 30 --steps 15",
+      "resnet:1,2 --channels 8,16 --steps 15",
+      "resnet:1,1 --channels 5,19 --norm batch --steps 15",
+      "transformer --data text:TEXT --layers 2 --heads 2 --width 28 --context 19 --batch-size 24 --steps 15",
+      "transformer --data text:TEXT --layers 1 --heads 4 --width 32 --context 70 --tied yes --batch-size 12 --steps 15",
+    ])
+  func unlikeWidthsOfModels(_ model: String) throws {
+    let text = try scratch.file("text.txt", (0..<200).map { "\($0 * $0 * 7919 % 1000) bottles\n" }.joined())
+    try expectEqualBitsOfUnlikeWidths(
+      ["--micro-batches", "6", "--model"]
+        + model.split(separator: " ").map {
+          String($0).replacing("TEXT", with: text)
+        })
+  }
+
+  private func expectEqualBitsOfUnlikeWidths(_ job: [String]) throws {
     try succeed(["train", "--output", "alike"] + job, in: scratch)
     func start(_ arguments: [String], width: Int) throws -> Program {
       try Program(arguments, in: scratch.url, environment: home.merging([VectorWidth.variable: "\(width)"]) { $1 })
