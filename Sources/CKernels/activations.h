@@ -78,4 +78,3 @@ INLINE size_t repeat_period(float repeated[SHORT_PERIOD], const float **b, size_
   }
 DEFINE_BROADCAST(add, a[i] + b[i])
 DEFINE_BROADCAST(multiply_elements, a[i] * b[i])
-DEFINE_BROADCAST(multiply_accumulate, FMA(a[i], b[i], output[i]))

@@ -57,7 +57,6 @@ const lk_kernels KERNELS = {
     .copy_columns = copy_columns,
     .add = add,
     .multiply_elements = multiply_elements,
-    .multiply_accumulate = multiply_accumulate,
     .softmax_cross_entropy = softmax_cross_entropy,
     .regression_loss = regression_loss,
     .binary_cross_entropy = binary_cross_entropy,

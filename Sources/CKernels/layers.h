@@ -38,6 +38,13 @@ INLINE float through_derivative(float gradient, float kept, lk_activation activa
     default: { enum { activation = LK_IDENTITY }; BODY } break;                            \
   }
 
+/* Fetches the rows of the next part, which may lie too far apart for the processor to see the pattern, into the second
+ * cache. Behind the last part there may be no memory; fetching it does nothing. */
+#define PREFETCH_NEXT(PART, IS_WRITTEN)                                                                         \
+  for (size_t r = rows; r < 2 * rows; r++)                                                                      \
+    for (size_t c = 0; c < count; c += CACHE_LINE)                                                              \
+      __builtin_prefetch((const void *)((uintptr_t)(PART) + sizeof(float) * (r * f.columns + c)), IS_WRITTEN, 2)
+
 typedef struct {
   float *outputs, *activated;
   const float *bias;
@@ -51,9 +58,7 @@ static void finish_output_part(const void *context, size_t row, size_t rows, siz
   float *restrict values = f.outputs + row * f.columns + column;
   float *restrict activated = f.activated ? f.activated + row * f.columns + column : NULL;
   const float *restrict bias = f.bias + column;
-  if (activated)
-    for (size_t r = rows; r < 2 * rows; r++)
-      for (size_t c = 0; c < count; c += CACHE_LINE) __builtin_prefetch(activated + r * f.columns + c, 1, 2);
+  if (activated) PREFETCH_NEXT(activated, 1);
   FOR_ACTIVATION(f.activation, {
     for (size_t r = 0; r < rows; r++, values += f.columns) {
       if (activated) {
@@ -88,12 +93,8 @@ static void finish_gradient_part(const void *context, size_t row, size_t rows, s
   const finish_gradients f = *(const finish_gradients *)context;
   float *restrict values = f.gradients + row * f.columns + column;
   const float *restrict kept = f.kept + row * f.columns + column;
-  /* The next part's rows may lie too far apart for the processor to see the pattern. */
-  for (size_t r = rows; r < 2 * rows; r++)
-    for (size_t c = 0; c < count; c += CACHE_LINE) {
-      __builtin_prefetch(kept + r * f.columns + c, 0, 2);
-      __builtin_prefetch(values + r * f.columns + c, 1, 2);
-    }
+  PREFETCH_NEXT(kept, 0);
+  PREFETCH_NEXT(values, 1);
   FOR_ACTIVATION(f.activation, {
     for (size_t r = 0; r < rows; r++, values += f.columns, kept += f.columns)
       VECTORIZED for (size_t c = 0; c < count; c++) values[c] = through_derivative(values[c], kept[c], activation);

@@ -20,7 +20,7 @@ struct LeNet: LayerOfParts {
       ReLU()
       Linear(84)
       ReLU()
-      Linear(outputs, initial: .glorot)
+      Linear(outputs)
     }
   }
 
@@ -46,7 +46,7 @@ struct ConvolutionalNetwork: LayerOfParts {
         Linear(size)
         ReLU()
       }
-      Linear(outputs, initial: .glorot)
+      Linear(outputs)
     }
   }
 
@@ -85,7 +85,7 @@ struct ResidualNetwork: Layer {
         return ResidualBlock(sizes.1, stride: stride, hasShortcut: hasShortcut, norm: norm)
       }
     }
-    output = Linear(outputs, initial: .glorot)
+    output = Linear(outputs)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
@@ -181,7 +181,7 @@ struct Transformer: Layer {
     token = Embedding(tokens, width: width, deviation: deviation)
     positions = LearnedPositions(context, deviation: deviation)
     blocks = (0..<layers).map { _ in TransformerBlock(heads: heads, width: width) }
-    output = isTied ? nil : Linear(outputs, bias: false, initial: .pytorch)
+    output = isTied ? nil : Linear(outputs, bias: false)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {
@@ -222,9 +222,9 @@ struct TransformerBlock: Layer {
   private let down: Linear
 
   init(heads: Int, width: Int) {
-    attention = MultiHeadAttention(heads: heads, causal: true, initial: .pytorch)
-    up = Linear(4 * width, initial: .pytorch)
-    down = Linear(width, initial: .pytorch)
+    attention = MultiHeadAttention(heads: heads, causal: true)
+    up = Linear(4 * width)
+    down = Linear(width)
   }
 
   func callAsFunction(_ x: Tensor) -> Tensor {

@@ -890,7 +890,6 @@ static void for_each_period(void (*test)(size_t count, size_t period)) {
   static void test_##NAME(void) { for_each_period(NAME##_case); }
 BROADCAST(add)
 BROADCAST(multiply_elements)
-BROADCAST(multiply_accumulate)
 
 #define TEST(NAME) {#NAME, test_##NAME}
 /* A test's place is the seed of its inputs, so new ones come last. */
@@ -913,7 +912,7 @@ static const struct {
     TEST(rms_norm), TEST(rms_norm_gradients), TEST(group_norm), TEST(group_norm_gradients), TEST(batch_norm_statistics),
     TEST(inverse_deviations), TEST(batch_norm), TEST(batch_norm_gradients), TEST(softmax), TEST(softmax_gradient),
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
-    TEST(multiply_accumulate), TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
+    TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
     TEST(binary_cross_entropy),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */

@@ -40,15 +40,15 @@ import Testing
     ),
     (
       "--model cnn:8,16 --hidden 32 --epochs 2",
-      "1babc18a225d3fdada715b8c564691e3442051fbd94b0770b000f21d547ee51f"
+      "121398e06dc0280b706643afa7f1ef879bbfbf96f76f18c1d619fe966f328d81"
     ),
     (
       "--model resnet:1,1 --channels 8,16 --optimizer momentum --epochs 2",
-      "5af36e9ffe327d4336b854da1a0884bb809af60bcac4a820b60c529e2f4fd587"
+      "8363b9bbb057aaa38f7c453b4f147943ff640f798d087884add7310ca0d0039b"
     ),
     (
       "--model resnet:1,1 --channels 8,16 --norm batch --epochs 2",
-      "0f60a6ec1c33222882c2849beabad0cfa9170c47c275a1d9ed92800ef88bb6e5"
+      "9f9d566ded006876291e6bf00250a1f78add70b5d28914eea5676112a6633a2f"
     ),
     (
       "--model transformer --data text:POEM --layers 2 --heads 2 --width 32 --context 16 --batch-size 24 --steps 30 "

@@ -219,8 +219,6 @@ typedef struct {
   // Elementwise, in place if output is a. b has `period` elements, which hold for each part of a; count is a multiple.
   void (*add)(float *output, const float *a, const float *b, size_t count, size_t period);
   void (*multiply_elements)(float *output, const float *a, const float *b, size_t count, size_t period);
-  // output = fma(a, b, output).
-  void (*multiply_accumulate)(float *output, const float *a, const float *b, size_t count, size_t period);
 
   // Losses of each row. Outputs become the gradient of the loss summed over the rows; the sums are added to.
   // Softmax cross-entropy of each row against its label.

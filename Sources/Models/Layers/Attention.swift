@@ -31,7 +31,7 @@ public struct MultiHeadAttention: LayerOfParts {
   ///   - initial: how the weights of both projections begin.
   public init(
     heads: Int, causal isCausal: Bool, positions: Positions = .none, bias hasBias: Bool = true,
-    initial: InitialWeights = .glorot
+    initial: InitialWeights = .pytorch
   ) {
     (self.heads, self.isCausal, self.positions) = (heads, isCausal, positions)
     (self.hasBias, self.initial) = (hasBias, initial)

@@ -90,7 +90,7 @@ public struct Conv2D: Layer {
   ///   - initial: how the weights begin.
   public init(
     _ outputs: Int, kernel: Size2D, stride: Size2D = 1, padding: Padding = .valid, dilation: Size2D = 1,
-    groups: Int = 1, bias hasBias: Bool = true, initial: InitialWeights = .he
+    groups: Int = 1, bias hasBias: Bool = true, initial: InitialWeights = .pytorch
   ) {
     operation = ConvolutionOperation(
       windows: Windows(kernel: kernel, stride: stride, dilation: dilation, padding: padding), outputs: outputs,

@@ -11,7 +11,7 @@ public struct Linear: Layer {
   ///   - outputs: the size of the output's last axis.
   ///   - hasBias: whether b is added.
   ///   - initial: how the weights begin.
-  public init(_ outputs: Int, bias hasBias: Bool = true, initial: InitialWeights = .he) {
+  public init(_ outputs: Int, bias hasBias: Bool = true, initial: InitialWeights = .pytorch) {
     operation = LinearOperation(outputs: outputs, hasBias: hasBias, initial: initial)
   }
 
