@@ -4,7 +4,9 @@ package import Reduction
 ///
 /// Large nodes are best, because their leaves are summed in the cache. But all threads should have equal work, and the
 /// activations of a node should stay small: it has at most `mostRows` rows, or one leaf.
-package func pieces(of leaves: Range<Int>, in tree: ReductionTree, threads: Int, rowsPerLeaf: Int, mostRows: Int) -> [Node] {
+package func pieces(of leaves: Range<Int>, in tree: ReductionTree, threads: Int, rowsPerLeaf: Int, mostRows: Int)
+  -> [Node]
+{
   var best: [Node] = []
   var least = Int.max
   var size = 1
