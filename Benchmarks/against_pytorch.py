@@ -260,7 +260,8 @@ def make_module(torch, model):
     for block in re.findall(r"<!-- modules -->\n```python\n(.*?)```", GUIDE.read_text(), re.S):
         exec(block, modules)
     torch.nn.MultiheadAttention.forward = attention
-    return eval(model.module, modules).to(memory_format=torch.channels_last)
+    order = torch.contiguous_format if os.environ.get("CHANNELS_FIRST") else torch.channels_last
+    return eval(model.module, modules).to(memory_format=order)
 
 
 def run_pytorch(options, rank):
@@ -527,6 +528,7 @@ def machine():
         "system": platform.platform(),
         "cpu": cpu,
         "cores": len(os.sched_getaffinity(0)),
+        "channels": "first" if os.environ.get("CHANNELS_FIRST") else "last",
         "vector_width": os.environ.get("LOCKSTEP_VECTOR_WIDTH", "the processor's own"),
     }
 
@@ -592,6 +594,8 @@ def main():
     parser.add_argument("--memory", action="store_true", help="measure only how a worker's peak memory grows")
     parser.add_argument("--text", type=pathlib.Path, metavar="FILE",
                         help="what the transformer learns (default: 1.1 MB of generated sentences)")
+    parser.add_argument("--channels-first", action="store_true",
+                        help="let PyTorch keep its usual order of a weight's axes, with which it is slower")
     parser.add_argument("--vector-width", choices=["8", "16"], metavar="FLOATS",
                         help="8 computes with AVX2 on both sides, 16 with AVX-512 (default: the processor's own)")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "runs/against-pytorch", metavar="FOLDER",
@@ -611,6 +615,8 @@ def main():
         sys.exit(f"error: there is no file {arguments.text}")
     run_under(arguments.python)
     arguments.output.mkdir(parents=True, exist_ok=True)
+    if arguments.channels_first:
+        os.environ["CHANNELS_FIRST"] = "1"
     if arguments.vector_width:
         os.environ["LOCKSTEP_VECTOR_WIDTH"] = arguments.vector_width
     if arguments.vector_width == "8":
