@@ -25,7 +25,7 @@ func timeSteps(peak: Double, details: Bool) throws {
     try options.set([("data", data), ("model", model), ("batch-size", "\(batch)"), ("micro-batches", "1")])
     let loaded = try options.load()
     let prepared = try PreparedJob(options, loaded, models: ModelFactory.builtIn)
-    guard let network = prepared.model as? Network else { continue }
+    let network = prepared.model as! Network
     let step = try StepTime(network, prepared, loaded, batch: batch)
     let products = step.operations.filter { $0.multiplyAdds > 0 }
     func sum(_ operations: [Network.OperationTime]) -> Double { operations.reduce(0) { $0 + $1.forward + $1.backward } }

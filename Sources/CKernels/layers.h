@@ -38,8 +38,8 @@ INLINE float through_derivative(float gradient, float kept, lk_activation activa
     default: { enum { activation = LK_IDENTITY }; BODY } break;                            \
   }
 
-/* Fetches the rows of the next part, which may lie too far apart for the processor to see the pattern, into the second
- * cache. Behind the last part there may be no memory; fetching it does nothing. */
+/* Fetches the rows of the next part, which may lie too far apart for the processor to see the pattern, into the level-2
+ * cache. After the last part there may be no memory; fetching it does nothing. */
 #define PREFETCH_NEXT(PART, IS_WRITTEN)                                                                         \
   for (size_t r = rows; r < 2 * rows; r++)                                                                      \
     for (size_t c = 0; c < count; c += CACHE_LINE)                                                              \

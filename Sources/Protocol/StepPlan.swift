@@ -19,7 +19,7 @@ package struct StepPlan: Equatable, Sendable {
   /// The steps from an evaluation to the next; nil for an epoch.
   package let evaluateEvery: Int?
 
-  /// The numbers of an example.
+  /// How many numbers an example has.
   package let exampleSize: Int
 
   /// The most examples in a leaf of an evaluation, where they fit into memory.
@@ -27,7 +27,7 @@ package struct StepPlan: Equatable, Sendable {
   /// The most numbers of examples that are read into memory at once, 64 MiB.
   package static let mostNumbers = 1 << 24
 
-  /// - Parameter exampleSize: of 0 for examples without numbers.
+  /// - Parameter exampleSize: 0 for data without numbers.
   package init(
     trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength, evaluateEvery: Int? = nil,
     exampleSize: Int = 0
@@ -60,11 +60,9 @@ package struct StepPlan: Equatable, Sendable {
 
   /// The fewest examples of a micro-batch of the run.
   package var smallestMicroBatch: Int {
-    let steps = Set([0, min(stepsPerEpoch, totalSteps) - 1].filter { $0 >= 0 })
-    return steps.flatMap { step in
-      let task = StepTask.train(step: step)
-      return (0..<tree(task).leafCount).map { positions(of: $0..<$0 + 1, in: task).count }
-    }.min() ?? .max
+    // Leaves differ by at most one example. A worker computes the first leaf even if there is no step.
+    let steps = [0, max(min(stepsPerEpoch, totalSteps), 1) - 1]
+    return steps.map { positions(ofStep: $0).count / tree(.train(step: $0)).leafCount }.min()!
   }
 
   /// `count` examples, or as many as are read at once if that is fewer; at least one.

@@ -55,8 +55,9 @@ public struct ParameterLayout: Codable, Equatable, Sendable {
 
   /// The names of the counters that PyTorch keeps beside running averages.
   package var counters: [String] {
-    tensors.filter { $0.isStatistic && $0.name.hasSuffix("running_mean") }
+    tensors.filter { $0.isStatistic && $0.name.split(separator: ".").last == "running_mean" }
       .map { $0.name.dropLast("running_mean".count) + "num_batches_tracked" }
+      .filter { name in !tensors.contains { $0.name == name } }
   }
 
   /// Adds a tensor at the end. Traps if its name is taken, or if it is a parameter after a statistic.

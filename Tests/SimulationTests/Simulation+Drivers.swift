@@ -153,6 +153,10 @@ extension Simulation {
     case .none, .welcome: message = ToWorker(header: header, content: .none)
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
     case .parameters(let chunk):
+      // Its worker may still get leaves of the step before, and would read this step's vector.
+      if TinyModel.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
+        violate("statistics are sent before the evaluation")
+      }
       let content = WorkerMachine.Content.parameters(byteCount: TinyModel.chunks.byteCount(chunk))
       let (vector, range) = (header.step == UInt64(step) ? current : updated, TinyModel.chunks[chunk])
       let isShared = processes[connections[index].process].sharesMemory

@@ -22,11 +22,11 @@ extension Simulation {
       if coordinator != nil && chance(1, in: 3) { killCoordinator() } else if !scenario.isLocal { startWorker() }
       return
     }
-    switch Int.random(in: 0..<19, using: &random) {
+    switch Int.random(in: 0..<20, using: &random) {
     case 0, 1: kill(process)
-    case 18:
-      log("worker \(process) is to be killed between a gradient and its statistics")
-      processes[process].diesBeforeStatistics = true
+    case 18, 19:
+      processes[process].diesBefore = LastMessage.allCases.randomElement(using: &random)
+      log("worker \(process) is to be killed before its \(processes[process].diesBefore!)")
     case 2:
       let duration = magnitude(0.01...20)
       log("worker \(process) is stopped for \(duration) s")
@@ -136,10 +136,10 @@ extension Simulation {
     notify(notice, of: connection)
   }
 
-  /// Kills the connection's process if it is to die now, with the statistics that it has sent.
-  mutating func diesBeforeStatistics(_ connection: Int) -> Bool {
+  /// Kills the connection's process if it is to die now, with the message and all that it has sent after it.
+  mutating func dies(before header: Header, on connection: Int) -> Bool {
     let process = connections[connection].process
-    guard processes[process].isAlive, processes[process].diesBeforeStatistics else { return false }
+    guard processes[process].isAlive, processes[process].diesBefore?.isThat(header) == true else { return false }
     connections[connection].toCoordinator = []
     kill(process)
     return true

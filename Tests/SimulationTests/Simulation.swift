@@ -81,6 +81,18 @@ struct Simulation {
     var sent: [ToCoordinator] = []
   }
 
+  /// What a worker has not sent when it dies, though it has sent what comes before.
+  enum LastMessage: CaseIterable {
+    case statistics, metrics
+
+    func isThat(_ header: Header) -> Bool {
+      switch self {
+      case .statistics: header.kind == .push && header.vector == .statistics
+      case .metrics: header.kind == .metrics
+      }
+    }
+  }
+
   struct Process {
     var machine: WorkerMachine
     let threads: Int
@@ -102,8 +114,8 @@ struct Simulation {
     var threadsFree: [Int64]
     var slowness = 1.0
     var isAlive = true
-    /// Whether it is killed when a gradient of its has arrived and the statistics that follow have not.
-    var diesBeforeStatistics = false
+    /// The message at whose arrival it is killed, with that message and what follows it.
+    var diesBefore: LastMessage?
     /// Until when it is stopped, its network too.
     var pausedUntil: Int64 = 0
     /// Until when it does not compute.
@@ -280,7 +292,7 @@ struct Simulation {
     case .arrival(let index):
       guard connections[index].isOpen, !connections[index].toCoordinator.isEmpty, !isPostponed(event) else { return }
       let message = connections[index].toCoordinator.removeFirst()
-      if message.header.kind == .push, message.header.vector == .statistics, diesBeforeStatistics(index) { return }
+      if dies(before: message.header, on: index) { return }
       receive(message, on: index)
     case .late(let index, let message):
       if connections[index].isOpen, !isPostponed(event) { receive(message, on: index) }

@@ -5,14 +5,16 @@ extension Network {
   /// How long an operation takes in a step.
   package struct OperationTime {
     package let line: LayerLine
-    /// Those of a step; 0 where it is no product, convolution or attention.
+    /// The multiply-adds of a step, forward and backward; 0 where it is no product, convolution or attention.
     package let multiplyAdds: Int
     /// Seconds, medians.
     package fileprivate(set) var forward = 0.0
     package fileprivate(set) var backward = 0.0
   }
 
-  /// Times each operation of a step over `batch` on the calling thread, and the loss.
+  /// Times each operation of a step over `batch` on the calling thread, and the loss, in seconds.
+  ///
+  /// - Parameter rounds: at least 1; the times are medians of them.
   package func timeStep(
     _ batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats, rounds: Int
   ) -> (operations: [OperationTime], loss: Double) {

@@ -53,9 +53,9 @@ public struct GroupNorm: Layer {
 /// it; in evaluations by running averages (S. Ioffe & C. Szegedy, "Batch Normalization", 2015; PyTorch's `BatchNorm2d` and
 /// `BatchNorm1d`).
 ///
-/// Parameters: `weight` of ones and `bias` of zeros, one for each channel. Statistics: `running_mean` and `running_var`, to
-/// which each step adds a tenth of the average over its micro-batches, weighted by their examples, of the mean and of the
-/// unbiased variance. How many micro-batches there are changes the result.
+/// Parameters: `weight` of ones and `bias` of zeros, one for each channel. Statistics: `running_mean` and `running_var`,
+/// which after each step are nine tenths of what they were and one tenth of the average over its micro-batches, weighted by
+/// their examples, of the mean and of the unbiased variance. How many micro-batches there are changes the result.
 public struct BatchNorm: Layer {
   private let identity = LayerIdentity()
   private let operation: BatchNormOperation

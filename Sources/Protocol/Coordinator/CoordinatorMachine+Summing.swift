@@ -77,10 +77,10 @@ extension CoordinatorMachine {
   /// Sends an updated chunk to the workers that have just finished a part of this step. Others get it with their next
   /// leaves. So at most the parameters of two steps are on their way to a worker.
   package mutating func sendUpdated(_ chunk: Int) {
-    let plan = configuration.plan
-    let isLast = step + 1 == plan.totalSteps && plan.testCount == 0
-    let isForEvaluation = configuration.chunks.kind(chunk) == .statistics
-    guard !isLast, !isForEvaluation || plan.testCount > 0 && plan.isEvaluationDue(afterStep: step) else { return }
+    let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.testCount == 0
+    // Statistics sent early would lead a worker that shares memory to the next step's vector, though it may still get
+    // leaves of this step, and no parameters with them if it has this step's.
+    guard !isLast, configuration.chunks.kind(chunk) == .parameters else { return }
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.state == .idle && member.task == work!.task {
       sendParameters(chunk, step: step + 1, to: peer)

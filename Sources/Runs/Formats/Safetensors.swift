@@ -106,7 +106,7 @@ package enum Safetensors {
     /// The strings under `__metadata__`.
     package let metadata: [String: String]
     private var entries: [String: Entry]
-    /// The names of the int64 scalars, which are read as nothing.
+    /// The names of the int64 scalars, which are checked and not read.
     private var counters: Set<String> = []
     private let data: Data
     private let start: Int

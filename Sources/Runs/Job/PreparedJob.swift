@@ -44,11 +44,12 @@ package struct PreparedJob: Sendable {
     target = data.target
     shape = data.shape
     model = try job.makeModel(models, shape: data.shape, target: data.target)
-    guard model.layout.count > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
+    guard model.layout.parameterCount > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
     guard plan.smallestMicroBatch >= model.leastExamples else {
       throw ModelError(
-        "--model \(job.modelText): a step has a micro-batch of fewer than the \(model.leastExamples) examples that batch "
-          + "norm over single pixels needs: give another --batch-size or fewer --micro-batches")
+        "--model \(job.modelText): a step has a micro-batch of fewer than the \(model.leastExamples) examples that the "
+          + "model needs (batch norm over single pixels has no variance of one): give another --batch-size or fewer --micro-batches"
+      )
     }
     // Parameters and a gradient, at the least.
     let (bytes, memory) = (8 * model.layout.count, Int(ProcessInfo.processInfo.physicalMemory))
