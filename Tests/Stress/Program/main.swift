@@ -105,7 +105,7 @@ func stressSums() {
 /// Gradients go back to their pool from any thread.
 func stressGradients() {
   for isShared in [false, true] {
-    let pool = GradientPool(parameterCount: 100)
+    let pool = GradientPool(count: 100)
     if isShared { precondition(pool.makeShared() != nil, "no memory can be shared") }
     onThreads(4) { thread in
       for round in 0..<5000 {
