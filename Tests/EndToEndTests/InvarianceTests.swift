@@ -113,9 +113,7 @@ import Testing
 
   @Test("a worker killed between its gradient and its statistics does not change a bit")
   func killedBetweenGradientAndStatistics() throws {
-    let script = package.appendingPathComponent("Tests/EndToEndTests/kill_between.py").path
-    let program = Program.folder.appendingPathComponent("lockstep").path
-    let run = try Program(["python3", script, "--program", program], of: "/usr/bin/env")
+    let run = try startScript("Tests/EndToEndTests/kill_between.py")
     #expect(run.wait(seconds: 240) == 0, "\(run.output)\(run.errors)")
   }
 

@@ -158,12 +158,17 @@ func pythonWithTorch() -> String? {
   return nil
 }
 
+/// Starts a script of this package with the program under test.
+func startScript(_ script: String, _ arguments: [String] = []) throws -> Program {
+  let path = package.appendingPathComponent(script).path
+  let program = Program.folder.appendingPathComponent("lockstep").path
+  return try Program(["python3", path, "--program", program] + arguments, of: "/usr/bin/env")
+}
+
 /// Runs a script of this package that makes a network of namespaces, with the program under test, and gives it with its
 /// exit code, nil where it still runs after `seconds`; nil, aloud, where there can be no such network.
 func runOnHosts(_ script: String, _ arguments: [String] = [], seconds: Double) throws -> (run: Program, code: Int32?)? {
-  let path = package.appendingPathComponent(script).path
-  let program = Program.folder.appendingPathComponent("lockstep").path
-  let run = try Program(["python3", path, "--program", program] + arguments, of: "/usr/bin/env")
+  let run = try startScript(script, arguments)
   let code = run.wait(seconds: seconds)
   if code == 77 {
     print("SKIPPED: \(run.output)")

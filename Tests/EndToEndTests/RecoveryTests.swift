@@ -60,9 +60,7 @@ import Testing
 
   @Test("a worker whose link brings its last parameters after the run's end still learns of that")
   func aLateWorkerLearnsOfTheEnd() throws {
-    let script = package.appendingPathComponent("Tests/EndToEndTests/late_worker.py").path
-    let program = Program.folder.appendingPathComponent("lockstep").path
-    let run = try Program(["python3", script, "--program", program], of: "/usr/bin/env")
+    let run = try startScript("Tests/EndToEndTests/late_worker.py")
     #expect(run.wait(seconds: 240) == 0, "\(run.output)\(run.errors)")
   }
 
