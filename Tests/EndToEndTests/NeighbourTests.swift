@@ -47,11 +47,15 @@ import Testing
     }
     let widths = VectorWidth.available.map { "\($0.rawValue)" }
     for width in widths { #expect(try train(width).wait() == 0) }
+    // The coordinator stands still until all workers have connected, so that none comes after the last step.
+    let coordinator = try coordinate(job)
+    try #require(coordinator.waitForOutput("start workers with: "), "\(coordinator.errors)")
+    coordinator.send(SIGSTOP)
     let workers = try widths.map {
       try Program(["worker"], environment: home.merging([VectorWidth.variable: $0]) { $1 })
     }
-    for worker in workers { try #require(worker.waitForOutput("connecting to ipc://")) }
-    let coordinator = try coordinate(job)
+    for worker in workers { try #require(worker.waitForOutput("connecting to ipc://"), "\(worker.errors)") }
+    coordinator.send(SIGCONT)
     for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
     #expect(coordinator.wait() == 0, "\(coordinator.errors)")
     let summaries = try (widths + ["run"]).map { try Summary(scratch.path($0)) }
