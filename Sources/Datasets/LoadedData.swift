@@ -1,9 +1,11 @@
 internal import Kernels
-internal import Schema
+package import Schema
 
-/// A job's data in memory: the training part and the test part.
+/// A job's data in memory: the training part, and the parts that are held out.
 public struct LoadedData: Sendable {
   package let train: Examples
+  /// nil if there is no validation part.
+  package internal(set) var validation: Examples?
   /// nil if there is no test part.
   package let test: Examples?
   /// The data options, with absolute paths and the test fraction that was used.
@@ -15,6 +17,10 @@ public struct LoadedData: Sendable {
   package let stepIsWhole: Bool
   /// SHA-256 of all features and targets, in hex.
   package let fingerprint: String
+
+  package var heldOut: [HeldOutPart: Examples] {
+    [HeldOutPart.validation: validation, .test: test].compactMapValues(\.self)
+  }
 
   /// The number of features per example.
   package var featureCount: Int { train.featureCount }

@@ -139,8 +139,8 @@ package struct Optimizer: Sendable {
   }
 
   /// Tells the schedule the loss of an evaluation.
-  package mutating func evaluated(testLoss: Double) {
-    schedule.evaluated(testLoss, &state)
+  package mutating func evaluated(loss: Double) {
+    schedule.evaluated(loss, &state)
   }
 
   private func vectors(_ part: Part) -> UpdateVectors {

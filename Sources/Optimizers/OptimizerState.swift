@@ -14,7 +14,7 @@ public struct OptimizerState: Codable, Equatable, Sendable {
 
   /// What the plateau schedule needs to know of earlier evaluations.
   public struct Plateau: Codable, Equatable, Sendable {
-    /// The smallest test loss; nil before the first evaluation.
+    /// The smallest loss of an evaluation; nil before the first evaluation.
     public var best: Double?
     /// The number of evaluations since ``best``, or since the last reduction.
     public var bad = 0

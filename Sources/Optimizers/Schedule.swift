@@ -21,7 +21,7 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
   case polynomial
   /// η₀ √(W / s) (A. Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 5.3, scaled to reach η₀).
   case inverseSquareRoot = "inverse-sqrt"
-  /// Multiplied by f when the test loss has not decreased for some evaluations.
+  /// Multiplied by f when the loss of evaluations has not decreased for some of them.
   case plateau
   /// Follows its own gradient, which the rule measures (A. G. Baydin et al., ICLR 2018).
   case hypergradient
@@ -55,10 +55,10 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
         warmup, factor(0.1),
         .whole(
           "plateau-patience", default: 2, ScheduleKind.steps,
-          "Evaluations without a smaller test loss that are borne."),
+          "Evaluations without a smaller loss that are borne."),
         .real(
           "plateau-threshold", default: 1e-4, .fraction, valueName: "share",
-          "By what share the test loss must become smaller."),
+          "By what share the loss must become smaller."),
       ]
     case .hypergradient:
       return [.real("hypergradient-rate", default: 1e-4, .positive, "The step size of the learning rate.")]
@@ -133,7 +133,7 @@ package struct Schedule: Sendable {
     }
   }
 
-  /// Records a test loss, for the plateau schedule.
+  /// Records an evaluation's loss, for the plateau schedule.
   package func evaluated(_ loss: Double, _ state: inout OptimizerState) {
     guard kind == .plateau else { return }
     if state.plateau.best.map({ loss < $0 * (1 - values["plateau-threshold"]) }) ?? true {

@@ -1,4 +1,5 @@
 package import Reduction
+package import Schema
 
 package enum RunLength: Equatable, Sendable {
   case epochs(Int)
@@ -9,6 +10,8 @@ package enum RunLength: Equatable, Sendable {
 /// The examples of every step and micro-batch. Depends only on the job and the size of the data.
 package struct StepPlan: Equatable, Sendable {
   package let trainCount: Int
+  /// 0 for no validation part.
+  package let validationCount: Int
   /// 0 for no test part.
   package let testCount: Int
   /// Examples in a step, of all workers together.
@@ -29,12 +32,12 @@ package struct StepPlan: Equatable, Sendable {
 
   /// - Parameter exampleSize: 0 for data without numbers.
   package init(
-    trainCount: Int, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength, evaluateEvery: Int? = nil,
-    exampleSize: Int = 0
+    trainCount: Int, validationCount: Int = 0, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength,
+    evaluateEvery: Int? = nil, exampleSize: Int = 0
   ) {
     precondition(trainCount > 0 && batchSize > 0 && microBatches > 0 && evaluateEvery != 0)
     (self.evaluateEvery, self.exampleSize) = (evaluateEvery, exampleSize)
-    (self.trainCount, self.testCount) = (trainCount, testCount)
+    (self.trainCount, self.validationCount, self.testCount) = (trainCount, validationCount, testCount)
     self.batchSize = min(batchSize, trainCount)
     self.microBatches = microBatches
     let stepsPerEpoch = (trainCount - 1) / self.batchSize + 1
@@ -73,9 +76,28 @@ package struct StepPlan: Equatable, Sendable {
     (step + 1) % (evaluateEvery ?? stepsPerEpoch) == 0 || step + 1 == totalSteps
   }
 
-  /// Whether the evaluation after `steps` steps is still to be done, if the last one was after `evaluated`.
-  package func isEvaluationPending(afterSteps steps: Int, evaluated: Int?) -> Bool {
-    testCount > 0 && steps > 0 && isEvaluationDue(afterStep: steps - 1) && evaluated != steps
+  /// The parts that are evaluated.
+  package var heldOutParts: [HeldOutPart] { HeldOutPart.allCases.filter { count($0) > 0 } }
+
+  /// The part that is evaluated during the run; nil if there is none. Its loss decides which checkpoint is the best and
+  /// what the plateau schedule does.
+  package var evaluatedPart: HeldOutPart? { heldOutParts.first }
+
+  /// The part that is to be evaluated now, after `steps` steps; nil if no evaluation is left.
+  ///
+  /// - Parameter evaluated: the number of steps after which each part was last evaluated.
+  package func pendingEvaluation(afterSteps steps: Int, evaluated: [HeldOutPart: Int]) -> HeldOutPart? {
+    let isLast = steps == totalSteps
+    guard steps > 0 ? isEvaluationDue(afterStep: steps - 1) : isLast else { return nil }
+    if let evaluatedPart, evaluated[evaluatedPart] != steps { return evaluatedPart }
+    return isLast && testCount > 0 && evaluated[.test] != steps ? .test : nil
+  }
+
+  package func count(_ part: HeldOutPart) -> Int {
+    switch part {
+    case .validation: validationCount
+    case .test: testCount
+    }
   }
 
   /// The tree along which the task's leaves are summed. A step with fewer examples than micro-batches has one leaf for
@@ -83,37 +105,23 @@ package struct StepPlan: Equatable, Sendable {
   package func tree(_ task: StepTask) -> ReductionTree {
     switch task {
     case .train(let step): ReductionTree(leafCount: min(microBatches, positions(ofStep: step).count))
-    // Another size changes the order of summing, and so the bits of test losses.
-    case .evaluate: ReductionTree(leafCount: (testCount - 1) / rows(atMost: StepPlan.evaluationRows) + 1)
+    // Another size changes the order of summing, and so the bits of the losses.
+    case .evaluate(_, let part):
+      ReductionTree(leafCount: (count(part) - 1) / rows(atMost: StepPlan.evaluationRows) + 1)
     }
   }
 
-  /// The positions of `leaves`: in the epoch's order for training, in the test part for an evaluation. Leaves are
+  /// The positions of `leaves`: in the epoch's order for training, in the evaluated part for an evaluation. Leaves are
   /// contiguous; their sizes differ by at most one, the larger ones first.
   package func positions(of leaves: Range<Int>, in task: StepTask) -> Range<Int> {
-    let all = task.isTraining ? positions(ofStep: task.step) : 0..<testCount
+    let all =
+      switch task {
+      case .train(let step): positions(ofStep: step)
+      case .evaluate(_, let part): 0..<count(part)
+      }
     let leafCount = tree(task).leafCount
     let (size, larger) = all.count.quotientAndRemainder(dividingBy: leafCount)
     func start(_ leaf: Int) -> Int { all.lowerBound + leaf * size + min(leaf, larger) }
     return start(leaves.lowerBound)..<start(leaves.upperBound)
-  }
-}
-
-/// What all workers compute together.
-package enum StepTask: Hashable, Sendable {
-  /// The gradient of step `step`, from 0.
-  case train(step: Int)
-  /// The test part's loss after `step` updates.
-  case evaluate(step: Int)
-
-  /// The steps that the parameters must have had.
-  package var step: Int {
-    switch self {
-    case .train(let step), .evaluate(let step): step
-    }
-  }
-
-  package var isTraining: Bool {
-    if case .train = self { true } else { false }
   }
 }

@@ -1,3 +1,5 @@
+package import Schema
+
 package enum TrainingEvent: Sendable {
   /// A worker with `threads` compute threads has joined; `count` can compute now.
   case workerJoined(name: String, number: Int, threads: Int, count: Int)
@@ -49,6 +51,7 @@ package struct StepReport: Sendable {
 }
 
 package struct EvaluationReport: Sendable {
+  package var part: HeldOutPart
   /// Steps done.
   package var step: Int
   /// Epochs done; the last may be incomplete.
@@ -59,8 +62,10 @@ package struct EvaluationReport: Sendable {
   package var figures: [String: Double]
   package var seconds: Double
 
-  package init(step: Int, epoch: Int, examples: Int, loss: Double, figures: [String: Double], seconds: Double) {
-    (self.step, self.epoch, self.examples) = (step, epoch, examples)
+  package init(
+    part: HeldOutPart, step: Int, epoch: Int, examples: Int, loss: Double, figures: [String: Double], seconds: Double
+  ) {
+    (self.part, self.step, self.epoch, self.examples) = (part, step, epoch, examples)
     (self.loss, self.figures, self.seconds) = (loss, figures, seconds)
   }
 }

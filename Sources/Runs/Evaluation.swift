@@ -28,7 +28,7 @@ package struct Evaluation: Equatable, Sendable {
       exampleSize: examples.featureCount)
     let buffer = BatchBuffer(examples, scaling: file.description.scaling)
     var workspace = model.makeWorkspace()
-    let task = StepTask.evaluate(step: 0)
+    let task = StepTask.evaluate(step: 0, part: .test)
     func sum(_ node: Node) -> NodeMetrics {
       if let (left, right) = node.children { return sum(left) + sum(right) }
       let positions = plan.positions(of: node.leaves, in: task)

@@ -44,7 +44,7 @@ public struct MetricSchema: Sendable {
 
 /// A figure computed from sums over examples, such as the accuracy.
 public struct Figure: Sendable {
-  /// Its key in files, where it follows `train_` or `test_`.
+  /// Its key in files, where it follows `train_`, `validation_` or `test_`.
   public let name: String
   /// Its title in tables and charts.
   public let title: String
@@ -56,7 +56,7 @@ public struct Figure: Sendable {
     /// The summed weight, above 0.
     public let weight: Double
     private let sums: [String: Double]
-    /// Σ (target − the mean of that output's targets)² over the test part; nil for classes and during training.
+    /// Σ (target − the mean of that output's targets)² over the evaluated part; nil for classes and during training.
     public let targetVariation: Double?
 
     init(weight: Double, sums: [String: Double], targetVariation: Double?) {

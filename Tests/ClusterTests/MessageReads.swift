@@ -77,7 +77,8 @@ func readRecord(_ bytes: [UInt8]) -> Bool {
 /// What both machines are at: a small run, whose next step never is the last.
 enum SmallRun {
   static let run: UInt64 = 7
-  static let plan = StepPlan(trainCount: 8, testCount: 8, batchSize: 8, microBatches: 4, length: .steps(1_000_000))
+  static let plan = StepPlan(
+    trainCount: 8, validationCount: 8, testCount: 8, batchSize: 8, microBatches: 4, length: .steps(1_000_000))
   static let chunks = ChunkLayout(parameterCount: 3, size: 2)
   static let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
 
@@ -147,7 +148,7 @@ struct BesiegedCoordinator {
   /// What an honest worker sends for its leaves, in order.
   private func computed(_ assignment: Header, by peer: CoordinatorMachine.Peer) -> [CoordinatorMachine.Event] {
     let step = Int(assignment.step)
-    let task = assignment.task == .train ? StepTask.train(step: step) : .evaluate(step: step)
+    guard let task = StepTask(assignment.task, step: step) else { preconditionFailure("an assignment without a task") }
     return SmallRun.plan.tree(task).maximalNodes(in: assignment.leafRange).flatMap { node in
       var header = assignment
       header.leaves = UInt32(node.start)..<UInt32(node.end)

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Models
 import Synchronization
@@ -94,11 +95,19 @@ final class RunningWorker: Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let failure = Mutex(String?.none)
 
-  init(_ address: String, models: [ModelFactory] = ModelFactory.builtIn) {
+  /// - Parameter data: what it computes with instead of the job's own; nil for that.
+  init(
+    _ address: String, name: String = Worker.name, models: [ModelFactory] = ModelFactory.builtIn,
+    with data: LoadedData? = nil
+  ) {
     Thread.detachNewThread { [self] in
       defer { ended.signal() }
       do {
-        let worker = try Worker(connecting: address, threads: 1) { try LoadedTask($0, models: models) }
+        let worker = try Worker(connecting: address, name: name, threads: 1) { welcome in
+          var task = try LoadedTask(welcome, models: models)
+          if let data { (task.data, task.plan) = (data, try Job(welcome.job).plan(data)) }
+          return task
+        }
         mailbox.withLock { $0 = worker.mailbox }
         started.signal()
         try worker.run()

@@ -16,14 +16,14 @@ def write(name, content):
 
 # Messages: Sources/Protocol/Messages/Header.swift has the layout. A file holds one or more, as one worker sends or gets them.
 KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", "metrics", "ping", "pong", "goodbye", "lost"]
-RUN, TRAIN, EVALUATE = 7, 1, 2
+RUN, TRAIN, TEST, VALIDATE = 7, 1, 2, 3
 
 
 def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0, weight=0):
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 7, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 8, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
         len(payload), place, weight
     ) + payload
 
@@ -62,12 +62,12 @@ for name, content in {
     "ready-with-layout": message("ready", {**ready, "layout": {"tensors": tensors}, "host": host}),
     "push": message("push", floats, leaves=(0, 2), task=TRAIN, weight=4),
     "push-of-memory": message("push", leaves=(0, 4), task=TRAIN, place=2, weight=8),
-    "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=EVALUATE),
+    "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=TEST),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
     "ping": message("ping"), "pong": message("pong"),
     "goodbye": message("goodbye", goodbye),
     "step": b"".join(step),
-    "step-and-evaluation": b"".join(step) + message("metrics", metrics(8, 1), step=1, leaves=(0, 1), task=EVALUATE),
+    "step-and-evaluation": b"".join(step) + message("metrics", metrics(8, 1), step=1, leaves=(0, 1), task=VALIDATE),
     "life": message("goodbye", goodbye) + message("hello", {"name": "w", "threads": 1}, session=0)
     + message("ready", ready, session=2) + message("ping", session=2),
 }.items():
@@ -80,13 +80,14 @@ for name, content in {
     "parameters": parameters[0], "last-parameters": parameters[1],
     "parameters-in-memory": message("parameters", place=1),
     "assign": message("assign", **whole),
-    "assign-evaluation": message("assign", leaves=(0, 1), task=EVALUATE),
+    "assign-evaluation": message("assign", leaves=(0, 1), task=TEST),
+    "assign-validation": message("assign", leaves=(0, 1), task=VALIDATE),
     "ping": message("ping"), "pong": message("pong"), "lost": message("lost"),
     "goodbye": message("goodbye", {}),
     "step": b"".join(parameters) + message("assign", leaves=(1, 4), task=TRAIN),
     "life": message("lost") + message("welcome", welcome, session=2)
     + message("parameters", session=2, place=2) + message("parameters", session=2, chunk=1, place=2)
-    + message("assign", session=2, leaves=(0, 1), task=EVALUATE, place=1) + message("goodbye", {}, session=2),
+    + message("assign", session=2, leaves=(0, 1), task=VALIDATE, place=1) + message("goodbye", {}, session=2),
 }.items():
     write(f"from-coordinator/{name}", content)
 

@@ -10,10 +10,13 @@ import Testing
   private let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
   private let start = Instant(nanoseconds: 0)
 
-  private func machine(awaiting workers: Int = 0) -> CoordinatorMachine {
+  private func machine(
+    awaiting workers: Int = 0, _ plan: StepPlan? = nil, start steps: Int = 0, evaluated: [HeldOutPart: Int] = [:]
+  ) -> CoordinatorMachine {
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 3, size: 2),
+        run: 7, start: steps, evaluatedSteps: evaluated, plan: plan ?? self.plan,
+        chunks: ChunkLayout(parameterCount: 3, size: 2),
         fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: workers, metrics: .loss))
     _ = machine.handle(.started, at: start)
     return machine
@@ -146,6 +149,102 @@ import Testing
     let metrics = Header(.metrics, run: 7, session: session, step: step, leaves: leaves, task: .train)
     let sums = NodeMetrics(examples: Int64(leaves.count) * 2, loss: 1)
     return actions + machine.handle(.received(metrics, .metrics(sums), from: peer), at: now)
+  }
+
+  /// With both held-out parts, of one leaf each and as many examples.
+  private let evaluated = StepPlan(
+    trainCount: 8, validationCount: 3, testCount: 3, batchSize: 8, microBatches: 4, length: .steps(2))
+
+  /// The task of the one worker's leaves.
+  private func assigned(_ actions: [CoordinatorMachine.Action]) -> [StepTask] {
+    actions.compactMap { action in
+      guard case .send(let header, _, _) = action, header.kind == .assign else { return nil }
+      return StepTask(header.task, step: Int(header.step))
+    }
+  }
+
+  private func reports(_ actions: [CoordinatorMachine.Action]) -> [String] {
+    actions.compactMap { action in
+      guard case .report(.evaluation(let report)) = action else { return nil }
+      return "\(report.part) \(report.step): \(report.loss)"
+    }
+  }
+
+  private func evaluate(
+    _ machine: inout CoordinatorMachine, _ peer: Peer, _ session: UInt64, _ task: TaskKind, step: UInt64, loss: Double
+  ) -> [CoordinatorMachine.Action] {
+    let metrics = Header(.metrics, run: 7, session: session, step: step, leaves: 0..<1, task: task)
+    return machine.handle(.received(metrics, .metrics(NodeMetrics(examples: 3, loss: loss)), from: peer), at: start)
+  }
+
+  @Test func theTestPartFollowsTheLastEvaluationOfTheValidationPart() {
+    var machine = machine(evaluated)
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer)
+    for step in 0..<2 {
+      let trained = finish(&machine, peer, session, 0..<4, step: UInt64(step), at: start)
+      #expect(assigned(trained) == [.evaluate(step: step + 1, part: .validation)])
+      let validated = evaluate(&machine, peer, session, .evaluateValidation, step: UInt64(step + 1), loss: 6)
+      #expect(reports(validated) == ["validation \(step + 1): 2.0"])
+      #expect(
+        assigned(validated) == [step == 0 ? StepTask.train(step: 1) : .evaluate(step: 2, part: .test)])
+    }
+    let tested = evaluate(&machine, peer, session, .evaluateTest, step: 2, loss: 9)
+    #expect(reports(tested) == ["test 2: 3.0"] && outcome(tested) == .some(nil))
+  }
+
+  @Test func metricsOfTheOtherPartAreNotTaken() {
+    var machine = machine(evaluated, start: 2)
+    let peer = Peer(id: 1)
+    let session = join(&machine, peer)
+    #expect(machine.work?.task == .evaluate(step: 2, part: .validation))
+    #expect(evaluate(&machine, peer, session, .evaluateTest, step: 2, loss: 9).isEmpty)
+    #expect(machine.members[peer]?.state == .busy)
+    _ = evaluate(&machine, peer, session, .evaluateValidation, step: 2, loss: 6)
+    #expect(machine.work?.task == .evaluate(step: 2, part: .test))
+    // A slow worker's of the part before.
+    #expect(evaluate(&machine, peer, session, .evaluateValidation, step: 2, loss: 6).isEmpty)
+    #expect(machine.work?.metrics.count == 0 && machine.members[peer]?.state == .busy)
+  }
+
+  @Test(
+    "a run that is resumed after its last step does the evaluations that it lacks",
+    arguments: [
+      ([:], [StepTask.evaluate(step: 2, part: .validation)]),
+      ([.validation: 1], [.evaluate(step: 2, part: .validation)]),
+      ([.validation: 2], [.evaluate(step: 2, part: .test)]), ([.validation: 2, .test: 2], []),
+    ] as [([HeldOutPart: Int], [StepTask])])
+  func resumedAfterTheLastStep(_ done: [HeldOutPart: Int], _ tasks: [StepTask]) {
+    var machine = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: 7, start: 2, evaluatedSteps: done, plan: evaluated, chunks: ChunkLayout(parameterCount: 3, size: 2),
+        fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: 0, metrics: .loss))
+    let started = machine.handle(.started, at: start)
+    #expect(machine.isOver == tasks.isEmpty && (outcome(started) == .some(nil)) == tasks.isEmpty)
+    guard let task = tasks.first else { return }
+    _ = join(&machine, Peer(id: 1))
+    #expect(machine.work?.task == task)
+  }
+
+  @Test("a worker that dies in an evaluation leaves its part to the next", arguments: HeldOutPart.allCases)
+  func aDeathInAnEvaluation(_ part: HeldOutPart) {
+    var machine = machine(evaluated, start: 2, evaluated: part == .test ? [.validation: 2] : [:])
+    _ = join(&machine, Peer(id: 1), name: "a")
+    #expect(machine.work?.task == .evaluate(step: 2, part: part))
+    _ = machine.handle(.unreachable(Peer(id: 1)), at: start)
+    let session = join(&machine, Peer(id: 2), name: "b")
+    #expect(machine.work?.task == .evaluate(step: 2, part: part) && machine.members[Peer(id: 2)]?.leaves == 0..<1)
+    let kind = StepTask.evaluate(step: 2, part: part).kind
+    #expect(reports(evaluate(&machine, Peer(id: 2), session, kind, step: 2, loss: 6)) == ["\(part) 2: 2.0"])
+  }
+
+  @Test("a loss that is not finite names its part", arguments: HeldOutPart.allCases)
+  func aLossOfAnEvaluationThatIsNotFiniteEndsTheRun(_ part: HeldOutPart) {
+    var machine = machine(evaluated, start: 2, evaluated: part == .test ? [.validation: 2] : [:])
+    let session = join(&machine, Peer(id: 1))
+    let kind = StepTask.evaluate(step: 2, part: part).kind
+    let end = evaluate(&machine, Peer(id: 1), session, kind, step: 2, loss: .infinity)
+    #expect(outcome(end)?.flatMap { $0 }?.hasPrefix("the loss on the \(part) part after step 2 is inf") == true)
   }
 
   private func receivers(of kind: MessageKind, _ actions: [CoordinatorMachine.Action]) -> Set<Peer> {

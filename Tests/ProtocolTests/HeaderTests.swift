@@ -6,13 +6,13 @@ import Testing
 @Suite struct HeaderTests {
   private let example = Header(
     .metrics, run: 0x1112_1314_1516_1718, session: 0x2122_2324_2526_2728, step: 0x3334_3536_3738,
-    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluate, vector: .moments, element: .bf16,
+    leaves: 0x4142_4344..<0x5152_5354, chunk: 0x6162_6364, task: .evaluateValidation, vector: .moments, element: .bf16,
     payloadLength: 0x74_7576_7778, sharedSlot: 0x8788, weight: 1.5)
 
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x07, 0x00,  // version 7
+    0x08, 0x00,  // version 8
     0x08, 0x00,  // kind: metrics
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -20,7 +20,7 @@ import Testing
     0x44, 0x43, 0x42, 0x41,  // node start
     0x54, 0x53, 0x52, 0x51,  // node end
     0x64, 0x63, 0x62, 0x61,  // chunk
-    0x02,  // task: evaluate
+    0x03,  // task: evaluate the validation part
     0x02,  // vector: moments
     0x01,  // element: bf16
     0x00,  // reserved
@@ -53,7 +53,7 @@ import Testing
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 7, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 8, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
     #expect(Header(.ping).encoded == expected)
   }
 
@@ -64,12 +64,13 @@ import Testing
     ]
     #expect(kinds.map(\.rawValue) == Array(1...12))
     #expect(MessageKind.allCases == kinds)
-    #expect([TaskKind.none, .train, .evaluate].map(\.rawValue) == [0, 1, 2])
+    #expect(TaskKind.allCases == [.none, .train, .evaluateTest, .evaluateValidation])
+    #expect(TaskKind.allCases.map(\.rawValue) == [0, 1, 2, 3])
   }
 
   @Test("every kind, task and extreme field survives the way", arguments: MessageKind.allCases)
   func roundTrip(_ kind: MessageKind) throws {
-    for task in [TaskKind.none, .train, .evaluate] {
+    for task in TaskKind.allCases {
       for header in [
         Header(kind, leaves: 0..<1, task: task),
         Header(
@@ -79,7 +80,7 @@ import Testing
         Header(
           kind, run: 1, session: 2, step: 3, leaves: 0 ..< .max, chunk: 4, task: task, payloadLength: 5, sharedSlot: 6),
       ] {
-        let isPossible = !kind.isAboutLeaves || task == .train || task == .evaluate && kind != .push
+        let isPossible = !kind.isAboutLeaves || task == .train || task != .none && kind != .push
         if isPossible {
           #expect(try decode(header.encoded) == header)
         } else {
@@ -154,7 +155,8 @@ import Testing
     #expect(throws: WireError.notLockstep(bytes: 72)) { try decode(changing(offset, [golden[offset] ^ 0x20])) }
   }
 
-  @Test("another version is named, whatever the length that it may have", arguments: [0, 1, 4, 256, .max] as [UInt16])
+  @Test(
+    "another version is named, whatever the length that it may have", arguments: [0, 1, 4, 7, 256, .max] as [UInt16])
   func version(_ version: UInt16) {
     let bytes = changing(4, [UInt8(version & 0xFF), UInt8(version >> 8)])
     #expect(throws: WireError.version(version)) { try decode(bytes) }
@@ -168,7 +170,7 @@ import Testing
     #expect(throws: WireError.unknownKind(kind)) { try decode(bytes) }
   }
 
-  @Test("tasks that there are not are refused", arguments: [3, 128, .max] as [UInt8])
+  @Test("tasks that there are not are refused", arguments: [4, 128, .max] as [UInt8])
   func task(_ task: UInt8) {
     let bytes = changing(44, [task])
     #expect(throws: WireError.unknownTask(task)) { try decode(bytes) }

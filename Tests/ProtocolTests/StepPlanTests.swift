@@ -35,9 +35,63 @@ import Testing
     #expect(plan.totalEpochs == 3)
   }
 
+  /// The evaluations of a run that goes from step to step, by the part and the steps before.
+  private func evaluations(
+    _ plan: StepPlan, after steps: Int = 0, evaluated before: [HeldOutPart: Int] = [:]
+  ) -> [String] {
+    var (evaluated, evaluations) = (before, [String]())
+    for step in steps...plan.totalSteps {
+      while let part = plan.pendingEvaluation(afterSteps: step, evaluated: evaluated) {
+        evaluations.append("\(part) \(step)")
+        guard evaluations.count < 100 else { return evaluations }
+        evaluated[part] = step
+      }
+    }
+    return evaluations
+  }
+
+  private func plan(_ validation: Int, _ test: Int, steps: Int = 7, every: Int? = nil) -> StepPlan {
+    StepPlan(
+      trainCount: 10, validationCount: validation, testCount: test, batchSize: 4, microBatches: 2,
+      length: .steps(steps), evaluateEvery: every)
+  }
+
+  @Test func besideAValidationPartTheTestPartIsEvaluatedOnceAtTheEnd() {
+    #expect(evaluations(plan(0, 0)) == [])
+    #expect(evaluations(plan(0, 5)) == ["test 3", "test 6", "test 7"])
+    #expect(evaluations(plan(6, 0)) == ["validation 3", "validation 6", "validation 7"])
+    #expect(evaluations(plan(6, 5)) == ["validation 3", "validation 6", "validation 7", "test 7"])
+    #expect(evaluations(plan(6, 5, every: 5)) == ["validation 5", "validation 7", "test 7"])
+    #expect(evaluations(plan(6, 5, steps: 0)) == ["validation 0", "test 0"])
+    #expect(evaluations(plan(6, 0, steps: 0)) == ["validation 0"])
+    #expect(evaluations(plan(0, 5, steps: 0)) == ["test 0"])
+  }
+
+  @Test func aResumedRunDoesTheEvaluationsThatItLacks() {
+    #expect(evaluations(plan(0, 5), after: 6) == ["test 6", "test 7"])
+    #expect(evaluations(plan(0, 5), after: 6, evaluated: [.test: 6]) == ["test 7"])
+    #expect(evaluations(plan(6, 5), after: 7, evaluated: [.validation: 6]) == ["validation 7", "test 7"])
+    #expect(evaluations(plan(6, 5), after: 7, evaluated: [.validation: 7]) == ["test 7"])
+    #expect(evaluations(plan(6, 5), after: 7, evaluated: [.validation: 7, .test: 7]) == [])
+    // What ended after 7 steps goes on to 9.
+    #expect(
+      evaluations(plan(6, 5, steps: 9), after: 7, evaluated: [.validation: 7, .test: 7]) == ["validation 9", "test 9"])
+    #expect(evaluations(plan(6, 5, steps: 9), after: 7, evaluated: [.validation: 6]) == ["validation 9", "test 9"])
+  }
+
+  @Test func eachPartIsCutByItsOwnCount() {
+    let plan = StepPlan(
+      trainCount: 1, validationCount: 600, testCount: 300, batchSize: 1, microBatches: 1, length: .steps(0))
+    for (part, sizes) in [(HeldOutPart.validation, [200, 200, 200]), (.test, [150, 150])] {
+      let task = StepTask.evaluate(step: 0, part: part)
+      #expect((0..<plan.tree(task).leafCount).map { plan.positions(of: $0..<$0 + 1, in: task).count } == sizes)
+      #expect(StepTask(task.kind, step: 0) == task)
+    }
+  }
+
   @Test func theTestPartIsCutIntoLeavesOfAtMost256() {
     let plan = StepPlan(trainCount: 1, testCount: 1000, batchSize: 1, microBatches: 1, length: .steps(0))
-    let task = StepTask.evaluate(step: 0)
+    let task = StepTask.evaluate(step: 0, part: .test)
     let sizes = (0..<plan.tree(task).leafCount).map { plan.positions(of: $0..<$0 + 1, in: task).count }
     #expect(sizes == [250, 250, 250, 250])
   }
@@ -48,7 +102,7 @@ import Testing
   func largeExamples(_ size: Int, _ leaves: Int) {
     let plan = StepPlan(
       trainCount: 1, testCount: 1000, batchSize: 1, microBatches: 1, length: .steps(0), exampleSize: size)
-    #expect(plan.tree(.evaluate(step: 0)).leafCount == leaves)
+    #expect(plan.tree(.evaluate(step: 0, part: .test)).leafCount == leaves)
     #expect(plan.rows(atMost: 1024) == [0: 1024, 1 << 16: 256, 1 << 20: 16, 1 << 30: 1][size])
   }
 }

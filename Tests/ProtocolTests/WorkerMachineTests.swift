@@ -56,6 +56,39 @@ import Testing
     #expect(failure?.contains(isVector ? "a chunk of moments" : "in bf16") == true, "\(failure ?? "none")")
   }
 
+  @Test(
+    "an evaluation is of the part that the assignment names, and so are its metrics", arguments: HeldOutPart.allCases)
+  func evaluatesThePartThatItIsTold(_ part: HeldOutPart) {
+    for isThere in [true, false] {
+      var worker = WorkerMachine(address: "here")
+      _ = worker.handle(.started, at: at(0))
+      _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))
+      let plan = StepPlan(
+        trainCount: 8, validationCount: part == .validation && isThere ? 300 : 0,
+        testCount: part == .test && isThere ? 300 : 0, batchSize: 8, microBatches: 4, length: .steps(2))
+      let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+      _ = worker.handle(.loaded(ready, plan, ChunkLayout(parameterCount: 2, size: 2)), at: at(0))
+      let parameters = Header(.parameters, run: 7, session: 1, step: 1, chunk: 0)
+      _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: at(0))
+      let kind = StepTask.evaluate(step: 1, part: part).kind
+      let assign = Header(.assign, run: 7, session: 1, step: 1, leaves: isThere ? 0..<2 : 0..<1, task: kind)
+      let actions = worker.handle(.received(assign, .none), at: at(0))
+      guard isThere else {
+        #expect(actions.contains { if case .end(.some) = $0 { true } else { false } }, "the worker has no such part")
+        continue
+      }
+      let tasks = actions.compactMap { if case .compute(_, let task) = $0 { task } else { nil } }
+      #expect(!tasks.isEmpty && tasks.allSatisfy { $0 == .evaluate(step: 1, part: part) })
+      var sent: [Header] = []
+      for case .compute(let node, _) in actions {
+        for case .send(let header, _) in worker.handle(.computed(node, NodeMetrics()), at: at(0)) {
+          sent.append(header)
+        }
+      }
+      #expect(sent.map(\.kind) == [.metrics] && sent.map(\.task) == [kind] && sent.map(\.step) == [1])
+    }
+  }
+
   private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1e9)) }
 
   private func kinds(_ actions: [WorkerMachine.Action]) -> [MessageKind] {

@@ -38,7 +38,9 @@ import Testing
   private var store: CheckpointStore { CheckpointStore(run: run) }
 
   /// After `step` steps, its values told apart by the step.
-  private func checkpoint(_ step: Int, loss: Double? = nil, isFinite: Bool = true) throws -> Checkpoint {
+  private func checkpoint(
+    _ step: Int, loss: Double? = nil, validation: Double? = nil, isFinite: Bool = true
+  ) throws -> Checkpoint {
     let parameters = FloatBuffer(count: prepared.model.layout.count)
     let slots = FloatBuffer(count: try prepared.optimizer().slots.count * parameters.count)
     for index in parameters.all.indices { parameters.all[index] = Float(step) + Float(index) / 3 }
@@ -56,14 +58,17 @@ import Testing
     statistics.add(
       .step(
         StepReport(step: step, epoch: 2, examples: 7, weight: 7, sums: [0.7], seconds: 0.3, computeSeconds: [])), .loss)
-    if let loss {
-      statistics.add(
-        .evaluation(EvaluationReport(step: step, epoch: 2, examples: 3, loss: loss, figures: [:], seconds: 0.1)), .loss)
+    for (part, loss) in [(HeldOutPart.validation, validation), (.test, loss)] {
+      guard let loss else { continue }
+      let report = EvaluationReport(
+        part: part, step: step, epoch: 2, examples: 3, loss: loss, figures: [:], seconds: 0.1)
+      statistics.add(.evaluation(report), .loss)
     }
     return Checkpoint(
       state: CheckpointState(
         job: prepared.job, fingerprint: prepared.fingerprint, step: step, evaluatedStep: loss.map { _ in step },
-        optimizer: optimizer, statistics: statistics, parametersSHA256: "", isFinite: true),
+        validatedStep: validation.map { _ in step }, optimizer: optimizer, statistics: statistics, parametersSHA256: "",
+        isFinite: true),
       parameters: parameters, slots: slots)
   }
 
@@ -175,6 +180,38 @@ import Testing
     #expect(store.steps == [8, 2], "of equals the first is the best")
     try CheckpointStore(run: run, keep: 1).write(checkpoint(9, loss: 1), of: prepared)
     #expect(store.steps == [9] && store.best == 9)
+  }
+
+  @Test("beside a validation part the best is the best by its loss")
+  func bestByValidation() throws {
+    for (step, losses) in [(9.0, 1.0), (3, 5), (4, 3), (5, 2)].enumerated() {
+      let next = try checkpoint(step + 1, loss: losses.1, validation: losses.0)
+      try CheckpointStore(run: run, keep: 1).write(next, of: prepared)
+    }
+    #expect(store.steps == [4, 2] && store.best == 2)
+    let summary = try Checkpoint.state(at: store.folder(ofStep: 2)).statistics.summary
+    #expect(summary.validationLoss == 3 && summary.testLoss == 5 && summary.decidingLoss == 3)
+  }
+
+  @Test("a checkpoint says after which steps each part was evaluated, and needs not")
+  func evaluatedSteps() throws {
+    for (written, expected) in [
+      (try checkpoint(1), [:]), (try checkpoint(2, loss: 1), [.test: 2]),
+      (try checkpoint(3, validation: 1), [.validation: 3]),
+      (try checkpoint(4, loss: 1, validation: 1), [.validation: 4, .test: 4]),
+    ] as [(Checkpoint, [HeldOutPart: Int])] {
+      try store.write(written, of: prepared)
+      let folder = store.folder(ofStep: written.state.step)
+      let read = try Checkpoint(path: folder, models: ModelFactory.builtIn)
+      #expect(read.savedState.evaluatedSteps == expected)
+      let text = try String(contentsOfFile: "\(folder)/\(Checkpoint.stateName)", encoding: .utf8)
+      // As those of runs without a validation part have always been.
+      #expect(text.contains("validat") == (expected[.validation] != nil))
+      #expect(prepared.checkpoint(read.savedState, RunStatistics()).state.evaluatedSteps == expected)
+    }
+    var state = try checkpoint(5).state
+    state.validatedStep = 6
+    #expect(state.contradiction == "the validated step is 6")
   }
 
   @Test("a checkpoint that is not finite takes no finite one's place, and is never the best")
@@ -334,10 +371,10 @@ import Testing
     }
     let plan = before.plan
     #expect(
-      plan.isEvaluationPending(afterSteps: 12, evaluated: nil)
-        && plan.isEvaluationPending(afterSteps: 24, evaluated: 12))
+      plan.pendingEvaluation(afterSteps: 12, evaluated: [:]) == .test
+        && plan.pendingEvaluation(afterSteps: 24, evaluated: [.test: 12]) == .test)
     #expect(
-      !plan.isEvaluationPending(afterSteps: 24, evaluated: 24)
-        && !plan.isEvaluationPending(afterSteps: 20, evaluated: 12))
+      plan.pendingEvaluation(afterSteps: 24, evaluated: [.test: 24]) == nil
+        && plan.pendingEvaluation(afterSteps: 20, evaluated: [.test: 12]) == nil)
   }
 }

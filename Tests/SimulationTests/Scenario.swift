@@ -14,6 +14,9 @@ struct Scenario {
     StepPlan(trainCount: 40, testCount: 600, batchSize: 8, microBatches: 4, length: .steps(9)),
     StepPlan(trainCount: 17, testCount: 10, batchSize: 17, microBatches: 16, length: .epochs(4)),
     StepPlan(trainCount: 12, testCount: 0, batchSize: 5, microBatches: 1, length: .epochs(3)),
+    StepPlan(trainCount: 31, validationCount: 700, testCount: 700, batchSize: 11, microBatches: 4, length: .epochs(2)),
+    StepPlan(trainCount: 23, validationCount: 40, testCount: 300, batchSize: 9, microBatches: 8, length: .steps(7)),
+    StepPlan(trainCount: 20, validationCount: 300, testCount: 0, batchSize: 7, microBatches: 5, length: .epochs(3)),
   ]
 
   let plan: StepPlan
@@ -83,9 +86,10 @@ struct Scenario {
   /// The leaves of all tasks.
   var leafCount: Int {
     (0..<plan.totalSteps).reduce(0) { sum, step in
-      let isEvaluated = plan.testCount > 0 && plan.isEvaluationDue(afterStep: step)
-      return sum + plan.tree(.train(step: step)).leafCount
-        + (isEvaluated ? plan.tree(.evaluate(step: step + 1)).leafCount : 0)
+      let parts = plan.isEvaluationDue(afterStep: step) ? plan.heldOutParts : []
+      return parts.reduce(sum + plan.tree(.train(step: step)).leafCount) { sum, part in
+        sum + plan.tree(.evaluate(step: step + 1, part: part)).leafCount
+      }
     }
   }
 

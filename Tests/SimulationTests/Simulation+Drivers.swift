@@ -123,9 +123,12 @@ extension Simulation {
       if report.isSkipped { result.skipped.append(report.step) }
       save()
     case .evaluation(let report):
-      log("step \(report.step) is evaluated")
-      result.evaluations.append(RunResult.bits(report.loss))
-      evaluatedStep = report.step
+      log("step \(report.step) is evaluated on the \(report.part) part")
+      result.evaluations.append(RunResult.Evaluation(report.part, report.step, loss: report.loss))
+      evaluatedSteps[report.part] = report.step
+      if !isAtUndisturbedState {
+        violate("the \(report.part) part is evaluated to something else after \(report.step)")
+      }
       save()
     case .otherNumerics(let text), .warning(let text):
       log(text)
@@ -134,9 +137,10 @@ extension Simulation {
     }
   }
 
-  /// A checkpoint between two steps, before or after the evaluation where one is due.
+  /// A checkpoint between two steps, before or after each evaluation where some are due.
   private mutating func save() {
-    if step - saved.step >= scenario.checkpointInterval { saved = checkpoint }
+    guard step - saved.step >= scenario.checkpointInterval || step == saved.step else { return }
+    if Bool.random(using: &random) { saved = checkpoint }
   }
 
   private mutating func send(

@@ -223,16 +223,15 @@ extension Simulation {
     log("the coordinator starts at step \(saved.step)")
     (current, updated, step, updates, result) =
       (Vector(saved.parameters), Vector(saved.parameters), saved.step, saved.updates, saved.result)
-    (evaluatedStep, scale, pendingUpdates) = (saved.evaluatedStep, (0, 1), [])
+    (evaluatedSteps, scale, pendingUpdates) = (saved.evaluatedSteps, (0, 1), [])
     (coordinatorPausedUntil, stopDue) = (0, nil)
     if scenario.isLocal { isDeserted = false }
     sums = Array(repeating: [:], count: TinyModel.chunks.count)
     (lanes, laneEnds) = (sums.map { _ in [] }, sums.map { _ in 0 })
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: random.next(), start: step,
-        isEvaluationPending: model.plan.isEvaluationPending(afterSteps: step, evaluated: evaluatedStep),
-        skippedSteps: step - updates, plan: model.plan, chunks: TinyModel.chunks,
+        run: random.next(), start: step, evaluatedSteps: evaluatedSteps, skippedSteps: step - updates, plan: model.plan,
+        chunks: TinyModel.chunks,
         fingerprint: "data", layout: TinyModel.layout, numerics: .simulated,
         awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))

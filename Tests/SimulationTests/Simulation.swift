@@ -136,7 +136,7 @@ struct Simulation {
     var step = 0
     var updates = 0
     var result = RunResult()
-    var evaluatedStep: Int?
+    var evaluatedSteps: [HeldOutPart: Int] = [:]
   }
 
   static let stopReason = "interrupted by SIGINT"
@@ -169,7 +169,7 @@ struct Simulation {
   var laneEnds: [Int64] = []
   var saved = Checkpoint()
   var result = RunResult()
-  var evaluatedStep: Int?
+  var evaluatedSteps: [HeldOutPart: Int] = [:]
   /// Chunks updated in a step that is not advanced from.
   var pendingUpdates: Set<Int> = []
   var warnings: [String] = []
@@ -367,7 +367,8 @@ struct Simulation {
 
   /// The run as it is between two steps.
   var checkpoint: Checkpoint {
-    Checkpoint(parameters: current.values, step: step, updates: updates, result: result, evaluatedStep: evaluatedStep)
+    Checkpoint(
+      parameters: current.values, step: step, updates: updates, result: result, evaluatedSteps: evaluatedSteps)
   }
 
   /// Whether the run has the bits that the undisturbed one has after so many steps.

@@ -30,6 +30,10 @@ import Testing
 /// | the time in which the coordinator was stopped counts           |   103 |
 /// | more time than that is taken out                               |    47 |
 /// | metrics that come once more update a step a second time        |   301 |
+/// | beside a validation part the test part is evaluated each epoch |     7 |
+/// | metrics of the validation part count for the test part         |    47 |
+/// | a resumed run evaluates a part again                           |   178 |
+/// | a run resumed between its last evaluations leaves the test out |  4345 |
 @Suite struct SimulationTests {
   @Test("every schedule of faults ends with the undisturbed run's bits, or with its error")
   func everySchedule() async {

@@ -44,9 +44,13 @@ struct TinyModel {
     let positions = plan.positions(of: node.leaves, in: task)
     var gradient = [Float](repeating: 0, count: Self.layout.count)
     var loss = 0.0
+    // Every part has data of its own.
+    let first = if case .evaluate(_, .validation) = task { 5000 } else { 0 }
     for position in positions {
       for index in 0..<Self.layout.parameterCount {
-        let data = Float((position * 7919 + index * 104_729 + task.step * 31) % 1009) * (position % 3 == 0 ? 1e-3 : 1e2)
+        let data =
+          Float(((first + position) * 7919 + index * 104_729 + task.step * 31) % 1009)
+          * (position % 3 == 0 ? 1e-3 : 1e2)
         gradient[index] += parameters[index] * 0.3 + data
         loss += Double(parameters[index]) * Double(data)
       }
@@ -111,7 +115,17 @@ struct RunResult: Equatable {
   var losses: [UInt64] = []
   /// Steps, from 1, without an update.
   var skipped: [Int] = []
-  var evaluations: [UInt64] = []
+  var evaluations: [Evaluation] = []
+
+  struct Evaluation: Equatable {
+    var part: HeldOutPart
+    var step: Int
+    var loss: UInt64
+
+    init(_ part: HeldOutPart, _ step: Int, loss: Double) {
+      (self.part, self.step, self.loss) = (part, step, RunResult.bits(loss))
+    }
+  }
 
   /// A loss that is not a number has no certain bits.
   static func bits(_ loss: Double) -> UInt64 { loss.isNaN ? .max : loss.bitPattern }
@@ -122,12 +136,18 @@ extension TinyModel {
   func undisturbed(updatesTogether: Bool) -> (result: RunResult, parameters: [[UInt32]]) {
     var (result, parameters) = (RunResult(), Self.initial)
     var history = [parameters.map(\.bitPattern)]
-    func evaluate(afterStep step: Int) {
-      let task = StepTask.evaluate(step: step)
+    func evaluate(_ part: HeldOutPart, afterStep step: Int) {
+      let task = StepTask.evaluate(step: step, part: part)
       let metrics = compute(plan.tree(task).root, task, at: parameters).1
-      result.evaluations.append(RunResult.bits(metrics.meanLoss))
+      result.evaluations.append(RunResult.Evaluation(part, step, loss: metrics.meanLoss))
     }
-    if plan.totalSteps == 0 && plan.testCount > 0 { evaluate(afterStep: 0) }
+    func evaluate(afterStep step: Int) {
+      if plan.validationCount > 0 { evaluate(.validation, afterStep: step) }
+      if plan.testCount > 0 && (plan.validationCount == 0 || step == plan.totalSteps) {
+        evaluate(.test, afterStep: step)
+      }
+    }
+    if plan.totalSteps == 0 { evaluate(afterStep: 0) }
     for step in 0..<plan.totalSteps {
       let task = StepTask.train(step: step)
       let (sum, metrics) = compute(plan.tree(task).root, task, at: parameters)
@@ -145,7 +165,7 @@ extension TinyModel {
             Array(parameters[count...]), with: Array(sum[count...]), examples: plan.positions(ofStep: step).count)
       }
       history.append(parameters.map(\.bitPattern))
-      if plan.testCount > 0 && plan.isEvaluationDue(afterStep: step) { evaluate(afterStep: step + 1) }
+      if plan.isEvaluationDue(afterStep: step) { evaluate(afterStep: step + 1) }
     }
     result.parameters = parameters.map(\.bitPattern)
     return (result, history)

@@ -22,13 +22,13 @@ package struct CoordinatedRun: Sendable {
   package var onNonFinite: NonFinitePolicy
   /// Ends error messages about values that are not finite.
   package var advice: String
-  /// The denominator of R²; nil for classification or without a test part.
-  package var targetVariation: Double?
+  /// The denominator of R² for each held-out part; empty for classification.
+  package var targetVariation: [HeldOutPart: Double]
 
   package init(
     job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling, model: any Model, seed: UInt64,
     initial: FloatBuffer? = nil, numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
-    targetVariation: Double? = nil
+    targetVariation: [HeldOutPart: Double] = [:]
   ) {
     (self.job, self.plan, self.fingerprint, self.scaling, self.model) = (job, plan, fingerprint, scaling, model)
     (self.seed, self.numerics, self.optimizer, self.onNonFinite) = (seed, numerics, optimizer, onNonFinite)

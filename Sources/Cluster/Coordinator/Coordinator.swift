@@ -36,8 +36,8 @@ package final class Coordinator {
   private var store: ParameterStore
   /// Steps done by the parameters in the store.
   private var step: Int
-  /// The last step after which the test part was evaluated.
-  private var evaluatedStep: Int?
+  /// The number of steps after which each part was last evaluated.
+  private var evaluatedSteps: [HeldOutPart: Int]
   private let chunks: ChunkLayout
   private let plan: StepPlan
   private let layout: ParameterLayout
@@ -73,7 +73,7 @@ package final class Coordinator {
     self.memory = memory
     clock = CoordinatorClock(timeline)
     step = saved?.step ?? 0
-    evaluatedStep = saved?.evaluatedStep
+    evaluatedSteps = saved?.evaluatedSteps ?? [:]
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
     let chunks = ChunkLayout(run.model.layout, size: chunkSize)
@@ -122,8 +122,8 @@ package final class Coordinator {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,
-        isEvaluationPending: run.plan.isEvaluationPending(afterSteps: step, evaluated: evaluatedStep),
-        skippedSteps: step - store.optimizer.state.updates, plan: run.plan, chunks: chunks,
+        evaluatedSteps: evaluatedSteps, skippedSteps: step - store.optimizer.state.updates, plan: run.plan,
+        chunks: chunks,
         fingerprint: run.fingerprint, layout: layout, numerics: run.numerics,
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
         metrics: run.model.metrics, targetVariation: run.targetVariation,
@@ -213,7 +213,7 @@ package final class Coordinator {
     sums.finish()
     guard store.isWhole else { return nil }
     return SavedState(
-      step: step, evaluatedStep: evaluatedStep, optimizer: store.state, parameters: store.current,
+      step: step, evaluatedSteps: evaluatedSteps, optimizer: store.state, parameters: store.current,
       slots: store.slots)
   }
 
@@ -342,8 +342,8 @@ package final class Coordinator {
       case .skip: step += 1
       case .report(let event):
         if case .evaluation(let evaluation) = event {
-          store.recordEvaluation(testLoss: evaluation.loss)
-          evaluatedStep = evaluation.step
+          if evaluation.part == plan.evaluatedPart { store.recordEvaluation(loss: evaluation.loss) }
+          evaluatedSteps[evaluation.part] = evaluation.step
         }
         reports.append(clock.addTimes(to: event, learningRate: store.optimizer.step.learningRate))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success

@@ -119,8 +119,8 @@ struct ParameterStore {
     }
   }
 
-  mutating func recordEvaluation(testLoss: Double) {
-    optimizer.evaluated(testLoss: testLoss)
+  mutating func recordEvaluation(loss: Double) {
+    optimizer.evaluated(loss: loss)
   }
 
   mutating func advance() {

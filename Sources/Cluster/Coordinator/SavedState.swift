@@ -1,12 +1,13 @@
 package import Kernels
 package import Optimizers
+package import Schema
 
 /// The state of a run between two steps, from which a coordinator can resume.
 package struct SavedState: Sendable {
   /// Steps done, including skipped ones.
   package var step: Int
-  /// The last step after which the test part was evaluated; nil if it never was.
-  package var evaluatedStep: Int?
+  /// The number of steps after which each part was last evaluated.
+  package var evaluatedSteps: [HeldOutPart: Int]
   package var optimizer: OptimizerState
   /// Must not change any more.
   package let parameters: FloatBuffer
@@ -14,10 +15,10 @@ package struct SavedState: Sendable {
   package let slots: FloatBuffer
 
   package init(
-    step: Int, evaluatedStep: Int? = nil, optimizer: OptimizerState, parameters: FloatBuffer,
+    step: Int, evaluatedSteps: [HeldOutPart: Int] = [:], optimizer: OptimizerState, parameters: FloatBuffer,
     slots: FloatBuffer
   ) {
-    (self.step, self.evaluatedStep, self.optimizer) = (step, evaluatedStep, optimizer)
+    (self.step, self.evaluatedSteps, self.optimizer) = (step, evaluatedSteps, optimizer)
     (self.parameters, self.slots) = (parameters, slots)
   }
 }

@@ -23,18 +23,18 @@ struct Differentiator<M: Model>: Sendable {
     var workspace: M.Workspace
     var partialSums = ScratchVectors()
     let train: BatchBuffer
-    let test: BatchBuffer?
+    let heldOut: [HeldOutPart: BatchBuffer]
     var order: (epoch: Int, order: ExampleOrder)?
 
-    fileprivate init(workspace: M.Workspace, train: BatchBuffer, test: BatchBuffer?) {
-      (self.workspace, self.train, self.test) = (workspace, train, test)
+    fileprivate init(workspace: M.Workspace, train: BatchBuffer, heldOut: [HeldOutPart: BatchBuffer]) {
+      (self.workspace, self.train, self.heldOut) = (workspace, train, heldOut)
     }
   }
 
   func makeScratch() -> Scratch {
     Scratch(
       workspace: model.makeWorkspace(), train: BatchBuffer(data.train, scaling: scaling),
-      test: data.test.map { BatchBuffer($0, scaling: scaling) })
+      heldOut: data.heldOut.mapValues { BatchBuffer($0, scaling: scaling) })
   }
 
   /// The gradient of `leaves`, summed along the tree.

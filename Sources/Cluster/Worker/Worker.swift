@@ -217,7 +217,7 @@ package final class Worker {
         header.sharedSlot = UInt64(index) + 1
         outbox.append(header)
         return
-      case .metrics(let metrics) where lastPushIsInPlace || header.task == .evaluate:
+      case .metrics(let metrics) where lastPushIsInPlace || header.task != .train:
         outbox.append(header, metrics.encoded)
         return
       case .metrics, .none, .hello, .ready, .reason: break

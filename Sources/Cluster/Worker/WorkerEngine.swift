@@ -162,9 +162,9 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
         gradient = sum
         metrics = differentiator.differentiate(
           leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
-      case .evaluate:
-        guard let test = scratch.test else { preconditionFailure("an evaluation without a test part") }
-        metrics = leaves.map { model.evaluate(test.gather($0), at: parameters.values, using: &scratch.workspace) }
+      case .evaluate(_, let part):
+        guard let examples = scratch.heldOut[part] else { preconditionFailure("an evaluation without a \(part) part") }
+        metrics = leaves.map { model.evaluate(examples.gather($0), at: parameters.values, using: &scratch.workspace) }
       }
       let first = NodeMetrics(examples: leaves[0].count, metrics[0])
       var sums = Array(repeating: first, count: treeDepth(leaves.count))

@@ -12,7 +12,8 @@ enum CheckpointSection: OptionSection {
   )
   static let keep = OptionDeclaration.whole(
     "keep", default: 3, 1...1_000_000, decides: false,
-    "How many of the newest checkpoints are kept, besides the best by test loss.")
+    "How many of the newest checkpoints are kept, besides the best by validation loss, or by test loss without a validation part."
+  )
   static let resume = OptionDeclaration.path(
     "resume", valueName: "folder", decides: false,
     "Go on with the run in this folder from its newest good checkpoint, to the same bits.")

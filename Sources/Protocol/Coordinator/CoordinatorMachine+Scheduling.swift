@@ -3,17 +3,9 @@ internal import Reduction
 /// Decides which task comes next, and which worker computes which leaves.
 extension CoordinatorMachine {
   package mutating func startWorkIfPossible(at now: Instant) {
-    let plan = configuration.plan
-    let first: StepTask? =
-      if isEvaluationPending {
-        .evaluate(step: step)
-      } else if step < plan.totalSteps {
-        .train(step: step)
-      } else {
-        plan.totalSteps == 0 && plan.testCount > 0 ? .evaluate(step: 0) : nil
-      }
-    guard !isOver, work == nil, first == nil || (awaitedCount == 0 && activeCount > 0) else { return }
-    begin(first, at: now)
+    guard !isOver, work == nil else { return }
+    let first = nextTask
+    if first == nil || (awaitedCount == 0 && activeCount > 0) { begin(first, at: now) }
   }
 
   /// Starts `task`. Ends the run if there is none, or if the run was asked to stop and the next task is a step.
@@ -26,7 +18,6 @@ extension CoordinatorMachine {
       end(stopRequest.reason)
       return
     }
-    isEvaluationPending = false
     work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
     let microBatches = configuration.plan.microBatches
     if activeCount > microBatches && !hasWarnedOfSpareWorkers {
@@ -40,11 +31,11 @@ extension CoordinatorMachine {
     remeasureSlowWorkers(at: now)
   }
 
-  /// The task that follows a finished one; nil at the end.
-  package func nextTask(after task: StepTask) -> StepTask? {
+  /// The task that follows those that are done; nil at the end.
+  package var nextTask: StepTask? {
     let plan = configuration.plan
-    if case .train(let done) = task, plan.testCount > 0, plan.isEvaluationDue(afterStep: done) {
-      return .evaluate(step: done + 1)
+    if let part = plan.pendingEvaluation(afterSteps: step, evaluated: evaluatedSteps) {
+      return .evaluate(step: step, part: part)
     }
     return step < plan.totalSteps ? .train(step: step) : nil
   }
@@ -108,7 +99,7 @@ extension CoordinatorMachine {
     members[peer]!.isLagging = false
     let header = Header(
       .assign, run: configuration.run, session: members[peer]!.session, step: UInt64(work.task.step),
-      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), task: work.task.isTraining ? .train : .evaluate)
+      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), task: work.task.kind)
     actions.append(.send(header, .none, to: peer))
   }
 

@@ -5,7 +5,7 @@ internal import Schema
 extension CoordinatorMachine {
   /// The node of the current task that a message is about; nil if the message came too late.
   private mutating func resolveNode(of header: Header, from peer: Peer, at now: Instant) -> Node? {
-    guard let work, header.step == UInt64(work.task.step), (header.task == .train) == work.task.isTraining else {
+    guard let work, header.step == UInt64(work.task.step), header.task == work.task.kind else {
       // A lagging worker may send sums of an earlier step, but none of a later one.
       if header.step > UInt64(step) { expel(peer, "it sent sums of step \(header.step), which has not begun", at: now) }
       return nil
@@ -77,7 +77,7 @@ extension CoordinatorMachine {
   /// Sends an updated chunk to the workers that have just finished a part of this step. Others get it with their next
   /// leaves. So at most the parameters of two steps are on their way to a worker.
   package mutating func sendUpdated(_ chunk: Int) {
-    let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.testCount == 0
+    let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
     // Statistics sent early would lead a worker that shares memory to the next step's vector, though it may still get
     // leaves of this step, and no parameters with them if it has this step's.
     guard !isLast, configuration.chunks.kind(chunk) == .parameters else { return }
@@ -103,7 +103,7 @@ extension CoordinatorMachine {
   /// Removes a node from those that a worker must still finish; a worker without any becomes idle.
   private mutating func markNodeFinished(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
     guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
-      (header.task == .train) == task.isTraining
+      header.task == task.kind
     else { return }
     let leaves = header.leafRange
     member.unfinishedNodes.removeAll { $0.leaves == leaves }
@@ -166,7 +166,11 @@ extension CoordinatorMachine {
     let plan = configuration.plan
     let loss = sum.meanLoss
     guard loss.isFinite || isSkipped else {
-      let subject = work.task.isTraining ? "of step \(work.task.step + 1)" : "on the test part after step \(step)"
+      let subject =
+        switch work.task {
+        case .train(let step): "of step \(step + 1)"
+        case .evaluate(let step, let part): "on the \(part) part after step \(step)"
+        }
       end("the loss \(subject) is \(loss): \(configuration.advice)", culprit: "loss")
       return
     }
@@ -178,19 +182,21 @@ extension CoordinatorMachine {
       let longest = members.values.map { $0.threadSeconds($0.computeSeconds, within: seconds) }.max() ?? 0
       transferPace.add(transfers: work.transfers, seconds: seconds - longest)
       report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
-    case .evaluate:
+    case .evaluate(_, let part):
+      evaluatedSteps[part] = step
       report(
         .evaluation(
           EvaluationReport(
-            step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1, examples: Int(sum.examples),
+            part: part, step: step, epoch: step == 0 ? 0 : plan.epoch(ofStep: step - 1) + 1,
+            examples: Int(sum.examples),
             loss: loss,
             figures: configuration.metrics.values(
-              weight: sum.weight, sum.sums, targetVariation: configuration.targetVariation),
+              weight: sum.weight, sum.sums, targetVariation: configuration.targetVariation[part]),
             seconds: now.seconds(since: work.start))))
     }
     for peer in members.keys { members[peer]!.computeSeconds = 0 }
     lastProgress = now
     self.work = nil
-    if let task = nextTask(after: work.task) { begin(task, at: now) } else { end(nil) }
+    if let task = nextTask { begin(task, at: now) } else { end(nil) }
   }
 }

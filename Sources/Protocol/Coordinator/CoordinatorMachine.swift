@@ -3,10 +3,10 @@ package import Schema
 
 /// Decides what the coordinator does: takes events, returns actions. It has no socket, no clock and no bulk data.
 ///
-/// A run is a sequence of tasks (``StepTask``): each training step, and an evaluation after each epoch. Only one task
-/// runs at a time. Its leaves are cut among the idle workers, which return sums of nodes in any order. The next task
-/// starts when the root of every chunk is updated and the metrics are complete. The unfinished leaves of a worker that
-/// leaves go to others; workers may join at any time.
+/// A run is a sequence of tasks (``StepTask``): each training step, and an evaluation after each epoch. The test part comes
+/// last where there is a validation part. Only one task runs at a time. Its leaves are cut among the idle workers, which
+/// return sums of nodes in any order. The next task starts when the root of every chunk is updated and the metrics are
+/// complete. The unfinished leaves of a worker that leaves go to others; workers may join at any time.
 package struct CoordinatorMachine {
   package struct Configuration: Sendable {
     package var run: UInt64
@@ -15,8 +15,8 @@ package struct CoordinatorMachine {
     package var session: @Sendable (UInt64) -> UInt64 = { $0 }
     /// Steps done before this process, and below how many of them were skipped.
     package var start = 0
-    /// Whether the evaluation after the last step done is still to be done.
-    package var isEvaluationPending = false
+    /// The number of steps after which each part was last evaluated.
+    package var evaluatedSteps: [HeldOutPart: Int] = [:]
     package var skippedSteps = 0
     package var plan: StepPlan
     package var chunks: ChunkLayout
@@ -29,8 +29,8 @@ package struct CoordinatorMachine {
     package var acceptsOtherNumerics = false
     package var awaitedWorkers: Int
     package var metrics: MetricSchema
-    /// The denominator of R²; nil for classification.
-    package var targetVariation: Double?
+    /// The denominator of R² for each part; empty for classification.
+    package var targetVariation: [HeldOutPart: Double] = [:]
     package var onNonFinite = NonFinitePolicy.stop
     /// Whether the optimizer needs all chunks' sums before it updates any.
     package var updatesTogether = false
@@ -40,14 +40,15 @@ package struct CoordinatorMachine {
 
     package init(
       run: UInt64, session: @escaping @Sendable (UInt64) -> UInt64 = { $0 }, start: Int = 0,
-      isEvaluationPending: Bool = false, skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout,
+      evaluatedSteps: [HeldOutPart: Int] = [:], skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout,
       fingerprint: String,
       layout: ParameterLayout, numerics: Numerics, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
-      metrics: MetricSchema, targetVariation: Double? = nil, onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
+      metrics: MetricSchema, targetVariation: [HeldOutPart: Double] = [:],
+      onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
       updatesTogether: Bool = false, advice: String = "try a smaller --learning-rate, or --scale standard",
       limits: Limits = Limits()
     ) {
-      (self.run, self.session, self.start, self.isEvaluationPending) = (run, session, start, isEvaluationPending)
+      (self.run, self.session, self.start, self.evaluatedSteps) = (run, session, start, evaluatedSteps)
       (self.skippedSteps, self.plan, self.chunks, self.fingerprint) = (skippedSteps, plan, chunks, fingerprint)
       (self.layout, self.numerics, self.acceptsOtherNumerics) = (layout, numerics, acceptsOtherNumerics)
       (self.awaitedWorkers, self.metrics, self.targetVariation) = (awaitedWorkers, metrics, targetVariation)
@@ -140,8 +141,8 @@ package struct CoordinatorMachine {
   package var skippedSteps = 0
   package var isOver = false
   package var sessionCount: UInt64 = 0
-  /// Whether a resumed run must begin with an evaluation.
-  package var isEvaluationPending: Bool
+  /// The number of steps after which each part was last evaluated.
+  package var evaluatedSteps: [HeldOutPart: Int]
   /// Processes started here that have not joined yet.
   package var awaitedCount: Int
   /// Local workers that are not awaited any more: they have joined, were given up or have ended.
@@ -173,7 +174,7 @@ package struct CoordinatorMachine {
   package init(_ configuration: Configuration) {
     self.configuration = configuration
     step = configuration.start
-    isEvaluationPending = configuration.isEvaluationPending
+    evaluatedSteps = configuration.evaluatedSteps
     skippedSteps = configuration.skippedSteps
     awaitedCount = configuration.awaitedWorkers
   }

@@ -13,7 +13,7 @@
 /// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
 /// |     36 |    4 | node end       | any       | one past its last leaf                                           |
 /// |     40 |    4 | chunk          | any       | which range of the parameter vector                              |
-/// |     44 |    1 | task           | 0…2       | ``TaskKind``: what the step's leaves are, training or evaluation |
+/// |     44 |    1 | task           | 0…3       | ``TaskKind``: what the step's leaves are, training or evaluation |
 /// |     45 |    1 | vector         | 0…2       | ``VectorKind``: what the chunk is a part of                      |
 /// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
 /// |     47 |    1 | reserved       | 0         |                                                                  |
@@ -28,7 +28,7 @@
 /// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
 /// message is handled.
 package struct Header: Equatable, Sendable {
-  package static let protocolVersion: UInt16 = 7
+  package static let protocolVersion: UInt16 = 8
   /// Bytes in an encoded header.
   package static let size = 72
   package static let steps: ClosedRange<UInt64> = 0...1 << 48
@@ -115,7 +115,7 @@ package struct Header: Equatable, Sendable {
     guard start <= end else { throw .reversedLeaves(start, end) }
     if kind.isAboutLeaves {
       guard start < end else { throw .noLeaves(kind) }
-      guard task == .train || task == .evaluate && kind != .push else { throw .wrongTask(task, kind) }
+      guard task == .train || task != .none && kind != .push else { throw .wrongTask(task, kind) }
     }
     self.init(
       kind, run: get(UInt64.self, at: 8), session: get(UInt64.self, at: 16),
@@ -175,13 +175,15 @@ extension ClosedRange {
   }
 }
 
-package enum TaskKind: UInt8, Sendable {
+package enum TaskKind: UInt8, Sendable, CaseIterable {
   /// The message names no leaves.
   case none = 0
   /// Micro-batches of the training part, whose gradients are summed.
   case train = 1
   /// Slices of the test part, for which only metrics are summed.
-  case evaluate = 2
+  case evaluateTest = 2
+  /// The same of the validation part.
+  case evaluateValidation = 3
 }
 
 /// What a chunk is a part of.

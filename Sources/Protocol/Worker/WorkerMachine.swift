@@ -257,13 +257,11 @@ package struct WorkerMachine {
     // Training does not read the statistics.
     let needed = header.task == .train ? prepared.chunks.parameterChunks : prepared.chunks.count
     guard prepared.work == nil, let step = Int(exactly: header.step),
-      prepared.chunkSteps.prefix(needed).allSatisfy({ $0 == step })
+      prepared.chunkSteps.prefix(needed).allSatisfy({ $0 == step }), let task = StepTask(header.task, step: step)
     else { return false }
-    let task: StepTask
-    switch header.task {
-    case .train where step < prepared.plan.totalSteps: task = .train(step: step)
-    case .evaluate where prepared.plan.testCount > 0: task = .evaluate(step: step)
-    default: return false
+    switch task {
+    case .train: guard step < prepared.plan.totalSteps else { return false }
+    case .evaluate(_, let part): guard prepared.plan.count(part) > 0 else { return false }
     }
     let tree = prepared.plan.tree(task)
     let leaves = header.leafRange
@@ -316,7 +314,7 @@ package struct WorkerMachine {
     func header(_ kind: MessageKind, chunk: Int, payloadLength: Int) -> Header {
       Header(
         kind, run: run, session: session, step: UInt64(work.task.step), leaves: UInt32(node.start)..<UInt32(node.end),
-        chunk: UInt32(chunk), task: work.task.isTraining ? .train : .evaluate,
+        chunk: UInt32(chunk), task: work.task.kind,
         vector: kind == .push ? chunks.kind(chunk) : .parameters, payloadLength: UInt64(payloadLength),
         weight: kind == .push ? metrics.weight : 0)
     }

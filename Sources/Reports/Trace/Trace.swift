@@ -32,7 +32,7 @@ package struct Trace: Sendable {
         break
       }
       values.append(finalValue)
-      if step > 0 { optimizer.evaluated(testLoss: finalValue) }
+      if step > 0 { optimizer.evaluated(loss: finalValue) }
       if step == steps { break }
       let slope = function.gradient(point.x, point.y)
       (gradient.all[0], gradient.all[1]) = (Float(slope.x), Float(slope.y))

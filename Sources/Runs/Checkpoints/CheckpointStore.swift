@@ -54,7 +54,7 @@ package struct CheckpointStore: Sendable {
     throw FileError("\(path) has no good checkpoint to resume from")
   }
 
-  /// Writes `checkpoint`. Of the others, keeps the newest finite ones and the best by test loss, and removes the rest:
+  /// Writes `checkpoint`. Of the others, keeps the newest finite ones and the best, and removes the rest:
   /// also later ones, from which the run could not resume, and what interrupted writers left.
   func write(_ checkpoint: Checkpoint, of prepared: PreparedJob) throws {
     // A checkpoint must not be newer than the metrics on disk.
@@ -84,11 +84,11 @@ package struct CheckpointStore: Sendable {
     }
   }
 
-  /// The finite checkpoint with the smallest test loss; of equals the first, which is nearest to the evaluation.
+  /// The finite checkpoint with the smallest ``RunSummary/decidingLoss``; of equals the first, which is nearest to the evaluation.
   package var best: Int? {
     let losses = steps.compactMap { step -> (loss: Double, step: Int)? in
       guard let state = try? Checkpoint.state(at: folder(ofStep: step)), state.isFinite else { return nil }
-      return state.statistics.summary.testLoss.map { ($0, step) }
+      return state.statistics.summary.decidingLoss.map { ($0, step) }
     }
     return losses.min { ($0.loss, $0.step) < ($1.loss, $1.step) }?.step
   }

@@ -92,8 +92,9 @@ public struct Job: Equatable, Sendable {
 
   package func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
-      trainCount: data.train.count, testCount: data.test?.count ?? 0, batchSize: batchSize, microBatches: microBatches,
-      length: length, evaluateEvery: evaluateEvery, exampleSize: data.train.featureCount)
+      trainCount: data.train.count, validationCount: data.validation?.count ?? 0, testCount: data.test?.count ?? 0,
+      batchSize: batchSize, microBatches: microBatches, length: length, evaluateEvery: evaluateEvery,
+      exampleSize: data.train.featureCount)
   }
 }
 

@@ -52,7 +52,7 @@ public struct JobOptions: Equatable, Sendable {
     .whole("steps", stepCounts, excludes: "epochs", "Steps, in place of epochs; 0 writes the initial model."),
     .whole(
       "evaluate-every", 1...1 << 48, valueName: "steps", defaultText: "an epoch",
-      "The steps from an evaluation of the test part to the next."),
+      "The steps from an evaluation of the validation part, or of the test part without one, to the next."),
     .whole(
       "seed", default: 0, 0...UInt64.max, valueName: "number",
       "Fixes the initial parameters, the order of examples and the test part."),
@@ -381,7 +381,7 @@ extension JobOptions {
       throw selector.misplaced(option, with: name)
     }
     try loss.check(loaded.train, of: loaded.selection.data)
-    if let test = loaded.test { try loss.check(test, of: loaded.selection.data) }
+    for part in [loaded.validation, loaded.test].compactMap(\.self) { try loss.check(part, of: loaded.selection.data) }
     return try alternative.values(given)
   }
 }

@@ -38,8 +38,9 @@ extension PreparedJob {
   package func checkpoint(_ state: SavedState, _ statistics: RunStatistics) -> Checkpoint {
     Checkpoint(
       state: CheckpointState(
-        job: job, fingerprint: fingerprint, step: state.step, evaluatedStep: state.evaluatedStep,
-        optimizer: state.optimizer, numerics: numerics.digest, statistics: statistics, parametersSHA256: "",
+        job: job, fingerprint: fingerprint, step: state.step, evaluatedStep: state.evaluatedSteps[.test],
+        validatedStep: state.evaluatedSteps[.validation], optimizer: state.optimizer, numerics: numerics.digest,
+        statistics: statistics, parametersSHA256: "",
         isFinite: true),
       parameters: state.parameters, slots: state.slots)
   }
@@ -49,7 +50,7 @@ extension Checkpoint {
   /// The state from which a coordinator resumes.
   package var savedState: SavedState {
     SavedState(
-      step: state.step, evaluatedStep: state.evaluatedStep, optimizer: state.optimizer, parameters: parameters,
+      step: state.step, evaluatedSteps: state.evaluatedSteps, optimizer: state.optimizer, parameters: parameters,
       slots: slots)
   }
 }

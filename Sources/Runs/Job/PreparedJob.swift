@@ -4,7 +4,7 @@ internal import Foundation
 package import Models
 package import Optimizers
 package import Protocol
-internal import Schema
+package import Schema
 
 /// A job that was checked against its data, with its model made. Does not hold the data.
 package struct PreparedJob: Sendable {
@@ -19,8 +19,8 @@ package struct PreparedJob: Sendable {
   package let fingerprint: String
   /// What this process computes of the job.
   package let numerics: Numerics
-  /// The denominator of R²; nil for classification or without a test part.
-  package let targetVariation: Double?
+  /// The denominator of R² for each held-out part; empty for classification.
+  package let targetVariation: [HeldOutPart: Double]
 
   /// Numbers in an example.
   package var featureCount: Int { scaling.offset.count }
@@ -60,7 +60,7 @@ package struct PreparedJob: Sendable {
     }
     fingerprint = data.fingerprint
     numerics = .here(LoadedTask(model: model, data: data, plan: plan, seed: job.seed), scaling)
-    targetVariation = data.test?.targetVariation
+    targetVariation = data.heldOut.compactMapValues(\.targetVariation)
   }
 
   package func optimizer() throws -> Optimizer {

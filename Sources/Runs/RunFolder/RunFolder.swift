@@ -145,11 +145,12 @@ package final class RunFolder {
       }
       if steps?.isFull == true { try endSteps() }
     case .evaluation(let report):
-      let score = report.figures.sorted { $0.key < $1.key }.map { ",\"test_\($0.key)\":\(json($0.value))" }.joined()
+      let score = report.figures.sorted { $0.key < $1.key }
+        .map { ",\"\(report.part)_\($0.key)\":\(json($0.value))" }.joined()
       try endSteps()
       try metrics.append(
         "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"test_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
+          + "\"\(report.part)_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
       try metrics.flush()
     case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: break
     }

@@ -40,8 +40,13 @@ package struct RunStatistics: Sendable {
       let seconds = summary.stepTime.total
       summary.stepsPerSecond = seconds > 0 ? Double(report.step) / seconds : nil
     case .evaluation(let report):
-      summary.test = report.figures
-      summary.test["loss"] = report.loss.isFinite ? report.loss : nil
+      var figures = report.figures
+      figures["loss"] = report.loss.isFinite ? report.loss : nil
+      switch report.part {
+      // A test before it was of other parameters.
+      case .validation: (summary.validation, summary.test) = (figures, [:])
+      case .test: summary.test = figures
+      }
     case .workerLeft(_, let number, _, _): threads[number] = nil
     case .otherNumerics(let text):
       // Bounded, because a worker may join again and again.

@@ -1,7 +1,7 @@
 internal import Foundation
 package import Kernels
 package import Protocol
-internal import Schema
+package import Schema
 
 /// `summary.json`: the results of a run.
 @dynamicMemberLookup
@@ -9,8 +9,11 @@ package struct RunSummary: Codable, Sendable {
   /// The means over the last epoch, each example before its step's update: the loss and the model's metrics by name.
   /// Skipped steps do not count; empty without a step. In the file the names begin with `train_`.
   package var train: [String: Double] = [:]
-  /// The same for the test part under the last parameters; empty without a test part. In the file the names begin with
-  /// `test_`.
+  /// The same for the validation part at its last evaluation; empty without one. In the file the names begin with
+  /// `validation_`.
+  package var validation: [String: Double] = [:]
+  /// The same for the test part at the last evaluation; empty without one, and beside a validation part before the run's
+  /// end. In the file the names begin with `test_`.
   package var test: [String: Double] = [:]
   private var facts = Facts()
 
@@ -57,7 +60,20 @@ package struct RunSummary: Codable, Sendable {
   }
 
   package var trainLoss: Double? { train["loss"] }
+  package var validationLoss: Double? { validation["loss"] }
   package var testLoss: Double? { test["loss"] }
+  /// The part whose loss decides which checkpoint is the best.
+  package var decidingPart: HeldOutPart { validation.isEmpty ? .test : .validation }
+  package var decidingLoss: Double? { figures(of: decidingPart)["loss"] }
+
+  /// The figures of `part`; nil for the training part.
+  package func figures(of part: HeldOutPart?) -> [String: Double] {
+    switch part {
+    case .validation: validation
+    case .test: test
+    case nil: train
+    }
+  }
 
   package init() {}
 
@@ -69,12 +85,14 @@ package struct RunSummary: Codable, Sendable {
   package init(from decoder: any Decoder) throws {
     facts = try Facts(from: decoder)
     train = try PrefixedFigures.read(from: decoder, "train_")
+    validation = try PrefixedFigures.read(from: decoder, "validation_")
     test = try PrefixedFigures.read(from: decoder, "test_")
   }
 
   package func encode(to encoder: any Encoder) throws {
     try facts.encode(to: encoder)
     try PrefixedFigures.write(train, to: encoder, "train_")
+    try PrefixedFigures.write(validation, to: encoder, "validation_")
     try PrefixedFigures.write(test, to: encoder, "test_")
   }
 }
