@@ -121,7 +121,12 @@ let package = Package(
     .testTarget(
       name: "ReportsTests",
       dependencies: ["Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers"]),
-    .testTarget(name: "LockstepTests", dependencies: ["Lockstep", "Runs", "Schema", argumentParser]),
+    .testTarget(
+      name: "LockstepTests",
+      dependencies: [
+        "Lockstep", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers", "Kernels",
+        argumentParser,
+      ]),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [

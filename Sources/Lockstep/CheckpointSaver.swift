@@ -13,6 +13,8 @@ final class CheckpointSaver {
   private var lastStep: Int
   /// The saved step from which the folder's run was resumed.
   private let resumed: Int?
+  /// Whether the run was evaluated since the last save.
+  private var isEvaluatedSinceSave = false
 
   /// - Parameters:
   ///   - start: steps done at the beginning.
@@ -30,14 +32,19 @@ final class CheckpointSaver {
   /// Whether to save the run after `event`: between two steps, after an evaluation that is due.
   func isDue(_ event: TrainingEvent) -> Bool {
     let step: Int
+    let isLast: Bool
     switch event {
     case .step(let report):
-      guard plan.testCount == 0 || !plan.isEvaluationDue(afterStep: report.step - 1) else { return false }
+      guard plan.evaluatedPart == nil || !plan.isEvaluationDue(afterStep: report.step - 1) else { return false }
       step = report.step
-    case .evaluation(let report): step = report.step
+      isLast = step == plan.totalSteps
+    case .evaluation(let report):
+      isEvaluatedSinceSave = true
+      step = report.step
+      isLast = step == plan.totalSteps && (report.part == .test || plan.testCount == 0)
     case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: return false
     }
-    guard step < plan.totalSteps, !writer.isBusy else { return false }
+    guard !isLast, !writer.isBusy else { return false }
     return switch interval {
     case .steps(let steps): step - lastStep >= steps
     case .seconds(let seconds): Instant.now.seconds(since: lastSave) >= seconds
@@ -48,16 +55,19 @@ final class CheckpointSaver {
   func save(_ checkpoint: Checkpoint) {
     lastSave = .now
     lastStep = checkpoint.state.step
+    isEvaluatedSinceSave = false
     writer.write(checkpoint)
   }
 
   /// Saves `checkpoint` if it is not saved, and waits for it.
   func saveAtOnce(_ checkpoint: Checkpoint) throws {
     writer.finish()
-    guard checkpoint.state.step > 0, checkpoint.state.step != lastSaved else { return }
+    guard checkpoint.state.step > 0, checkpoint.state.step != lastSaved || isEvaluatedSinceSave else { return }
+    // This checkpoint takes the place of those that could not be written.
+    _ = writer.takeFailures()
     writer.write(checkpoint)
     writer.finish()
-    if lastSaved != checkpoint.state.step, let failure = writer.takeFailures().last { throw failure }
+    if let failure = writer.takeFailures().last { throw failure }
   }
 
   func finish() { writer.finish() }

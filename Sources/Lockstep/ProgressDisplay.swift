@@ -69,13 +69,15 @@ final class ProgressDisplay {
       (lastShown, examplesSinceShown) = (now, 0)
       if isTerminal { drawBar(text(report)) } else { printLine(text(report)) }
     }
-    if isEpochEnd && plan.testCount == 0 { printLine(epochText(statistics.summary)) }
+    if isEpochEnd && plan.evaluatedPart == nil { printLine(epochText(statistics.summary)) }
   }
 
   private func show(_ report: EvaluationReport, _ statistics: RunStatistics) {
-    var text = report.step == 0 ? "initial model" : epochText(statistics.summary)
-    text += "  test loss \(format(report.loss))"
-    printLine(text + self.text(report.figures))
+    // The epoch's line is that of the part that is evaluated during the run.
+    let start =
+      report.step == 0
+      ? "initial model" : report.part == plan.evaluatedPart ? epochText(statistics.summary) : "final model"
+    printLine("\(start)  \(report.part) loss \(format(report.loss))\(text(report.figures))")
   }
 
   private func epochText(_ summary: RunSummary) -> String {

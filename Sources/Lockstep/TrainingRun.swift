@@ -71,7 +71,8 @@ final class TrainingRun {
   /// Describes the data, the model and the optimizer.
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)
-    let parts = "\(grouped(plan.trainCount)) train, \(grouped(plan.testCount)) test"
+    let validation = plan.validationCount > 0 ? "\(grouped(plan.validationCount)) validation, " : ""
+    let parts = "\(grouped(plan.trainCount)) train, \(validation)\(grouped(plan.testCount)) test"
     let target =
       switch prepared.target {
       case .classification(let classes): "\(classes) classes"
@@ -196,9 +197,12 @@ final class TrainingRun {
     if let rate = summary.stepsPerSecond {
       lines[0] += ", \(String(format: rate < 99.95 ? "%.1f" : "%.0f", rate)) steps/s"
     }
-    if let loss = summary.testLoss { lines[0] += ", test loss \(format(loss))" }
-    for figure in prepared.model.metrics.figures {
-      if let value = summary.test[figure.name] { lines[0] += ", test \(figure.title) \(format(value))" }
+    for part in HeldOutPart.allCases {
+      let figures = summary.figures(of: part)
+      if let loss = figures["loss"] { lines[0] += ", \(part) loss \(format(loss))" }
+      for figure in prepared.model.metrics.figures {
+        if let value = figures[figure.name] { lines[0] += ", \(part) \(figure.title) \(format(value))" }
+      }
     }
     if summary.stepTime.total > 0 {
       lines.append("time: " + text(summary.stepTime))

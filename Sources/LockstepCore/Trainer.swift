@@ -38,8 +38,11 @@ public struct Trainer {
   public enum Progress: Sendable {
     /// A step is done: the number of steps, the mean loss before the update, and the learning rate.
     case step(Int, loss: Double, learningRate: Double)
-    /// The test part was evaluated after this number of steps: the mean loss, and metrics by name.
+    /// The validation part, or the test part if there is no validation part, was evaluated after this number of steps:
+    /// the mean loss, and metrics by name.
     case evaluation(Int, loss: Double, figures: [String: Double])
+    /// The same of the test part of data with a validation part, after the last step.
+    case test(Int, loss: Double, figures: [String: Double])
     /// Something the user should know that does not end the run.
     case warning(String)
   }
@@ -101,8 +104,9 @@ public struct Trainer {
     try coordinator.run { event in
       switch event {
       case .step(let step): try observe(.step(step.step, loss: step.loss, learningRate: step.learningRate))
-      case .evaluation(let report):
+      case .evaluation(let report) where report.part == prepared.plan.evaluatedPart:
         try observe(.evaluation(report.step, loss: report.loss, figures: report.figures))
+      case .evaluation(let report): try observe(.test(report.step, loss: report.loss, figures: report.figures))
       case .warning(let text), .otherNumerics(let text): try observe(.warning(text))
       case .workerJoined, .workerLeft, .waiting: break
       }

@@ -103,7 +103,8 @@ struct InspectCommand: ParsableCommand {
       if let lambda = optimizer.lambda { rows.append(["λ", "\(lambda)"]) }
       if let best = optimizer.plateau.best {
         rows += [
-          ["plateau: smallest test loss", "\(best)"], ["plateau: evaluations since", "\(optimizer.plateau.bad)"],
+          ["plateau: smallest \(summary.decidingPart) loss", "\(best)"],
+          ["plateau: evaluations since", "\(optimizer.plateau.bad)"],
           ["plateau: factor", "\(optimizer.plateau.factor)"],
         ]
       }
@@ -140,15 +141,17 @@ struct InspectCommand: ParsableCommand {
       printLine("no checkpoints")
       return true
     }
-    var rows = [["checkpoint", "step", "test loss", "files", ""]]
+    let states = steps.map { try? Checkpoint.state(at: store.folder(ofStep: $0)) }
+    let part = states.contains { $0?.statistics.summary.decidingPart == .validation } ? HeldOutPart.validation : .test
+    var rows = [["checkpoint", "step", "\(part) loss", "files", ""]]
     var newest: Int?
     var isGood = true
-    for step in steps {
+    for (step, state) in zip(steps, states) {
       let folder = store.folder(ofStep: step)
       let damage = Checkpoint.damage(at: folder)
       if damage.isEmpty && newest == nil { newest = step }
       isGood = isGood && damage.isEmpty
-      let loss = (try? Checkpoint.state(at: folder))?.statistics.summary.testLoss.map(format) ?? "-"
+      let loss = state?.statistics.summary.decidingLoss.map(format) ?? "-"
       let marks = [step == newest ? "newest good" : nil, step == best ? "best" : nil].compactMap(\.self)
       rows.append([
         FilePath(folder).name, grouped(step), loss, damage.isEmpty ? "good" : "damaged",
@@ -170,7 +173,7 @@ struct InspectCommand: ParsableCommand {
         figures[name].map { ["\(part) \(name == "r2" ? "R²" : name)", format($0)] }
       }
     }
-    return rows("train", summary.train) + rows("test", summary.test)
+    return rows("train", summary.train) + rows("validation", summary.validation) + rows("test", summary.test)
   }
 
   private func show(_ rows: [[String]], _ title: String? = nil, numbers: Set<Int> = []) {
