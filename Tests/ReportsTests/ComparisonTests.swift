@@ -48,7 +48,7 @@ import Testing
   }
 
   static func comparison(_ runs: [Comparison.Run]) -> Comparison {
-    Comparison(runs: runs, figures: CrossEntropy().metrics.figures, hasTestPart: true)
+    Comparison(runs: runs, figures: CrossEntropy().metrics.figures, parts: [.test])
   }
 
   private func workers(_ count: Int, threads: Int = 1, optimizer: String? = nil) -> RunConfiguration {
@@ -235,6 +235,51 @@ import Testing
     #expect(fields["workers"] == "1" && fields["test_loss"] == "0.25" && fields["speed_up"] == "1.0")
     #expect(fields["status"] == "completed" && fields["parameters_sha256"] == "b" && fields["equal"] == "")
     #expect(lines[2].hasSuffix(",out/2-workers,\"a \"\"b\"\", c\nd\"\n"))
+  }
+
+  @Test func aValidationPartDecidesAndTheTestPartIsShownBesideIt() throws {
+    var run = try ComparisonTests.run(workers(1))
+    run.summary?.validation = ["loss": 0.5, "accuracy": 0.8]
+    var history = RunHistory()
+    history.add(.workerJoined(name: "w", number: 1, threads: 1, count: 1), at: 0)
+    for step in 1...2 {
+      history.add(
+        .step(
+          StepReport(
+            step: step, epoch: step, examples: 1, weight: 1, sums: [1, 1], seconds: 1, computeSeconds: [])), at: 1)
+      var summary = RunSummary()
+      (summary.epochs, summary.steps, summary.train) = (step, step, ["loss": 1, "accuracy": 1])
+      history.endEpoch(summary, parametersSHA256: "a")
+      for part in step == 2 ? HeldOutPart.allCases : [.validation] {
+        let report = EvaluationReport(
+          part: part, step: step, epoch: step, examples: 1, loss: part == .test ? 9 : 0.5,
+          figures: ["accuracy": part == .test ? 0.9 : 0.25 * Double(step)], seconds: 0)
+        history.add(.evaluation(report), at: 1)
+      }
+    }
+    run.history = history
+    let comparison = Comparison(
+      runs: [run], figures: CrossEntropy().metrics.figures, parts: [.validation, .test])
+    let table = ComparisonTable(comparison)
+    let titles = table.columns.map(\.title)
+    let start = try #require(titles.firstIndex(of: "validation loss"))
+    #expect(
+      Array(titles[start..<start + 4]) == ["validation loss", "validation accuracy", "test loss", "test accuracy"])
+    #expect(table.rows[0][start..<start + 4].map { Double($0) } == [0.5, 0.8, 0.25, 0.9])
+    let chart = ComparisonCharts(comparison).resultByEpoch
+    #expect(chart.yAxis.title == "validation accuracy" && chart.series[0].points.map(\.y) == [0.25, 0.5])
+    let lines = comparison.csv.split(separator: "\n")
+    let fields = Dictionary(
+      uniqueKeysWithValues: zip(
+        lines[0].split(separator: ","), lines[1].split(separator: ",", omittingEmptySubsequences: false)))
+    #expect(fields["validation_loss"] == "0.5" && fields["validation_accuracy"] == "0.8")
+    #expect(fields["test_loss"] == "0.25" && fields["test_accuracy"] == "0.9")
+    #expect(!ComparisonTests.comparison([run]).csv.contains("validation"), "only where there is such a part")
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let epochs = try history.epochs.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
+    #expect(epochs[0].contains("\"validation_loss\":0.5") && !epochs[0].contains("test_"))
+    #expect(epochs[1].contains("\"validation_accuracy\":0.5") && epochs[1].contains("\"test_loss\":9"))
   }
 
   @Test func theReportIsWellFormedWhateverIsInIt() throws {

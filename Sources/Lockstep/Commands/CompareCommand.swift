@@ -109,7 +109,7 @@ struct CompareCommand: JobCommand {
       runs: prepared.map { configuration, job in
         Comparison.Run(configuration: configuration, job: job.job, folder: "\(folder.path)/\(configuration.name)")
       },
-      figures: prepared[0].job.model.metrics.figures, hasTestPart: prepared[0].job.plan.testCount > 0,
+      figures: prepared[0].job.model.metrics.figures, parts: prepared[0].job.plan.heldOutParts,
       notes: options.notes(among: grid.optimizers))
     let files = ComparisonFiles(
       folder.path,

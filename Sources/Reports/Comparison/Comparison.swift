@@ -41,7 +41,8 @@ package struct Comparison: Sendable {
 
   package var runs: [Run]
   package var figures: [Figure]
-  package var hasTestPart: Bool
+  /// The parts of the data that the runs evaluate; the first decides which run is the best.
+  package var parts: [HeldOutPart]
   /// A sentence without a full stop for each option that some optimizers lack.
   package var notes: [String] = []
 
@@ -166,7 +167,7 @@ package struct Comparison: Sendable {
     return all.isEmpty ? nil : all.joined(separator: "; ")
   }
 
-  package init(runs: [Run], figures: [Figure], hasTestPart: Bool, notes: [String] = []) {
-    (self.runs, self.figures, self.hasTestPart, self.notes) = (runs, figures, hasTestPart, notes)
+  package init(runs: [Run], figures: [Figure], parts: [HeldOutPart], notes: [String] = []) {
+    (self.runs, self.figures, self.parts, self.notes) = (runs, figures, parts, notes)
   }
 }

@@ -38,15 +38,15 @@ package struct ComparisonCharts {
     return runs.contains { run in run.history?.epochs.contains { $0.train[figure.name] != nil } == true } ? figure : nil
   }
 
-  /// A figure such as the accuracy, or else the loss; of the test part if there is one.
+  /// A figure such as the accuracy, or else the loss; of the part that is evaluated during the runs if there is one.
   package var resultByEpoch: LineChart {
-    let (hasTest, figure) = (comparison.hasTestPart, figure)
+    let (evaluated, figure) = (comparison.parts.first, figure)
     let series = series(hasDots: true) { history in
       history.epochs.compactMap { epoch in
-        (hasTest ? epoch.test : epoch.train)[figure?.name ?? "loss"].map { Point(Double(epoch.epoch), $0) }
+        epoch.figures(of: evaluated)[figure?.name ?? "loss"].map { Point(Double(epoch.epoch), $0) }
       }
     }
-    let part = hasTest ? "test" : "train"
+    let part = evaluated?.rawValue ?? "train"
     let title = figure.map { "\(part) \($0.title)" } ?? lossTitle.replacing("train", with: part)
     let y = Axis(title, covering: series.flatMap { $0.points.map(\.y) }, kind: figure == nil ? .automatic : .linear)
     let name = figure.map { $0.title.prefix(1).uppercased() + $0.title.dropFirst() } ?? "Loss"

@@ -1,6 +1,6 @@
 internal import Foundation
 internal import Optimizers
-package import Runs
+internal import Runs
 internal import Schema
 
 /// A comparison as a table with a row per run.
@@ -34,8 +34,12 @@ package struct ComparisonTable: Equatable, Sendable {
     if namesThreads { columns.append(Column(title: "threads")) }
     columns.append(Column(title: "batch"))
     if scalesLearningRate { columns.append(Column(title: "learning rate")) }
-    columns.append(Column(title: comparison.hasTestPart ? "test loss" : "train loss"))
-    columns += comparison.scoreTitle.map { [Column(title: $0)] } ?? []
+    let parts = comparison.shownParts
+    for part in parts {
+      let name = part?.rawValue ?? "train"
+      columns.append(Column(title: "\(name) loss"))
+      columns += comparison.score(of: part).map { [Column(title: "\(name) \($0.title)")] } ?? []
+    }
     columns += ["wall time", "examples/s", "speed-up", "effi- ciency", "equal bits"].map { Column(title: $0) }
     rows = runs.indices.map { index in
       let run = runs[index]
@@ -47,8 +51,11 @@ package struct ComparisonTable: Equatable, Sendable {
       row.append(grouped(run.job.batchSize))
       if scalesLearningRate { row.append(String(format: "%.4g", run.job.optimizer.learningRate)) }
       let summary = run.isCompleted ? run.summary : nil
-      row.append((comparison.hasTestPart ? summary?.testLoss : summary?.trainLoss).map(format) ?? "–")
-      if comparison.scoreTitle != nil { row.append(summary.flatMap(comparison.score).map(format) ?? "–") }
+      for part in parts {
+        let figures = summary?.figures(of: part) ?? [:]
+        row.append(figures["loss"].map(format) ?? "–")
+        if let score = comparison.score(of: part) { row.append(figures[score.name].map(format) ?? "–") }
+      }
       row.append((summary?.seconds).map(duration) ?? "–")
       row.append((run.isCompleted ? run.history?.examplesASecond : nil).map { grouped(Int($0.rounded())) } ?? "–")
       row.append(comparison.speedUp(index).map { String(format: "%.2f×", $0) } ?? "–")
@@ -89,17 +96,16 @@ package struct ComparisonTable: Equatable, Sendable {
 }
 
 extension Comparison {
-  /// The figure that is shown next to the loss; nil if there is none. The training part may have fewer figures.
-  private var scoreFigure: Figure? {
-    hasTestPart
-      ? figures.first : figures.first { figure in runs.contains { $0.summary?.train[figure.name] != nil } }
+  /// The parts whose results are shown: those that the runs evaluate, or else the training part, which is nil.
+  fileprivate var shownParts: [HeldOutPart?] { parts.isEmpty ? [nil] : parts }
+
+  /// The figure that is shown next to the loss of `part`; nil if there is none. The training part may have fewer figures.
+  fileprivate func score(of part: HeldOutPart?) -> Figure? {
+    part != nil ? figures.first : figures.first { figure in runs.contains { $0.summary?.train[figure.name] != nil } }
   }
 
-  package var scoreTitle: String? { scoreFigure.map { (hasTestPart ? "test " : "train ") + $0.title } }
-
-  package func score(_ summary: RunSummary) -> Double? {
-    scoreFigure.flatMap { (hasTestPart ? summary.test : summary.train)[$0.name] }
-  }
+  /// The parts that have columns in the CSV file. It has those of the test part even where there is none.
+  private var csvParts: [HeldOutPart] { HeldOutPart.allCases.filter { $0 == .test || parts.contains($0) } }
 
   /// The table as CSV: a row per run; numbers with a decimal point and without units; missing values are empty.
   package var csv: String {
@@ -107,7 +113,7 @@ extension Comparison {
     let titles =
       [
         "name", "optimizer", "workers", "threads", "batch_size", "micro_batches", "learning_rate", "status",
-      ] + names.map { "train_" + $0 } + names.map { "test_" + $0 } + [
+      ] + names.map { "train_" + $0 } + csvParts.flatMap { part in names.map { "\(part)_\($0)" } } + [
         "seconds", "examples_per_second", "speed_up", "efficiency", "equal", "state_bytes_per_parameter",
         "loss_at_equal_steps", "rank_at_equal_steps",
         "loss_at_equal_time", "rank_at_equal_time", "parameters_sha256", "folder", "error",
@@ -121,7 +127,7 @@ extension Comparison {
         "\(run.job.batchSize)", "\(run.job.microBatches)", "\(run.job.optimizer.learningRate)", run.status,
       ]
       let values =
-        names.map { summary?.train[$0] } + names.map { summary?.test[$0] } + [
+        names.map { summary?.train[$0] } + csvParts.flatMap { part in names.map { summary?.figures(of: part)[$0] } } + [
           summary?.seconds, run.history?.examplesASecond, speedUp(index), efficiency(index),
         ]
       let place = ranking?.rows.first { $0.optimizer == run.job.optimizer.name }

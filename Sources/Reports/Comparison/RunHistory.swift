@@ -1,5 +1,6 @@
 package import Protocol
 package import Runs
+package import Schema
 
 /// What a comparison shows of a run: a condensed loss curve, its epochs, and how its steps spent their time.
 package struct RunHistory: Equatable, Sendable {
@@ -18,7 +19,17 @@ package struct RunHistory: Equatable, Sendable {
     package var parametersSHA256: String
     /// Figures by name, as in the summary.
     package var train: [String: Double] = [:]
+    package var validation: [String: Double] = [:]
     package var test: [String: Double] = [:]
+
+    /// The figures of `part`; nil for the training part.
+    package func figures(of part: HeldOutPart?) -> [String: Double] {
+      switch part {
+      case .validation: validation
+      case .test: test
+      case nil: train
+      }
+    }
   }
 
   /// The largest number of points of a curve.
@@ -87,13 +98,16 @@ package struct RunHistory: Equatable, Sendable {
       if open.count == stepsAPoint { closePoint() }
     case .evaluation(let report):
       guard let last = epochs.indices.last, epochs[last].step == report.step else { return }
-      epochs[last].test = report.figures
-      epochs[last].test["loss"] = report.loss
+      let figures = report.figures.merging(["loss": report.loss]) { $1 }
+      switch report.part {
+      case .validation: epochs[last].validation = figures
+      case .test: epochs[last].test = figures
+      }
     case .workerLeft, .waiting, .otherNumerics, .warning: break
     }
   }
 
-  /// Records the end of an epoch or of the run. Its evaluation follows as an event.
+  /// Records the end of an epoch or of the run. Its evaluations follow as events.
   package mutating func endEpoch(_ summary: RunSummary, parametersSHA256: String) {
     epochs.append(
       Epoch(epoch: summary.epochs, step: summary.steps, parametersSHA256: parametersSHA256, train: summary.train))
@@ -122,13 +136,14 @@ extension RunHistory.Epoch: Encodable {
     case epoch, step, parametersSHA256
   }
 
-  /// Prefixes the figures' names with `train_` and `test_`.
+  /// Prefixes the figures' names with `train_`, `validation_` and `test_`.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     try container.encode(epoch, forKey: .epoch)
     try container.encode(step, forKey: .step)
     try container.encode(parametersSHA256, forKey: .parametersSHA256)
     try PrefixedFigures.write(train, to: encoder, "train_")
+    try PrefixedFigures.write(validation, to: encoder, "validation_")
     try PrefixedFigures.write(test, to: encoder, "test_")
   }
 }
