@@ -69,6 +69,12 @@ extension OptionDeclaration {
     "test-fraction", .fraction, valueName: "share", defaultText: "0.2, where the data brings no test part",
     "The share of the examples that becomes the test part, cut by the seed; 0 for none.")
 
+  /// The option `--validation-fraction`.
+  public static let validationFraction = OptionDeclaration.real(
+    "validation-fraction", .fraction, valueName: "share", defaultText: "0",
+    "The share of the examples that becomes the validation part, cut by the seed: the plateau schedule, the best checkpoint and "
+      + "comparisons follow it, and the test part is evaluated once, at the end.")
+
   /// The option `--scale`, for sources with features.
   public static let scale = scale(.standard, [.none, .unit, .standard])
   /// The option `--scale`, for sources of images, height × width × channels.

@@ -65,28 +65,44 @@ public struct LoadedData: Sendable {
     fingerprint = Self.fingerprint([train] + (test.map { [$0] } ?? []))
     var absolute = selection.absolute(source, location)
 
-    if let test {
-      self.train = Examples(train)
-      self.test = Examples(test)
-    } else if evaluatesAll {
-      self.train = Examples(train)
-      self.test = Examples(train)
-    } else if source.options.contains(where: { $0.name == OptionDeclaration.testFraction.name }) {
-      let fraction = values["test-fraction"]?.number ?? 0.2
-      absolute.options["test-fraction"] = .real(fraction)
-      let testCount = Int((Double(train.count) * fraction).rounded())
-      guard testCount < train.count else {
-        throw DatasetError(
-          "\(selection.data): a test fraction of \(fraction) leaves none of its \(train.count) examples to train on")
-      }
+    let cutsTest = test == nil && source.options.contains { $0.name == OptionDeclaration.testFraction.name }
+    let validationFraction = values["validation-fraction"]?.number ?? 0
+    if evaluatesAll {
+      (self.train, validation, self.test) = (Examples(train), nil, Examples(test ?? train))
+    } else if cutsTest || validationFraction > 0 {
+      let testFraction = cutsTest ? values["test-fraction"]?.number ?? 0.2 : 0
+      if cutsTest { absolute.options["test-fraction"] = .real(testFraction) }
+      let cut = try PartCut(train.count, validation: validationFraction, test: testFraction, of: selection.data)
       let permutation = IndexPermutation(count: train.count, seed: seed, stream: Streams.split)
-      self.train = Examples(train, permutation: permutation, range: testCount..<train.count)
-      self.test = testCount > 0 ? Examples(train, permutation: permutation, range: 0..<testCount) : nil
+      func part(_ range: Range<Int>) -> Examples? {
+        range.isEmpty ? nil : Examples(train, permutation: permutation, range: range)
+      }
+      self.train = part(cut.train)!
+      validation = part(cut.validation)
+      self.test = test.map { Examples($0) } ?? part(cut.test)
     } else {
-      self.train = Examples(train)
-      self.test = nil
+      (self.train, validation, self.test) = (Examples(train), nil, test.map { Examples($0) })
     }
     self.selection = absolute
+  }
+
+  /// The places of the parts in a permutation of the examples.
+  private struct PartCut {
+    let train, validation, test: Range<Int>
+
+    /// - Throws: ``DatasetError`` if the shares leave nothing to train on.
+    init(_ count: Int, validation: Double, test: Double, of data: String) throws {
+      let testCount = Int((Double(count) * test).rounded())
+      let end = testCount + Int((Double(count) * validation).rounded())
+      guard end < count else {
+        let shares =
+          validation > 0
+          ? "a validation fraction of \(validation) and a test fraction of \(test) leave"
+          : "a test fraction of \(test) leaves"
+        throw DatasetError("\(data): \(shares) none of its \(count) examples to train on")
+      }
+      (self.train, self.validation, self.test) = (end..<count, testCount..<end, 0..<testCount)
+    }
   }
 
   private static func fingerprint(_ datasets: [Dataset]) -> String {

@@ -1,4 +1,5 @@
 import Foundation
+import Schema
 import Testing
 
 @testable import Datasets
@@ -11,10 +12,11 @@ import Testing
 
   private func load(
     _ text: String? = nil, label: String? = nil, test: String? = nil, testFraction: Double? = nil,
-    classify: Bool? = nil, seed: UInt64 = 0, evaluatesAll: Bool = false
+    validationFraction: Double? = nil, classify: Bool? = nil, seed: UInt64 = 0, evaluatesAll: Bool = false
   ) throws -> LoadedData {
     if let text { try folder.write(text, to: "data.csv") }
-    let source = DataSelection(data: path, label: label, test: test, testFraction: testFraction)
+    var source = DataSelection(data: path, label: label, test: test, testFraction: testFraction)
+    source.options["validation-fraction"] = validationFraction.map { .real($0) }
     return try LoadedData(source, classify: classify, seed: seed, evaluatesAll: evaluatesAll)
   }
 
@@ -50,6 +52,36 @@ import Testing
     }
     // Not simply the first or the last ones.
     #expect(Set(rows(data.test)) != Set(0..<30) && Set(rows(data.test)) != Set(71..<101))
+  }
+
+  // MARK: The validation part
+
+  @Test(
+    "three parts have their shares, nothing in common, and together everything",
+    arguments: [(100, 0.2, 0.1), (7, 0.3, 0.3), (50, 0, 0.5), (10, 0.9, 0)])
+  func threeParts(_ count: Int, _ test: Double, _ validation: Double) throws {
+    let data = try load(numbered(count), testFraction: test, validationFraction: validation)
+    let parts = [data.train, data.validation, data.test].map(rows)
+    #expect(parts.joined().sorted() == Array(0..<count))
+    #expect(parts[1].count == Int((Double(count) * validation).rounded()))
+    #expect(parts[2].count == Int((Double(count) * test).rounded()))
+    #expect((data.validation == nil) == (validation == 0))
+    // A validation part takes nothing from the test part.
+    #expect(try parts[2] == rows(load(testFraction: test).test))
+  }
+
+  @Test func aTestFileLeavesTheValidationPartToBeCut() throws {
+    try folder.write(numbered(30), to: "test.csv")
+    let data = try load(numbered(20), test: "\(folder.path)/test.csv", validationFraction: 0.25)
+    #expect([data.train.count, data.validation?.count, data.test?.count] == [15, 5, 30])
+    let all = try load(test: "\(folder.path)/test.csv")
+    #expect(all.validation == nil && all.fingerprint == data.fingerprint)
+  }
+
+  @Test func sharesThatLeaveNothingToTrainOnAreRefused() throws {
+    expectError(path, "a validation fraction of 0.6 and a test fraction of 0.4 leave none of its 10 examples") {
+      _ = try load(numbered(10), testFraction: 0.4, validationFraction: 0.6)
+    }
   }
 
   @Test("the cut is the seed's")

@@ -189,6 +189,8 @@ struct Summary: Decodable {
   let epochs: Int
   let examples_seen: Int
   let train_loss: Double?
+  let validation_loss: Double?
+  let validation_accuracy: Double?
   let test_loss: Double?
   let test_accuracy: Double?
   let test_r2: Double?

@@ -10,7 +10,7 @@ enum CSVFile: DataSource {
       "label", valueName: "columns", defaultText: "the last",
       "The label's column in a CSV file: a name, or a position from 1; several, separated by commas, for several outputs."
     ),
-    .path("test", "A second CSV file that is the test part."), .testFraction, .scale,
+    .path("test", "A second CSV file that is the test part."), .testFraction, .validationFraction, .scale,
   ]
 
   static func reads(_ path: String) -> Bool { true }

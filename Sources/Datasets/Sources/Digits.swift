@@ -4,7 +4,7 @@ internal import Schema
 enum Digits: DataSource {
   static let name = "digits"
   static let summary = "digits"
-  static let options: [OptionDeclaration] = [.imageScale]
+  static let options: [OptionDeclaration] = [.validationFraction, .imageScale]
 
   static func read(_ request: DataRequest) throws -> DataParts {
     let table = try CSVTable(label: nil) {

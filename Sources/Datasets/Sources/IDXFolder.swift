@@ -5,7 +5,7 @@ internal import Schema
 enum IDXFolder: DataSource {
   static let name = "idx"
   static let summary = "a folder of IDX files"
-  static let options: [OptionDeclaration] = [.testFraction, .imageScale]
+  static let options: [OptionDeclaration] = [.testFraction, .validationFraction, .imageScale]
 
   static func reads(_ path: String) -> Bool {
     var isFolder: ObjCBool = false
@@ -63,7 +63,7 @@ enum IDXFolder: DataSource {
 enum FashionMNIST: DataSource {
   static let name = "fashion-mnist"
   static let summary = "fashion-mnist"
-  static let options: [OptionDeclaration] = [.imageScale]
+  static let options: [OptionDeclaration] = [.validationFraction, .imageScale]
   private static let folder = "/usr/share/datasets/fashion-mnist"
 
   static func read(_ request: DataRequest) throws -> DataParts {
