@@ -12,7 +12,7 @@ import Testing
   @Test(.tags(.heavy), .enabled(if: runsHeavyCases))
   func launchesOnOtherHosts() throws {
     guard let (run, code) = try runOnHosts("Tests/EndToEndTests/launch.py", seconds: 300) else { return }
-    #expect(code == 0, "\(run.output)")
+    #expect(code == 0, "\(run.output)\(run.errors)")
   }
 
   /// A command that takes a host and a command line, as ssh does, and runs it here.
