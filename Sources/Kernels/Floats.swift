@@ -81,6 +81,9 @@ public struct MutableFloats: @unchecked Sendable {
   /// The same values, read-only.
   @inlinable public var readOnly: Floats { Floats(base: base, count: count) }
 
+  /// The first value's address, for code that writes all of them at once.
+  package var unsafeStart: UnsafeMutablePointer<Float> { base }
+
   /// Whether this is a view of the same memory.
   package func isSame(as other: Floats) -> Bool { UnsafePointer(base) == other.base && count == other.count }
 

@@ -326,6 +326,11 @@ void lk_memory_make_read_only(int descriptor);
 // Opens such memory, which process `process` has as `descriptor`. Returns a descriptor, or -1 with errno.
 int lk_memory_open(int process, int descriptor, size_t size, int is_writable);
 
+// Maps the first `size` bytes of a file for reading. Where one of them is read after the file has become shorter, the
+// program ends with `message` on standard error and status 1. Returns null with errno where that fails.
+const void *lk_map_file(int descriptor, size_t size, const char *message);
+void lk_unmap_file(const void *start, size_t size);
+
 // The cores that the calling thread may run on, one bit each. Both return 0 on success.
 int lk_get_cores(uint8_t *bits, size_t bytes);
 int lk_set_cores(const uint8_t *bits, size_t bytes);
