@@ -98,7 +98,8 @@ let package = Package(
     .testTarget(name: "ZeroMQTests", dependencies: ["ZeroMQ"]),
     .testTarget(
       name: "KernelsTests", dependencies: ["Kernels", "Reduction", "TestSupport"], resources: [.copy("Fixtures")]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "Kernels", "TestSupport"], resources: [.copy("Fixtures")]),
     .testTarget(
       name: "ModelsTests", dependencies: ["Models", "Schema", "Datasets", "Kernels", "Reduction", "TestSupport"],
       resources: [.copy("Fixtures")]),
@@ -117,7 +118,8 @@ let package = Package(
       name: "RunsTests",
       dependencies: [
         "Runs", "Cluster", "Protocol", "Schema", "Files", "Datasets", "Models", "Optimizers", "Kernels", "TestSupport",
-      ]),
+      ],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "ReportsTests",
       dependencies: ["Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers"]),
@@ -135,7 +137,8 @@ let package = Package(
         "Schema", "TestSupport",
       ],
       exclude: [
-        "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "pytorch_page.py", "two_machines.py",
+        "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "pytorch_page.py",
+        "pytorch_table.py", "two_machines.py",
       ]),
   ]
 )

@@ -61,6 +61,7 @@ public struct Batch {
 package final class BatchBuffer {
   private let examples: Examples
   private let scaling: ScalingVectors
+  private let converted: FloatBuffer
   private var features: FloatBuffer
   private var labels: LabelBuffer
   private var values: FloatBuffer
@@ -71,6 +72,7 @@ package final class BatchBuffer {
     precondition(scaling.offset.count == examples.featureCount, "the scaling has another number of features")
     self.examples = examples
     self.scaling = ScalingVectors(scaling)
+    converted = examples.dataset.conversionBuffer()
     features = FloatBuffer(count: 0)
     labels = LabelBuffer(count: 0)
     values = FloatBuffer(count: 0)
@@ -89,7 +91,8 @@ package final class BatchBuffer {
     for place in 0..<rows.count {
       let row = rows[place]
       if place + 4 < rows.count { examples.dataset.prefetchRow(rows[place + 4]) }
-      examples.dataset.scaleRow(row, scaling, into: features.all[place * columns..<(place + 1) * columns])
+      examples.dataset.scaleRow(
+        row, scaling, converted: converted.all, into: features.all[place * columns..<(place + 1) * columns])
       let targets = examples.dataset.targetCount
       switch examples.dataset.targets {
       case .classes, .nextBytes:

@@ -7,6 +7,8 @@ public struct DataSelection: Equatable, Sendable {
   public var data: String
   /// The given options of the source.
   public var options: [String: OptionValue]
+  /// The rules by which the data are prepared: ``Recipe/version``, or 0 for jobs of earlier versions of the program.
+  package var recipeVersion = Recipe.version
 
   /// The properties describe the parameters.
   public init(_ data: String, _ options: [String: OptionValue] = [:]) { (self.data, self.options) = (data, options) }
@@ -33,8 +35,14 @@ public struct DataSelection: Equatable, Sendable {
       guard let source = known.reversed().first(where: { $0.reads(data) }) else {
         throw DatasetError("--data \(data): none of \(known.map { $0.name }.joined(separator: ", ")) reads it")
       }
+      if source == CSVFile.self, let refusal = ForeignFormat.refusal(data) { throw refusal }
       return (source, data)
     }
+  }
+
+  /// Whether examples may lack labels where these are not wanted.
+  package var canLackLabels: Bool {
+    get throws { try [NPYFile.name, NPZFile.name].contains(source.type.name) }
   }
 
   /// Whether the source that ``data`` names requires all examples in every step; false for a path.
@@ -47,9 +55,27 @@ public struct DataSelection: Equatable, Sendable {
     if !location.isEmpty {
       absolute.data = location == data ? path(location) : "\(source.name):\(source.absolute(location))"
     }
-    for option in source.options where option.kind == .path {
-      if case .text(let text) = options[option.name] { absolute.options[option.name] = .text(path(text)) }
+    absolute.options = source.absolute(options)
+    // A file of choices may be missing elsewhere.
+    if case .text(let text) = options["columns"], let choices = try? ColumnChoices.reading(text) {
+      absolute.options["columns"] = choices.choices.isEmpty ? nil : .text(choices.text)
     }
     return absolute
+  }
+}
+
+extension DataSelection {
+  /// The records of a table.
+  ///
+  /// - Throws: ``DatasetError`` if the data are no table.
+  package func table() throws -> Table {
+    let (source, location) = try source
+    let values = OptionValues(try Alternative(source.name, options: source.options).values(options))
+    var request = DataRequest(location: location, options: values, microBatches: 1)
+    request.format = try TableFormat(values, isFormer: false, recipe: nil)
+    guard case .records(let table, _) = try source.read(request).content else {
+      throw DatasetError("\(data) is no table: a CSV, TSV or JSON Lines file is needed")
+    }
+    return table
   }
 }

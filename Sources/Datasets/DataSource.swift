@@ -15,6 +15,8 @@ public protocol DataSource: Sendable {
   static var stepIsWhole: Bool { get }
   /// The absolute form of a location, which is valid in other working folders. The default takes it for a path.
   static func absolute(_ location: String) -> String
+  /// The given options with absolute paths. The default takes the options of the kind `path` for paths.
+  static func absolute(_ given: [String: OptionValue]) -> [String: OptionValue]
 
   /// Reads the examples. The same request and files must give the same examples.
   ///
@@ -29,6 +31,14 @@ extension DataSource {
   public static var stepIsWhole: Bool { false }
   /// Default: the absolute path.
   public static func absolute(_ location: String) -> String { URL(fileURLWithPath: location).path }
+  /// Default: absolute paths of the options of the kind `path`.
+  public static func absolute(_ given: [String: OptionValue]) -> [String: OptionValue] {
+    var absolute = given
+    for option in options where option.kind == .path {
+      if case .text(let path) = given[option.name] { absolute[option.name] = .text(URL(fileURLWithPath: path).path) }
+    }
+    return absolute
+  }
 }
 
 /// What a source should read.
@@ -39,23 +49,39 @@ public struct DataRequest: Sendable {
   public var options: OptionValues
   /// The job's micro-batches per step.
   public var microBatches: Int
+  /// Whether examples have labels. Arrays may lack them if not.
+  package var wantsLabels = true
+  /// How tables are read.
+  package var format = TableFormat()
 }
 
 /// What a source has read.
 public struct DataParts: Sendable {
-  /// The training examples.
-  public var train: DataTable
-  /// The test examples; nil if the source has none.
-  public var test: DataTable?
+  enum Content: Sendable {
+    case examples(train: DataTable, test: DataTable?)
+    case records(train: Table, test: Table?)
+  }
 
-  /// The properties describe the parameters.
-  public init(train: DataTable, test: DataTable? = nil) { (self.train, self.test) = (train, test) }
+  let content: Content
+
+  /// Examples that are numbers.
+  ///
+  /// - Parameters:
+  ///   - train: the training examples.
+  ///   - test: the test examples; nil if the source has none.
+  public init(train: DataTable, test: DataTable? = nil) { content = .examples(train: train, test: test) }
+
+  /// Records that a recipe makes numbers of.
+  init(train: Table, test: Table?) { content = .records(train: train, test: test) }
 }
 
 package enum DataSources {
   /// The built-in sources, and those that the program has added.
   package static let registry = Registry<any DataSource.Type>(
-    [CSVFile.self, IDXFolder.self, Digits.self, FashionMNIST.self, TextFile.self, NoData.self]) { $0.name }
+    [
+      CSVFile.self, JSONLinesFile.self, IDXFolder.self, NPYFile.self, NPZFile.self, Digits.self,
+      FashionMNIST.self, TextFile.self, NoData.self,
+    ]) { $0.name }
 
   /// The values of `--data`, with their options.
   package static var selector: OptionSelector {
@@ -64,10 +90,16 @@ package enum DataSources {
 }
 
 extension OptionDeclaration {
+  /// The option `--label`, for tables and arrays whose source does not say what to predict.
+  public static let label = OptionDeclaration.text(
+    "label", valueName: "columns", defaultText: "the last column, or an archive's array of a usual name",
+    "The label's column in a table: a name, or a position from 1; several, separated by commas, for several outputs. "
+      + "For NumPy arrays: a column's position, a second .npy file, or an array of the archive.")
+
   /// The option `--test-fraction`, for sources without a test part.
   public static let testFraction = OptionDeclaration.real(
     "test-fraction", .fraction, valueName: "share", defaultText: "0.2, where the data brings no test part",
-    "The share of the examples that becomes the test part, cut by the seed; 0 for none.")
+    "The share of the examples that becomes the test part, cut by the seed, of each class alike; 0 for none.")
 
   /// The option `--validation-fraction`.
   public static let validationFraction = OptionDeclaration.real(
@@ -78,11 +110,15 @@ extension OptionDeclaration {
   /// The option `--scale`, for sources with features.
   public static let scale = scale(.standard, [.none, .unit, .standard])
   /// The option `--scale`, for sources of images, height × width × channels.
-  public static let imageScale = scale(.channel, ScalingKind.allCases)
+  public static let imageScale = scale(.channel, [.none, .unit, .standard, .channel])
+
+  /// The option `--scale`, for tables.
+  static let tableScale = scale(.standard, [.none, .unit, .standard, .robust])
 
   private static func scale(_ usual: ScalingKind, _ kinds: [ScalingKind]) -> OptionDeclaration {
     .choice(
       "scale", default: usual.rawValue, kinds.map(\.rawValue), valueName: "kind",
-      "How features are scaled: none, unit, standard (each column), or for images channel (each channel).")
+      "How features are scaled: none, unit, standard (each column), for tables robust (by median and quartiles, within ±3), "
+        + "or for images channel (each channel).")
   }
 }

@@ -6,12 +6,15 @@ public struct DataTable: Sendable {
     case bytes([UInt8])
     /// Any finite numbers.
     case floats([Float])
+    /// Numbers that stay in their file's element type, and in the file where it is mapped into memory.
+    case stored(StoredNumbers)
 
     /// The number of values.
     public var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
       case .floats(let floats): floats.count
+      case .stored(let numbers): numbers.count
       }
     }
 
@@ -19,8 +22,30 @@ public struct DataTable: Sendable {
       switch self {
       case .bytes(let bytes): bytes.map { Float($0) }
       case .floats(let floats): floats
+      case .stored(let numbers): numbers.floats
       }
     }
+
+    /// Whether the values are bytes from 0 to 255, such as pixels.
+    var areBytes: Bool {
+      switch self {
+      case .bytes: true
+      case .floats: false
+      case .stored(let numbers): numbers.areBytes
+      }
+    }
+
+    /// The position of the first value that is not finite, and the value as the file has it; nil if all are finite.
+    fileprivate var firstNonFinite: (index: Int, text: String)? {
+      switch self {
+      case .bytes: nil
+      case .floats(let floats): floats.firstIndex { !$0.isFinite }.map { ($0, "\(floats[$0])") }
+      case .stored(let numbers): numbers.firstNonFinite.map { ($0, numbers.text($0)) }
+      }
+    }
+
+    /// - Throws: ``DatasetError`` if the values stay in a file that has changed since it was opened.
+    func checkUnchanged() throws { if case .stored(let numbers) = self { try numbers.checkUnchanged() } }
   }
 
   /// Its name in errors, such as a path.
@@ -76,9 +101,12 @@ public struct DataTable: Sendable {
         "\(name) has \(features.count) values and \(targets.count) targets, where \(count) examples of the shape \(shape) with \(targetCount) targets need \(count * width) and \(count * targetCount)"
       )
     }
-    if case .floats(let floats) = features, let bad = floats.firstIndex(where: { !$0.isFinite }) {
-      throw DatasetError(
-        "\(name), example \(bad / width + 1), value \(bad % width + 1) is \(floats[bad]); clean the data first")
+    if let bad = features.firstNonFinite {
+      let place = "\(name), example \(bad.index / width + 1), value \(bad.index % width + 1)"
+      guard let value = Double(bad.text), value.isFinite else {
+        throw DatasetError("\(place) is \(bad.text); fill such values first, or leave their examples out")
+      }
+      throw DatasetError("\(place) is \(bad.text), which float32 cannot hold; scale the values first")
     }
     if let bad = targets.firstIndex(where: { !$0.isFinite }) {
       throw DatasetError("\(place(bad)): the label is \(targets[bad])")

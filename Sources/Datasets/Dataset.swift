@@ -8,7 +8,7 @@ enum TargetStorage: Sendable {
   case nextBytes
 }
 
-/// Examples in memory, in the order and the element type of their file.
+/// Examples in the order and the element type of their file.
 struct Dataset: Sendable {
   let count: Int
   let features: DataTable.Values
@@ -21,6 +21,8 @@ struct Dataset: Sendable {
   let step: Int?
   /// The number of features per example.
   let featureCount: Int
+  /// What a difference of 1 between targets is in the label's units.
+  var labelDeviation: Float = 1
 
   init(
     count: Int, features: DataTable.Values, shape: [Int], targets: TargetStorage, targetCount: Int, step: Int? = nil
@@ -43,8 +45,14 @@ struct Dataset: Sendable {
     }
   }
 
+  /// Memory that ``scaleRow(_:_:converted:into:)`` needs, for one thread.
+  func conversionBuffer() -> FloatBuffer {
+    if case .stored(let numbers) = features, numbers.needsConversion { return FloatBuffer(count: featureCount) }
+    return FloatBuffer(count: 0)
+  }
+
   /// Writes row `row`'s features, scaled, to `output`.
-  func scaleRow(_ row: Int, _ scaling: ScalingVectors, into output: MutableFloats) {
+  func scaleRow(_ row: Int, _ scaling: ScalingVectors, converted: MutableFloats, into output: MutableFloats) {
     switch features {
     case .bytes(let bytes):
       bytes.withUnsafeBufferPointer {
@@ -58,6 +66,7 @@ struct Dataset: Sendable {
         let row = Floats(base: $0.baseAddress! + start(row), count: featureCount)
         Kernels.scale(row, offset: scaling.offset.values, factor: scaling.factor.values, into: output)
       }
+    case .stored(let numbers): numbers.scaleRow(row, scaling, converted: converted, into: output)
     }
   }
 
@@ -73,14 +82,17 @@ struct Dataset: Sendable {
         prefetch(
           UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[start(row)..<start(row) + featureCount])))
       }
+    case .stored(let numbers): numbers.prefetchRow(row)
     }
   }
 
-  /// Not scaled.
-  func feature(_ row: Int, _ column: Int) -> Float {
+  /// Writes row `row`'s features, not scaled, to `output`.
+  func readRow(_ row: Int, into output: MutableFloats) {
+    let range = start(row)..<start(row) + featureCount
     switch features {
-    case .bytes(let bytes): Float(bytes[start(row) + column])
-    case .floats(let floats): floats[start(row) + column]
+    case .bytes(let bytes): for index in output.indices { output[index] = Float(bytes[range.lowerBound + index]) }
+    case .floats(let floats): floats[range].withUnsafeBytes { output.copy(bytes: $0) }
+    case .stored(let numbers): numbers.read(range, into: output)
     }
   }
 }
@@ -88,9 +100,24 @@ struct Dataset: Sendable {
 /// The training or the test part of a dataset. Its examples have indices from 0.
 package struct Examples: Sendable {
   let dataset: Dataset
-  /// The part's rows are ``count`` values of the permutation from `start` on; nil for all rows in order.
-  let selection: (permutation: IndexPermutation, start: Int)?
+  /// nil for all rows in order.
+  let selection: Selection?
   package let count: Int
+
+  /// The part's rows.
+  enum Selection: Sendable {
+    /// As many values of the permutation as the part has examples, from `start` on.
+    case permuted(IndexPermutation, start: Int)
+    /// These rows.
+    case rows([Int32])
+  }
+
+  init(_ dataset: Dataset, rows: [Int32]) {
+    self.dataset = dataset
+    selection = .rows(rows)
+    featureCount = dataset.featureCount
+    count = rows.count
+  }
 
   init(_ dataset: Dataset) {
     self.dataset = dataset
@@ -101,7 +128,7 @@ package struct Examples: Sendable {
 
   init(_ dataset: Dataset, permutation: IndexPermutation, range: Range<Int>) {
     self.dataset = dataset
-    selection = (permutation, range.lowerBound)
+    selection = .permuted(permutation, start: range.lowerBound)
     featureCount = dataset.featureCount
     count = range.count
   }
@@ -112,20 +139,33 @@ package struct Examples: Sendable {
   /// Example `index`'s row in the dataset.
   func row(_ index: Int) -> Int {
     precondition(index >= 0 && index < count, "example \(index) of \(count)")
-    guard let selection else { return index }
-    return selection.permutation[selection.start + index]
+    return switch selection {
+    case nil: index
+    case .permuted(let permutation, let start): permutation[start + index]
+    case .rows(let rows): Int(rows[index])
+    }
   }
+
+  /// The place of example `index` in its file, from 1.
+  package func record(_ index: Int) -> Int { row(index) + 1 }
 
   /// Example `index`'s features, not scaled.
   package func features(_ index: Int) -> [Float] {
-    let row = row(index)
-    return (0..<featureCount).map { dataset.feature(row, $0) }
+    let values = FloatBuffer(count: featureCount)
+    dataset.readRow(row(index), into: values.all)
+    return values.array
   }
 
   /// Example `index`'s class, or that of its first position; nil for regression.
   package func label(_ index: Int) -> Int? {
     if case .values = dataset.targets { return nil }
     return Int(dataset.label(row(index), 0))
+  }
+
+  /// Example `index`'s class at each position; empty for regression.
+  package func labels(_ index: Int) -> [Int] {
+    if case .values = dataset.targets { return [] }
+    return (0..<dataset.targetCount).map { Int(dataset.label(row(index), $0)) }
   }
 
   /// Example `index`'s target values; nil for classification.
@@ -135,7 +175,8 @@ package struct Examples: Sendable {
     return Array(values[start..<start + dataset.targetCount])
   }
 
-  /// Σ (target − the mean of that output's targets)² over examples and outputs, for R²; nil for classification.
+  /// Σ (target − the mean of that output's targets)² over examples and outputs in the label's units, for R²; nil for
+  /// classification.
   package var targetVariation: Double? {
     guard case .values(let values) = dataset.targets else { return nil }
     let outputs = dataset.targetCount
@@ -149,6 +190,7 @@ package struct Examples: Sendable {
         variation += deviation * deviation
       }
     }
-    return variation
+    let deviation = Double(dataset.labelDeviation)
+    return variation * (deviation * deviation)
   }
 }

@@ -8,6 +8,8 @@ package enum ScalingKind: String, Codable, Sendable, CaseIterable {
   case unit
   /// Each column to mean 0 and variance 1.
   case standard
+  /// Tables: by median and quartiles, within ±3, as the data's recipe says; what is no number of the table as `standard`.
+  case robust
   /// Images: each channel to mean 0 and variance 1 over all pixels.
   case channel
 }
@@ -24,28 +26,29 @@ package struct Scaling: Codable, Equatable, Sendable {
   }
 
   /// Measures `examples`, which must be the training part. Sums are float64, in the order of the examples.
-  package init(_ kind: ScalingKind, of examples: Examples) {
+  ///
+  /// - Parameter scaled: which features are scaled; nil for all.
+  package init(_ kind: ScalingKind, of examples: Examples, only scaled: [Bool]? = nil) {
     let columns = examples.featureCount
     offset = [Float](repeating: 0, count: columns)
     factor = [Float](repeating: 1, count: columns)
-    switch (kind, examples.dataset.features) {
-    case (.none, _): return
-    case (.unit, .bytes): factor = [Float](repeating: 1 / 255, count: columns)
-    case (.unit, .floats): scaleRanges(of: examples)
-    case (.standard, _): standardize(examples, groups: columns)
-    case (.channel, _): standardize(examples, groups: examples.dataset.shape.last ?? 1)
+    switch kind {
+    case .none: return
+    case .unit where examples.dataset.features.areBytes: factor = [Float](repeating: 1 / 255, count: columns)
+    case .unit: scaleRanges(of: examples)
+    case .standard, .robust: standardize(examples, groups: columns)
+    case .channel: standardize(examples, groups: examples.dataset.shape.last ?? 1)
     }
+    for column in offset.indices where scaled?[column] == false { (offset[column], factor[column]) = (0, 1) }
   }
 
   private mutating func scaleRanges(of examples: Examples) {
     var low = [Float](repeating: .infinity, count: offset.count)
     var high = [Float](repeating: -.infinity, count: offset.count)
-    for index in 0..<examples.count {
-      let row = examples.row(index)
-      for column in offset.indices {
-        let value = examples.dataset.feature(row, column)
-        low[column] = min(low[column], value)
-        high[column] = max(high[column], value)
+    examples.forEachRow { row in
+      for column in low.indices {
+        low[column] = min(low[column], row[column])
+        high[column] = max(high[column], row[column])
       }
     }
     for column in offset.indices {
@@ -61,15 +64,13 @@ package struct Scaling: Codable, Equatable, Sendable {
     let count = Double(examples.count) * Double(offset.count / groups)
     var mean = [Double](repeating: 0, count: groups)
     var variance = mean
-    for index in 0..<examples.count {
-      let row = examples.row(index)
-      for column in offset.indices { mean[column % groups] += Double(examples.dataset.feature(row, column)) }
+    examples.forEachRow { row in
+      for column in row.indices { mean[column % groups] += Double(row[column]) }
     }
     for group in mean.indices { mean[group] /= count }
-    for index in 0..<examples.count {
-      let row = examples.row(index)
-      for column in offset.indices {
-        let deviation = Double(examples.dataset.feature(row, column)) - mean[column % groups]
+    examples.forEachRow { row in
+      for column in row.indices {
+        let deviation = Double(row[column]) - mean[column % groups]
         variance[column % groups] += deviation * deviation
       }
     }
@@ -83,6 +84,18 @@ package struct Scaling: Codable, Equatable, Sendable {
   private static func factor(_ spread: Double) -> Float {
     let factor = Float(1 / spread)
     return factor.isFinite ? factor : 0
+  }
+}
+
+extension Examples {
+  /// Calls `body` with each example's features, not scaled, in order.
+  fileprivate func forEachRow(_ body: (Floats) -> Void) {
+    let values = FloatBuffer(count: featureCount)
+    for index in 0..<count {
+      dataset.readRow(row(index), into: values.all)
+      body(values.values)
+    }
+    withExtendedLifetime(values) {}
   }
 }
 

@@ -16,25 +16,32 @@ package struct FileError: Error, Equatable, CustomStringConvertible {
 }
 
 /// A file that appears at its path whole or not at all: a temporary file in the same folder is written, synced and
-/// renamed.
+/// renamed. A device or a pipe at the path is written as it is.
 package struct AtomicFile: ~Copyable {
   private let path: String
-  private let temporaryPath: String
+  /// Nil for a device or a pipe.
+  private let temporaryPath: String?
   private let descriptor: Int32
   private var isCommitted = false
 
   /// A file that is already at `path` stays as it is until ``commit()``.
   package init(path: String) throws {
-    self.path = path
+    var status = stat()
+    let kind = stat(path, &status) == 0 ? status.st_mode & S_IFMT : S_IFREG
     let parts = FilePath(path)
-    temporaryPath = parts.beside(".\(parts.name).\(ProcessInfo.processInfo.processIdentifier).tmp")
-    descriptor = open(temporaryPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    let temporary = parts.beside(".\(parts.name).\(ProcessInfo.processInfo.processIdentifier).tmp")
+    let isPlain = kind == S_IFREG || kind == S_IFDIR
+    self.path = path
+    temporaryPath = isPlain ? temporary : nil
+    descriptor =
+      isPlain
+      ? open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644) : open(path, O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError.system("cannot write \(path)") }
   }
 
   deinit {
     close(descriptor)
-    if !isCommitted { unlink(temporaryPath) }
+    if let temporaryPath, !isCommitted { unlink(temporaryPath) }
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
@@ -43,6 +50,7 @@ package struct AtomicFile: ~Copyable {
 
   /// Makes the file durable and renames it to its path.
   package consuming func commit() throws {
+    guard let temporaryPath else { return }
     guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
     guard rename(temporaryPath, path) == 0 else { throw FileError.system("cannot write \(path)") }
     isCommitted = true
@@ -93,7 +101,7 @@ package func makeFolders(_ path: String, mode: mode_t = 0o777) throws {
 }
 
 /// - Parameter path: for the error's text.
-func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
+package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
   var written = 0
   try writeAll(bytes, to: descriptor, path: path, counting: &written)
 }

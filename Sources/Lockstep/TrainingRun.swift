@@ -68,6 +68,12 @@ final class TrainingRun {
       security: security, timeline: timeline, limits: connections.limits)
   }
 
+  /// Prints what was found in a table, and the run's headline followed by `more`.
+  func introduce(_ more: String = "") {
+    for line in prepared.report?.lines ?? [] { printLine(line) }
+    printLine(headline + more)
+  }
+
   /// Describes the data, the model and the optimizer.
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)

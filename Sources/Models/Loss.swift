@@ -36,9 +36,15 @@ public protocol Loss: Sendable {
   ///   - targets: one per row.
   /// - Returns: sums over the rows.
   func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics
+
+  /// This loss for targets that were divided by `deviation`, their mean being subtracted before, with ``MetricSchema/units`` that make its sums those of this
+  /// loss. The default is nil: targets must stay as they are.
+  func dividingTargets(by deviation: Float) -> Self?
 }
 
 extension Loss {
+  /// Default: nil.
+  public func dividingTargets(by deviation: Float) -> Self? { nil }
   /// Default: no other names.
   public static var aliases: [String] { [] }
   /// Default: no options.
@@ -63,8 +69,9 @@ public struct CrossEntropy: Loss {
       "label-smoothing", default: 0, .share, valueName: "share",
       "The part of each target that all classes share equally."),
     .numbers(
-      "class-weights", .notNegative,
-      "What an example of each class counts, in place of 1: as in 1,2.5 for two classes."),
+      "class-weights", .notNegative, or: ["balanced"],
+      "What an example of each class counts, in place of 1: as in 1,2.5 for two classes; balanced for all examples divided by "
+        + "classes and by the class's examples, as counted in the training part."),
     .whole(
       "ignored-class", 0...UInt64(ModelRequest.mostOutputs - 1), valueName: "class",
       "Examples and positions of this class count for nothing."),
@@ -155,11 +162,18 @@ public struct MeanSquaredError: Loss {
   public init() {}
 
   /// R², the fraction of the targets' variation that is explained, and the mean absolute error.
-  public let metrics = MetricSchema.regression
+  public private(set) var metrics = MetricSchema.regression
 
   /// The gradient is 2 (outputs − targets) / columns. Traps if `targets` are classes.
   public func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
     regressionMetrics(.squaredError, outputs, columns, targets)
+  }
+
+  /// The same loss, measured in the units of the targets before the division.
+  public func dividingTargets(by deviation: Float) -> MeanSquaredError? {
+    var loss = self
+    loss.metrics.units = MetricSchema.unitsOfErrors(deviation, loss: 2)
+    return loss
   }
 }
 
@@ -176,11 +190,18 @@ public struct MeanAbsoluteError: Loss {
   public init() {}
 
   /// R² and the mean absolute error.
-  public let metrics = MetricSchema.regression
+  public private(set) var metrics = MetricSchema.regression
 
   /// The gradient is the error's sign / columns, and 0 where there is no error. Traps if `targets` are classes.
   public func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
     regressionMetrics(.absoluteError, outputs, columns, targets)
+  }
+
+  /// The same loss, measured in the units of the targets before the division.
+  public func dividingTargets(by deviation: Float) -> MeanAbsoluteError? {
+    var loss = self
+    loss.metrics.units = MetricSchema.unitsOfErrors(deviation, loss: 1)
+    return loss
   }
 }
 
@@ -196,7 +217,7 @@ public struct Huber: Loss {
     .real("huber-delta", default: 1, .positive, "The error from which on the loss is a line.")
   ]
 
-  private let delta: Float
+  private var delta: Float
 
   /// δ is 1.
   public init() { delta = 1 }
@@ -204,11 +225,19 @@ public struct Huber: Loss {
   public init(_ options: OptionValues, for target: Target) { delta = Float(options["huber-delta"]) }
 
   /// R² and the mean absolute error.
-  public let metrics = MetricSchema.regression
+  public private(set) var metrics = MetricSchema.regression
 
   /// The gradient is the error, at least −δ and at most δ, / columns. Traps if `targets` are classes.
   public func gradient(_ outputs: MutableFloats, columns: Int, targets: Batch.Targets) -> Metrics {
     regressionMetrics(.huber(delta), outputs, columns, targets)
+  }
+
+  /// The same loss with δ / `deviation`, measured in the units of the targets before the division.
+  public func dividingTargets(by deviation: Float) -> Huber? {
+    var loss = self
+    loss.delta = delta / deviation
+    loss.metrics.units = MetricSchema.unitsOfErrors(deviation, loss: 2)
+    return loss
   }
 }
 
@@ -247,6 +276,12 @@ extension MetricSchema {
       },
       .mean("mae", of: "absolute_error", title: "mean absolute error"),
     ])
+
+  /// - Parameter degree: the power of the error that the loss is of.
+  fileprivate static func unitsOfErrors(_ deviation: Float, loss degree: Int) -> [Double] {
+    let unit = Double(deviation)
+    return [degree == 2 ? unit * unit : unit, unit * unit, unit]
+  }
 }
 
 /// The sums of ``MetricSchema/regression``.
@@ -285,6 +320,9 @@ extension Loss where Self == BinaryCrossEntropy {
 }
 
 extension Loss {
+  /// Whether targets may be divided by their deviation.
+  package static var canDivideTargets: Bool { Self().dividingTargets(by: 2) != nil }
+
   /// - Throws: ``OptionError`` if a target of `examples` is outside ``targets``.
   package static func check(_ examples: Examples, of data: String) throws(OptionError) {
     guard targets != -.infinity ... .infinity else { return }

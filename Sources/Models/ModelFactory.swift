@@ -14,6 +14,10 @@ public struct ModelRequest: Sendable {
   public var loss: any Loss
   /// The values of the model's options.
   public var options: OptionValues
+  /// The features that are indices of learned vectors, ascending, with the number of vectors of each.
+  package var embedded: [(feature: Int, vectors: Int)] = []
+  /// Whether the features are a table's columns, few and noisy, for which small initial weights learn better.
+  package var isTable = false
 
   /// The number of features per example.
   public var inputs: Int { shape.isEmpty ? 0 : shape.reduce(1, *) }
@@ -42,8 +46,23 @@ public struct ModelFactory: Sendable {
   /// Creates the model. Throws ``ModelError`` if the request is invalid.
   public let make: @Sendable (ModelRequest) throws -> any Model
 
+  /// Whether it is a layer, before which vectors of a table's columns can be put.
+  private let isLayer: Bool
+
   /// The name, without a colon.
   public var name: String { alternative.name }
+
+  /// Creates the model.
+  ///
+  /// - Throws: ``ModelError`` if the request is invalid.
+  package func model(_ request: ModelRequest) throws -> any Model {
+    guard isLayer || request.embedded.isEmpty else {
+      throw ModelError(
+        "--model \(name) takes numbers alone, and the data have columns with many levels: leave those out by --columns, or "
+          + "choose a model of layers, such as --model mlp:256,128")
+    }
+    return try make(request)
+  }
 
   /// - Parameters:
   ///   - options: flags, help and keys in job files follow from them.
@@ -52,8 +71,15 @@ public struct ModelFactory: Sendable {
     _ name: String, options: [OptionDeclaration] = [], argument: String? = nil,
     make: @escaping @Sendable (ModelRequest) throws -> any Model
   ) {
+    self.init(name, options, argument, isLayer: false, make)
+  }
+
+  private init(
+    _ name: String, _ options: [OptionDeclaration], _ argument: String?, isLayer: Bool,
+    _ make: @escaping @Sendable (ModelRequest) throws -> any Model
+  ) {
     alternative = Alternative(name, options: options, argument: argument)
-    self.make = make
+    (self.isLayer, self.make) = (isLayer, make)
   }
 
   /// A kind of model that is a layer. It has the option ``OptionDeclaration/loss`` too.
@@ -67,16 +93,18 @@ public struct ModelFactory: Sendable {
     layer: @escaping @Sendable (ModelRequest) throws -> any Layer
   ) {
     let loss = OptionDeclaration.loss
-    self.init(name, options: options + (options.contains { $0.name == loss.name } ? [] : [loss]), argument: argument) {
-      request in
+    let all = options + (options.contains { $0.name == loss.name } ? [] : [loss])
+    self.init(name, all, argument, isLayer: true) { request in
       guard request.target.outputs > 0 else {
         throw ModelError(
           "--model \(name) learns from data, and --data is none: give --data, or a model without data, such as "
             + "--model quadratic:10,10")
       }
       do {
+        var model = try layer(request)
+        if !request.embedded.isEmpty { model = EmbeddedColumns(request.embedded, then: model) }
         return try Network(
-          layer(request), input: request.shape, outputs: request.target.outputs, positions: request.target.positions,
+          model, input: request.shape, outputs: request.target.outputs, positions: request.target.positions,
           loss: request.loss)
       } catch let error as ModelError {
         throw ModelError("--model \(name): \(error.description)")
@@ -106,7 +134,7 @@ extension [ModelFactory] {
   /// - Throws: ``ModelError`` if no kind has that name, or the request is invalid.
   package func make(_ name: String, _ request: ModelRequest) throws -> any Model {
     guard let factory = first(where: { $0.name == name }) else { throw unknown(name) }
-    return try factory.make(request)
+    return try factory.model(request)
   }
 
   /// The error for an unknown `name`.

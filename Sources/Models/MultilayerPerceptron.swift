@@ -10,10 +10,14 @@ package struct MultilayerPerceptron: LayerOfParts {
   var parts: [(name: String?, part: Any)] { [(nil, layers)] }
 
   /// Training drops hidden activations with the probability `dropout`.
-  package init(hidden: [Int], outputs: Int, activation: Activation, dropout: Double = 0) {
+  ///
+  /// - Parameter initial: of hidden layers; nil for those of Glorot & Bengio with tanh and sigmoid, and of He et al. else.
+  package init(
+    hidden: [Int], outputs: Int, activation: Activation, dropout: Double = 0, initial: InitialWeights? = nil
+  ) {
     layers = Sequential {
       for size in hidden {
-        Linear(size, initial: activation == .tanh || activation == .sigmoid ? .glorot : .he)
+        Linear(size, initial: initial ?? (activation == .tanh || activation == .sigmoid ? .glorot : .he))
         Sequential {
           ActivationLayer(activation: activation)
           Dropout(dropout)
@@ -45,7 +49,7 @@ extension MultilayerPerceptron {
       MultilayerPerceptron(
         hidden: request.options.sizes("hidden"), outputs: request.target.outputs,
         activation: Activation(rawValue: request.options.text("activation")) ?? .relu,
-        dropout: request.options["dropout"])
+        dropout: request.options["dropout"], initial: request.isTable ? .glorot : nil)
     })
 
   /// Has no hidden layer.

@@ -17,9 +17,10 @@ package struct Evaluation: Equatable, Sendable {
   package init(_ file: ModelFile, on examples: Examples) {
     let sum = Evaluation.sum(file.model, file, examples)
     self.examples = examples.count
-    loss = sum.meanLoss
+    let sums = file.model.metrics.inUnits(sum.sums)
+    loss = sums[0] / sum.weight
     figures = file.model.metrics.values(
-      weight: sum.weight, sum.sums, targetVariation: examples.targetVariation)
+      weight: sum.weight, sums, targetVariation: examples.targetVariation)
   }
 
   private static func sum<M: Model>(_ model: M, _ file: ModelFile, _ examples: Examples) -> NodeMetrics {

@@ -23,7 +23,7 @@ package struct ModelCheck {
   ///
   /// - Throws: an error of making the model a second time.
   package init(_ prepared: PreparedJob, _ data: LoadedData, models: [ModelFactory]) throws {
-    let second = try prepared.job.makeModel(models, shape: data.shape, target: data.target)
+    let second = try prepared.job.makeModel(models, shape: data.shape, target: data.target, data.recipe)
     func findings<M: Model>(_ model: M) -> [Finding] { Trial(model, prepared, data).findings(second) }
     self.findings = findings(prepared.model)
   }

@@ -6,6 +6,10 @@ public struct MetricSchema: Sendable {
   public let sums: [String]
   /// In the order in which they are shown and saved.
   public let figures: [Figure]
+  /// What each sum is multiplied by to be in the units of the data; empty if all are.
+  public var units: [Double] = [] {
+    didSet { precondition(units.isEmpty || units.count == sums.count, "\(units.count) units for \(sums.count) sums") }
+  }
 
   /// The number of sums that fit in a message.
   public static let mostSums = 16
@@ -23,14 +27,21 @@ public struct MetricSchema: Sendable {
 
   /// This schema with more sums and figures, for a model that measures more than its loss does.
   public func adding(_ sums: [String], figures: [Figure]) -> MetricSchema {
-    MetricSchema(Array(self.sums.dropFirst()) + sums, figures: self.figures + figures)
+    var schema = MetricSchema(Array(self.sums.dropFirst()) + sums, figures: self.figures + figures)
+    if !units.isEmpty { schema.units = units + sums.map { _ in 1 } }
+    return schema
+  }
+
+  /// `sums` in the units of the data.
+  package func inUnits(_ sums: [Double]) -> [Double] {
+    units.isEmpty ? sums : zip(sums, units).map { $0 * $1 }
   }
 
   /// The figures' values by name, without those that are not finite or have no value. Empty if `weight` is 0.
   ///
   /// - Parameters:
   ///   - weight: the summed weight.
-  ///   - sums: in the order of ``sums``.
+  ///   - sums: in the order of ``sums``, in the units of the data.
   ///   - targetVariation: ``Figure/Sums/targetVariation``.
   public func values(weight: Double, _ sums: [Double], targetVariation: Double? = nil) -> [String: Double] {
     guard weight > 0 else { return [:] }

@@ -41,6 +41,8 @@ public struct OptionDeclaration: Sendable {
   public let excludes: String?
   /// Whether the result of a run depends on it.
   public let decides: Bool
+  /// Words that a list may be in place of numbers.
+  public private(set) var words: [String] = []
   /// Other spellings of a choice's words, with the words that they stand for.
   public private(set) var aliases: [String: String] = [:]
 
@@ -107,8 +109,14 @@ public struct OptionDeclaration: Sendable {
   }
 
   /// An option whose value is a list of numbers in `range`, separated by commas.
-  public static func numbers(_ name: String, _ range: RealRange, _ help: String) -> OptionDeclaration {
-    OptionDeclaration(name, .numbers(range), nil, nil, "list", nil, true, help)
+  ///
+  /// - Parameter words: other values, which stand for lists.
+  public static func numbers(
+    _ name: String, _ range: RealRange, or words: [String] = [], _ help: String
+  ) -> OptionDeclaration {
+    var option = OptionDeclaration(name, .numbers(range), nil, nil, "list", nil, true, help)
+    option.words = words
+    return option
   }
 
   /// An option whose value is the path of a file or a folder.
@@ -177,7 +185,8 @@ extension OptionDeclaration {
     case .flag, .toggle: "yes or no"
     case .choice(let words): "one of " + words.joined(separator: ", ")
     case .sizes(let range): "whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas"
-    case .numbers(let range): "numbers, each \(range.description), separated by commas"
+    case .numbers(let range):
+      "numbers, each \(range.description), separated by commas" + words.map { ", or \($0)" }.joined()
     case .text: "a text"
     case .path: "a path"
     }
@@ -215,6 +224,7 @@ extension OptionDeclaration {
         throw OptionError("--\(name) \(text): '\(part)' is no \(name) size; \(allowed), are needed, as in 256,128")
       }
       return .text(text)
+    case .numbers where words.contains(text): return .text(text)
     case .numbers:
       for part in text.split(separator: ",", omittingEmptySubsequences: false) where check(.text(String(part))) == nil {
         throw OptionError("--\(name) \(text): '\(part)' is none of the \(allowed), as in 1,2.5")
@@ -242,6 +252,7 @@ extension OptionDeclaration {
     case (.sizes(let range), .text(let text)):
       text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy { Int($0).map(range.contains) == true }
         ? value : nil
+    case (.numbers, .text(let text)) where words.contains(text): value
     case (.numbers(let range), .text(let text)):
       text.split(separator: ",", omittingEmptySubsequences: false).allSatisfy {
         Double($0).map(range.contains) == true

@@ -188,6 +188,8 @@ private struct ExampleJob {
     var options = JobOptions()
     try options.set("data", to: file.path)
     for (name, value) in chosen { try options.set(name, to: value) }
+    // Of an earlier version: with a numerics version, and without a recipe.
+    try options.set("numerics", to: "\(Numerics.version)")
     data = try options.load()
     prepared = try PreparedJob(options, data, models: ModelKinds.registry.all)
   }

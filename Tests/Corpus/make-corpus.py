@@ -1,9 +1,13 @@
 """Writes the corpus's files that are not text. Its text files are written by hand. Run it where the formats change."""
 
 import gzip
+import io
 import json
 import pathlib
 import struct
+import zipfile
+
+import numpy
 
 here = pathlib.Path(__file__).parent
 
@@ -135,3 +139,75 @@ for name, content in {
     "half": safetensors({"a": tensor([2], [0, 4], "F16")}, 4),
 }.items():
     write(f"safetensors/{name}", content)
+
+
+def npy(array, version=None):
+    file = io.BytesIO()
+    numpy.lib.format.write_array(file, array, version=version)
+    return file.getvalue()
+
+
+def npy_of(header, data=b""):
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header.encode() + data
+
+
+table = numpy.arange(6).reshape(3, 2)
+for name, content in {
+    "float": npy(table.astype("<f4")), "double": npy(table.astype(">f8")), "bytes": npy(table.astype("u1")),
+    "half": npy(table.astype("<f2")), "int64": npy(table), "flags": npy(table > 2),
+    "column-major": npy(numpy.asfortranarray(table.astype("<i2"))),
+    "images": npy(numpy.asfortranarray(numpy.arange(24, dtype="u1").reshape(2, 3, 4))),
+    "version-2": npy(table.astype("<f4"), (2, 0)), "version-3": npy(table.astype("<f4"), (3, 0)),
+    "number": npy(numpy.float32(1)), "empty": npy(numpy.zeros((0, 3), "<f4")),
+    "records": npy(numpy.zeros(2, [("a", "<f4"), ("b", "<i4", (2,))])), "text": npy(numpy.array(["a", "bc"])),
+    "lie": npy_of("{'descr': '<f8', 'fortran_order': True, 'shape': (4294967295, 4294967295), }\n", b"abc"),
+    "overflow": npy_of("{'descr': '|u1', 'fortran_order': False, 'shape': (9223372036854775807, 3, 0), }\n"),
+    "nested": npy_of("{'descr': " + "[(" * 50 + ")]" * 50 + ", 'fortran_order': False, 'shape': (1,), }\n", b"a"),
+}.items():
+    write(f"npy/{name}", content)
+
+
+def npz(save, **arrays):
+    file = io.BytesIO()
+    save(file, **arrays)
+    return file.getvalue()
+
+
+def with_bytes(content, place, new):
+    return content[:place] + new + content[place + len(new):]
+
+
+keras = dict(
+    x_train=numpy.arange(48, dtype="u1").reshape(3, 4, 4), y_train=numpy.array([0, 1, 2], "u1"),
+    x_test=numpy.arange(32, dtype="u1").reshape(2, 4, 4), y_test=numpy.array([2, 0], "u1"))
+pair = npz(numpy.savez, x=table.astype("<f4"), y=numpy.array([0.5, 1.5, 2.5]))
+packed = npz(numpy.savez_compressed, x=numpy.zeros((100, 30), ">f4"), y=numpy.arange(100) % 2)
+small = io.BytesIO()
+with zipfile.ZipFile(small, "w") as archive:
+    archive.writestr(zipfile.ZipInfo("a.npy"), npy(table.astype("<f4")))
+    archive.comment = b"a comment"
+small = small.getvalue()
+bzip2 = io.BytesIO()
+with zipfile.ZipFile(bzip2, "w") as archive:
+    archive.writestr(zipfile.ZipInfo("a.npy"), npy(table), zipfile.ZIP_BZIP2)
+directory, packed_directory = small.index(b"PK\1\2"), packed.index(b"PK\1\2")
+end = small.index(b"PK\5\6")
+# What is written where a number does not fit 32 bits, by a record of the numbers' full widths.
+zip64 = (
+    with_bytes(small[:end], directory + 20, b"\xff" * 8).replace(b"a.npy", b"A.npy")
+)
+extra = struct.pack("<HHQQ", 1, 16, *struct.unpack_from("<II", small, directory + 20)[::-1])
+zip64 = with_bytes(zip64, directory + 30, struct.pack("<H", len(extra))) + extra
+zip64_end = len(zip64)
+zip64 += struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, 1, 1, zip64_end - directory, directory)
+zip64 += struct.pack("<IIQI", 0x07064B50, 0, zip64_end, 1)
+zip64 += struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+for name, content in {
+    "keras": npz(numpy.savez, **keras), "pair": pair, "packed": packed, "small": small, "zip64": zip64,
+    "bzip2": bzip2.getvalue(), "encrypted": with_bytes(small, directory + 8, b"\1"),
+    "disks": with_bytes(small, end + 4, b"\1"), "checksum": with_bytes(small, directory + 16, b"\0\0\0\0"),
+    "lie": with_bytes(packed, packed_directory + 24, struct.pack("<I", 1 << 30)),
+    "small-lie": with_bytes(packed, packed_directory + 24, struct.pack("<I", 12_127)),
+    "cut": pair[:-10], "no-members": small[end:end + 8] + b"\0" * 14,
+}.items():
+    write(f"npz/{name}", content)

@@ -14,7 +14,7 @@ import Testing
     #expect(try #require(data.test).count == 359)
     #expect(data.featureCount == 64)
     #expect(data.target == .classification(classes: 10))
-    #expect(data.selection == DataSelection("digits") && data.shape == [8, 8, 1])
+    #expect(data.selection.data == "digits" && data.selection.options.isEmpty && data.shape == [8, 8, 1])
   }
 
   private func digit(_ text: String) -> [Float] { text.split(separator: ",").map { Float($0)! } }

@@ -113,3 +113,15 @@ extension LoadedData {
     try self.init(DataSelection(data), classify: classify, seed: seed)
   }
 }
+
+extension LoadedData {
+  /// Loads as jobs of earlier versions do.
+  init(
+    _ selection: DataSelection, classify: Bool?, seed: UInt64, microBatches: Int = 8, evaluatesAll: Bool = false
+  ) throws {
+    var selection = selection
+    selection.recipeVersion = 0
+    try self.init(
+      selection, for: Purpose(classify: classify, evaluatesAll: evaluatesAll), seed: seed, microBatches: microBatches)
+  }
+}

@@ -77,13 +77,14 @@ import Testing
   @Test func numPyLoadsWhatIsExported() throws {
     guard let python = pythonWithNumPy() else { return }
     let check = """
-      import sys, zipfile, numpy, safetensors.numpy
+      import json, sys, zipfile, numpy, safetensors.numpy
       archive, files = sys.argv[1], sys.argv[2:]
       wanted = safetensors.numpy.load_file(files[0])
       if len(files) > 1:
           wanted |= {f"optimizer/{k}": v for k, v in safetensors.numpy.load_file(files[1]).items()}
       found = numpy.load(archive)
-      assert sorted(found) == sorted(wanted), sorted(found)
+      assert sorted(found) == sorted([*wanted, "lockstep.json"]), sorted(found)
+      assert json.loads(found["lockstep.json"])["scaling"]["factor"], found["lockstep.json"]
       for name in wanted:
           assert found[name].dtype == numpy.dtype("<f4") and found[name].shape == wanted[name].shape, name
           assert found[name].tobytes() == wanted[name].tobytes(), name

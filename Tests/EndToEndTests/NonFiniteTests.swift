@@ -6,12 +6,15 @@ import Testing
   private let scratch: Scratch
   private let job: [String]
 
-  /// A job on sixty records, of which one has a feature that no perceptron can bear. An epoch has three steps of five
+  /// A job on sixty records, of which one has features that no perceptron can bear. An epoch has three steps of five
   /// micro-batches of four.
   init() throws {
     scratch = try Scratch()
-    let rows = (0..<60).map { row in "\(row == 17 ? "3e38" : "\(row % 7)"),\(row % 5),\(Double(row % 3) + 0.5)" }
-    let path = try scratch.file("huge.csv", "a,b,y\n" + rows.joined(separator: "\n"))
+    let rows = (0..<60).map { row in
+      let features = (0..<24).map { row == 17 ? "3e38" : "\((row * ($0 + 3)) % 7 + $0).5" }
+      return (features + ["\(row % 3).5"]).joined(separator: ",")
+    }
+    let path = try scratch.file("huge.csv", (0..<24).map { "x\($0)," }.joined() + "y\n" + rows.joined(separator: "\n"))
     job = [
       "--data", path, "--scale", "none", "--loss", "mean-squared-error", "--test-fraction", "0", "--model", "mlp:64",
     ]

@@ -37,6 +37,9 @@ func reader() -> ([UInt8]) throws -> Bool {
     }
   case "idx": readIDX
   case "csv": readCSV
+  case "jsonl": readJSONL
+  case "npy": readNPY
+  case "npz": readNPZ
   case "jobs": readJob
   case "safetensors": readSafetensors
   case let other: fatalError("LOCKSTEP_FUZZ names no reader: \(other ?? "it is not set")")

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-600}
 readers=("${@:2}")
-if [ ${#readers[@]} -eq 0 ]; then readers=(from-worker from-coordinator idx csv jobs safetensors); fi
+if [ ${#readers[@]} -eq 0 ]; then readers=(from-worker from-coordinator idx csv jsonl npy npz jobs safetensors); fi
 
 # Swift's own report of a trap would keep libFuzzer from saving the input.
 export SWIFT_BACKTRACE=enable=no

@@ -76,7 +76,7 @@ import Testing
     #expect(configurations.map(\.learningRateFactor) == [1, 1, 2, 2])
     #expect(configurations[2].hasSameJob(as: configurations[3]))
     #expect(!configurations[0].hasSameJob(as: configurations[2]))
-    let data = try LoadedData(DataSelection("digits"), classify: nil, seed: 0)
+    let data = try LoadedData(DataSelection("digits"), for: LoadedData.Purpose(classify: nil), seed: 0)
     let job = try configurations[3].options(JobOptions(), data).resolve(data)
     #expect(job.batchSize == 512 && job.microBatches == 32 && job.optimizer.learningRate == 0.002)
     #expect(throws: OptionError.self) {
@@ -205,7 +205,7 @@ import Testing
     for (name, value) in [("beta1", "0.8"), ("batch-size", "64"), ("rho", "0.8"), ("learning-rate", "0.01")] {
       try options.set(name, to: value)
     }
-    let data = try LoadedData(DataSelection("digits"), classify: nil, seed: 0)
+    let data = try LoadedData(DataSelection("digits"), for: LoadedData.Purpose(classify: nil), seed: 0)
     let names = ["adam", "rmsprop", "gradient-descent"]
     let jobs = try names.map { try options.selecting($0, among: names).resolve(data) }
     #expect(jobs.map(\.batchSize) == [64, 64, data.train.count])

@@ -12,6 +12,8 @@ package struct CoordinatedRun: Sendable {
   package var plan: StepPlan
   package var fingerprint: String
   package var scaling: Scaling
+  /// How the records of a table become numbers; nil for other data.
+  package var recipe: DataRecipe?
   package var model: any Model
   package var seed: UInt64
   /// The initial parameters; nil for those that the seed determines.
@@ -26,11 +28,13 @@ package struct CoordinatedRun: Sendable {
   package var targetVariation: [HeldOutPart: Double]
 
   package init(
-    job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling, model: any Model, seed: UInt64,
+    job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling,
+    recipe: DataRecipe? = nil, model: any Model, seed: UInt64,
     initial: FloatBuffer? = nil, numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
     targetVariation: [HeldOutPart: Double] = [:]
   ) {
     (self.job, self.plan, self.fingerprint, self.scaling, self.model) = (job, plan, fingerprint, scaling, model)
+    self.recipe = recipe
     (self.seed, self.numerics, self.optimizer, self.onNonFinite) = (seed, numerics, optimizer, onNonFinite)
     self.initial = initial
     (self.advice, self.targetVariation) = (advice, targetVariation)

@@ -117,7 +117,8 @@ package final class Coordinator {
     poller = Poller(socket, waker, pipe: links.inbox?.readEnd)
     welcome = Welcome(
       job: run.job, onNonFinite: run.onNonFinite,
-      scaling: FeatureScaling(offset: run.scaling.offset, factor: run.scaling.factor), chunkSize: chunks.size)
+      scaling: FeatureScaling(offset: run.scaling.offset, factor: run.scaling.factor), recipe: run.recipe,
+      chunkSize: chunks.size)
     sums = ChunkSums(chunks, layout, timeline) { [waker] in waker.wake() }
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(

@@ -4,13 +4,13 @@ internal import Foundation
 /// Reads a file, or bytes in memory, from start to end, and decompresses gzip.
 ///
 /// Memory: 64 KiB for a file, and about 40 KiB for zlib.
-final class ByteReader {
+package final class ByteReader {
   /// The source's name in errors.
   let name: String
   /// The size in bytes before decompression.
   let stored: Int
   /// nil for bytes in memory.
-  private let file: FileHandle?
+  private let file: RegularFile?
   private var packed: [UInt8]
   private var packedRange: Range<Int>
   private var inflater: UnsafeMutablePointer<z_stream>?
@@ -18,24 +18,9 @@ final class ByteReader {
 
   /// Opens the file at `path`, which must be gzip if its name ends in `.gz`, and may be otherwise.
   convenience init(path: String) throws {
-    var status = stat()
-    guard stat(path, &status) == 0 else {
-      throw DatasetError("\(path): \(errno == ENOENT ? "no such file" : String(cString: strerror(errno)))")
-    }
-    switch status.st_mode & S_IFMT {
-    case S_IFREG: break
-    case S_IFDIR: throw DatasetError("\(path) is a folder where a file is needed")
-    // A pipe or a device blocks, never ends, or can't be read twice.
-    default: throw DatasetError("\(path) is not a regular file, and data must be one")
-    }
-    let handle: FileHandle
-    do {
-      handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-    } catch {
-      throw DatasetError("\(path) cannot be opened: \(String(cString: strerror(errno)))")
-    }
+    let file = try RegularFile(path: path)
     let buffer = [UInt8](repeating: 0, count: 1 << 16)
-    try self.init(handle, buffer, 0..<0, stored: Int(status.st_size), name: path, mustBeGzip: path.hasSuffix(".gz"))
+    try self.init(file, buffer, 0..<0, stored: file.size, name: path, mustBeGzip: path.hasSuffix(".gz"))
   }
 
   /// - Parameter name: the source's name in errors.
@@ -44,7 +29,7 @@ final class ByteReader {
   }
 
   private init(
-    _ file: FileHandle?, _ buffer: [UInt8], _ filled: Range<Int>, stored: Int, name: String, mustBeGzip: Bool
+    _ file: RegularFile?, _ buffer: [UInt8], _ filled: Range<Int>, stored: Int, name: String, mustBeGzip: Bool
   ) throws {
     self.file = file
     (packed, packedRange) = (buffer, filled)
@@ -67,7 +52,6 @@ final class ByteReader {
       inflateEnd(inflater)
       inflater.deallocate()
     }
-    try? file?.close()
   }
 
   /// Fills `target` with the next bytes.
@@ -84,6 +68,14 @@ final class ByteReader {
     return filled
   }
 
+  /// - Throws: ``DatasetError`` if the file has another size or time of change than when it was opened.
+  func checkUnchanged() throws { try file?.checkUnchanged() }
+
+  /// - Throws: ``DatasetError`` if `next`, which was opened later, reads a file of another size or time of change.
+  func checkSame(_ next: ByteReader) throws {
+    if let file, let other = next.file { try file.checkSame(other) }
+  }
+
   /// All bytes that are left.
   func readAll() throws -> [UInt8] {
     let part = 1 << 20
@@ -94,7 +86,10 @@ final class ByteReader {
       let count = try bytes.withUnsafeMutableBytes {
         try read(into: UnsafeMutableRawBufferPointer(rebasing: $0[first...]))
       }
-      guard count == part else { return Array(bytes[..<(first + count)]) }
+      guard count == part else {
+        try checkUnchanged()
+        return Array(bytes[..<(first + count)])
+      }
     }
   }
 
@@ -141,7 +136,7 @@ final class ByteReader {
 
   private func refill() throws {
     guard let file else { return }
-    let count = packed.withUnsafeMutableBytes { Foundation.read(file.fileDescriptor, $0.baseAddress, $0.count) }
+    let count = packed.withUnsafeMutableBytes { Foundation.read(file.descriptor, $0.baseAddress, $0.count) }
     guard count >= 0 else { throw DatasetError("\(name) cannot be read: \(String(cString: strerror(errno)))") }
     packedRange = 0..<count
   }

@@ -7,16 +7,17 @@ enum Digits: DataSource {
   static let options: [OptionDeclaration] = [.validationFraction, .imageScale]
 
   static func read(_ request: DataRequest) throws -> DataParts {
-    let table = try CSVTable(label: nil) {
-      try ByteReader(bytes: PackageResources.digits_csv_gz, name: name)
-    }
-    let width = table.columns - 1
+    var format = TableFormat()
+    format.isFormer = true
+    let all = try readDelimited(format) { try ByteReader(bytes: PackageResources.digits_csv_gz, name: name) }
+      .numbers(label: nil)
+    let width = all.shape[0]
     func part(_ belongs: (Int) -> Bool) -> DataTable {
-      let rows = (0..<table.rows).filter(belongs)
+      let rows = (0..<all.count).filter(belongs)
+      guard case .floats(let features) = all.features else { preconditionFailure("digits are floats") }
       return DataTable(
-        name: name, count: rows.count,
-        features: .floats(rows.flatMap { table.features[$0 * width..<($0 + 1) * width] }), shape: [8, 8, 1],
-        targets: rows.map { table.labels[$0] }, place: { "digits, example \(rows[$0] + 1)" })
+        name: name, count: rows.count, features: .floats(rows.flatMap { features[$0 * width..<($0 + 1) * width] }),
+        shape: [8, 8, 1], targets: rows.map { all.targets[$0] }, place: { "digits, example \(rows[$0] + 1)" })
     }
     return DataParts(train: part { $0 % 5 != 4 }, test: part { $0 % 5 == 4 })
   }

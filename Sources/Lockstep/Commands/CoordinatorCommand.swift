@@ -59,7 +59,7 @@ struct CoordinatorCommand: RunCommand {
       binding: boundEndpoint(bind), awaitedWorkers: 0, connections.chosen, security: security, timeline: timeline)
     defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
-    printLine(run.headline)
+    run.introduce()
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
     let options = isFoundByDefault ? "" : " --connect \(reached.address)"
     printLine(

@@ -33,6 +33,9 @@ struct DiffCommand: ParsableCommand {
       printLine("one of the runs has no losses from step \(steps.lowerBound) to step \(steps.upperBound)")
     case nil: if difference.steps > 0 { printLine("the losses of \(count(difference.steps, "step")) are equal") }
     }
+    if !difference.isPreparedAlike {
+      printLine("the models prepare their data differently: `lockstep inspect` shows how")
+    }
     for (name, tensor) in difference.tensors { printLine("\(name): \(text(tensor))") }
     throw ExitCode(1)
   }

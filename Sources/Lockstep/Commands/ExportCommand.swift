@@ -10,7 +10,8 @@ struct ExportCommand: ParsableCommand {
     abstract: "Write a saved model's tensors as a NumPy archive.",
     discussion: """
       numpy.load reads the file: float32 arrays under the names and in the shapes that the model file has. Of a run, \
-      its model is written, or its newest good checkpoint where it has none yet.
+      its model is written, or its newest good checkpoint where it has none yet. The member lockstep.json says how data \
+      become a model's inputs: their scaling, and the recipe of a table.
       """)
 
   @Argument(help: ArgumentHelp("A model, a checkpoint or a run's folder.", valueName: "path"))
@@ -28,6 +29,9 @@ struct ExportCommand: ParsableCommand {
     let (model, optimizer) = try sources()
     var archive = try NumPyArchive(path: output)
     var values = 0
+    if let description = ModelFile.metadata(in: try Safetensors.File(path: model)) {
+      try archive.append(text: description, as: "lockstep.json")
+    }
     for (prefix, path) in [("", model)] + (optimizer.map { [("optimizer/", $0)] } ?? []) {
       let file = try Safetensors.File(path: path)
       for tensor in file.tensors {

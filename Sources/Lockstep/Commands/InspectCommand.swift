@@ -78,9 +78,23 @@ struct InspectCommand: ParsableCommand {
   private func show(model path: String) throws -> Bool {
     let file = try Safetensors.File(path: path)
     printLine("model \(path)")
-    if let description = ModelFile.description(in: file) { show(description.job) }
+    if let description = ModelFile.description(in: file) {
+      show(description.job)
+      if let recipe = description.recipe { show(recipe) }
+    }
     try show(file)
     return true
+  }
+
+  private func show(_ recipe: Recipe) {
+    let labels = recipe.labels.map { label in
+      let classes = label.classes.map { ": " + elided(Array($0.prefix(20)), to: 24).joined(separator: ", ") } ?? ""
+      return ["label", oneLine(label.name) + classes + ((label.classes?.count ?? 0) > 20 ? ", …" : "")]
+    }
+    let columns = zip(elided(recipe.columns.map(\.name), to: 24), recipe.columns).map { name, column in
+      ["column", "\(name): \(column.encoding.summary)"]
+    }
+    show(labels + columns, "\ntable")
   }
 
   private func show(checkpoint path: String) throws -> Bool {

@@ -89,7 +89,7 @@ struct LaunchCommand: RunCommand {
       security: CoordinatorSecurity(coordinatorKey, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
-    printLine(run.headline)
+    run.introduce()
     printLine("listening on \(coordinator.address)\(reached.remark)")
     let threads = hosts.map(\.threads).reduce(0, +)
     if threads > run.prepared.job.microBatches {

@@ -48,7 +48,7 @@ struct TrainCommand: RunCommand {
     let (workers, threads) = (own.whole(Section.workers), own.whole(Section.threads))
     try ensureDescriptors(64 + 16 * workers)
     let run = try start(signals)
-    printLine(run.headline + ", \(count(workers, "worker")) of \(count(threads, "thread"))")
+    run.introduce(", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
       workers: workers, threads: threads, maxRestarts: own.whole(Section.maxRestarts), connections.chosen,
       timeline: own.text(.timeline))

@@ -64,7 +64,7 @@ struct RunStart {
     let checkpoint = try CheckpointStore(run: resume).newest(models: ModelKinds.registry.all) {
       printError("warning: \($0)")
     }
-    var options = try JobOptions(checkpoint.state.job)
+    var options = try JobOptions(checkpoint.state.job, resuming: resume)
     try options.change(by: command.jobOptions(output: nil), of: resume)
     let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
     let otherNumerics = try checkpoint.check(
@@ -77,7 +77,7 @@ struct RunStart {
   /// Whether it resumes a run in that run's folder.
   var staysInFolder: Bool {
     guard let resumed, let output else { return false }
-    return isSameFolder(output, resumed.folder)
+    return isSamePath(output, resumed.folder)
   }
 }
 

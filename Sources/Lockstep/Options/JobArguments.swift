@@ -57,7 +57,7 @@ extension JobCommand {
     if let output { try options.set(JobOptions.outputOption.name, to: output) }
     if let file = job.text(JobSection.file) {
       try options.merge(file: file)
-      if let version = options.numerics, version != Numerics.version {
+      if let version = options.marks.numerics, version != Numerics.version {
         printError(
           "warning: \(file) is of a run with numerics version \(version), and this program has version "
             + "\(Numerics.version): its bits will be others")

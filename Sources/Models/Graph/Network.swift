@@ -148,6 +148,9 @@ package struct Network: Model {
     }
   }
 
+  /// The most examples whose outputs are computed together, so that they fit into the budget.
+  package var mostExamples: Int { max(1, Network.budget / max(evaluation.size, 1)) }
+
   /// The outputs for `batch`, valid until `workspace` is used again: examples × the output's shape.
   package func outputs(_ batch: Batch, at parameters: Floats, using workspace: NetworkRun) -> Floats {
     workspace.forward(batch, at: parameters)
@@ -156,7 +159,7 @@ package struct Network: Model {
 
   package func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout NetworkRun) -> Metrics {
     let outputs = graph.values[graph.output].count
-    let most = max(1, Network.budget / max(evaluation.size, 1))
+    let most = mostExamples
     var total: Metrics?
     for first in stride(from: 0, to: max(batch.count, 1), by: most) {
       let part = batch[first..<min(first + most, batch.count)]

@@ -157,14 +157,16 @@ extension CoordinatorMachine {
     }
     return StepReport(
       step: step, epoch: configuration.plan.epoch(ofStep: work.task.step) + 1, examples: Int(sum.examples),
-      weight: sum.weight, sums: sum.sums, isSkipped: isSkipped, seconds: now.seconds(since: work.start),
+      weight: sum.weight, sums: configuration.metrics.inUnits(sum.sums), isSkipped: isSkipped,
+      seconds: now.seconds(since: work.start),
       computeSeconds: computed.sorted { $0.worker < $1.worker })
   }
 
   package mutating func completeTask(isSkipped: Bool = false, at now: Instant) {
     guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
     let plan = configuration.plan
-    let loss = sum.meanLoss
+    let sums = configuration.metrics.inUnits(sum.sums)
+    let loss = sums[0] / sum.weight
     guard loss.isFinite || isSkipped else {
       let subject =
         switch work.task {
@@ -191,7 +193,7 @@ extension CoordinatorMachine {
             examples: Int(sum.examples),
             loss: loss,
             figures: configuration.metrics.values(
-              weight: sum.weight, sum.sums, targetVariation: configuration.targetVariation[part]),
+              weight: sum.weight, sums, targetVariation: configuration.targetVariation[part]),
             seconds: now.seconds(since: work.start))))
     }
     for peer in members.keys { members[peer]!.computeSeconds = 0 }

@@ -31,6 +31,8 @@ package struct Welcome: ControlPayload {
   package var onNonFinite: NonFinitePolicy
   /// Measured once by the coordinator; all numbers are finite.
   package var scaling: FeatureScaling
+  /// How the records of a table become numbers; nil for other data.
+  package var recipe: DataRecipe?
   /// Floats in a chunk, 1…2³².
   package var chunkSize: Int
   /// The coordinator's shared memory, for workers of the same user on the same machine.
@@ -45,11 +47,11 @@ package struct Welcome: ControlPayload {
   }
 
   package init(
-    job: [String: OptionValue], onNonFinite: NonFinitePolicy, scaling: FeatureScaling, chunkSize: Int,
-    host: SharedMemoryNames? = nil
+    job: [String: OptionValue], onNonFinite: NonFinitePolicy, scaling: FeatureScaling, recipe: DataRecipe? = nil,
+    chunkSize: Int, host: SharedMemoryNames? = nil
   ) {
-    (self.job, self.onNonFinite, self.scaling, self.chunkSize) = (job, onNonFinite, scaling, chunkSize)
-    self.host = host
+    (self.job, self.onNonFinite, self.scaling, self.recipe) = (job, onNonFinite, scaling, recipe)
+    (self.chunkSize, self.host) = (chunkSize, host)
   }
 }
 
@@ -59,6 +61,17 @@ package struct FeatureScaling: Codable, Equatable, Sendable {
 
   package init(offset: [Float], factor: [Float]) {
     (self.offset, self.factor) = (offset, factor)
+  }
+}
+
+/// A recipe, which workers do not learn themselves.
+package struct DataRecipe: Codable, Equatable, Sendable {
+  /// SHA-256 of ``json``, in hex.
+  package var sha256: String
+  package var json: String
+
+  package init(sha256: String, json: String) {
+    (self.sha256, self.json) = (sha256, json)
   }
 }
 

@@ -7,10 +7,11 @@ internal import Schema
 
 /// A resumed run may change only its length; every other option of a job changes the bits.
 extension JobOptions {
-  /// The options of `job`.
-  package init(_ job: Job) throws {
+  /// The options of `job`, the run in `folder`.
+  package init(_ job: Job, resuming folder: String) throws {
     self.init()
     for (name, value) in job.options { try set(name, to: value) }
+    resumed = folder
   }
 
   /// Applies the options that a user gives to resume the run in `folder`.

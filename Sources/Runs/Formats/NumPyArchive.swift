@@ -2,12 +2,12 @@ internal import CZlib
 internal import Files
 internal import Foundation
 
-/// Writes files for `numpy.load`: a zip of uncompressed `.npy` files of float32 values.
+/// Writes files for `numpy.load`: a zip of uncompressed `.npy` files of float32 values, and of texts.
 ///
 /// | part | what |
 /// | --- | --- |
-/// | for each array | local header, name, Zip64 sizes, then the `.npy`: its header and the values |
-/// | for each array | central header, name, Zip64 sizes and offset of the local one |
+/// | for each array or text | local header, name, Zip64 sizes, then the `.npy`: its header and the values; or the text |
+/// | for each array or text | central header, name, Zip64 sizes and offset of the local one |
 /// | the end | Zip64 record and locator, and the old record, whose fields all point to them |
 ///
 /// Every number is little-endian. Sizes and offsets are always Zip64's, so that files of any size are written the same
@@ -41,13 +41,21 @@ package struct NumPyArchive: ~Copyable {
     guard name.utf8.count <= NumPyArchive.longestName else {
       throw FileError("a tensor's name has \(name.utf8.count) bytes, and an archive takes \(NumPyArchive.longestName)")
     }
-    let header = NumPyArchive.header(shape)
+    try append("\(name).npy", NumPyArchive.header(shape), values)
+  }
+
+  /// Appends a text, which `numpy.load` gives as bytes under `name`.
+  package mutating func append(text: String, as name: String) throws {
+    var text = text
+    try text.withUTF8 { try append(name, [], UnsafeRawBufferPointer($0)) }
+  }
+
+  private mutating func append(_ name: String, _ header: [UInt8], _ values: UnsafeRawBufferPointer) throws {
     let start = header.withUnsafeBytes { crc32_z(0, $0.baseAddress, $0.count) }
     // Without bytes, zlib would return the initial checksum.
     let checksum = values.isEmpty ? start : crc32_z(start, values.baseAddress, values.count)
     let entry = Entry(
-      name: Array("\(name).npy".utf8), checksum: UInt32(checksum), size: UInt64(header.count + values.count),
-      offset: size)
+      name: Array(name.utf8), checksum: UInt32(checksum), size: UInt64(header.count + values.count), offset: size)
     var record = Bytes()
     record.add(UInt32(0x0403_4b50))
     entry.addCommonFields(to: &record, extraCount: 20)
@@ -110,7 +118,7 @@ package struct NumPyArchive: ~Copyable {
   }
 }
 
-/// An array in the archive.
+/// An array or a text in the archive.
 private struct Entry {
   let name: [UInt8]
   let checksum: UInt32

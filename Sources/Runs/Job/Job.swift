@@ -27,6 +27,11 @@ public struct Job: Equatable, Sendable {
   package var numerics = Numerics.version
 
   static let numericsKey = "numerics"
+  static let recipeKey = "recipe"
+  static let dataDigestKey = "data-digest"
+
+  /// SHA-256 of the data that the job was made for (``LoadedData/fingerprint``); nil in jobs of earlier versions.
+  package var dataDigest: String?
 
   /// Nil for a model with its own loss.
   package var loss: String? { modelOptions.values[OptionDeclaration.loss.name]?.description }
@@ -44,7 +49,7 @@ public struct Job: Equatable, Sendable {
     return model + (argument.flatMap { modelOptions.values[$0] }.map { ":\($0.description)" } ?? "")
   }
 
-  /// All options in the order of the help, and the numerics version.
+  /// All options in the order of the help, and what the program adds: its versions, and the digest of the data.
   package var values: [(name: String, value: OptionValue)] {
     var values: [String: OptionValue] = ["data": .text(data.data), "model": .text(model)]
     values.merge(data.options) { $1 }
@@ -67,6 +72,13 @@ public struct Job: Equatable, Sendable {
     let others = values.keys.filter { !known.contains($0) }.sorted()
     return (known + others).compactMap { name in values[name].map { (name, $0) } }
       + [(Job.numericsKey, .whole(UInt64(numerics)))]
+      + (data.recipeVersion > 0 ? [(Job.recipeKey, .whole(UInt64(data.recipeVersion)))] : [])
+      + (dataDigest.map { [(Job.dataDigestKey, .text($0))] } ?? [])
+  }
+
+  /// What workers get. They compare the digest of their data themselves.
+  package var sent: [String: OptionValue] {
+    Dictionary(values.filter { $0.name != Job.dataDigestKey }.map { ($0.name, $0.value) }) { first, _ in first }
   }
 
   /// All options with their values as a user writes them.
@@ -75,19 +87,37 @@ public struct Job: Equatable, Sendable {
   /// The request for making the job's model.
   ///
   /// - Throws: ``OptionError`` if `factory` does not have these options.
-  package func modelRequest(_ factory: ModelFactory, shape: [Int], target: Target) throws -> ModelRequest {
-    let loss = loss.flatMap(Losses.named) ?? Losses.usual(for: target)
+  package func modelRequest(
+    _ factory: ModelFactory, shape: [Int], target: Target, _ recipe: Recipe?
+  ) throws -> ModelRequest {
+    let type = loss.flatMap(Losses.named) ?? Losses.usual(for: target)
     // Jobs of earlier versions lack options that have a default.
-    let lossOptions = try Losses.selector.alternative(loss.name)?.values(lossOptions.values) ?? [:]
-    return ModelRequest(
-      shape: shape, target: target, loss: try loss.init(OptionValues(lossOptions), for: target),
+    let lossOptions = try Losses.selector.alternative(type.name)?.values(lossOptions.values) ?? [:]
+    var loss: any Loss = try type.init(OptionValues(lossOptions), for: target)
+    if let deviation = recipe?.labels.first?.deviation, deviation != 1 {
+      guard let divided = loss.dividingTargets(by: deviation) else {
+        throw ModelError("--loss \(type.name) does not go with labels that the recipe divides by \(deviation)")
+      }
+      loss = divided
+    }
+    var request = ModelRequest(
+      shape: shape, target: target, loss: loss,
       options: OptionValues(try factory.alternative.values(modelOptions.values)))
+    request.isTable = recipe != nil
+    request.embedded = (recipe?.features ?? []).enumerated().compactMap { index, feature in
+      feature.vectors.map { (index, $0) }
+    }
+    return request
   }
 
   /// - Throws: ``ModelError`` if the model is none of `models`, or cannot be made.
-  package func makeModel(_ models: [ModelFactory], shape: [Int], target: Target) throws -> any Model {
+  ///
+  /// - Parameter recipe: of the data; nil for data that are no table.
+  package func makeModel(
+    _ models: [ModelFactory], shape: [Int], target: Target, _ recipe: Recipe?
+  ) throws -> any Model {
     guard let factory = models.first(where: { $0.name == model }) else { throw models.unknown(model) }
-    return try factory.make(modelRequest(factory, shape: shape, target: target))
+    return try factory.model(modelRequest(factory, shape: shape, target: target, recipe))
   }
 
   package func plan(_ data: LoadedData) -> StepPlan {
@@ -141,6 +171,8 @@ extension Job: Codable {
     self.seed = seed
     initial = given["initial"]?.description
     onNonFinite = NonFinitePolicy(rawValue: try value("on-nonfinite").description) ?? .stop
-    numerics = options.numerics ?? 1
+    numerics = options.marks.numerics ?? 1
+    self.data.recipeVersion = options.marks.recipe ?? 0
+    dataDigest = options.marks.dataDigest
   }
 }

@@ -14,9 +14,22 @@ public struct JobOptions: Equatable, Sendable {
   package private(set) var given: [String: OptionValue] = [:]
   /// Options that the text behind a colon has set, with the option that it stood in: `hidden`, with `model mlp:256,128`.
   private var shorthands: [String: String] = [:]
-  /// The ``Numerics/version`` that a job file or a saved job names; nil if it names none. It is no option: users cannot
-  /// choose it.
-  package private(set) var numerics: Int?
+  /// What the program has written into a job file or a saved job beside its options.
+  package var marks = Marks()
+  /// The folder of the run that these options resume; nil for a new run.
+  var resumed: String?
+
+  /// Facts of a job that are no options: users cannot choose them.
+  package struct Marks: Equatable, Sendable {
+    /// The ``Numerics/version``; nil if none is named.
+    package var numerics: Int?
+    /// The ``Recipe/version``; nil if none is named.
+    package var recipe: Int?
+    /// ``LoadedData/fingerprint``; nil if none is named.
+    package var dataDigest: String?
+
+    static let names = [Job.numericsKey, Job.recipeKey, Job.dataDigestKey]
+  }
 
   /// Options with nothing given.
   public init() {}
@@ -100,7 +113,7 @@ public struct JobOptions: Equatable, Sendable {
         let end = jobs.firstIndex { $0.name == optimizer.name }! + 1
         let all = jobs[..<end] + OptimizerSettings.options + jobs[end...] + [outputOption]
         let names = Set(all.map(\.name))
-        precondition(!names.contains(Job.numericsKey), "an option has a name that is taken: \(Job.numericsKey)")
+        precondition(names.isDisjoint(with: Marks.names), "an option has a name that is taken: \(Marks.names)")
         precondition(names.count == all.count, "two options of different kinds have one name: \(all.map(\.name))")
         let catalog = Catalog(
           size: size, declarations: Array(all), byName: Dictionary(all.map { ($0.name, $0) }) { first, _ in first })
@@ -114,7 +127,7 @@ public struct JobOptions: Equatable, Sendable {
   ///
   /// - Throws: ``OptionError`` for an unknown option or a wrong value.
   package mutating func set(_ name: String, to text: String) throws {
-    if name == Job.numericsKey {
+    if Marks.names.contains(name) {
       try set(name, to: UInt64(text).map { .whole($0) } ?? .text(text))
     } else {
       try set(name, to: JobOptions.declaration(name).value(of: text))
@@ -122,15 +135,7 @@ public struct JobOptions: Equatable, Sendable {
   }
 
   mutating func set(_ name: String, to value: OptionValue) throws {
-    if name == Job.numericsKey {
-      guard case .whole(let version) = value, (1...UInt64(Numerics.version)).contains(version) else {
-        throw OptionError(
-          "numerics \(value.description): this program knows versions 1 to \(Numerics.version); a later one needs a later "
-            + "version of the program")
-      }
-      numerics = Int(version)
-      return
-    }
+    if Marks.names.contains(name) { return try marks.set(name, to: value) }
     let option = try JobOptions.declaration(name)
     if let other = option.excludes, let chosen = given[other] {
       throw OptionError("--\(other) \(chosen.description) and --\(name) \(value.description): give one of them")
@@ -239,10 +244,19 @@ public struct JobOptions: Equatable, Sendable {
         other.given[option.name] = nil
       }
     }
+    if given.keys.contains(where: JobOptions.choosesData) { other.marks.dataDigest = nil }
     for (name, value) in given {
       if let excluded = try? JobOptions.declaration(name).excludes { other.given[excluded] = nil }
       other.given[name] = value
     }
+  }
+
+  /// Whether the fingerprint of the data may be another if the option `name` changes.
+  private static func choosesData(_ name: String) -> Bool {
+    // Those of a part or of a scale do not change it; classes or numbers as labels may.
+    let others = ["scale", "test-fraction", "validation-fraction"]
+    let isOfData = DataSources.selector.options.contains { $0.name == name } && !others.contains(name)
+    return isOfData || [dataOption.name, modelOption.name, OptionDeclaration.loss.name].contains(name)
   }
 
   /// The first option besides the length that changes the result and differs from `other`.
@@ -250,6 +264,28 @@ public struct JobOptions: Equatable, Sendable {
     JobOptions.declarations.first { option in
       option.decides && option.excludes == nil && given[option.name] != other.given[option.name]
     }?.name
+  }
+}
+
+extension JobOptions.Marks {
+  fileprivate mutating func set(_ name: String, to value: OptionValue) throws {
+    func version(_ newest: Int, _ versions: ClosedRange<UInt64>) throws -> Int {
+      guard case .whole(let version) = value, versions.contains(version) else {
+        throw OptionError(
+          "\(name) \(value.description): this program knows versions \(versions.lowerBound) to \(newest); a later one needs "
+            + "a later version of the program")
+      }
+      return Int(version)
+    }
+    switch name {
+    case Job.numericsKey: numerics = try version(Numerics.version, 1...UInt64(Numerics.version))
+    case Job.recipeKey: recipe = try version(Recipe.version, 0...UInt64(Recipe.version))
+    default:
+      guard case .text(let digest) = value, digest.utf8.count == 64, digest.allSatisfy(\.isHexDigit) else {
+        throw OptionError("\(name) \(value.description): 64 hexadecimal digits are needed")
+      }
+      dataDigest = digest
+    }
   }
 }
 
@@ -266,8 +302,11 @@ extension JobOptions {
   package var output: String? { given[JobOptions.outputOption.name]?.description }
 
   package var selection: DataSelection {
-    DataSelection(
+    var selection = DataSelection(
       given[JobOptions.dataOption.name]?.description ?? "digits", givenValues(of: DataSources.selector.options))
+    // A job of an earlier version has a numerics version, or none of either.
+    if marks.numerics != nil { selection.recipeVersion = marks.recipe ?? 0 }
+    return selection
   }
 
   /// The seed, or its default.
@@ -285,8 +324,28 @@ extension JobOptions {
 
   /// Loads the data that the options name.
   package func load(evaluatesAll: Bool = false) throws -> LoadedData {
-    try LoadedData(
-      selection, classify: classifies, seed: chosenSeed, microBatches: chosenMicroBatches, evaluatesAll: evaluatesAll)
+    let purpose = LoadedData.Purpose(
+      classify: classifies, scalesLabels: scalesLabels, evaluatesAll: evaluatesAll)
+    let data = try LoadedData(selection, for: purpose, seed: chosenSeed, microBatches: chosenMicroBatches)
+    if let digest = marks.dataDigest, digest != data.fingerprint, !evaluatesAll {
+      let digests = "(fingerprint \(data.fingerprint.prefix(12))…, and \(digest.prefix(12))… then)"
+      if let resumed {
+        throw DatasetError("\(selection.data) is not the data that the run in \(resumed) was trained on \(digests)")
+      }
+      throw DatasetError(
+        "\(selection.data) is not the data that the job was written for \(digests): give --data \(selection.data) to train "
+          + "on what it is now")
+    }
+    return data
+  }
+
+  /// Whether the model learns by a loss that allows labels to be divided by their deviation.
+  private var scalesLabels: Bool {
+    let kind = given[JobOptions.modelOption.name]?.description ?? "mlp"
+    let options = ModelKinds.registry.all.first { $0.name == kind }?.alternative.options ?? []
+    guard options.contains(where: { $0.name == OptionDeclaration.loss.name }) else { return false }
+    let loss = given[OptionDeclaration.loss.name].flatMap { Losses.named($0.description) } ?? MeanSquaredError.self
+    return loss.canDivideTargets
   }
 
   /// The options of a job with `optimizer`, one of several that share these options. It gets the options that it has
@@ -340,7 +399,7 @@ extension JobOptions {
       data.options[option.name] = option.defaultValue
     }
     func whole(_ name: String) -> Int? { given[name]?.number.map { Int($0) } }
-    return Job(
+    var job = Job(
       data: data, model: model, modelOptions: OptionValues(modelOptions), lossOptions: OptionValues(lossOptions),
       optimizer: optimizer, batchSize: batchSize ?? (loaded.stepIsWhole || isWholeRule ? count : min(128, count)),
       microBatches: microBatches,
@@ -348,6 +407,8 @@ extension JobOptions {
       evaluateEvery: whole("evaluate-every"), seed: chosenSeed,
       initial: given["initial"].map { URL(fileURLWithPath: $0.description).path },
       onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
+    job.dataDigest = loaded.fingerprint
+    return job
   }
 
   private func resolveModel(
@@ -382,7 +443,18 @@ extension JobOptions {
     }
     try loss.check(loaded.train, of: loaded.selection.data)
     for part in [loaded.validation, loaded.test].compactMap(\.self) { try loss.check(part, of: loaded.selection.data) }
-    return try alternative.values(given)
+    var values = try alternative.values(given)
+    if values["class-weights"] == .text("balanced") { values["class-weights"] = .text(balancedWeights(loaded)) }
+    return values
+  }
+
+  /// What an example of each class counts so that all classes count alike, and all examples as many as they are. Classes
+  /// without an example have 0.
+  private func balancedWeights(_ loaded: LoadedData) -> String {
+    var counts = [Int](repeating: 0, count: loaded.target.outputs / loaded.target.positions)
+    for index in 0..<loaded.train.count { for label in loaded.train.labels(index) { counts[label] += 1 } }
+    let all = Double(loaded.train.count * loaded.target.positions) / Double(counts.count)
+    return counts.map { $0 > 0 ? "\(all / Double($0))" : "0" }.joined(separator: ",")
   }
 }
 

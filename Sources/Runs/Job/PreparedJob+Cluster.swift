@@ -12,8 +12,9 @@ extension PreparedJob {
   package var coordinated: CoordinatedRun {
     get throws {
       CoordinatedRun(
-        job: Dictionary(job.values.map { ($0.name, $0.value) }) { first, _ in first }, plan: plan,
-        fingerprint: fingerprint, scaling: scaling, model: model, seed: job.seed,
+        job: job.sent, plan: plan,
+        fingerprint: fingerprint, scaling: scaling,
+        recipe: try recipe.map { DataRecipe(sha256: try $0.digest, json: try $0.json) }, model: model, seed: job.seed,
         numerics: numerics, optimizer: try optimizer(), onNonFinite: job.onNonFinite, advice: advice,
         targetVariation: targetVariation)
     }
@@ -55,6 +56,21 @@ extension Checkpoint {
   }
 }
 
+extension Recipe {
+  /// Reads a coordinator's recipe.
+  fileprivate init(_ sent: DataRecipe) throws {
+    try self.init(json: sent.json)
+    var hash = SHA256()
+    hash.update(sent.json)
+    let digest = hash.digest.hex
+    guard digest == sent.sha256 else {
+      throw DatasetError(
+        "the coordinator's recipe of the data is \(sent.sha256.prefix(12))…, and what came is \(digest.prefix(12))…: the "
+          + "same program is needed on every machine")
+    }
+  }
+}
+
 extension LoadedTask {
   /// Loads the data of a coordinator's job and makes its model, which must be one of `models`.
   package init(_ welcome: Welcome, models: [ModelFactory]) throws {
@@ -64,9 +80,13 @@ extension LoadedTask {
         "the coordinator computes numerics version \(job.numerics), and this program version \(Numerics.version): "
           + "the same program is needed on every machine")
     }
-    let data = try LoadedData(job.data, classify: job.classifies, seed: job.seed, microBatches: job.microBatches)
+    let recipe = try welcome.recipe.map { try Recipe($0) }
+    let data = try LoadedData(
+      job.data, for: LoadedData.Purpose(classify: job.classifies, recipe: recipe), seed: job.seed,
+      microBatches: job.microBatches)
     self.init(
-      model: try job.makeModel(models, shape: data.shape, target: data.target), data: data, plan: job.plan(data),
+      model: try job.makeModel(models, shape: data.shape, target: data.target, recipe), data: data,
+      plan: job.plan(data),
       seed: job.seed)
   }
 }

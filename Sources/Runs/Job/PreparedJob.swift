@@ -12,6 +12,10 @@ package struct PreparedJob: Sendable {
   package let job: Job
   package let plan: StepPlan
   package let scaling: Scaling
+  /// How the records of a table become numbers; nil for other data.
+  package let recipe: Recipe?
+  /// What was found in a table; nil for other data.
+  package let report: TableReport?
   package let target: Target
   /// Of an example.
   package let shape: [Int]
@@ -40,10 +44,11 @@ package struct PreparedJob: Sendable {
     let job = try options.resolve(data, models: models)
     self.job = job
     plan = job.plan(data)
-    scaling = Scaling(job.scale, of: data.train)
+    scaling = Scaling(job.scale, of: data.train, only: data.recipe?.features.map(\.isScaled))
+    (recipe, report) = (data.recipe, data.report)
     target = data.target
     shape = data.shape
-    model = try job.makeModel(models, shape: data.shape, target: data.target)
+    model = try job.makeModel(models, shape: data.shape, target: data.target, data.recipe)
     guard model.layout.parameterCount > 0 else { throw ModelError("--model \(job.modelText) has no parameters") }
     guard plan.smallestMicroBatch >= model.leastExamples else {
       throw ModelError(

@@ -27,7 +27,10 @@ package struct RunDifference: Sendable {
   /// Steps and values compared.
   package private(set) var steps = 0, values = 0
 
-  package var isEqual: Bool { losses == nil && tensors.isEmpty }
+  /// Whether both models prepare their data in the same way: by one recipe and one scaling, if they have any.
+  package private(set) var isPreparedAlike = true
+
+  package var isEqual: Bool { losses == nil && tensors.isEmpty && isPreparedAlike }
 
   /// Compares what is at two paths: each a run's folder or a `.safetensors` file.
   ///
@@ -38,6 +41,8 @@ package struct RunDifference: Sendable {
       compare(ours, theirs)
     }
     compare(left.model, right.model)
+    let (ours, theirs) = (ModelFile.description(in: left.model), ModelFile.description(in: right.model))
+    isPreparedAlike = ours?.recipe == theirs?.recipe && ours?.scaling == theirs?.scaling
   }
 
   /// For tests: the losses alone.

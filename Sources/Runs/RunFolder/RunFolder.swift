@@ -5,8 +5,8 @@ package import Kernels
 package import Protocol
 internal import Schema
 
-/// Whether two paths name the same folder.
-package func isSameFolder(_ left: String, _ right: String) -> Bool {
+/// Whether two paths name the same file or folder.
+package func isSamePath(_ left: String, _ right: String) -> Bool {
   func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
   return real(left) == real(right)
 }
@@ -38,7 +38,7 @@ package final class RunFolder {
   ) throws {
     folder = try OutputFolder(path)
     let path = folder.path
-    isNew = !overwrites && resumed.map { !isSameFolder($0.folder, path) } ?? true
+    isNew = !overwrites && resumed.map { !isSamePath($0.folder, path) } ?? true
     if isNew { try RunFolder.refuseRun(at: path) }
     // Copied, because the resumed run may be in another folder. First, because nothing may be removed if that fails.
     if let resumed {
