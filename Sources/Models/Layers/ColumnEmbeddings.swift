@@ -14,6 +14,9 @@ struct EmbeddedColumns: LayerOfParts {
   /// The size of a vector, as in RealMLP (D. Holzmüller et al., "Better by Default", 2024).
   static let width = 8
 
+  /// Of the vectors' initial values. With 1, the levels' noise hid what the numbers say in tables of some hundred records.
+  static let deviation: Float = 0.1
+
   /// - Parameters:
   ///   - columns: the features that are indices, ascending, and the number of vectors of each.
   ///   - model: gets the other features, then the vectors.
@@ -49,7 +52,7 @@ struct ColumnEmbeddingOperation: TensorOperation {
   func parameters(_ inputs: [[Int]]) -> [Parameter] {
     columns.enumerated().map { index, column in
       Parameter(
-        "embeddings.\(index).weight", [column.vectors, EmbeddedColumns.width], initial: .normal(deviation: 1))
+        "embeddings.\(index).weight", [column.vectors, EmbeddedColumns.width], initial: .normal(deviation: EmbeddedColumns.deviation))
     }
   }
 
