@@ -1,8 +1,9 @@
 // How close the kernels are to what one core of this machine can do.
 //
-//     swift run -c release kernel-benchmark [steps | operations]
+//     swift run -c release kernel-benchmark [steps | operations | reading]
 //
-// With `steps`, only where the time of a training step goes; with `operations`, also that of each operation of it.
+// With `steps`, only where the time of a training step goes; with `operations`, also that of each operation of it; with
+// `reading`, how fast tables are read.
 // Arithmetic is held against the fastest product of square matrices; what only moves memory against the system's memcpy of
 // 20 million floats, in bytes read plus bytes written. Each figure is a median.
 import Foundation
@@ -22,7 +23,12 @@ struct Vectors {
 }
 
 if let argument = CommandLine.arguments.dropFirst().first {
-  precondition(["steps", "operations"].contains(argument), "'\(argument)' is neither steps nor operations")
+  precondition(
+    ["steps", "operations", "reading"].contains(argument), "'\(argument)' is not steps, operations or reading")
+  if argument == "reading" {
+    try timeReading()
+    exit(0)
+  }
   try timeSteps(peak: peakOperations(), details: argument == "operations")
   exit(0)
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 import TestSupport
 import Testing
 
@@ -171,5 +172,19 @@ import Testing
     expectError("--columns: 'zip' has no kind") { _ = try ColumnChoices("zip") }
     expectError("'categry' of zip is no kind", "did you mean 'category'?") { _ = try ColumnChoices("zip: categry") }
     expectError("zip is given twice") { _ = try ColumnChoices("zip: date, zip: number") }
+  }
+
+  @Test("numbers are ordered by radix as they are by comparison", arguments: [1, 2048, 2049, 100_000])
+  func ascending(_ count: Int) {
+    var random = SystemRandomNumberGenerator()
+    let seed = UInt64.random(in: 0...UInt64.max, using: &random)
+    print("ascending: seed \(seed)")
+    let buffer = FloatBuffer(count: count)
+    Philox(seed: seed, stream: 0).fillUniform(buffer.all, bound: 1)
+    var values: [Float] = buffer.array
+    for index in stride(from: 0, to: count, by: 7) { values[index] *= .greatestFiniteMagnitude }
+    for index in stride(from: 1, to: count, by: 5) { values[index] *= .leastNormalMagnitude }
+    values[0] = .leastNonzeroMagnitude
+    #expect(values.ascending == values.sorted())
   }
 }

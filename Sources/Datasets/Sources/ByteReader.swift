@@ -24,7 +24,7 @@ package final class ByteReader {
   }
 
   /// - Parameter name: the source's name in errors.
-  convenience init(bytes: [UInt8], name: String) throws {
+  package convenience init(bytes: [UInt8], name: String) throws {
     try self.init(nil, bytes, bytes.indices, stored: bytes.count, name: name, mustBeGzip: false)
   }
 

@@ -98,7 +98,7 @@ private struct ColumnLearner {
         "\(table.name), \(table.place(Int(row))), column \(name): log1p of \(all[Int(row)]) does not exist; its numbers "
           + "must be above -1")
     }
-    sorted.sort()
+    sorted = sorted.ascending
     let isFew = choice == nil && sorted.count >= 100 && sorted.allSatisfy { $0 == $0.rounded() }
     if isFew, let levels = fewLevels(sorted) {
       let recipe = LevelsRecipe(
