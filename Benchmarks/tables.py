@@ -357,9 +357,20 @@ def cell(scores):
     return "{:.4f} ± {:.4f}".format(*mean(scores)) if scores else ""
 
 
+def best_variant(scores):
+    return max(scores, key=lambda variant: statistics.mean(scores[variant]))
+
+
+def difference(result):
+    """How much higher Lockstep's mean is than the better one of scikit-learn."""
+    scores = of_variants(result, "score")
+    lockstep = [run["score"] for run in result["lockstep"]]
+    return statistics.mean(lockstep) - statistics.mean(scores[best_variant(scores)])
+
+
 def row(name, result):
     scores = of_variants(result, "score")
-    best = max(scores, key=lambda variant: statistics.mean(scores[variant]))
+    best = best_variant(scores)
     majority = [run["majority"] for run in result["scikit_learn"] if "majority" in run]
     lockstep = [run["score"] for run in result.get("lockstep", [])]
     differences = [ours - theirs for ours, theirs in zip(lockstep, scores[best])]
@@ -436,8 +447,10 @@ def main():
     parser.add_argument("--seeds", type=int, default=10, help="how many splits and initial networks (default: 10)")
     parser.add_argument("--program", type=pathlib.Path, metavar="FILE",
                         help="lockstep, such as .build/release/lockstep (default: only scikit-learn is measured)")
-    parser.add_argument("--epochs", type=int, default=100,
-                        help="Lockstep's passes over the training part (default: 100; scikit-learn stops by itself)")
+    parser.add_argument("--epochs", type=int, default=200,
+                        help="Lockstep's passes over the training part (default: 200, the most of scikit-learn)")
+    parser.add_argument("--limit", type=float, metavar="DIFFERENCE",
+                        help="fail if Lockstep's mean is lower by more than this on a table")
     parser.add_argument("--options", type=shlex.split, default=[], metavar="TEXT",
                         help="further options of `lockstep train`, as in --options='--learning-rate 0.01'")
     parser.add_argument("--figures", type=pathlib.Path, metavar="FILE",
@@ -449,6 +462,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.seeds < 1:
         parser.error(f"--seeds is {arguments.seeds}, and must be at least 1")
+    if arguments.limit is not None and not arguments.program:
+        parser.error("--limit needs --program")
     if arguments.program and not arguments.program.exists():
         sys.exit(f"error: there is no {arguments.program}: run `swift build -c release` first")
     if arguments.figures and not arguments.figures.is_file():
@@ -488,6 +503,10 @@ def measure(arguments):
         save(arguments.output / "tables.json", report)
     print(markdown(report["tables"]))
     print(f"\n{arguments.output}/tables.json")
+    if arguments.limit is not None:
+        worse = [name for name, result in report["tables"].items() if difference(result) < -arguments.limit]
+        if worse:
+            sys.exit(f"error: lower by more than {arguments.limit} than scikit-learn's mean: {', '.join(worse)}")
 
 
 if __name__ == "__main__":
