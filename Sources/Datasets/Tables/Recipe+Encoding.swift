@@ -13,6 +13,29 @@ extension Recipe {
         targetCount: 0))
   }
 
+  /// How many cells of each column have a level that the training part did not have.
+  package func unseen(in table: Table) -> [String: Int] {
+    var unseen: [String: Int] = [:]
+    for column in columns {
+      guard case .levels(let recipe) = column.encoding,
+        let cells = table.columns.first(where: { $0.name == column.name })?.cells
+      else { continue }
+      let count: Int
+      switch cells {
+      case .levels(let codes, let levels):
+        let known = Set(recipe.levels)
+        let isKnown = levels.map { known.contains($0) }
+        count = codes.count { $0 >= 0 && !isKnown[Int($0)] }
+      case .numbers(let all):
+        let known = Set(recipe.numbers ?? [])
+        count = all.count { !$0.isNaN && !known.contains($0) }
+      case .instants: continue
+      }
+      if count > 0 { unseen[column.name] = count }
+    }
+    return unseen
+  }
+
   /// The features of all records of `table`: count × features, example after example, not scaled.
   ///
   /// - Throws: ``DatasetError`` if a column is missing or a cell does not suit its recipe.

@@ -68,9 +68,16 @@ struct PredictCommand: ParsableCommand {
     if let recipe = file.description.recipe {
       let blocks = try TableBlocksReader(
         own.text(Section.data)!, recipe, keep: keep, decimal: own.text(Section.decimal))
+      var unseen: [String: Int] = [:]
       while let table = try blocks.next() {
+        unseen.merge(recipe.unseen(in: table), uniquingKeysWith: +)
         try append(try recipe.examples(of: table), table, predictor, to: &output)
         records += table.count
+      }
+      for (name, cells) in unseen.sorted(by: { $0.key < $1.key }) {
+        printError(
+          "warning: \(name) has \(count(cells, "cell")) whose level training did not meet, or only once: they count as unknown"
+        )
       }
     } else {
       for option in [Section.keep, Section.decimal] where own.has(option) {
