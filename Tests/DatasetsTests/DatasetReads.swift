@@ -35,7 +35,7 @@ func readCSV(_ bytes: [UInt8]) throws -> Bool {
     result = Result { try readDelimited(TableFormat()) { try ByteReader(bytes: bytes, name: "table.csv") } }
   }
   if case .success(let table) = result {
-    guard table.columns.allSatisfy({ $0.cells.text.count == table.count }) else {
+    guard table.columns.allSatisfy({ $0.cells.count == table.count }) else {
       throw Excess("\(table.count) rows of columns of another length")
     }
   }
@@ -60,7 +60,7 @@ func readJSONL(_ bytes: [UInt8]) throws -> Bool {
     result = Result { try readJSONLines(TableFormat()) { try ByteReader(bytes: bytes, name: "table.jsonl") } }
   }
   if case .success(let table) = result {
-    guard table.columns.allSatisfy({ $0.cells.text.count == table.count }) else {
+    guard table.columns.allSatisfy({ $0.cells.count == table.count }) else {
       throw Excess("\(table.count) rows of columns of another length")
     }
   }
@@ -149,5 +149,15 @@ private func isRead(_ result: Result<some Any, any Error>) throws -> Bool {
     return true
   } catch is DatasetError {
     return false
+  }
+}
+
+extension Table.Cells {
+  fileprivate var count: Int {
+    switch self {
+    case .numbers(let all): all.count
+    case .instants(let all): all.count
+    case .levels(let codes, _): codes.count
+    }
   }
 }

@@ -16,7 +16,7 @@ import Testing
   }()
   /// Pages that may have nothing to run.
   static let pagesWithoutCommands = [
-    "Security", "Performance", "Scaling", "Protocol", "Options", "Lockstep", "PyTorch",
+    "Security", "Performance", "Scaling", "Protocol", "Options", "Lockstep", "PyTorch", "Tables",
   ]
 
   @Test(.timeLimit(.minutes(3)), arguments: pages)

@@ -58,6 +58,8 @@ import Testing
     let predicted = try succeed([
       "predict", "--model", scratch.path("run"), "--data", scratch.path("new.csv"), "--keep", "id,town",
     ])
+    #expect(
+      predicted.errors.contains("warning: colour has 1 cell whose level training did not meet"), "\(predicted.errors)")
     let lines = predicted.output.split(separator: "\n")
     #expect(lines.first == "id,town,prediction,probability_cat,probability_dog,probability_owl")
     #expect(lines.count == 3 && lines[1].hasPrefix("7,town 1,") && lines[2].hasPrefix("8,elsewhere,"))
@@ -195,5 +197,29 @@ import Testing
     #expect(
       refused.wait() == 1 && refused.errors.contains("bad.jsonl, line 2: not a JSON object: '[1, 2]'"),
       "\(refused.errors)")
+  }
+
+  @Test(
+    "a mapped array that is cut short while a run learns from it ends the run with a sentence", .timeLimit(.minutes(2)))
+  func truncation() throws {
+    let path = scratch.path("x.npy")
+    let (rows, columns) = (20_000, 64)
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rows), \(columns)), }"
+    let padded = header + String(repeating: " ", count: 117 - header.utf8.count) + "\n"
+    var bytes = Data([0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(padded.utf8))
+    let values = (0..<rows * columns).map { Float($0 * 7919 % 1009) / 1009 }
+    values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+    try bytes.write(to: URL(fileURLWithPath: path))
+    let program = try Program(
+      [
+        "train", "--data", path, "--model", "linear", "--steps", "100000000", "--evaluate-every", "100", "--workers",
+        "1",
+        "--output", scratch.path("run"),
+      ])
+    try #require(program.waitForOutput("step 100 "), "\(program.output)\(program.errors)")
+    #expect(truncate(path, 4096) == 0)
+    let code = program.wait(seconds: 60)
+    #expect(code != nil && code != 0, "\(program.errors)")
+    #expect(program.errors.contains("x.npy changed while it was read"), "\(program.errors)")
   }
 }

@@ -52,7 +52,8 @@ struct ColumnEmbeddingOperation: TensorOperation {
   func parameters(_ inputs: [[Int]]) -> [Parameter] {
     columns.enumerated().map { index, column in
       Parameter(
-        "embeddings.\(index).weight", [column.vectors, EmbeddedColumns.width], initial: .normal(deviation: EmbeddedColumns.deviation))
+        "embeddings.\(index).weight", [column.vectors, EmbeddedColumns.width],
+        initial: .normal(deviation: EmbeddedColumns.deviation))
     }
   }
 
