@@ -44,6 +44,12 @@ extension Target: Codable {
     } else {
       self = .regression(outputs: form.regression?.outputs ?? 0)
     }
+    // So that no product of them overflows; models set narrower limits.
+    let sizes = form.positions.map { [$0.count, $0.classes] } ?? []
+    guard sizes.allSatisfy((1...1 << 30).contains) else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "\(sizes) positions and classes"))
+    }
   }
 
   /// Writes `{"classification":{"classes":10}}` and the like.

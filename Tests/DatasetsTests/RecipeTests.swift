@@ -187,4 +187,53 @@ import Testing
     values[0] = .leastNonzeroMagnitude
     #expect(values.ascending == values.sorted())
   }
+
+  @Test("recipes of hostile files and peers that contradict themselves are refused")
+  func contradictions() throws {
+    func words(_ levels: [String], isEmbedded: Bool = false) -> ColumnRecipe {
+      ColumnRecipe(name: "w", encoding: .levels(LevelsRecipe(levels: levels, isEmbedded: isEmbedded)))
+    }
+    let column = words(["a", "b"])
+    let label = LabelRecipe(name: "y", classes: ["n", "y"])
+    let number = LabelRecipe(name: "y")
+    try Recipe(columns: [column], labels: [label]).check()
+    let other = LabelRecipe(name: "z", classes: ["n", "y"])
+    for (recipe, flaw) in [
+      (Recipe(columns: [], labels: [label]), "no column or no label"),
+      (Recipe(columns: [column], labels: []), "no column or no label"),
+      (Recipe(columns: [column, column], labels: [label]), "a column twice"),
+      (Recipe(columns: [column], labels: [LabelRecipe(name: "w", classes: ["n", "y"])]), "a column twice"),
+      (Recipe(columns: [words(["b", "a"])], labels: [label]), "not in order"),
+      // Equal as texts, in other bytes.
+      (Recipe(columns: [words(["e\u{301}", "\u{E9}"])], labels: [label]), "not in order"),
+      (Recipe(columns: [column], labels: [LabelRecipe(name: "y", classes: ["n", "n"])]), "a class twice"),
+      (Recipe(columns: [column], labels: [LabelRecipe(name: "y", classes: ["n"])]), "1 classes"),
+      (Recipe(columns: [column], labels: [LabelRecipe(name: "y", classes: ["n", "y"], numbers: [1])]), "not in order"),
+      (
+        Recipe(columns: [column], labels: [LabelRecipe(name: "y", classes: ["n", "y"], numbers: [1, 1])]),
+        "not in order"
+      ),
+      (Recipe(columns: [column], labels: [LabelRecipe(name: "y", numbers: [1])]), "no classes"),
+      (Recipe(columns: [column], labels: [LabelRecipe(name: "y", deviation: 0)]), "the deviation"),
+      (Recipe(columns: [column], labels: [label, other]), "contradict each other"),
+      (Recipe(columns: [column], labels: [number], positionClasses: 3), "contradict each other"),
+      (
+        Recipe(columns: [column], labels: [number, LabelRecipe(name: "z")], positionClasses: .max),
+        "contradict each other"
+      ),
+      (Recipe(columns: [column], labels: [label], decimal: ";"), "the decimal separator"),
+      (
+        Recipe(
+          columns: [ColumnRecipe(name: "x", encoding: .number(NumberRecipe(median: -1, transform: .log1p)))],
+          labels: [label]), "log1p does not exist"
+      ),
+      (
+        Recipe(
+          columns: [
+            ColumnRecipe(name: "x", encoding: .number(NumberRecipe(median: 0, transform: .quantile(x: [1], y: []))))
+          ],
+          labels: [label]), "quantiles that do not ascend"
+      ),
+    ] { expectError(flaw) { try recipe.check() } }
+  }
 }

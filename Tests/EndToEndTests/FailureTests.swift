@@ -253,6 +253,8 @@ import ZeroMQ
       (#""inputs":64"#, #""inputs":-5"#), (#""inputs":64"#, #""inputs":4611686018427387904"#),
       (#""inputs":64"#, #""inputs":9223372036854775807"#), (#""classes":10"#, #""classes":9223372036854775807"#),
       (#""classification":{"classes":10}"#, #""regression":{"outputs":10}"#),
+      (#""classification":{"classes":10}"#, #""positions":{"count":0,"classes":10}"#),
+      (#""classification":{"classes":10}"#, #""positions":{"count":4611686018427387904,"classes":10}"#),
       (#""micro-batches":8"#, #""micro-batches":0"#),
       (#""256,128""#, #""256,129""#), (#""256,128""#, #""65536,65536""#), (#""256,128""#, #""256;128""#),
       (#""model":"mlp""#, #""model":"mpl""#), (#""shape":[8,8,1]"#, #""shape":[8,8,2]"#),
