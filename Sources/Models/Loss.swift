@@ -362,7 +362,8 @@ extension OptionDeclaration {
     let losses = Losses.registry.all
     let spellings = losses.map { ([$0.name] + $0.aliases).joined(separator: " or ") }
     return .choice(
-      "loss", losses.map { $0.name }, defaultText: "cross-entropy where the labels are the whole numbers from 0 on",
+      "loss", losses.map { $0.name },
+      defaultText: "cross-entropy where the labels are words, two different numbers or the whole numbers from 0 on",
       aliases: Dictionary(losses.flatMap { loss in loss.aliases.map { ($0, loss.name) } }) { first, _ in first },
       "What training makes small: \(spellings.joined(separator: ", ")).")
   }
