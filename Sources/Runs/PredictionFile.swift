@@ -66,9 +66,9 @@ package struct PredictionFile: ~Copyable {
     let width = lines.outputs
     if let place = values.firstIndex(where: { !$0.isFinite }) {
       let row = place / width
-      let where_ = table.map { "\($0.name), \($0.place(first + row))" } ?? "example \(written + row + 1)"
+      let record = table.map { "\($0.name), \($0.place(first + row))" } ?? "example \(written + row + 1)"
       throw TrainingError(
-        "\(where_): the model predicts \(values[place]); the record or the parameters are out of range")
+        "\(record): the model predicts \(values[place]); the record or the parameters are out of range")
     }
     let cells = keep.compactMap { name in table?.kept.first { $0.name == name }?.cells }
     precondition(cells.count == keep.count, "\(keep) are kept of \(table?.name ?? "no table")")

@@ -46,7 +46,7 @@ struct RawMessage {
   ) throws -> Result<(Header, Content), WireError> {
     let messages = [Message(header)] + (payload.isEmpty ? [] : [Message(payload)])
     var result: Result<(Header, Content), WireError> = .failure(.frameCount(0))
-    let allocation = Allocation {
+    let allocation = Allocation(again: 1 << 14) {
       do throws(WireError) {
         let frames = try Frames(messages[...], total: messages.count)
         result = .success((frames.header, try content(frames)))
