@@ -81,6 +81,8 @@ import Testing
       #expect(try !readNPZ(bytes))
     }
     #expect(try readNPZ(archive(npy("|u1", [1024, 2048], .init(repeating: 0, count: 1 << 21)))))
+    // A member with more elements than its header says is not unpacked.
+    #expect(try !readNPZ(archive(npy("|u1", [1024, 4], .init(repeating: 0, count: 1 << 22)))))
   }
 
   @Test(

@@ -29,15 +29,7 @@ struct NPYArray {
   init(_ bytes: StoredBytes, _ range: Range<Int>, _ name: NPYName) throws {
     let header = try NPYHeader(UnsafeRawBufferPointer(rebasing: bytes.all[range]), name)
     let element = try header.element(name)
-    let size = header.count.multipliedReportingOverflow(by: element.size)
-    let stored = range.count - header.length
-    guard !size.overflow, size.partialValue == stored else {
-      let needed = size.overflow ? "more than any file holds" : "\(size.partialValue)"
-      throw DatasetError(
-        "\(name) has \(stored) bytes of elements, and its header says \(needed): \(header.shapeText) of \(header.typeText); "
-          + (size.overflow || size.partialValue > stored ? "it is truncated" : "something was appended to it")
-          + ", so save it again")
-    }
+    try header.check(size: range.count, element, name)
     (self.name, shape, self.element) = (name, header.shape, element)
     let offset = range.lowerBound + header.length
     if header.isFortran, header.shape.filter({ $0 > 1 }).count > 1 {
@@ -151,6 +143,18 @@ struct NPYHeader {
       count = product
     }
     self.count = shape.contains(0) ? 0 : count
+  }
+
+  /// - Throws: ``DatasetError`` unless header and elements have `size` bytes together.
+  func check(size: Int, _ element: ArrayElement, _ name: NPYName) throws {
+    let (needed, overflow) = count.multipliedReportingOverflow(by: element.size)
+    let stored = size - length
+    guard !overflow, needed == stored else {
+      throw DatasetError(
+        "\(name) has \(stored) bytes of elements, and its header says \(overflow ? "more than any file holds" : "\(needed)"): "
+          + "\(shapeText) of \(typeText); \(overflow || needed > stored ? "it is truncated" : "something was appended to it"), "
+          + "so save it again")
+    }
   }
 
   static func text(_ shape: [Int]) -> String {

@@ -109,8 +109,13 @@ struct NPZArchive {
   }
 
   private func array(_ name: String) throws -> NPYArray {
-    let (bytes, range) = try archive.content(of: arrays[name]!)
-    return try NPYArray(bytes, range, NPYName(file: archive.path, member: name))
+    let (member, name) = (arrays[name]!, NPYName(file: archive.path, member: name))
+    // A member of another size than its header says is not unpacked.
+    if let head = try? archive.head(of: member, 1 << 16), let header = try? NPYHeader(head.all, name) {
+      try header.check(size: member.size, try header.element(name), name)
+    }
+    let (bytes, range) = try archive.content(of: member)
+    return try NPYArray(bytes, range, name)
   }
 
   /// - Parameter option: an option that names no array; nil if the usual names are not there.

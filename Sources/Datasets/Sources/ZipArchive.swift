@@ -23,7 +23,8 @@ struct ZipArchive {
     fileprivate let isEncrypted: Bool
     fileprivate let checksum: UInt32
     /// Of its bytes as they are stored, and once they are unpacked.
-    fileprivate let storedSize, size: Int
+    fileprivate let storedSize: Int
+    let size: Int
     /// Of its local header.
     fileprivate let offset: Int
   }
