@@ -45,6 +45,10 @@ package struct PreparedJob: Sendable {
     self.job = job
     plan = job.plan(data)
     scaling = Scaling(job.scale, of: data.train, only: data.recipe?.features.map(\.isScaled))
+    guard (scaling.offset + scaling.factor).allSatisfy(\.isFinite) else {
+      // All values were finite when they were read.
+      throw DatasetError("\(job.data.data) changed while it was read: try again when it is complete")
+    }
     (recipe, report) = (data.recipe, data.report)
     target = data.target
     shape = data.shape
