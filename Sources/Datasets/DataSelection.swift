@@ -40,6 +40,13 @@ public struct DataSelection: Equatable, Sendable {
     }
   }
 
+  /// The files that the options may name.
+  package var paths: [String] {
+    let location = (try? source.location) ?? ""
+    let texts = options.values.compactMap { if case .text(let text) = $0 { text } else { nil } }
+    return location.split(separator: ",").map(String.init) + texts
+  }
+
   /// Whether examples may lack labels where these are not wanted.
   package var canLackLabels: Bool {
     get throws { try [NPYFile.name, NPZFile.name].contains(source.type.name) }

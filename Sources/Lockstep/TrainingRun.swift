@@ -42,6 +42,11 @@ final class TrainingRun {
       printError("warning: \(other)")
       statistics.add(.otherNumerics(other), prepared.model.metrics)
     }
+    if start.overwrites, let output = start.output,
+      let path = prepared.job.data.paths.first(where: { isPath($0, inside: output) })
+    {
+      throw OptionError("--output \(output) --overwrite: \(path) is in this folder and is read: choose another folder")
+    }
     folder = try RunFolder(
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
       isRepeatable: statistics.summary.otherNumerics == nil, overwrites: start.overwrites,

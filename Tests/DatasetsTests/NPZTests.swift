@@ -118,7 +118,8 @@ import Testing
     arguments: [
       ("encrypted", "a.npy is encrypted"), ("bzip2", "packed with bzip2"), ("disks", "several disks"),
       ("checksum", "another checksum"), ("lie", "cannot have 1073741824 bytes"),
-      ("small-lie", "has 11999 bytes of elements, and its header says 12000"), ("cut", "damaged or truncated"), ("no-members", "no arrays"),
+      ("small-lie", "has 11999 bytes of elements, and its header says 12000"), ("cut", "damaged or truncated"),
+      ("no-members", "no arrays"),
     ])
   func refused(_ name: String, _ what: String) throws {
     expectError("\(name).npz", what) { _ = try load(corpusFile(name)) }

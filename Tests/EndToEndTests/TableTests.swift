@@ -130,6 +130,26 @@ import Testing
     #expect(try #require(summary.test_loss) > 10_000)
   }
 
+  @Test("nothing that is read is replaced by what is written")
+  func nothingReadIsReplaced() throws {
+    _ = try train(scratch, job, output: "run")
+    let (data, model) = (scratch.path("pets.csv"), scratch.path("run/model.safetensors"))
+    let before = try (scratch.read("pets.csv"), Data(contentsOf: URL(fileURLWithPath: model)))
+    try FileManager.default.copyItem(atPath: data, toPath: scratch.path("run/pets.csv"))
+    for arguments in [
+      ["predict", "--model", scratch.path("run"), "--data", data, "--output", data],
+      ["predict", "--model", scratch.path("run"), "--data", data, "--output", model, "--format", "csv"],
+      ["evaluate", "--model", model, "--data", data, "--output", data],
+      ["export", scratch.path("run"), "--output", model],
+      ["train", "--data", scratch.path("run/pets.csv"), "--output", scratch.path("run"), "--overwrite"],
+    ] {
+      let program = try Program(arguments)
+      #expect(program.wait() != 0 && program.errors.contains("choose another"), "\(arguments): \(program.errors)")
+    }
+    #expect(try scratch.read("pets.csv") == before.0 && scratch.read("run/pets.csv") == before.0)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: model)) == before.1)
+  }
+
   @Test("a job file and a resumed run refuse data that have changed, by name")
   func changedData() throws {
     _ = try train(scratch, job, output: "run")

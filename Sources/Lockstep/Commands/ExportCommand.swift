@@ -3,6 +3,7 @@ internal import Files
 internal import Foundation
 internal import Reports
 internal import Runs
+internal import Schema
 
 struct ExportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -27,6 +28,9 @@ struct ExportCommand: ParsableCommand {
 
   func run() throws {
     let (model, optimizer) = try sources()
+    for source in [model, optimizer].compactMap(\.self) where isSamePath(output, source) {
+      throw OptionError("--output \(output) is the file that is exported, which would be replaced: choose another")
+    }
     var archive = try NumPyArchive(path: output)
     var values = 0
     if let description = ModelFile.metadata(in: try Safetensors.File(path: model)) {

@@ -11,6 +11,12 @@ package func isSamePath(_ left: String, _ right: String) -> Bool {
   return real(left) == real(right)
 }
 
+/// Whether there is something at `path`, inside of `folder`.
+package func isPath(_ path: String, inside folder: String) -> Bool {
+  func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
+  return FileManager.default.fileExists(atPath: path) && real(path).hasPrefix(real(folder) + "/")
+}
+
 /// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
 package final class RunFolder {
   package var path: String { folder.path }
