@@ -55,7 +55,8 @@ import ZeroMQ
     }
     let outcome = coordinator.waitForEnd()
     #expect(outcome.error?.contains("messages without an end") == true, "\(outcome.error ?? "no error")")
-    #expect(outcome.last?.state.step == outcome.reported.last, "the run can be saved")
+    // On a busy machine before the first step.
+    #expect(outcome.last?.state.step == outcome.reported.last ?? 0, "the run can be saved")
     worker.end()
   }
 }
