@@ -25,12 +25,13 @@ package struct ColumnFacts: Sendable {
     kind = column.cells.kind
     switch column.cells {
     case .numbers(let all):
-      let sorted = all.filter { !$0.isNaN }.sorted()
+      let sorted = all.filter { !$0.isNaN }.ascending
       missing = all.count - sorted.count
       levels = ColumnFacts.different(sorted)
       range = sorted.first.map { "\(OptionText.number($0)) … \(OptionText.number(sorted.last!))" } ?? ""
-      histogram = ColumnFacts.histogram(sorted.map(Double.init))
-      skew = ColumnFacts.skew(sorted.map(Double.init))
+      let doubles = sorted.map(Double.init)
+      histogram = ColumnFacts.histogram(doubles)
+      skew = ColumnFacts.skew(doubles)
       outliers = sorted.outliers
       isAboveMinusOne = sorted.first.map { $0 > -1 } ?? false
     case .instants(let all):

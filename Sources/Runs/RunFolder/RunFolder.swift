@@ -7,15 +7,15 @@ internal import Schema
 
 /// Whether two paths name the same file or folder.
 package func isSamePath(_ left: String, _ right: String) -> Bool {
-  func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-  return real(left) == real(right)
+  realPath(left) == realPath(right)
 }
 
 /// Whether there is something at `path`, inside of `folder`.
 package func isPath(_ path: String, inside folder: String) -> Bool {
-  func real(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
-  return FileManager.default.fileExists(atPath: path) && real(path).hasPrefix(real(folder) + "/")
+  FileManager.default.fileExists(atPath: path) && realPath(path).hasPrefix(realPath(folder) + "/")
 }
+
+private func realPath(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
 
 /// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
 package final class RunFolder {
