@@ -247,7 +247,7 @@ struct BesiegedWorker {
           computed += 1
           events.append(.computed(node, NodeMetrics(examples: 1)))
         case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
-        case .store(let chunk): precondition(chunk < SmallRun.chunks.count, "chunk \(chunk)")
+        case .store(let chunk, _): precondition(chunk < SmallRun.chunks.count, "chunk \(chunk)")
         case .end: isOver = true
         case .send, .release, .cancel: break
         }

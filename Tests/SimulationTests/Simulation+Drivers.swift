@@ -157,7 +157,6 @@ extension Simulation {
     case .none, .welcome: message = ToWorker(header: header, content: .none)
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
     case .parameters(let chunk):
-      // Its worker may still get leaves of the step before, and would read this step's vector.
       if TinyModel.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
         violate("statistics are sent before the evaluation")
       }
@@ -173,7 +172,7 @@ extension Simulation {
       let sameSession = connections[index].toWorker.count {
         $0.header.kind == .parameters && $0.header.run == header.run && $0.header.session == header.session
       }
-      // The next step's, sent to one that has nothing to do, and those of the leaves that it then takes over.
+      // Those of its leaves, and the next step's.
       if sameSession > 2 * TinyModel.chunks.count { violate("\(sameSession) chunks are on the way to \(index + 1)") }
     }
     if connections[index].toWorker.count > 60 { violate("\(index + 1) lets 60 messages pile up") }
@@ -188,7 +187,7 @@ extension Simulation {
       switch action {
       case .send(let header, let body): send(header, body, from: process)
       case .load: start(.load, at: process, seconds: magnitude(0.01...2))
-      case .store(let chunk): store(payload, chunk, at: process)
+      case .store(let chunk, let step): store(payload, chunk, step, at: process)
       case .compute(let node, let task):
         if processes[process].pushed.step != task.step {
           for gradient in processes[process].pushed.gradients { gradient.poison() }
@@ -226,16 +225,17 @@ extension Simulation {
     if wasAlive && !processes[process].isAlive { ended(process, isKilled: false) }
   }
 
-  private mutating func store(_ payload: Span?, _ chunk: Int, at process: Int) {
+  private mutating func store(_ payload: Span?, _ chunk: Int, _ step: Int, at process: Int) {
     guard let payload else {
       violate("worker \(process) stores parameters that did not come")
       return
     }
+    let vector = HeldParameters.vector(ofStep: step)
     if payload.isShared {
-      processes[process].parameters = payload.vector
+      processes[process].parameters[vector] = payload.vector
     } else {
-      processes[process].parameters = processes[process].received
-      processes[process].received.values.replaceSubrange(TinyModel.chunks[chunk], with: payload.values)
+      processes[process].parameters[vector] = processes[process].received[vector]
+      processes[process].received[vector].values.replaceSubrange(TinyModel.chunks[chunk], with: payload.values)
     }
   }
 
@@ -295,7 +295,7 @@ extension Simulation {
       handle(.loaded(ready, model.plan, TinyModel.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
-      let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters.values)
+      let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters[HeldParameters.vector(ofStep: task.step)].values)
       if task.isTraining { processes[process].gradients[node] = Vector(gradient) }
       handle(.computed(node, metrics), at: process)
     case .sum(let node, let left, let right):

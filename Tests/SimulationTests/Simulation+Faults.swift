@@ -110,7 +110,9 @@ extension Simulation {
     disturb(for: 0)
     let threads = Int.random(in: 1...3, using: &random)
     let sharesMemory = scenario.sharesMemory && !chance(1, in: 4)
-    let received = Vector([Float](repeating: .nan, count: TinyModel.layout.count))
+    let received = (0..<HeldParameters.vectorCount).map { _ in
+      Vector([Float](repeating: .nan, count: TinyModel.layout.count))
+    }
     connections.append(Connection(process: processes.count, isEstablished: false))
     processes.append(
       Process(

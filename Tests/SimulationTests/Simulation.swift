@@ -103,9 +103,9 @@ struct Simulation {
     /// Whether it shares memory with the coordinator.
     let sharesMemory: Bool
     /// Where parameters go that come in messages.
-    let received: Vector
+    let received: [Vector]
     /// What it computes with: those, or the coordinator's.
-    var parameters: Vector
+    var parameters: [Vector]
     var gradients: [Node: Vector] = [:]
     /// The gradients of one step that the coordinator may still read.
     var pushed: (step: Int, gradients: [Vector]) = (-1, [])

@@ -173,10 +173,10 @@ package final class Worker {
       switch action {
       case .send(let header, let body): try send(header, body)
       case .load(let welcome): load(welcome)
-      case .store(let chunk):
+      case .store(let chunk, let step):
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
         let start = Instant.now
-        engine.store(payload, chunk: chunk)
+        engine.store(payload, chunk: chunk, step: step)
         timeline?.record(.receive, from: start, chunk: chunk)
       case .compute(let node, let task):
         // The coordinator no longer reads gradients of earlier steps.

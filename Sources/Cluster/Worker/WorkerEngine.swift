@@ -15,8 +15,8 @@ protocol WorkerEngine: Sendable {
 
   /// Opens the coordinator's shared parameters if possible; returns the name of the shared gradients, or nil.
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName?
-  /// Sets a chunk of the parameters. Never called while a node is computed.
-  func store(_ payload: Payload, chunk: Int)
+  /// Sets a chunk of the parameters of `step`. Never called while a node of that step is computed.
+  func store(_ payload: Payload, chunk: Int, step: Int)
   /// Bytes in a chunk of vector `index` of the coordinator's shared memory; 0 if there is none.
   func byteCount(shared index: Int, _ chunk: UInt32) -> Int
   /// The index of a gradient in shared memory; nil if it is elsewhere.
@@ -76,13 +76,14 @@ private let shortNanoseconds = 100_000_000
 
 /// Computes nodes of one job with one model.
 final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
-  // Sendable: only the network thread changes state, and only while no node is computed.
+  // Sendable: only the network thread changes state, and a step's parameters only while no node of it is computed.
   let ready: Ready
   let plan: StepPlan
   let chunks: ChunkLayout
-  private var parameters: FloatBuffer
+  /// The vectors of ``HeldParameters``: in the coordinator's shared memory, or ``received`` ones; empty at first.
+  private var parameters = Array(repeating: FloatBuffer(count: 0), count: HeldParameters.vectorCount)
   /// Parameters received over the socket.
-  private lazy var received = FloatBuffer(count: chunks.valueCount)
+  private lazy var received = (0..<HeldParameters.vectorCount).map { _ in FloatBuffer(count: chunks.valueCount) }
   private var sharedParameters: SharedVectors?
   private var sharedGradients: SharedVectors?
   private let pool: ComputePool<Differentiator<M>.Scratch>
@@ -113,7 +114,6 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       data: task.data.fingerprint, layout: model.layout,
       numerics: .here(digest: differentiator.digest(using: &scratch)))
     chunks = ChunkLayout(model.layout, size: welcome.chunkSize)
-    parameters = FloatBuffer(count: 0)
     gradients = GradientPool(count: model.layout.count)
     pool = ComputePool(threads: threads, first: scratch) { differentiator.makeScratch() }
   }
@@ -124,14 +124,15 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     return sharedGradients?.name
   }
 
-  func store(_ payload: Payload, chunk: Int) {
+  func store(_ payload: Payload, chunk: Int, step: Int) {
+    let vector = HeldParameters.vector(ofStep: step)
     switch payload {
     case .frame(let message):
-      parameters = received
-      parameters.all[chunks[chunk]].copy(bytes: message.bytes)
+      parameters[vector] = received[vector]
+      parameters[vector].all[chunks[chunk]].copy(bytes: message.bytes)
     case .shared(let index):
       guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
-      parameters = sharedParameters[index]
+      parameters[vector] = sharedParameters[index]
     }
   }
 
@@ -147,6 +148,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     let usual =
       task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
     isShort = usual < shortNanoseconds / node.leaves.count
+    let parameters = parameters[HeldParameters.vector(ofStep: task.step)]
     pool.add(willHelp: isShort) { [self] scratch in
       guard asked == cancellations.load(ordering: .relaxed) else {
         mailbox.post(.computed(node, NodeMetrics(examples: 0, weight: 0, sums: [0]), nil))
@@ -173,7 +175,9 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       } add: { depth in
         sums[depth] = sums[depth] + sums[depth + 1]
       }
-      if let gradient { sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, &scratch) }
+      if let gradient {
+        sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, at: parameters, &scratch)
+      }
       let end = Instant.now
       let nanoseconds = end.nanoseconds - start.nanoseconds
       timeline?.record(.compute, from: start, to: end, step: task.step, leaves: node.leaves)
@@ -192,7 +196,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   /// finite.
   private func flaw(
     of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>],
-    _ scratch: inout Differentiator<M>.Scratch
+    at parameters: FloatBuffer, _ scratch: inout Differentiator<M>.Scratch
   ) -> NodeMetrics.Flaw? {
     let sumTensor = ready.layout.lastNonFiniteTensor(in: gradient.buffer.values)
     guard sumTensor != nil || !loss.isFinite else { return nil }

@@ -49,7 +49,7 @@ extension CoordinatorMachine {
     sessionCount += 1
     members[peer] = Member(
       session: configuration.session(sessionCount), name: printable(hello.name), threads: hello.threads,
-      chunkSteps: Array(repeating: -1, count: configuration.chunks.count), helloTime: now,
+      parameters: HeldParameters(chunks: configuration.chunks.count), helloTime: now,
       assignmentTime: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
   }

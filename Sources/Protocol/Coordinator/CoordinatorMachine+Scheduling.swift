@@ -105,8 +105,8 @@ extension CoordinatorMachine {
 
   /// Sends a chunk of the parameters of `step`, unless the worker has it already.
   package mutating func sendParameters(_ chunk: Int, step: Int, to peer: Peer) {
-    guard let member = members[peer], member.chunkSteps[chunk] != step else { return }
-    members[peer]!.chunkSteps[chunk] = step
+    guard let member = members[peer], !member.parameters.holds(chunk, step: step) else { return }
+    members[peer]!.parameters.add(chunk, step: step)
     let header = Header(
       .parameters, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
       vector: configuration.chunks.kind(chunk), payloadLength: UInt64(configuration.chunks.byteCount(chunk)))

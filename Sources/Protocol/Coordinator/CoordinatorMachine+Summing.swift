@@ -74,15 +74,14 @@ extension CoordinatorMachine {
     actions.append(.update(chunk: chunk, number: step + 1 - skippedSteps, weight: weight))
   }
 
-  /// Sends an updated chunk to the workers that have just finished a part of this step. Others get it with their next
-  /// leaves. So at most the parameters of two steps are on their way to a worker.
+  /// Sends an updated chunk to the workers that compute a part of this step, or have just finished one, while other
+  /// chunks are still summed. Others get it with their next leaves. So at most the parameters of two steps are on their
+  /// way to a worker.
   package mutating func sendUpdated(_ chunk: Int) {
     let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
-    // Statistics sent early would lead a worker that shares memory to the next step's vector, though it may still get
-    // leaves of this step, and no parameters with them if it has this step's.
+    // Training does not read the statistics.
     guard !isLast, configuration.chunks.kind(chunk) == .parameters else { return }
-    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
-    where member.state == .idle && member.task == work!.task {
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where member.task == work!.task {
       sendParameters(chunk, step: step + 1, to: peer)
     }
   }

@@ -256,8 +256,8 @@ package struct Member {
   /// In order of joining, from 1; 0 before.
   package var number = 0
   package var state = State.loading
-  /// For each chunk, the step of the parameters that were last sent; −1 for none.
-  package var chunkSteps: [Int]
+  /// What was sent to it.
+  package var parameters: HeldParameters
   package let helloTime: Instant
   /// The assigned leaves.
   package var leaves = 0..<0

@@ -37,8 +37,9 @@ package struct WorkerMachine {
   package enum Action {
     case send(Header, Body)
     case load(Welcome)
-    /// Store the parameters just received as this chunk.
-    case store(chunk: Int)
+    /// Store the parameters just received as this chunk of this step's vector.
+    case store(chunk: Int, step: Int)
+    /// Compute with the vector of the task's step, which does not change meanwhile.
     case compute(Node, StepTask)
     /// Add the right gradient to the left one, which becomes their parent's.
     case combine(left: Node, right: Node)
@@ -75,8 +76,7 @@ package struct WorkerMachine {
   private struct Prepared {
     package let plan: StepPlan
     package let chunks: ChunkLayout
-    /// For each chunk, the step of the parameters; −1 for none.
-    package var chunkSteps: [Int]
+    package var parameters: HeldParameters
     package var work: Work?
   }
 
@@ -191,7 +191,7 @@ package struct WorkerMachine {
     lostSince = nil
     state = .ready(
       Prepared(
-        plan: loaded.plan, chunks: loaded.chunks, chunkSteps: Array(repeating: -1, count: loaded.chunks.count)))
+        plan: loaded.plan, chunks: loaded.chunks, parameters: HeldParameters(chunks: loaded.chunks.count)))
     send(.ready, .ready(loaded.ready))
   }
 
@@ -231,17 +231,18 @@ package struct WorkerMachine {
       leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
     case (.parameters, .parameters(let byteCount), .ready(var prepared)):
       state = .over  // so that `prepared` is the only copy
-      let chunk = Int(header.chunk)
-      guard prepared.work == nil, chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
-        byteCount == prepared.chunks.byteCount(chunk)
+      let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
+      // What a task computes with does not change while it runs.
+      guard prepared.work.map({ step == $0.task.step + 1 }) ?? true, chunk < prepared.chunks.count,
+        header.vector == prepared.chunks.kind(chunk), byteCount == prepared.chunks.byteCount(chunk)
       else {
         leave(
           "the coordinator sent \(byteCount) bytes as chunk \(chunk) of the \(header.vector) at the wrong time or size")
         return
       }
-      prepared.chunkSteps[chunk] = Int(truncatingIfNeeded: header.step)
+      prepared.parameters.add(chunk, step: step)
       state = .ready(prepared)
-      actions.append(.store(chunk: chunk))
+      actions.append(.store(chunk: chunk, step: step))
     case (.assign, _, .ready(var prepared)):
       state = .over
       guard begin(header, &prepared) else {
@@ -257,7 +258,7 @@ package struct WorkerMachine {
     // Training does not read the statistics.
     let needed = header.task == .train ? prepared.chunks.parameterChunks : prepared.chunks.count
     guard prepared.work == nil, let step = Int(exactly: header.step),
-      prepared.chunkSteps.prefix(needed).allSatisfy({ $0 == step }), let task = StepTask(header.task, step: step)
+      prepared.parameters.holds(0..<needed, step: step), let task = StepTask(header.task, step: step)
     else { return false }
     switch task {
     case .train: guard step < prepared.plan.totalSteps else { return false }
