@@ -89,6 +89,7 @@ const lk_kernels KERNELS = {
     .lion = lion,
     .lamb_moments = lamb_moments,
     .lamb_move = lamb_move,
+    .outer_nesterov = outer_nesterov,
     .sum_squares = sum_squares,
     .sum_gradient_squares = sum_gradient_squares,
     .sum_gradient_products = sum_gradient_products,

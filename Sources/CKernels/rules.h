@@ -171,6 +171,16 @@ static void lion(const lk_update *update, float *first_moment, const lk_moments 
   }
 }
 
+static void outer_nesterov(const lk_update *update, const float *anchor_before, float *anchor, float *outer_momentum,
+                           float momentum, float rate) {
+  const lk_update u = *update;
+  EACH {
+    float difference = anchor_before[i] - u.updated[i];
+    float b = outer_momentum[i] = FMA(momentum, OLD(outer_momentum), difference);
+    anchor[i] = u.updated[i] = FMA(-rate, FMA(momentum, b, difference), anchor_before[i]);
+  }
+}
+
 /* Adds the products A · B of elements i < COUNT to the lanes that CKernels.h describes; they are exact in double. B may
  * name A's value, a. */
 #define SUM_PRODUCTS(COUNT, A, B)                                                                                      \

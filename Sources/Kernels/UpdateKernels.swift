@@ -164,6 +164,17 @@ extension UpdateVectors {
     call([firstMoment]) { kernels.lion($0, firstMoment.base, &moments, Float(rate)) }
   }
 
+  /// From the anchor a, of which `anchor` is the new one, and θ, which is `updated`: Δ = a − θ; b ← μ b + Δ;
+  /// θ ← a − α (Δ + μ b); a ← θ.
+  package func outerNesterov(
+    _ anchorBefore: Floats, _ anchor: MutableFloats, _ outerMomentum: MutableFloats, momentum: Double, rate: Double
+  ) {
+    precondition(anchorBefore.count == parameters.count)
+    call([anchor, outerMomentum]) {
+      kernels.outer_nesterov($0, anchorBefore.base, anchor.base, outerMomentum.base, Float(momentum), Float(rate))
+    }
+  }
+
   /// Updates Adam's moments, and adds Σ r² to `sum`: r = `momentScale` m / (√v `rootScale` + ε) + `decay` θ.
   package func lambMoments(
     _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, momentScale: Double,

@@ -336,6 +336,14 @@ RULE(blend, m, v, v2, option < 3 ? m2 : NULL, &moments, 0.9f, 0.1f, rate, root_s
 RULE(lion, m, &moments, rate)
 RULE(lamb_move, m, v, 1.1f, root_scale, epsilon, 0.01f, rate)
 
+/* What the rule has left in `updated` is an input too; the first update's anchor is the parameters. */
+static void outer_nesterov_case(const lk_update *u, unsigned option) {
+  float *anchor = slot(u, any), *b = slot(u, any);
+  for (size_t i = 0; i < u->count; i++) u->updated[i] = any();
+  kernels->outer_nesterov(u, option == 0 ? u->parameters : anchor + u->before, anchor, b, 0.9f, option < 3 ? 0.4f : 1);
+}
+static void test_outer_nesterov(void) { for_each_update(outer_nesterov_case, any); }
+
 /* Defines the test of a sum over a vector's range that begins at `first`. Infinities would hide the other terms. */
 #define SUM(NAME, ...)                                                               \
   static void NAME##_case(const lk_update *u, unsigned option) {                     \
@@ -913,7 +921,7 @@ static const struct {
     TEST(inverse_deviations), TEST(batch_norm), TEST(batch_norm_gradients), TEST(softmax), TEST(softmax_gradient),
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
     TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
-    TEST(binary_cross_entropy),
+    TEST(binary_cross_entropy), TEST(outer_nesterov),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
 /* softmax_cross_entropy has two tests and regression_loss three. */

@@ -286,6 +286,10 @@ typedef struct {
                        float moment_scale, float root_scale, float epsilon, float decay, double *lanes, size_t first);
   void (*lamb_move)(const lk_update *update, const float *first_moment, const float *second_moment, float moment_scale,
                     float root_scale, float epsilon, float decay, float rate);
+  // Moves on from the anchor before the update by what a rule has left in `updated`, which it replaces. `anchor` may be
+  // `anchor_before`.
+  void (*outer_nesterov)(const lk_update *update, const float *anchor_before, float *anchor, float *outer_momentum,
+                         float momentum, float rate);
 
   // Sums over long vectors in LK_LANES partial sums: element e of the whole vector is added to lane e mod LK_LANES, so
   // the bits do not depend on how the vector is divided into ranges. `first` is the index of the range's first element.
