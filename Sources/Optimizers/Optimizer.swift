@@ -91,10 +91,13 @@ package struct Optimizer: Sendable {
   ///
   /// - Parameters:
   ///   - weight: the divisor of the gradient sum, above 0.
+  ///   - isLast: whether the run ends with it; nil if it does with the update whose number is the total, as it does
+  ///     unless steps are skipped.
   ///   - parts: all ranges in order if ``needsWholeGradient``, otherwise none.
-  package mutating func begin(weight: Double, _ parts: [Part] = []) {
+  package mutating func begin(weight: Double, isLast: Bool? = nil, _ parts: [Part] = []) {
     let number = state.updates + 1
     step = UpdateStep(number: number, total: step.total, learningRate: schedule.learningRate(number, state))
+    if let isLast { step.isLast = isLast }
     scale = 1 / weight
     state.updates = number
     if clipNorm > 0 {

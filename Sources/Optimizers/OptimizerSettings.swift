@@ -3,7 +3,7 @@ package import Schema
 /// The name of a rule, and the values of its options and of its schedule's options, as a job holds them.
 package struct OptimizerSettings: Equatable, Sendable {
   package let name: String
-  /// The rule's own options, those of every rule, `schedule`, and the schedule's options.
+  /// The rule's own options, those of every rule and of outer steps, `schedule`, and the schedule's options.
   package let values: OptionValues
 
   package var schedule: ScheduleKind { ScheduleKind(rawValue: values.text("schedule")) ?? .constant }
@@ -11,10 +11,13 @@ package struct OptimizerSettings: Equatable, Sendable {
   /// η, before the schedule.
   package var learningRate: Double { values.ifGiven("learning-rate") ?? 0 }
 
+  /// The updates from an outer step to the next; 0 without outer steps.
+  package var outerEvery: Int { values.whole(OptionDeclaration.outerEvery.name) }
+
   /// Checks `given` and fills in the defaults.
   ///
-  /// - Throws: ``OptionError`` for an unknown rule, an option that neither the rule nor the schedule has, a value
-  ///   outside its range, or values that exclude each other.
+  /// - Throws: ``OptionError`` for an unknown rule, an option that neither the rule nor the schedule has, or that goes
+  ///   with outer steps and there are none, a value outside its range, or values that exclude each other.
   package init(_ name: String, given: [String: OptionValue]) throws {
     let rule = try OptimizerSettings.rule(name)
     let shown = Alternative(name, options: rule.alternative.options + [ScheduleKind.option])
@@ -22,6 +25,11 @@ package struct OptimizerSettings: Equatable, Sendable {
     let schedule = OptionValues(values).text("schedule")
     let scheduled = ScheduleKind.selector.alternative(schedule)?.options ?? []
     values.merge(try Alternative(name, options: scheduled).values(given)) { $1 }
+    if OptionValues(values).whole(OptionDeclaration.outerEvery.name) > 0 {
+      values.merge(try Alternative(name, options: OptionDeclaration.ofOuterSteps).values(given)) { $1 }
+    } else if let option = OptionDeclaration.ofOuterSteps.first(where: { given[$0.name] != nil }) {
+      throw OptionError("--\(option.name) needs --outer-every, the updates from an outer step to the next")
+    }
     for option in given.keys.sorted() where values[option] == nil {
       throw ScheduleKind.selector.owners(of: option).isEmpty
         ? OptimizerSettings.selector.misplaced(option, with: name)
@@ -39,7 +47,14 @@ package struct OptimizerSettings: Equatable, Sendable {
     try rule.init(self.values).check()
   }
 
-  package func rule() throws -> any UpdateRule { try OptimizerSettings.rule(name).init(values) }
+  package func rule() throws -> any UpdateRule {
+    let rule = try OptimizerSettings.rule(name)
+    return outerEvery > 0 ? OptimizerSettings.withOuterSteps(rule).init(values) : rule.init(values)
+  }
+
+  private static func withOuterSteps<Rule: UpdateRule>(_ rule: Rule.Type) -> any UpdateRule.Type {
+    OuterNesterov<Rule>.self
+  }
 
   /// Whether each step of the rule called `name` must use all training examples.
   package static func stepIsWhole(_ name: String) -> Bool { (try? rule(name))?.stepIsWhole == true }
@@ -61,7 +76,7 @@ package struct OptimizerSettings: Equatable, Sendable {
 
   /// All options of rules and schedules, in the order of help texts and job files; one of each name.
   package static var options: [OptionDeclaration] {
-    selector.options + [ScheduleKind.option] + ScheduleKind.selector.options
+    selector.options + OptionDeclaration.ofOuterSteps + [ScheduleKind.option] + ScheduleKind.selector.options
   }
 }
 

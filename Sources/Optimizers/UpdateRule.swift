@@ -86,8 +86,10 @@ public enum RuleSums: Equatable, Sendable {
 public struct UpdateStep: Equatable, Sendable {
   /// t, counted from 1.
   public var number: Int
-  /// T, the number of updates in the run.
+  /// T, the number of updates in the run if it skips no step.
   public var total: Int
+  /// Whether the run ends with this update.
+  public var isLast: Bool
   /// η, after the schedule.
   public var learningRate: Double
   /// λ of the rule `blend`.
@@ -96,6 +98,7 @@ public struct UpdateStep: Equatable, Sendable {
   /// The properties describe the parameters.
   public init(number: Int, total: Int, learningRate: Double) {
     (self.number, self.total, self.learningRate) = (number, total, learningRate)
+    isLast = number == total
   }
 }
 

@@ -27,7 +27,7 @@ import Testing
 
     for number in 1...3 {
       let before = store.current.array
-      store.begin(number, weight: 60) { [] }
+      store.begin(number, isLast: false, weight: 60) { [] }
       for chunk in 0..<chunks.count {
         let range = chunks[chunk]
         let compute =

@@ -75,13 +75,15 @@ import ZeroMQ
     #expect(saved.slots.array.map(\.bitPattern) == whole.slots.array.map(\.bitPattern))
   }
 
-  @Test("checkpoints that are held keep their bits, and change none of the run's")
-  func heldCheckpoints() throws {
-    let optimizer = try prepared.optimizer()
+  @Test("checkpoints that are held keep their bits, and change none of the run's", arguments: [0, 1, 3])
+  func heldCheckpoints(outerEvery: UInt64) throws {
+    var options = JobOptions()
+    for (name, value) in [("model", "mlp:6"), ("outer-every", "\(outerEvery)")] { try options.set(name, to: value) }
+    let optimizer = try PreparedJob(options, models: ModelFactory.builtIn).optimizer()
     let count = prepared.model.layout.count
     let gradient = FloatBuffer((0..<count).map { Float($0 % 7) - 3 })
     func step(_ store: inout ParameterStore, _ number: Int, isInterrupted: Bool = false) {
-      store.begin(number, weight: 4) { [] }
+      store.begin(number, isLast: false, weight: 4) { [] }
       _ = store.update(of: 0..<count / 2)(gradient.values[0..<count / 2])
       if isInterrupted { return }
       _ = store.update(of: count / 2..<count)(gradient.values[count / 2..<count])

@@ -104,19 +104,27 @@ struct Trajectory {
     return copy
   }
 
-  /// Applies one step: `ranges` in order are measured where the rule needs that, and updated in the order of `shuffled`,
-  /// on several threads at once where so asked.
+  /// Applies one step: `ranges` in order are measured where the rule needs that, and updated in reverse, or on several
+  /// threads at once where so asked. Where slots are written beside, nothing that is written has a value before.
   mutating func step(
-    _ gradientSum: [Float], examples: Int, ranges: [Range<Int>], isReference: Bool = false, isParallel: Bool = false
+    _ gradientSum: [Float], examples: Int, ranges: [Range<Int>], isReference: Bool = false, isParallel: Bool = false,
+    isBeside: Bool = false, isLast: Bool? = nil
   ) {
     let updated = FloatBuffer(count: parameters.count)
     let gradient = FloatBuffer(gradientSum)
+    let count = parameters.count
+    let nothing = Array(repeating: Float.nan, count: count)
+    let both = isBeside ? slots.map { FloatBuffer($0.array + nothing) } : slots
+    if isBeside {
+      updated.all.fill(.nan)
+      slots = both.map { $0.part(count..<2 * count) }
+    }
     let parts = ranges.map { range in
       Optimizer.Part(
         start: range.lowerBound, parameters: parameters.values[range], gradientSum: gradient.values[range],
-        slots: slots.map { $0.all[range] }, updated: updated.all[range])
+        slots: slots.map { $0.all[range] }, before: isBeside ? -count : 0, updated: updated.all[range])
     }
-    optimizer.begin(weight: Double(examples), optimizer.needsWholeGradient ? parts : [])
+    optimizer.begin(weight: Double(examples), isLast: isLast, optimizer.needsWholeGradient ? parts : [])
     if isParallel {
       DispatchQueue.concurrentPerform(iterations: parts.count) { [optimizer] in optimizer.update(parts[$0]) }
     } else {

@@ -41,7 +41,7 @@ import Testing
     #expect(covered == Set(UpdateRules.builtIn.map { $0.name }))
   }
 
-  @Test("ragged ranges, in any order and on four threads, give the same bits as one range", arguments: settings)
+  @Test("ragged ranges, in any order, on four threads and beside, give the same bits as one range", arguments: settings)
   func rangesDoNotMatter(_ settings: OptimizerSettings) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     let count = 1003
@@ -52,6 +52,7 @@ import Testing
     var whole = try Trajectory(settings, start: start.array, tensors: tensors, total: 7)
     var ragged = whole.copy
     var threads = whole.copy
+    var beside = whole.copy
     for number in 1...7 {
       let gradient = FloatBuffer(count: count)
       Philox(seed: seed, stream: 2).fillUniform(gradient.all, bound: 3, first: UInt64(number) << 32)
@@ -59,7 +60,9 @@ import Testing
       whole.step(gradient.array, examples: 5, ranges: [0..<count])
       ragged.step(gradient.array, examples: 5, ranges: ranges)
       threads.step(gradient.array, examples: 5, ranges: ranges, isParallel: true)
+      beside.step(gradient.array, examples: 5, ranges: ranges, isBeside: true)
       #expect(whole.bits == ragged.bits && whole.bits == threads.bits, "seed \(seed), step \(number)")
+      #expect(whole.bits == beside.bits, "seed \(seed), step \(number)")
       #expect(whole.optimizer.state == ragged.optimizer.state, "seed \(seed), step \(number)")
     }
   }
@@ -79,6 +82,32 @@ import Testing
     second.optimizer.state = try JSONDecoder().decode(OptimizerState.self, from: saved)
     for gradient in sums.dropFirst(5) { second.step(gradient, examples: 32, ranges: [0..<24]) }
     #expect(whole.bits == second.bits)
+  }
+
+  @Test("the last round ends with the run, however many updates that has", arguments: ["sgd", "adam", "lamb"])
+  func lastRound(_ rule: String) throws {
+    let fixtures = Self.fixtures
+    let sums = fixtures.gradientSums["even"]!
+    /// The parameters after updates of which the last is the run's last or not.
+    func after(_ updates: Int, of total: Int, every: UInt64, isLast: Bool?) throws -> [[UInt32]] {
+      var run = try Trajectory(
+        OptimizerSettings(rule, given: ["outer-every": .whole(every)]), start: fixtures.start,
+        tensors: fixtures.optimizerTensors, total: total)
+      for number in 1...updates {
+        run.step(sums[number - 1], examples: 32, ranges: [0..<24], isLast: number == updates ? isLast : nil)
+      }
+      return run.bits
+    }
+    let ended = try after(5, of: 5, every: 3, isLast: nil)
+    #expect(try after(5, of: 9, every: 3, isLast: true) == ended, "a run that skips four steps")
+    let open = try after(5, of: 9, every: 3, isLast: nil)
+    #expect(open != ended)
+    #expect(try after(5, of: 5, every: 3, isLast: false) == open)
+    let whole = try after(6, of: 6, every: 3, isLast: nil)
+    #expect(try after(6, of: 9, every: 3, isLast: nil) == whole, "a round that is whole ends in any case")
+    // The parameters are those of the rule alone until a round ends.
+    #expect(try after(2, of: 9, every: 3, isLast: nil)[0] == after(2, of: 9, every: 0, isLast: nil)[0])
+    #expect(try after(3, of: 9, every: 3, isLast: nil)[0] != after(3, of: 9, every: 0, isLast: nil)[0])
   }
 
   @Test("an auto blend's λ follows the derivative of the loss, as central differences find it")
@@ -155,6 +184,20 @@ import Testing
     #expect(adam.learningRate == 0.001)
   }
 
+  @Test func outerStepsHaveTwoSlotsOfTheirOwnAndDefaults() throws {
+    let plain = try OptimizerSettings("adam", given: [:])
+    #expect(plain.outerEvery == 0 && plain.values.ifGiven("outer-momentum") == nil)
+    #expect(try plain.rule().slots == ["first-moment", "second-moment"])
+    let outer = try OptimizerSettings("adam", given: ["outer-every": 8])
+    #expect(outer.values["outer-learning-rate"] == 0.4 && outer.values["outer-momentum"] == 0.9)
+    #expect(try outer.rule().slots == ["first-moment", "second-moment", "outer-anchor", "outer-momentum"])
+    for rule in UpdateRules.builtIn {
+      let wrapped = type(of: try OptimizerSettings(rule.name, given: ["outer-every": 8]).rule())
+      #expect(wrapped.name == rule.name && wrapped.stepIsWhole == rule.stepIsWhole)
+      #expect(wrapped.weightDecay == rule.weightDecay && wrapped.writesSlotsBeside == rule.writesSlotsBeside)
+    }
+  }
+
   private static let known =
     "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
     + "blend, lamb, lars, lion"
@@ -191,6 +234,23 @@ import Testing
       ("sgd", ["warmup": 1.5], "--warmup 1.5: for sgd it must be a whole number from 0 to 281474976710656"),
       (
         "sgd", ["schedule": "cosine", "schedule-growth": 1e17], "--schedule-growth 1e+17: for sgd it must be from 1 to"
+      ),
+      (
+        "sgd", ["outer-momentum": 0.5],
+        "--outer-momentum needs --outer-every, the updates from an outer step to the next"
+      ),
+      ("adam", ["outer-every": 0, "outer-learning-rate": 0.4], "--outer-learning-rate needs --outer-every"),
+      (
+        "adam", ["outer-every": -1.0],
+        "--outer-every -1.0: for adam it must be a whole number from 0 to 281474976710656"
+      ),
+      ("adam", ["outer-every": 1.5], "--outer-every 1.5: for adam it must be a whole number from 0"),
+      (
+        "lamb", ["outer-every": 8, "outer-momentum": 1.0],
+        "--outer-momentum 1.0: for lamb it must be at least 0 and below"
+      ),
+      (
+        "lamb", ["outer-every": 8, "outer-learning-rate": 0.0], "--outer-learning-rate 0.0: for lamb it must be above 0"
       ),
       // No option can say these, but a message can.
       ("sgd", ["schedule": 9.0], "--schedule 9.0: for sgd it must be one of constant"),

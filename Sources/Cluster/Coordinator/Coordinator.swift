@@ -328,7 +328,7 @@ package final class Coordinator {
       case .discard(let node, let chunk): apply(.discard(node), to: chunk)
       case .check(let chunk): apply(.check, to: chunk)
       case .update(let chunk, let number, let weight):
-        store.begin(number, weight: weight) {
+        store.begin(number, isLast: step + 1 == plan.totalSteps, weight: weight) {
           sums.roots.prefix(chunks.parameterChunks).enumerated().map { (chunks[$0], $1) }
         }
         clock.countSumming(seconds: Instant.now.seconds(since: start))

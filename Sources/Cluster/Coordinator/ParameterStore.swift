@@ -68,9 +68,12 @@ struct ParameterStore {
 
   /// Begins update `number`, if it has not begun.
   ///
-  /// - Parameter sums: gives each chunk's range and gradient sum, in order; called if the optimizer needs the whole
-  ///   gradient.
-  mutating func begin(_ number: Int, weight: Double, _ sums: () -> [(Range<Int>, FloatBuffer)]) {
+  /// - Parameters:
+  ///   - isLast: whether the run ends with this step.
+  ///   - sums: gives each chunk's range and gradient sum, in order; called if the optimizer needs the whole gradient.
+  mutating func begin(
+    _ number: Int, isLast: Bool, weight: Double, _ sums: () -> [(Range<Int>, FloatBuffer)]
+  ) {
     guard stateBefore == nil else { return }
     precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
     stateBefore = optimizer.state
@@ -78,7 +81,7 @@ struct ParameterStore {
     updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
     let sums = optimizer.needsWholeGradient ? sums() : []
     withExtendedLifetime(sums) {
-      optimizer.begin(weight: weight, sums.map { part($0.0)($0.1.values) })
+      optimizer.begin(weight: weight, isLast: isLast, sums.map { part($0.0)($0.1.values) })
     }
   }
 

@@ -8,8 +8,8 @@ struct OptimizersCommand: ParsableCommand {
     abstract: "List the update rules, with equations, state, options and papers.",
     discussion: """
       g is the gradient averaged over the step, η the learning rate. All rules also have --weight-decay, \
-      --decay-biases, --clip-value, --clip-norm and the schedules. State is what the coordinator holds beside the \
-      parameters.
+      --decay-biases, --clip-value, --clip-norm, --outer-every and the schedules. State is what the coordinator holds \
+      beside the parameters; --outer-every adds 8 bytes a parameter.
       """)
 
   func run() throws {

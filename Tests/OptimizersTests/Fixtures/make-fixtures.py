@@ -3,6 +3,7 @@
 
     python3 make-fixtures.py            # rewrites rules.json and schedules.json beside it; needs NumPy 2
     python3 make-fixtures.py --check    # writes nothing; what it checks is told at check() below
+    python3 make-fixtures.py --torch    # writes nothing; compares outer steps with torch.optim, and needs PyTorch
 
 rules.json: 200 updates over 24 parameters in four tensors, a case for each rule and choice of options. The gradients
 are sums over `examples` examples, as the coordinator gets them, stored as float32 so that both sides start from the
@@ -306,6 +307,22 @@ def lion(theta, gradients, o):
         yield theta
 
 
+def outer_nesterov(steps, theta, o):
+    """Douillard et al. 2023, Algorithm 1, with one replica: what a rule did in a round of outer-every updates is the
+    gradient of Sutskever et al.'s Nesterov momentum. The run's last update ends a round.
+
+    `steps` are a rule's. The rules above keep no array but the one they yield, so writing to it moves them."""
+    anchor, b = theta.copy(), np.zeros_like(theta)
+    for t, after in enumerate(steps, start=1):
+        theta = after[0] if isinstance(after, tuple) else after
+        if t % o.outer_every == 0 or t == o.total_steps:
+            delta = anchor - theta
+            b = o.outer_momentum * b + delta
+            theta[:] = anchor - o.outer_learning_rate * (delta + o.outer_momentum * b)
+            anchor = theta.copy()
+        yield after
+
+
 RULES = {
     "gradient-descent": gradient_descent,
     "sgd": gradient_descent,
@@ -332,6 +349,9 @@ COMMON = {
     "clip-norm": None,
     "schedule": "constant",
     "hypergradient-rate": 1e-4,
+    "outer-every": 0,
+    "outer-learning-rate": 0.4,
+    "outer-momentum": 0.9,
 }
 DEFAULTS = {
     "gradient-descent": {"learning-rate": 0.1},
@@ -629,6 +649,24 @@ CASES = [
         hypergradient_rate=2e-5,
         weight_decay=0.2,
     ),
+    # Outer steps: after each update, in rounds of which the last is shorter or not, and in one that the run's end cuts.
+    case("sgd", "even", outer_every=3),
+    case("sgd", "even", outer_every=1, outer_learning_rate=0.7, outer_momentum=0.8),
+    case("sgd", "even", schedule="hypergradient", hypergradient_rate=1e-5, outer_every=3),
+    case("momentum", "even", outer_every=8, outer_learning_rate=0.7, outer_momentum=0.5),
+    case("momentum", "even", outer_every=3, total_steps=2),
+    case("adam", "wide", outer_every=1),
+    case("adam", "wide", outer_every=3),
+    case("adam", "wide", outer_every=7, outer_learning_rate=0.7, outer_momentum=0),
+    case("adam", "even", clip_norm=4, weight_decay=0.1, decay_biases="no", outer_every=3, total_steps=300),
+    case("adamw", "wide", outer_every=30),
+    case("blend", "wide", outer_every=3),
+    case("blend", "even", blend="auto", lambda_rate=0.3, outer_every=3, outer_momentum=0.5),
+    case("lamb", "wide", outer_every=3),
+    case("lamb", "even", clip_value=1, outer_every=1, outer_momentum=0.5),
+    case("lars", "even", outer_every=3, outer_learning_rate=1, outer_momentum=0.5),
+    case("rmsprop", "wide", momentum=0.9, centered="yes", outer_every=3, outer_momentum=0.5),
+    case("adagrad", "wide", outer_every=3, outer_momentum=0.5),
 ]
 
 
@@ -644,7 +682,8 @@ def run(case, start, gradients, options=None):
     o.decay = decay
     rule = hypergradient if o.schedule == "hypergradient" else RULES[case.rule]
     shown = o.schedule == "hypergradient" or getattr(o, "blend", None) == "auto"
-    for after in rule(start, clipped(gradients[: case.total_steps], o), o):
+    steps = rule(start, clipped(gradients[: case.total_steps], o), o)
+    for after in outer_nesterov(steps, start, o) if o.outer_every else steps:
         theta, scalar = after if isinstance(after, tuple) else (after, None)
         assert theta.dtype == start.dtype
         yield theta, scalar if shown else None
@@ -979,5 +1018,45 @@ def check():
     sys.exit(1 if failures else 0)
 
 
+def torch_path(case, start, gradients):
+    """The parameters after each update by torch.optim, as implementations of DiLoCo have it: an optimizer of the rule, and
+    SGD with Nesterov momentum whose gradient is the anchor less the parameters."""
+    import torch
+
+    o = {**COMMON, **DEFAULTS[case.rule], **case.options}
+    theta = torch.tensor(start, dtype=torch.float64, requires_grad=True)
+    if "beta2" in o:
+        kind = torch.optim.AdamW if case.rule == "adamw" else torch.optim.Adam
+        inner = kind([theta], o["learning-rate"], (o["beta1"], o["beta2"]), o["epsilon"], o["weight-decay"])
+    else:
+        inner = torch.optim.SGD([theta], o["learning-rate"], o.get("momentum", 0))
+    anchor = theta.detach().clone().requires_grad_()
+    outer = torch.optim.SGD(
+        [anchor], o["outer-learning-rate"], o["outer-momentum"], nesterov=o["outer-momentum"] > 0
+    )
+    for t, g in enumerate(gradients[: case.total_steps], start=1):
+        theta.grad = torch.tensor(g)
+        inner.step()
+        if t % o["outer-every"] == 0 or t == case.total_steps:
+            anchor.grad = anchor.detach() - theta.detach()
+            outer.step()
+            with torch.no_grad():
+                theta.copy_(anchor)
+        yield theta.detach().numpy().copy()
+
+
+def check_torch():
+    start, sums = data()
+    for case in CASES:
+        options = {"outer-every", "outer-learning-rate", "outer-momentum"}
+        if case.rule not in ("sgd", "momentum", "adam", "adamw") or not {"outer-every"} <= {*case.options} <= options:
+            continue
+        start, gradients = start.astype(np.float64), sums[case.gradients].astype(np.float64) / EXAMPLES
+        pairs = zip(run(case, start, gradients), torch_path(case, start, gradients), strict=True)
+        worst = max(error(got[0], want) for got, want in pairs)
+        print(f"{worst:10.2e} {case.rule} {case.options}")
+        assert worst < 1e-12
+
+
 if __name__ == "__main__":
-    check() if sys.argv[1:] == ["--check"] else main()
+    {("--check",): check, ("--torch",): check_torch}.get(tuple(sys.argv[1:]), main)()
