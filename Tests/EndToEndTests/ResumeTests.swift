@@ -57,6 +57,7 @@ import Testing
       [], ["--optimizer", "blend", "--blend", "auto", "--lambda-rate", "0.01"],
       ["--schedule", "plateau", "--plateau-threshold", "0.2", "--plateau-patience", "0", "--schedule-factor", "0.7"],
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--learning-rate", "0.01"], ["--dropout", "0.2"],
+      ["--outer-every", "7"],
     ])
   func interruption(_ options: [String]) throws {
     let expected = try train(scratch, Self.job + options, output: "whole")
@@ -135,6 +136,27 @@ import Testing
     try expectWholeMetrics("run", steps: 48)
     #expect(try scratch.read("run/job.yaml") == scratch.read("whole/job.yaml"))
     try fail(["--epochs", "3"], "has done 48 steps already, and would end after 36", 64)
+  }
+
+  @Test func aRunGoesOnWithinARoundAndMayBeMadeLongerUnlessItsEndCutOneShort() throws {
+    let job = ["--model", "linear", "--outer-every", "8"]
+    _ = try train(scratch, job + ["--steps", "24"], output: "run")
+    _ = try train(scratch, job + ["--steps", "30"], output: "whole")
+    try succeed(["train", "--resume", scratch.path("run"), "--steps", "30"])
+    try expectEqual("whole", "run")
+    // Step 21 is within the third round.
+    _ = try train(scratch, job + ["--steps", "60", "--checkpoint-every", "21"], output: "straight")
+    let cut = scratch.path("cut")
+    try FileManager.default.copyItem(atPath: scratch.path("straight"), toPath: cut)
+    let checkpoints = CheckpointNames("\(cut)/checkpoints").whole
+    try #require(checkpoints.first == "0000000021" && checkpoints.last == "0000000060")
+    for later in checkpoints.dropFirst() {
+      try FileManager.default.removeItem(atPath: "\(cut)/checkpoints/\(later)")
+    }
+    try succeed(["train", "--resume", cut, "--workers", "3"])
+    try expectEqual("straight", "cut")
+    try fail(
+      ["--steps", "40"], "--outer-every 8 of the run in \(scratch.path("run")) makes the run's last round end", 64)
   }
 
   @Test func whatTheBitsDependOnCannotBeChanged() throws {

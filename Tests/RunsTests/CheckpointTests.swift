@@ -377,4 +377,23 @@ import Testing
       plan.pendingEvaluation(afterSteps: 24, evaluated: [.test: 24]) == nil
         && plan.pendingEvaluation(afterSteps: 20, evaluated: [.test: 12]) == nil)
   }
+
+  @Test(
+    "another length is refused where the run's last round has ended with it, or would",
+    arguments: [(20, 36, 48, false), (20, 20, 36, true), (20, 36, 20, true), (24, 24, 36, false), (24, 36, 24, false)])
+  func lengthOfOuterSteps(step: Int, before: Int, after: Int, isRefused: Bool) throws {
+    let pairs = [("model", "linear"), ("outer-every", "8")]
+    var saved = try checkpoint(
+      PreparedJob(options(pairs + [("steps", "\(before)")]), models: ModelFactory.builtIn), step: step)
+    saved.state.optimizer.updates = step
+    let resumed = try PreparedJob(options(pairs + [("steps", "\(after)")]), models: ModelFactory.builtIn)
+    if !isRefused {
+      #expect(try saved.check(resumed, "RUN", acceptsOtherNumerics: false) == nil)
+    } else {
+      let error = try #require(throws: OptionError.self) {
+        try saved.check(resumed, "RUN", acceptsOtherNumerics: false)
+      }
+      #expect(error.description.hasPrefix("--outer-every 8 of the run in RUN makes the run's last round end with it"))
+    }
+  }
 }

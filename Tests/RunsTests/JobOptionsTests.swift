@@ -88,6 +88,20 @@ import Testing
     #expect(error?.description.contains(message) == true, "\(String(describing: error))")
   }
 
+  @Test func noOuterStepsReplaceTheOptionsOfTheFilesOuterSteps() throws {
+    var options = JobOptions()
+    for (name, value) in [("outer-every", "8"), ("outer-momentum", "0.5")] { try options.set(name, to: value) }
+    let yaml = try resolved(options).yaml()
+    let same = try resolved(merged(yaml, flags: [("seed", "1")])).optimizer
+    #expect(same.outerEvery == 8 && same.values["outer-momentum"] == 0.5 && same.values["outer-learning-rate"] == 0.4)
+    #expect(try resolved(merged(yaml, flags: [("outer-every", "3")])).optimizer.values["outer-momentum"] == 0.5)
+    let none = try resolved(merged(yaml, flags: [("outer-every", "0")])).optimizer
+    #expect(try none == OptimizerSettings("adam", given: [:]))
+    #expect(throws: OptionError.self, "one given beside it is refused") {
+      try resolved(merged(yaml, flags: [("outer-every", "0"), ("outer-momentum", "0.5")]))
+    }
+  }
+
   @Test("another rule, schedule or model replaces the options that belong to the file's alone")
   func selectors() throws {
     var options = JobOptions()

@@ -70,6 +70,15 @@ extension Checkpoint {
         "--\(name) of the run in \(folder) follows its length, \(before.totalSteps) steps: resuming it with another "
           + "one would be another run; leave --epochs and --steps out")
     }
+    let outerEvery = prepared.job.optimizer.outerEvery
+    if before.totalSteps != plan.totalSteps, [before.totalSteps, plan.totalSteps].contains(state.step), outerEvery > 0,
+      !state.optimizer.updates.isMultiple(of: outerEvery)
+    {
+      throw OptionError(
+        "--outer-every \(outerEvery) of the run in \(folder) makes the run's last round end with it, and the checkpoint "
+          + "after step \(state.step) is within a round of one of the two lengths: resuming it with another length would "
+          + "be another run; leave --epochs and --steps out")
+    }
     guard prepared.plan.totalSteps >= state.step else {
       throw OptionError(
         "the run in \(folder) has done \(state.step) steps already, and would end after \(prepared.plan.totalSteps): "

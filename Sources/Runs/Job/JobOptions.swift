@@ -236,13 +236,16 @@ public struct JobOptions: Equatable, Sendable {
   }
 
   /// Sets the options given here in `other`. Another model, rule, schedule or source replaces the options that belong to
-  /// the former one alone, another length the former length.
+  /// the former one alone, no outer steps those of outer steps, another length the former length.
   func overlay(on other: inout JobOptions) {
     for selector in JobOptions.selectors where other.given[selector.name] != given[selector.name] {
       guard let chosen = given[selector.name].flatMap({ selector.alternative($0.description) }) else { continue }
       for option in selector.options where !chosen.options.contains(where: { $0.name == option.name }) {
         other.given[option.name] = nil
       }
+    }
+    if given[OptionDeclaration.outerEvery.name] == .whole(0) {
+      for option in OptionDeclaration.ofOuterSteps { other.given[option.name] = nil }
     }
     if given.keys.contains(where: JobOptions.choosesData) { other.marks.dataDigest = nil }
     for (name, value) in given {
