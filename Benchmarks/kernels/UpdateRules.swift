@@ -1,32 +1,42 @@
 import Kernels
 import Optimizers
+import Schema
 
-/// How close each update rule is to memcpy, at as many parameters as `vectors` have.
+/// How close each update rule is to memcpy, at as many parameters as `vectors` have, and what outer steps add.
 ///
 /// A rule must read θ, the gradient and its slots, and write θ and its slots; rules that need a norm of each tensor before
 /// they can move read more.
 func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
   print("| rule | bytes a parameter | ms | GB/s | time over memcpy's for the same bytes |")
   print("| --- | ---: | ---: | ---: | ---: |")
-  let count = vectors.count
-  for rule in UpdateRules.builtIn {
-    let settings = try OptimizerSettings(rule.name, given: [:])
+  func time(_ name: String, _ settings: OptimizerSettings, moreBytes: Int = 0, isBeside: Bool = false) throws {
+    let count = vectors.count
     var optimizer = try Optimizer(
-      settings, tensors: [Optimizer.Tensor("weight", 0..<count)], total: 100, stepsPerEpoch: 100)
-    let slots = optimizer.slots.map { _ in FloatBuffer(count: count) }
+      settings, tensors: [Optimizer.Tensor("weight", 0..<count)], total: 1 << 40, stepsPerEpoch: 100)
+    let slots = optimizer.slots.map { _ in FloatBuffer(count: isBeside ? 2 * count : count) }
     let part = Optimizer.Part(
-      start: 0, parameters: vectors.one.values, gradientSum: vectors.two.values, slots: slots.map(\.all),
-      updated: vectors.three.all)
+      start: 0, parameters: vectors.one.values, gradientSum: vectors.two.values,
+      slots: slots.map { $0.all[0..<count] }, before: isBeside ? count : 0, updated: vectors.three.all)
     let time = withExtendedLifetime(slots) {
       medianSeconds {
         optimizer.begin(weight: 128, optimizer.needsWholeGradient ? [part] : [])
         optimizer.update(part)
       }
     }
-    let moved = bytes(try settings.rule())
+    let moved = bytes(try settings.rule()) + moreBytes
     let bandwidth = Double(moved) * Double(count) / time
-    row(rule.name, "\(moved)", places(time * 1e3, 1), places(bandwidth / 1e9, 1), places(copyBandwidth / bandwidth, 2))
+    row(name, "\(moved)", places(time * 1e3, 1), places(bandwidth / 1e9, 1), places(copyBandwidth / bandwidth, 2))
   }
+  for rule in UpdateRules.builtIn { try time(rule.name, OptimizerSettings(rule.name, given: [:])) }
+  // As the coordinator updates: slots are written beside those of the step before. An outer step reads and writes the
+  // updated θ once more, and every other update takes the outer slots over.
+  try time("adam, beside", OptimizerSettings("adam", given: [:]), isBeside: true)
+  try time(
+    "adam, beside, with an outer step", OptimizerSettings("adam", given: ["outer-every": 1]), moreBytes: 8,
+    isBeside: true)
+  try time(
+    "adam, beside, between outer steps", OptimizerSettings("adam", given: ["outer-every": .whole(1 << 40)]),
+    isBeside: true)
 }
 
 /// Bytes a parameter that a rule must move: θ, g and slots in, θ and slots out; a rule that measures tensors first reads

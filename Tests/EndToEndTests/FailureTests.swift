@@ -37,6 +37,11 @@ import ZeroMQ
       (["--beta1", "0.8", "--option", "beta1=0.9"], "--option beta1=0.9: beta1 is given twice"),
       (["--learning-rate", "0"], "it must be above 0"), (["--learning-rate", "-1"], "it must be above 0"),
       (["--beta1", "1"], "at least 0 and below 1"),
+      (["--outer-every", "-1"], "--outer-every -1: a whole number from 0"),
+      (
+        ["--outer-momentum", "0.5"], "--outer-momentum needs --outer-every, the updates from an outer step to the next"
+      ),
+      (["--outer-every", "0", "--outer-learning-rate", "1"], "--outer-learning-rate needs --outer-every"),
       (["--optimizer", "rmsprop", "--beta1", "0.5"], "it belongs to rmsprop-momentum, adam"),
       (["--loss", "mse", "--label-smoothing", "0.1"], "it belongs to cross-entropy"),
       (["--class-weights", "1,2"], "there are 10 classes, and 2 weights"), (["--label-smoothing", "2"], "from 0 to 1"),

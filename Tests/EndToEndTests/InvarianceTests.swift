@@ -18,7 +18,7 @@ import Testing
     ["--batch-size", "175", "--micro-batches", "64"],
     [
       "--batch-size", "64", "--micro-batches", "7", "--dropout", "0.2", "--activation", "gelu", "--optimizer",
-      "rmsprop",
+      "rmsprop", "--outer-every", "5",
     ],
   ]
   static let jobs =
@@ -146,6 +146,10 @@ import Testing
       ["--optimizer", "momentum", "--schedule", "plateau", "--plateau-patience", "0", "--model", "mlp:32,16"],
       ["--optimizer", "lamb", "--model", "mlp:1024,300", "--decay-biases", "no"],
       ["--optimizer", "adam", "--clip-norm", "0.1", "--schedule", "hypergradient", "--model", "mlp:1024,300"],
+      ["--optimizer", "adam", "--outer-every", "1", "--model", "mlp:32,16"],
+      ["--optimizer", "momentum", "--outer-every", "8", "--clip-norm", "0.1", "--model", "mlp:1024,300"],
+      ["--optimizer", "lamb", "--outer-every", "5", "--model", "mlp:1024,300", "--decay-biases", "no"],
+      ["--optimizer", "blend", "--blend", "auto", "--outer-every", "5", "--model", "mlp:1024,300"],
     ]
 
   @Test("every update rule gives the same bits for one worker and for three", arguments: ruleOptions)

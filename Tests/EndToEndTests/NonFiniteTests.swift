@@ -82,6 +82,11 @@ import Testing
     #expect(program.output.contains(" s, 4 of them skipped, "), "\(program.output)")
     let warnings = program.errors.split(separator: "\n")
     #expect(warnings.count == 1 && warnings[0].hasSuffix("the step has no update; further ones are only counted"))
+    // A round that is longer than the run ends with its last step, if that has an update.
+    let outer = try ["1", "3"].map {
+      try train(scratch, options + ["--outer-every", "100", "--workers", $0], output: "outer-\($0)").parameters_sha256
+    }
+    #expect(outer[0] == outer[1] && (outer[0] == one.parameters_sha256) == (lines.last?.skipped == true))
   }
 
   @Test func aRunOfNothingButSkippedStepsKeepsItsInitialParameters() throws {
