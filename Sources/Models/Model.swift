@@ -49,6 +49,21 @@ public protocol Model<Workspace>: Sendable {
     using workspace: inout Workspace, scratch: inout ScratchVectors
   ) -> [Metrics]
 
+  /// The gradient as ``gradient(of:microBatches:at:into:using:scratch:)`` computes it, with reports of which of its values
+  /// are final, so that they can be sent while the others are still computed.
+  ///
+  /// The default calls that function and then reports the whole gradient. A model whose gradient is complete piece by
+  /// piece can report each piece, but must give the same bits.
+  ///
+  /// - Parameters:
+  ///   - whenFinal: called with ranges of the gradient's indices, on the calling thread and in any order. Each value,
+  ///     statistics too, must be in exactly one of them, and must not change after that call.
+  /// - Returns: the sums of ``metrics`` over each micro-batch.
+  func gradient(
+    of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout Workspace, scratch: inout ScratchVectors, whenFinal: (Range<Int>) -> Void
+  ) -> [Metrics]
+
   /// The sums of ``metrics`` over the batch's examples, without a gradient.
   func evaluate(_ batch: Batch, at parameters: Floats, using workspace: inout Workspace) -> Metrics
 }
@@ -75,6 +90,17 @@ extension Model {
     } add: { depth in
       accumulate(vector(depth + 1).readOnly, into: vector(depth))
     }
+    return metrics
+  }
+
+  /// Default: the whole gradient is final at the end.
+  public func gradient(
+    of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout Workspace, scratch: inout ScratchVectors, whenFinal: (Range<Int>) -> Void
+  ) -> [Metrics] {
+    let metrics = self.gradient(
+      of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace, scratch: &scratch)
+    whenFinal(gradient.indices)
     return metrics
   }
 }

@@ -18,6 +18,10 @@ import Testing
       "transformer",
       Transformer(layers: 2, heads: 2, width: 16, context: 12, tokens: 30, outputs: 30, isTied: false), [12]
     ),
+    (
+      "tied transformer",
+      Transformer(layers: 2, heads: 2, width: 16, context: 12, tokens: 30, outputs: 30, isTied: true), [12]
+    ),
   ]
 
   @Test("forward and backward passes allocate nothing", arguments: models.map(\.name))
@@ -35,13 +39,15 @@ import Testing
       targets: .values(Matrix(features.values[0..<0], rows: 0, columns: 1)))
     let run = network.makeWorkspace()
     let microBatches = [0..<3, 3..<4, 4..<7]
+    var reported = 0
     func step() {
       run.forward(batch, at: parameters.values, training: microBatches)
       run.outputGradient().fill(0.1)
-      run.backward(into: gradient.all)
+      run.backward(into: gradient.all) { reported += $0.count }
     }
     step()
     #expect(Allocation(of: step).blocks == 0)
+    #expect(reported == 2 * gradient.count)
     run.forward(batch, at: parameters.values)
     #expect(Allocation { run.forward(batch, at: parameters.values) }.blocks == 0)
     withExtendedLifetime((parameters, gradient, features)) {}

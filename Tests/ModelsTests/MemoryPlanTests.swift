@@ -81,10 +81,6 @@ private struct Watched: TensorOperation {
   }
 }
 
-extension [Float] {
-  fileprivate var bits: [UInt32] { map(\.bitPattern) }
-}
-
 /// A model of random operations on values of 6 × 6, most of which are used several times.
 private struct RandomModel: LayerOfParts {
   struct Step {

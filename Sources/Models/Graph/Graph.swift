@@ -75,6 +75,7 @@ package struct Graph: Sendable {
     takeMaximaFirst()
     fuseActivations()
     finishInputGradients()
+    firstUses = parameters.indices.map { parameter in nodes.firstIndex { $0.parameters.contains(parameter) }! }
     lastUses = parameters.indices.map { parameter in nodes.lastIndex { $0.parameters.contains(parameter) }! }
     haveForward = nodes.map { !$0.operation.sharing.isSuperset(of: .view) }
     haveBackward = nodes.map {
@@ -89,6 +90,8 @@ package struct Graph: Sendable {
   private(set) var haveBackward: [Bool] = []
   /// How many values of an example each node keeps.
   private(set) var keptCounts: [Int] = []
+  /// The first node that uses each parameter, whose backward pass comes last.
+  private(set) var firstUses: [Int] = []
   /// The last node that uses each parameter, whose backward pass comes first.
   private(set) var lastUses: [Int] = []
 

@@ -11,9 +11,8 @@ package struct Network: Model {
   private let positions: Int
   private let training: MemoryPlan
   private let evaluation: MemoryPlan
-
-  /// The most memory that several micro-batches, or a part of an evaluation, may take together, in floats.
-  private static let budget = 16 << 20
+  private let finalRanges: FinalRanges
+  private let budget: Int
 
   /// - Parameters:
   ///   - shape: of an example.
@@ -23,15 +22,28 @@ package struct Network: Model {
   package init(
     _ model: some Layer, input shape: [Int], outputs: Int? = nil, positions: Int = 1, loss: some Loss
   ) throws {
+    try self.init(
+      model, input: shape, outputs: outputs, positions: positions, loss: loss, budget: 16 << 20,
+      leastReport: FinalRanges.least)
+  }
+
+  /// - Parameters:
+  ///   - budget: the most memory that several micro-batches, or a part of an evaluation, may take together, in floats.
+  ///   - leastReport: the fewest values that are reported before the last ones of a gradient are final.
+  init(
+    _ model: some Layer, input shape: [Int], outputs: Int? = nil, positions: Int = 1, loss: some Loss, budget: Int,
+    leastReport: Int
+  ) throws {
     graph = try Graph(model, input: shape)
     let output = graph.values[graph.output]
     if let outputs, output.count != outputs {
       throw ModelError("the model's output is \(output.shape.sizes), and the data need \(outputs) values an example")
     }
     guard graph.needsGradient(graph.output) else { throw ModelError("the model has no parameters") }
-    (self.loss, self.positions) = (loss, positions)
+    (self.loss, self.positions, self.budget) = (loss, positions, budget)
     training = MemoryPlan(graph, isTraining: true)
     evaluation = MemoryPlan(graph, isTraining: false)
+    finalRanges = FinalRanges(graph, least: leastReport)
   }
 
   /// A line of a listing: an operation, or the layer that it belongs to.
@@ -82,7 +94,9 @@ package struct Network: Model {
     }
   }
 
-  package func makeWorkspace() -> NetworkRun { NetworkRun(graph, training: training, evaluation: evaluation) }
+  package func makeWorkspace() -> NetworkRun {
+    NetworkRun(graph, training: training, evaluation: evaluation, finalRanges)
+  }
 
   package func gradient(
     of batch: Batch, at parameters: Floats, into gradient: MutableFloats, using workspace: inout NetworkRun
@@ -90,19 +104,33 @@ package struct Network: Model {
     pass(over: batch, microBatches: [0..<batch.count], at: parameters, into: gradient, workspace)[0]
   }
 
-  /// Takes as many micro-batches together as fit into the budget, where that needs no sum of whole gradients.
   package func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
     using workspace: inout NetworkRun, scratch: inout ScratchVectors
   ) -> [Metrics] {
+    self.gradient(
+      of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace, scratch: &scratch
+    ) { _ in }
+  }
+
+  /// Takes as many micro-batches together as fit into the budget, where that needs no sum of whole gradients. Reports
+  /// ranges in the backward pass of the last ones.
+  package func gradient(
+    of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
+    using workspace: inout NetworkRun, scratch: inout ScratchVectors, whenFinal: (Range<Int>) -> Void
+  ) -> [Metrics] {
     let together = together(of: microBatches)
     guard together < microBatches.count else {
-      return pass(over: batch, microBatches: microBatches, at: parameters, into: gradient, workspace)
+      return pass(
+        over: batch, microBatches: microBatches, at: parameters, into: gradient, workspace, whenFinal: whenFinal)
     }
     let groups = stride(from: 0, to: microBatches.count, by: together)
       .map { $0..<min($0 + together, microBatches.count) }
     let partial = scratch.reserve(treeDepth(groups.count) - 1, of: gradient.count)
     func vector(_ depth: Int) -> MutableFloats { depth == 0 ? gradient : partial[depth - 1].all }
+    func add(_ range: Range<Int>, _ depth: Int) {
+      accumulate(vector(depth + 1)[range].readOnly, into: vector(depth)[range])
+    }
     var metrics: [Metrics] = []
     sumAlongTree(0..<groups.count) { index, depth in
       let own = microBatches[groups[index]]
@@ -110,9 +138,15 @@ package struct Network: Model {
       let ranges = own.map { $0.lowerBound - first..<$0.upperBound - first }
       metrics += pass(
         over: batch[first..<first + ranges[ranges.count - 1].upperBound], microBatches: ranges, at: parameters,
-        into: vector(depth), workspace)
+        into: vector(depth), workspace
+      ) { range in
+        // All sums wait for the last group alone, so that what its pass completes can be added to them at once.
+        guard index == groups.count - 1 else { return }
+        for depth in (0..<depth).reversed() { add(range, depth) }
+        whenFinal(range)
+      }
     } add: { depth in
-      accumulate(vector(depth + 1).readOnly, into: vector(depth))
+      if metrics.count < microBatches.count { add(gradient.indices, depth) }
     }
     return metrics
   }
@@ -123,17 +157,17 @@ package struct Network: Model {
     guard !graph.sharesParameters else { return 1 }
     var together = 1
     let largest = microBatches.map(\.count).max() ?? 1
-    while together < microBatches.count, 2 * together * largest * training.size <= Network.budget { together *= 2 }
+    while together < microBatches.count, 2 * together * largest * training.size <= budget { together *= 2 }
     return together
   }
 
   private func pass(
     over batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    _ run: NetworkRun
+    _ run: NetworkRun, whenFinal: (Range<Int>) -> Void = { _ in }
   ) -> [Metrics] {
     run.forward(batch, at: parameters, training: microBatches)
     let metrics = losses(batch, microBatches, run)
-    run.backward(into: gradient)
+    run.backward(into: gradient, whenFinal: whenFinal)
     return metrics
   }
 
@@ -149,7 +183,7 @@ package struct Network: Model {
   }
 
   /// The most examples whose outputs are computed together, so that they fit into the budget.
-  package var mostExamples: Int { max(1, Network.budget / max(evaluation.size, 1)) }
+  package var mostExamples: Int { max(1, budget / max(evaluation.size, 1)) }
 
   /// The outputs for `batch`, valid until `workspace` is used again: examples × the output's shape.
   package func outputs(_ batch: Batch, at parameters: Floats, using workspace: NetworkRun) -> Floats {

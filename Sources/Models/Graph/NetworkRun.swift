@@ -6,6 +6,7 @@ package final class NetworkRun {
   let graph: Graph
   private let training: MemoryPlan
   private let evaluation: MemoryPlan
+  private let finalRanges: FinalRanges
   private var arena = FloatBuffer(count: 0)
   /// What offsets are multiplied by: the examples of the current pass, rounded up so that offsets are those of cache lines.
   private var stride = 0
@@ -26,8 +27,8 @@ package final class NetworkRun {
   private var constants: [Int: FloatBuffer] = [:]
   private let none = FloatBuffer(count: 0)
 
-  init(_ graph: Graph, training: MemoryPlan, evaluation: MemoryPlan) {
-    (self.graph, self.training, self.evaluation) = (graph, training, evaluation)
+  init(_ graph: Graph, training: MemoryPlan, evaluation: MemoryPlan, _ finalRanges: FinalRanges) {
+    (self.graph, self.training, self.evaluation, self.finalRanges) = (graph, training, evaluation, finalRanges)
     (parameters, parameterGradients, features) = (none.values, none.all, none.values)
     for (index, node) in graph.nodes.enumerated() {
       for parameter in node.parameters where graph.lastUses[parameter] != index {
@@ -118,9 +119,14 @@ package final class NetworkRun {
   }
 
   /// Computes the parameters' gradients from that of the output.
-  func backward(into gradients: MutableFloats) {
+  ///
+  /// - Parameter whenFinal: called with ranges of `gradients` that are not written any more, together all of them.
+  func backward(into gradients: MutableFloats, whenFinal: (Range<Int>) -> Void = { _ in }) {
     parameterGradients = gradients
-    for node in graph.nodes.indices.reversed() { backward(node) }
+    for node in graph.nodes.indices.reversed() {
+      backward(node)
+      for range in finalRanges[node] { whenFinal(range) }
+    }
   }
 
   func backward(_ index: Int) {
