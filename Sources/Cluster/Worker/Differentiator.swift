@@ -39,10 +39,13 @@ struct Differentiator<M: Model>: Sendable {
 
   /// The gradient of `leaves`, summed along the tree.
   ///
-  /// - Parameter leaves: each leaf's positions in the epoch's order; contiguous.
+  /// - Parameters:
+  ///   - leaves: each leaf's positions in the epoch's order; contiguous.
+  ///   - whenFinal: called on the calling thread with ranges of `gradient` that are not written any more, each value once.
   /// - Returns: each leaf's metrics.
   func differentiate(
-    _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, _ scratch: inout Scratch
+    _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, _ scratch: inout Scratch,
+    whenFinal: (Range<Int>) -> Void = { _ in }
   ) -> [Metrics] {
     let epoch = plan.epoch(ofStep: step)
     if scratch.order?.epoch != epoch {
@@ -55,7 +58,7 @@ struct Differentiator<M: Model>: Sendable {
     let batch = scratch.train.gather(positions, place: place) { order[$0] }
     return model.gradient(
       of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters,
-      into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums)
+      into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums, whenFinal: whenFinal)
   }
 
   /// ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters. Computed on the calling
