@@ -1,9 +1,9 @@
 // How close the kernels are to what one core of this machine can do.
 //
-//     swift run -c release kernel-benchmark [steps | operations | reading]
+//     swift run -c release kernel-benchmark [steps | operations | gradients | reading]
 //
 // With `steps`, only where the time of a training step goes; with `operations`, also that of each operation of it; with
-// `reading`, how fast tables are read.
+// `gradients`, when the values of a gradient are final; with `reading`, how fast tables are read.
 // Arithmetic is held against the fastest product of square matrices; what only moves memory against the system's memcpy of
 // 20 million floats, in bytes read plus bytes written. Each figure is a median.
 import Foundation
@@ -24,9 +24,14 @@ struct Vectors {
 
 if let argument = CommandLine.arguments.dropFirst().first {
   precondition(
-    ["steps", "operations", "reading"].contains(argument), "'\(argument)' is not steps, operations or reading")
+    ["steps", "operations", "gradients", "reading"].contains(argument),
+    "'\(argument)' is not steps, operations, gradients or reading")
   if argument == "reading" {
     try timeReading()
+    exit(0)
+  }
+  if argument == "gradients" {
+    try timeGradients()
     exit(0)
   }
   try timeSteps(peak: peakOperations(), details: argument == "operations")
