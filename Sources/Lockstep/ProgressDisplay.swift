@@ -48,6 +48,11 @@ final class ProgressDisplay {
       let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
       warn("\(who) has left: \(reason); \(count > 0 ? Reports.count(count, "worker") : "no worker is") left")
     case .waiting(let seconds, let limit): showWait(seconds, limit)
+    case .relays(let count):
+      printLine(
+        count > 0
+          ? "relays: \(count) workers sum the gradient for each other" : "relays: none; gradients go to the coordinator"
+      )
     case .otherNumerics(let text), .warning(let text): warn(text)
     case .step(let report): show(report, statistics)
     case .evaluation(let report): show(report, statistics)

@@ -6,6 +6,12 @@ package struct ChunkLayout: Equatable, Sendable {
   /// 256 Ki floats, 1 MiB: messages of this size have the highest throughput in ZeroMQ.
   package static let defaultSize = 1 << 18
 
+  /// The size for workers on other machines: small, because each hop takes a chunk's time, and enough of them to share
+  /// among relays.
+  package static func networkSize(_ parameterCount: Int) -> Int {
+    min(max(parameterCount / 128, 1 << 12), defaultSize)
+  }
+
   package let parameterCount: Int
   /// The statistics follow the parameters in the same vector.
   package let statisticCount: Int
@@ -30,6 +36,8 @@ package struct ChunkLayout: Equatable, Sendable {
   package var parameterChunks: Int { (parameterCount - 1) / size + 1 }
 
   package var count: Int { parameterChunks + (statisticCount + size - 1) / size }
+
+  package var indices: Range<Int> { 0..<count }
 
   /// What chunk `index` is a part of.
   package func kind(_ index: Int) -> VectorKind { index < parameterChunks ? .parameters : .statistics }

@@ -23,4 +23,14 @@ package struct HeldParameters: Equatable, Sendable {
   package func holds(_ chunks: Range<Int>, step: Int) -> Bool { chunks.allSatisfy { holds($0, step: step) } }
 
   package mutating func add(_ chunk: Int, step: Int) { steps[HeldParameters.vector(ofStep: step)][chunk] = step }
+
+  /// Whether the vector of `step` has no chunk of that step or a later one.
+  package func isNewer(_ chunk: Int, step: Int) -> Bool {
+    steps[HeldParameters.vector(ofStep: step)][chunk] < step
+  }
+
+  /// Forgets the chunk, of both steps.
+  package mutating func remove(_ chunk: Int) {
+    for vector in steps.indices { steps[vector][chunk] = -1 }
+  }
 }

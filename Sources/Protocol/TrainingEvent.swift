@@ -7,6 +7,8 @@ package enum TrainingEvent: Sendable {
   case workerLeft(name: String, number: Int, reason: String, count: Int)
   /// No worker can compute. Reported once a second; after `limit` seconds the run ends.
   case waiting(seconds: Int, limit: Int)
+  /// From the next step on, so many workers sum parts of the gradient for the others and pass parameters on.
+  case relays(count: Int)
   case step(StepReport)
   case evaluation(EvaluationReport)
   /// A worker with another digest takes part, because the user allows it.

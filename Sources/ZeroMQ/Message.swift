@@ -35,6 +35,13 @@ package final class Message: @unchecked Sendable {
     precondition(status == 0, "out of memory for a frame")
   }
 
+  /// A frame with the same bytes as `other`, which are not copied. Neither may be written.
+  package convenience init(sharing other: Message) {
+    self.init()
+    let status = zmq_msg_copy(handle, other.handle)
+    precondition(status == 0, "a frame that was sent cannot be shared")
+  }
+
   deinit {
     zmq_msg_close(handle)
     handle.deallocate()

@@ -8,13 +8,16 @@ package struct Poller {
   private static let patientNanoseconds: UInt64 = 200_000
   private var items: [zmq_pollitem_t]
   // Keep alive what the items point to.
-  private let socket: Socket
+  private let sockets: [Socket]
   private let waker: Waker
 
   /// - Parameter pipe: the reading end of a pipe, which must stay open.
-  package init(_ socket: Socket, _ waker: Waker, pipe: Int32? = nil) {
-    (self.socket, self.waker) = (socket, waker)
-    items = [zmq_pollitem_t(socket: socket.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0)]
+  package init(_ socket: Socket, _ waker: Waker, pipe: Int32? = nil) { self.init([socket], waker, pipe: pipe) }
+
+  /// Waits for any of several sockets.
+  package init(_ sockets: [Socket], _ waker: Waker, pipe: Int32? = nil) {
+    (self.sockets, self.waker) = (sockets, waker)
+    items = sockets.map { zmq_pollitem_t(socket: $0.handle, fd: 0, events: Int16(ZMQ_POLLIN), revents: 0) }
     for descriptor in [waker.readEnd, pipe].compactMap(\.self) {
       items.append(zmq_pollitem_t(socket: nil, fd: descriptor, events: Int16(ZMQ_POLLIN), revents: 0))
     }

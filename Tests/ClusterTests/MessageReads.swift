@@ -249,7 +249,7 @@ struct BesiegedWorker {
         case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
         case .store(let chunk, _): precondition(chunk < SmallRun.chunks.count, "chunk \(chunk)")
         case .end: isOver = true
-        case .send, .release, .cancel: break
+        case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .cancel: break
         }
       }
     }

@@ -19,7 +19,8 @@ def write(name, content):
 
 
 # Messages: Sources/Protocol/Messages/Header.swift has the layout. A file holds one or more, as one worker sends or gets them.
-KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", "metrics", "ping", "pong", "goodbye", "lost"]
+KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", "metrics", "ping", "pong", "goodbye", "lost",
+         "pass", "routes", "linked", "missing"]
 RUN, TRAIN, TEST, VALIDATE = 7, 1, 2, 3
 
 
@@ -27,7 +28,7 @@ def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 8, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 9, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
         len(payload), place, weight
     ) + payload
 
@@ -54,6 +55,8 @@ goodbye = {"reason": "tired"}
 numerics = {"digest": "d", "processor": "p", "instructionSet": "AVX2", "library": "oneDNN 2", "build": "release"}
 ready = {"data": "d", "layout": {"tensors": []}, "numerics": numerics}
 floats = struct.pack("<2f", 1, -2)
+relay = {"address": "tcp://10.0.0.2:5556", "key": "k", "ticket": 11}
+routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0}
 
 whole = dict(leaves=(0, 4), task=TRAIN)
 step = [
@@ -69,6 +72,8 @@ for name, content in {
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=TEST),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
     "ping": message("ping"), "pong": message("pong"),
+    "hello-of-relay": message("hello", {"name": "h/2", "threads": 1, "relay": {"address": "tcp://h:1", "key": "k"}}, session=0),
+    "linked": message("linked", chunk=1), "missing": message("missing", {"chunks": [0, 1]}),
     "goodbye": message("goodbye", goodbye),
     "step": b"".join(step),
     "step-and-evaluation": b"".join(step) + message("metrics", metrics(8, 1), step=1, leaves=(0, 1), task=VALIDATE),
@@ -88,6 +93,9 @@ for name, content in {
     "assign-validation": message("assign", leaves=(0, 1), task=VALIDATE),
     "ping": message("ping"), "pong": message("pong"), "lost": message("lost"),
     "goodbye": message("goodbye", {}),
+    "pass": message("pass", floats), "routes": message("routes", routes),
+    "step-with-relays": message("routes", routes) + b"".join(parameters) + message("assign", chunk=1, **whole)
+    + message("routes", {"number": 2, "relays": [None, None], "isCurrent": True}),
     "step": b"".join(parameters) + message("assign", leaves=(1, 4), task=TRAIN),
     "life": message("lost") + message("welcome", welcome, session=2)
     + message("parameters", session=2, place=2) + message("parameters", session=2, chunk=1, place=2)

@@ -10,12 +10,16 @@ import Testing
   }
 
   @Test func aVariableIsAnOptionUnlessTheCommandLineGivesIt() throws {
-    let environment = ["LOCKSTEP_CONNECT": "tcp://a:1", "LOCKSTEP_SILENCE_LIMIT": "2", "LOCKSTEP_BIND": "tcp://*:1"]
-    #expect(try arguments("worker", environment) == "worker --connect=tcp://a:1 --silence-limit=2")
+    let environment = [
+      "LOCKSTEP_CONNECT": "tcp://a:1", "LOCKSTEP_SILENCE_LIMIT": "2", "LOCKSTEP_BIND": "tcp://*:1",
+    ]
+    #expect(try arguments("worker", environment) == "worker --connect=tcp://a:1 --bind=tcp://*:1 --silence-limit=2")
     #expect(
-      try arguments("worker --connect tcp://b:2", environment) == "worker --silence-limit=2 --connect tcp://b:2")
+      try arguments("worker --connect tcp://b:2", environment)
+        == "worker --bind=tcp://*:1 --silence-limit=2 --connect tcp://b:2")
     #expect(
-      try arguments("worker --connect=tcp://b:2", environment) == "worker --silence-limit=2 --connect=tcp://b:2")
+      try arguments("worker --connect=tcp://b:2", environment)
+        == "worker --bind=tcp://*:1 --silence-limit=2 --connect=tcp://b:2")
     #expect(try arguments("coordinator", environment) == "coordinator --bind=tcp://*:1 --silence-limit=2")
     #expect(try arguments("train --workers 2", environment) == "train --workers 2", "a command that has none")
     #expect(try arguments("", environment).isEmpty)

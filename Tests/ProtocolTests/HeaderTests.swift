@@ -12,7 +12,7 @@ import Testing
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x08, 0x00,  // version 8
+    0x09, 0x00,  // version 9
     0x08, 0x00,  // kind: metrics
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -53,16 +53,17 @@ import Testing
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 8, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 9, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
     #expect(Header(.ping).encoded == expected)
   }
 
   @Test("kinds and tasks keep their numbers")
   func numbers() {
     let kinds: [MessageKind] = [
-      .hello, .welcome, .ready, .refuse, .parameters, .assign, .push, .metrics, .ping, .pong, .goodbye, .lost,
+      .hello, .welcome, .ready, .refuse, .parameters, .assign, .push, .metrics, .ping, .pong, .goodbye, .lost, .pass,
+      .routes, .linked, .missing,
     ]
-    #expect(kinds.map(\.rawValue) == Array(1...12))
+    #expect(kinds.map(\.rawValue) == Array(1...16))
     #expect(MessageKind.allCases == kinds)
     #expect(TaskKind.allCases == [.none, .train, .evaluateTest, .evaluateValidation])
     #expect(TaskKind.allCases.map(\.rawValue) == [0, 1, 2, 3])
@@ -164,7 +165,7 @@ import Testing
     #expect(throws: WireError.version(version)) { try decode(bytes + [0]) }
   }
 
-  @Test("kinds that there are not are refused", arguments: [0, 13, 255, 0x0107, .max] as [UInt16])
+  @Test("kinds that there are not are refused", arguments: [0, 17, 255, 0x0107, .max] as [UInt16])
   func kind(_ kind: UInt16) {
     let bytes = changing(6, [UInt8(kind & 0xFF), UInt8(kind >> 8)])
     #expect(throws: WireError.unknownKind(kind)) { try decode(bytes) }

@@ -147,6 +147,8 @@ import Testing
     }
     #expect(sent == (policy == .stop ? [.metrics] : [.push, .push, .metrics]))
     #expect(flaw == NodeMetrics.Flaw(leaf: nil, tensor: 0))
-    #expect(actions.contains { if case .release = $0 { true } else { false } })
+    // What is pushed is kept until the next task.
+    let isReleased = actions.contains { if case .release = $0 { true } else { false } }
+    #expect(isReleased == (policy == .stop))
   }
 }

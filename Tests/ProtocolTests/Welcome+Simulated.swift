@@ -28,3 +28,10 @@ extension NodeMetrics {
       examples: examples, weight: Double(examples), sums: [loss], computeSeconds: computeSeconds, flaw: flaw)
   }
 }
+
+extension SharedMemoryNames {
+  /// Of a worker that shares memory with the coordinator.
+  static let simulated = SharedMemoryNames(
+    vectors: SharedVectorsName(process: 1, descriptor: 0, token: 1, vectors: 1, count: 1),
+    inbox: PipeName(process: 1, descriptor: 0, inode: 1))
+}

@@ -21,7 +21,8 @@ import Testing
     #expect(pings == 5)
   }
 
-  @Test func anAssignmentWithoutItsParametersIsAnError() {
+  @Test("an assignment waits for parameters that relays pass on, and asks for what does not come")
+  func anAssignmentWaitsForItsParameters() {
     var worker = WorkerMachine(address: "here")
     let start = Instant(nanoseconds: 0)
     _ = worker.handle(.started, at: start)
@@ -32,10 +33,23 @@ import Testing
       .loaded(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated), plan, chunks), at: start)
     let parameters = Header(.parameters, run: 7, session: 1, step: 0, chunk: 0)
     _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: start)
-    let actions = worker.handle(
-      .received(Header(.assign, run: 7, session: 1, leaves: 0..<4, task: .train), .none), at: start)
+    func isComputing(_ actions: [WorkerMachine.Action]) -> Bool {
+      actions.contains { if case .compute = $0 { true } else { false } }
+    }
+    let assign = Header(.assign, run: 7, session: 1, leaves: 0..<4, task: .train)
+    #expect(!isComputing(worker.handle(.received(assign, .none), at: start)))
+    for seconds in [1.0, 2.1] {
+      var missing: [[Int]] = []
+      for case .send(_, .missing(let chunks)) in worker.handle(.tick, at: start.advanced(by: seconds)) {
+        missing.append(chunks.chunks)
+      }
+      #expect(missing == (seconds < 2 ? [] : [[1]]))
+    }
+    let rest = Header(.parameters, run: 7, session: 1, step: 0, chunk: 1)
+    #expect(isComputing(worker.handle(.received(rest, .parameters(byteCount: 4)), at: start)))
+    // It cannot take another one now.
     var failure: String?
-    for case .end(let reason) in actions { failure = reason?.description }
+    for case .end(let reason) in worker.handle(.received(assign, .none), at: start) { failure = reason?.description }
     #expect(failure?.contains("which cannot be computed now") == true)
   }
 

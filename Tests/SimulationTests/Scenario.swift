@@ -26,6 +26,8 @@ struct Scenario {
   let workers: Int
   /// Whether the workers are processes of the coordinator's own, as in `lockstep train`, and die with it.
   let isLocal: Bool
+  /// Whether most workers offer to be relays.
+  let hasRelays: Bool
   /// Whether most workers share memory with the coordinator.
   let sharesMemory: Bool
   /// How often a local worker that is killed is started again.
@@ -48,8 +50,9 @@ struct Scenario {
   /// A job of one's own; `faults` processes and connections fail.
   init(
     _ plan: StepPlan, workers: Int, faults: Int = 0, onNonFinite: NonFinitePolicy = .stop,
-    poison: [Int: [Int: TinyModel.Poison]] = [:]
+    poison: [Int: [Int: TinyModel.Poison]] = [:], hasRelays: Bool = false
   ) {
+    self.hasRelays = hasRelays
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
     (isLocal, mostRestarts, stop, sharesMemory, longestSum) = (false, 0, nil, true, 0.01)
@@ -73,6 +76,7 @@ struct Scenario {
     tick = Double.random(in: 0.1...0.4, using: &random)
     checkpointInterval = Int.random(in: 1...5, using: &random)
     longestSum = pow(0.1, Double.random(in: 1...5, using: &random))
+    hasRelays = Bool.random(using: &random)
     if onNonFinite == .skip && Bool.random(using: &random) {
       for _ in 0...Int.random(in: 0...2, using: &random) {
         let step = Int.random(in: 0..<plan.totalSteps, using: &random)

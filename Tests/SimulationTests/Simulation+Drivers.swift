@@ -133,7 +133,7 @@ extension Simulation {
     case .otherNumerics(let text), .warning(let text):
       log(text)
       warnings.append(text)
-    case .workerJoined, .workerLeft, .waiting: log("\(event)")
+    case .workerJoined, .workerLeft, .waiting, .relays: log("\(event)")
     }
   }
 
@@ -155,6 +155,7 @@ extension Simulation {
     let message: ToWorker
     switch body {
     case .none, .welcome: message = ToWorker(header: header, content: .none)
+    case .routes(let routes): message = ToWorker(header: header, content: .routes(routes))
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
     case .parameters(let chunk):
       if TinyModel.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
@@ -173,7 +174,10 @@ extension Simulation {
         $0.header.kind == .parameters && $0.header.run == header.run && $0.header.session == header.session
       }
       // Those of its leaves, and the next step's.
-      if sameSession > 2 * TinyModel.chunks.count { violate("\(sameSession) chunks are on the way to \(index + 1)") }
+      // What relays have not passed on may be sent again.
+      if sameSession > (scenario.hasRelays ? 4 : 2) * TinyModel.chunks.count {
+        violate("\(sameSession) chunks are on the way to \(index + 1)")
+      }
     }
     if connections[index].toWorker.count > 60 { violate("\(index + 1) lets 60 messages pile up") }
     let time = max(connections[index].lastDeparture, now + Int64(magnitude(2e-5...0.01) * 1e9))
@@ -188,6 +192,17 @@ extension Simulation {
       case .send(let header, let body): send(header, body, from: process)
       case .load: start(.load, at: process, seconds: magnitude(0.01...2))
       case .store(let chunk, let step): store(payload, chunk, step, at: process)
+      case .sendToRelay(let header, let body, let ticket): sendToRelay(header, body, ticket, from: process)
+      case .link(let relays): link(relays, from: process)
+      case .setRelay(let routes, let run): handle(.routes(routes, run: run), atRelay: process)
+      case .relay(let node, let step, let chunk):
+        guard let gradient = processes[process].gradients[node] else {
+          violate("worker \(process) gives \(node), which is not at hand, to its relay")
+          return
+        }
+        handle(
+          .own(node, step: step, chunk: chunk), Array(gradient.values[TinyModel.chunks[chunk]]), atRelay: process)
+      case .passOn(let chunk, let step): passOn(payload, chunk: chunk, step: step, from: process)
       case .compute(let node, let task):
         if processes[process].pushed.step != task.step {
           for gradient in processes[process].pushed.gradients { gradient.poison() }
@@ -230,6 +245,7 @@ extension Simulation {
       violate("worker \(process) stores parameters that did not come")
       return
     }
+    handle(.parameters(step: step), atRelay: process)
     let vector = HeldParameters.vector(ofStep: step)
     if payload.isShared {
       processes[process].parameters[vector] = payload.vector
@@ -240,12 +256,14 @@ extension Simulation {
   }
 
   private mutating func send(_ header: Header, _ body: WorkerMachine.Body, from process: Int) {
-    let index = processes[process].connection
     let content: CoordinatorMachine.Content
     var payload: Span?
     switch body {
     case .none: content = .none
-    case .hello: content = .hello(Hello(name: name(of: process), threads: processes[process].threads))
+    case .hello:
+      let relay = processes[process].relayAddress.map { RelayOffer(address: $0, key: nil) }
+      content = .hello(Hello(name: name(of: process), threads: processes[process].threads, relay: relay))
+    case .missing(let chunks): content = .missing(chunks)
     case .ready(let ready): content = .ready(ready)
     case .reason(let reason): content = .reason(reason)
     case .metrics(let metrics): content = .metrics(metrics)
@@ -259,8 +277,12 @@ extension Simulation {
       payload =
         processes[process].sharesMemory ? Span(of: gradient, range) : Span(copying: gradient.values[range])
     }
+    send(ToCoordinator(header: header, content: content, payload: payload), from: process)
+  }
+
+  mutating func send(_ message: ToCoordinator, from process: Int) {
+    let index = processes[process].connection
     if connections[index].losesToCoordinator { return }
-    let message = ToCoordinator(header: header, content: content, payload: payload)
     connections[index].toCoordinator.append(message)
     connections[index].sent.append(message)
     if connections[index].sent.count > 12 { connections[index].sent.removeFirst() }
@@ -291,11 +313,14 @@ extension Simulation {
   mutating func finish(_ task: Task, isCancelled: Bool, at process: Int) {
     switch task {
     case .load:
-      let ready = Ready(data: "data", layout: TinyModel.layout, numerics: .simulated)
+      var ready = Ready(data: "data", layout: TinyModel.layout, numerics: .simulated)
+      if processes[process].sharesMemory { ready.host = .simulated }
+      processes[process].relay = RelayMachine(model.plan, TinyModel.chunks)
       handle(.loaded(ready, model.plan, TinyModel.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
-      let (gradient, metrics) = model.compute(node, task, at: processes[process].parameters[HeldParameters.vector(ofStep: task.step)].values)
+      let (gradient, metrics) = model.compute(
+        node, task, at: processes[process].parameters[HeldParameters.vector(ofStep: task.step)].values)
       if task.isTraining { processes[process].gradients[node] = Vector(gradient) }
       handle(.computed(node, metrics), at: process)
     case .sum(let node, let left, let right):

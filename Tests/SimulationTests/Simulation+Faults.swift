@@ -22,7 +22,7 @@ extension Simulation {
       if coordinator != nil && chance(1, in: 3) { killCoordinator() } else if !scenario.isLocal { startWorker() }
       return
     }
-    switch Int.random(in: 0..<20, using: &random) {
+    switch Int.random(in: 0..<(scenario.hasRelays ? 24 : 20), using: &random) {
     case 0, 1: kill(process)
     case 18, 19:
       processes[process].diesBefore = LastMessage.allCases.randomElement(using: &random)
@@ -53,6 +53,7 @@ extension Simulation {
       log("worker \(process) is \(processes[process].slowness) times slower")
       disturb(for: 0)
     case 11, 12: if coordinator != nil { pauseCoordinator() }
+    case 20...23: disturbLink()
     case 13: cutOneWay(processes[process].connection)
     case 14: halfOpen(processes[process].connection)
     default: if coordinator != nil { killCoordinator() }
@@ -119,6 +120,7 @@ extension Simulation {
         machine: WorkerMachine(address: "simulated", threads: threads), threads: threads,
         life: lives, restarts: restarts, connection: connections.count - 1,
         sharesMemory: sharesMemory, received: received, parameters: received,
+        relayAddress: scenario.hasRelays && !chance(1, in: 4) ? "relay \(processes.count)" : nil,
         threadsFree: Array(repeating: now, count: threads)))
     if chance(1, in: 6) { slowDown(processes.count - 1) }
     log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")

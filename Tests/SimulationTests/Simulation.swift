@@ -25,6 +25,11 @@ struct Simulation {
     /// The connection's next message arrives.
     case arrival(connection: Int)
     case departure(connection: Int)
+    /// The link's next message arrives at the relay, or at the member.
+    case relayArrival(link: Int)
+    case relayDeparture(link: Int)
+    /// The member notices that the link is dead.
+    case relink(Int)
     /// What was sent before the connection began comes late, out of order.
     indirect case late(connection: Int, ToCoordinator)
     /// The connection is there.
@@ -107,6 +112,12 @@ struct Simulation {
     /// What it computes with: those, or the coordinator's.
     var parameters: [Vector]
     var gradients: [Node: Vector] = [:]
+    /// Where it listens for other members; nil for nowhere.
+    let relayAddress: String?
+    var relay: RelayMachine?
+    var relaySums: [Int: [Node: [Float]]] = [:]
+    /// By ticket.
+    var links: [UInt64: Int] = [:]
     /// The gradients of one step that the coordinator may still read.
     var pushed: (step: Int, gradients: [Vector]) = (-1, [])
     var cancellations = 0
@@ -148,6 +159,7 @@ struct Simulation {
   var queue = EventQueue<Event>()
   var connections: [Connection] = []
   var processes: [Process] = []
+  var links: [Link] = []
 
   /// Nil while its process is dead.
   var coordinator: CoordinatorMachine?
@@ -270,7 +282,8 @@ struct Simulation {
   /// leaves at the pace of the slowest; or the limit without workers.
   private var latestEnd: Int64 {
     disturbedUntil
-      + (isDeserted && !scenario.isLocal ? 310_000_000_000 : 30_000_000_000 + Int64(workTime * worstSlowness))
+      + (isDeserted && !scenario.isLocal
+        ? 310_000_000_000 : (scenario.hasRelays ? 75_000_000_000 : 30_000_000_000) + Int64(workTime * worstSlowness))
   }
 
   private mutating func happen(_ event: Event) {
@@ -311,6 +324,11 @@ struct Simulation {
       log("connection \(index + 1) of worker \(connections[index].process) is there")
       connections[index].isEstablished = true
       for _ in connections[index].toCoordinator { scheduleArrival(on: index) }
+    case .relayArrival(let index):
+      if !isPostponed(event, links[index].relay) { arriveAtRelay(index) }
+    case .relayDeparture(let index):
+      if !isPostponed(event, links[index].member) { arriveFromRelay(index) }
+    case .relink(let index): breakLink(index)
     case .unreachable(let index):
       if !isPostponed(event) { handle(.unreachable(Peer(id: UInt64(index + 1)))) }
     case .done(let process, let task, let cancellations):

@@ -76,6 +76,7 @@ extension CoordinatorMachine.Content {
     case .ready: self = .ready(try frames.decode(Ready.self))
     case .goodbye: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
     case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
+    case .missing: self = .missing(try frames.decode(MissingChunks.self))
     case .metrics:
       guard let payload = frames.payload else {
         throw .payloadLength(found: 0, expected: NodeMetrics.size(sums: 1))
@@ -92,7 +93,8 @@ extension WorkerMachine.Content {
     switch frames.header.kind {
     case .welcome: self = .welcome(try frames.decode(Welcome.self))
     case .refuse, .goodbye: self = .reason(try frames.decode(Reason.self).reason)
-    case .parameters:
+    case .routes: self = .routes(try frames.decode(Routes.self))
+    case .parameters, .pass:
       switch Payload(frames) {
       case .frame(let payload): self = .parameters(byteCount: payload.count)
       case .shared(let index): self = .parameters(byteCount: byteCount(index, frames.header.chunk))

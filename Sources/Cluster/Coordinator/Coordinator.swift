@@ -66,7 +66,7 @@ package final class Coordinator {
   package init(
     _ run: CoordinatedRun, binding endpoint: String, awaitedWorkers: Int, resuming saved: SavedState? = nil,
     sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
-    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int = ChunkLayout.defaultSize,
+    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int? = nil,
     memory: MemoryWatch = .system
   ) throws {
     training = run
@@ -76,7 +76,8 @@ package final class Coordinator {
     evaluatedSteps = saved?.evaluatedSteps ?? [:]
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
-    let chunks = ChunkLayout(run.model.layout, size: chunkSize)
+    let usual = isLocal(endpoint) ? ChunkLayout.defaultSize : ChunkLayout.networkSize(run.model.layout.parameterCount)
+    let chunks = ChunkLayout(run.model.layout, size: chunkSize ?? usual)
     let context = Context()
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
@@ -278,11 +279,18 @@ package final class Coordinator {
       }
       // In stop mode honest workers never push a non-finite gradient. If one arrives all the same, the worker is at
       // fault: it is expelled, and the run goes on.
-      if let gradient, training.onNonFinite == .stop, !gradient.values.areFinite { throw .notFinite }
-      let content = try CoordinatorMachine.Content(frames, gradient)
+      // A relay's sums of others' gradients may overflow.
+      if let gradient, training.onNonFinite == .stop, !machine.isRelay(peer, ofChunk: Int(header.chunk)),
+        !gradient.values.areFinite
+      {
+        throw .notFinite
+      }
+      var content = try CoordinatorMachine.Content(frames, gradient)
       // Opened before it is admitted, because it may get leaves at once.
-      if case .ready(let ready) = content, machine.refusal(of: ready) == nil {
+      if case .ready(var ready) = content, machine.refusal(of: ready) == nil {
         links.open(isLocalPeer ? ready.host : nil, with: peer, header.session, keeping: machine.members.keys)
+        if links.outbox(to: peer) == nil { ready.host = nil }
+        content = .ready(ready)
       }
       event = .received(header, content, from: peer)
     } catch {
@@ -394,7 +402,7 @@ package final class Coordinator {
       }
       header.sharedSlot = UInt64(index) + 1
     case .none where header.kind == .assign: header.sharedSlot = 1
-    case .none, .welcome, .reason: return nil
+    case .none, .welcome, .reason, .routes: return nil
     }
     return header
   }
@@ -407,6 +415,7 @@ package final class Coordinator {
       if isLocalPeer { welcome.host = links.names }
       return Message(welcome.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
+    case .routes(let routes): return Message(routes.encodedPayload())
     case .parameters(let chunk):
       let buffer = parameters(of: header)
       let bytes = buffer.values[chunks[chunk]].bytes

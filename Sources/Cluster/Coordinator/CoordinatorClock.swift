@@ -57,7 +57,7 @@ struct CoordinatorClock {
     case .evaluation:
       (sumUpdateSeconds, sendSeconds) = (0, 0)
       return event
-    case .workerJoined, .workerLeft, .waiting, .otherNumerics, .warning: return event
+    case .workerJoined, .workerLeft, .waiting, .relays, .otherNumerics, .warning: return event
     }
   }
 }

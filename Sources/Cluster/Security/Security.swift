@@ -21,6 +21,11 @@ package struct WorkerSecurity: Sendable {
   package init(_ pair: CurveKeyPair, coordinator: CurveKey) {
     (self.pair, self.coordinator) = (pair, coordinator)
   }
+
+  /// For the worker as a relay: its key, and the workers that it admits.
+  package func serving(_ authorized: AuthorizedKeys) -> CoordinatorSecurity {
+    CoordinatorSecurity(pair, admitting: authorized)
+  }
 }
 
 /// Decides which peers may connect to a coordinator's socket, and reports those that may not.

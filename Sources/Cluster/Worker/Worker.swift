@@ -23,6 +23,10 @@ package final class Worker {
   private let loadTask: @Sendable (Welcome) throws -> LoadedTask
   private let loading = DispatchGroup()
   private let socket: Socket
+  private let links: RelayLinks
+  /// What serves other members; nil if this one does not listen.
+  private let relay: RelayServer?
+  private var poller: Poller
   private let monitor: HandshakeMonitor
   private let waker: Waker
   package let mailbox: WorkerMailbox
@@ -52,10 +56,13 @@ package final class Worker {
   /// - Parameters:
   ///   - load: loads the job of a WELCOME; called on its own thread.
   ///   - security: the keys; nil connects without.
-  /// - Throws: ``TrainingError`` if the address is not valid.
+  ///   - relaying: where to listen for other members; nil for nowhere.
+  ///   - warn: gets warnings, on other threads.
+  /// - Throws: ``TrainingError`` if an address is not valid or in use.
   package init(
     connecting address: String, name: String = Worker.name, threads: Int, security: WorkerSecurity? = nil,
-    timeline: Timeline? = nil, limits: Limits = Limits(), load: @escaping @Sendable (Welcome) throws -> LoadedTask
+    relaying settings: RelaySettings? = nil, timeline: Timeline? = nil, limits: Limits = Limits(),
+    warn: @escaping @Sendable (String) -> Void = { _ in }, load: @escaping @Sendable (Welcome) throws -> LoadedTask
   ) throws {
     (self.name, self.threads, self.timeline) = (name, threads, timeline)
     loadTask = load
@@ -64,7 +71,10 @@ package final class Worker {
     mailbox = WorkerMailbox(waker)
     machine = WorkerMachine(address: address, threads: threads, limits: limits)
     let context = Context()
+    links = RelayLinks(context, security?.pair, limits)
+    relay = try settings.map { try RelayServer(context, $0, limits, warn: warn) }
     socket = try Socket(context, .dealer)
+    poller = Poller([socket, relay?.socket].compactMap(\.self), waker, pipe: inbox?.readEnd)
     if let security { try socket.secure(asClient: security.pair, of: security.coordinator) }
     monitor = try HandshakeMonitor(socket, of: context) { [notices = mailbox.notices] failure in
       notices.post(.handshakeFailed(failure.explanation(address, security)))
@@ -88,7 +98,6 @@ package final class Worker {
   /// - Throws: ``TrainingError`` with the root cause if the worker cannot go on.
   package func run() throws {
     defer { close() }
-    var poller = Poller(socket, waker, pipe: inbox?.readEnd)
     var lastTick = Instant.now
     try handle(.started, payload: nil)
     while outcome == nil {
@@ -104,6 +113,9 @@ package final class Worker {
       for _ in 0..<1000 {
         guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
         try receive { () throws(WireError) in try Frames(received.frames[...], total: received.total) }
+      }
+      for _ in 0..<1000 {
+        guard outcome == nil, try receiveRelayed() else { break }
       }
       while outcome == nil, let record = inbox?.next() {
         try receive { () throws(WireError) in try Frames(record: record) }
@@ -137,6 +149,37 @@ package final class Worker {
     try handle(event, payload: payload)
   }
 
+  /// Handles a message of each relay and of another member of this one's own relay.
+  ///
+  /// - Returns: whether there was any.
+  private func receiveRelayed() throws -> Bool {
+    let messages = try links.receive()
+    for (ticket, received) in messages where outcome == nil {
+      // A relay's malformed message is as good as none: the coordinator sends what is missing.
+      guard let frames = try? Frames(received.frames[...], total: received.total),
+        let content = try? WorkerMachine.Content(frames, byteCount: { _, _ in 0 })
+      else { continue }
+      // One that reads the coordinator's memory has no vector for what relays pass on.
+      if frames.header.kind == .parameters && outbox != nil { continue }
+      try handle(.relayed(frames.header, content, ticket: ticket), payload: Payload(frames))
+    }
+    guard let relay, let received = try relay.receive() else { return !messages.isEmpty }
+    try push(relay.handle(received))
+    return true
+  }
+
+  /// Pushes sums of this member's relay to the coordinator.
+  private func push(_ sums: [RelayServer.Push]) throws {
+    guard let engine else { return }
+    for push in sums {
+      let header = Header(
+        .push, run: machine.run, session: machine.session, step: UInt64(push.step),
+        leaves: UInt32(push.node.start)..<UInt32(push.node.end), chunk: UInt32(push.chunk), task: .train,
+        vector: engine.chunks.kind(push.chunk))
+      try socket.send(header, Message(lending: push.sum.values.bytes, of: push.sum))
+    }
+  }
+
   /// Waits for data that the end of the run found loading. A process in which other code runs on needs that: if it
   /// exited while a thread compiles kernels, the thread could crash.
   package func waitForLoading() {
@@ -155,6 +198,7 @@ package final class Worker {
     case .loaded(let engine):
       self.engine?.close()
       self.engine = engine
+      relay?.load(engine.plan, engine.chunks, engine.onNonFinite)
       try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
     case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
     case .computed(let node, let metrics, let gradient):
@@ -177,7 +221,25 @@ package final class Worker {
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
         let start = Instant.now
         engine.store(payload, chunk: chunk, step: step)
+        try relay?.handle(.parameters(step: step))
         timeline?.record(.receive, from: start, chunk: chunk)
+      case .sendToRelay(let header, let body, let ticket): try links.send(header, message(body), to: ticket)
+      case .link(let relays):
+        try links.set(relays)
+        poller = Poller(
+          [socket, relay?.socket].compactMap(\.self) + links.sockets, waker, pipe: inbox?.readEnd)
+      case .setRelay(let routes, let run): try relay?.handle(.routes(routes, run: run))
+      case .relay(let node, let step, let chunk):
+        guard let relay, let engine, let gradient = gradients[node] else {
+          preconditionFailure("\(node) has no gradient for the relay")
+        }
+        try push(
+          relay.add(gradient.buffer.values[engine.chunks[chunk]], of: node, step: step, chunk: chunk))
+      case .passOn(let chunk, let step):
+        guard let engine, let payload else { preconditionFailure("parameters that did not come cannot be passed on") }
+        let header = Header(
+          .parameters, run: machine.run, step: UInt64(step), chunk: UInt32(chunk), vector: engine.chunks.kind(chunk))
+        try relay?.passOn(header, engine.message(of: payload, chunk: chunk))
       case .compute(let node, let task):
         // The coordinator no longer reads gradients of earlier steps.
         if pushed.step != task.step { pushed = (task.step, []) }
@@ -220,7 +282,7 @@ package final class Worker {
       case .metrics(let metrics) where lastPushIsInPlace || header.task != .train:
         outbox.append(header, metrics.encoded)
         return
-      case .metrics, .none, .hello, .ready, .reason: break
+      case .metrics, .none, .hello, .ready, .reason, .missing: break
       }
     }
     try socket.send(header, message(body))
@@ -229,7 +291,8 @@ package final class Worker {
   private func message(_ body: WorkerMachine.Body) -> Message? {
     switch body {
     case .none: return nil
-    case .hello: return Message(Hello(name: name, threads: threads).encodedPayload())
+    case .hello: return Message(Hello(name: name, threads: threads, relay: relay?.offer).encodedPayload())
+    case .missing(let chunks): return Message(chunks.encodedPayload())
     case .ready(var ready):
       ready.host = openSharedMemory(offeredNames)
       return Message(ready.encodedPayload())

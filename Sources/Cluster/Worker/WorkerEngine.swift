@@ -12,11 +12,14 @@ protocol WorkerEngine: Sendable {
   var ready: Ready { get }
   var plan: StepPlan { get }
   var chunks: ChunkLayout { get }
+  var onNonFinite: NonFinitePolicy { get }
 
   /// Opens the coordinator's shared parameters if possible; returns the name of the shared gradients, or nil.
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName?
   /// Sets a chunk of the parameters of `step`. Never called while a node of that step is computed.
   func store(_ payload: Payload, chunk: Int, step: Int)
+  /// The frame that a chunk of parameters came in, or a copy of it from the coordinator's shared memory.
+  func message(of payload: Payload, chunk: Int) -> Message
   /// Bytes in a chunk of vector `index` of the coordinator's shared memory; 0 if there is none.
   func byteCount(shared index: Int, _ chunk: UInt32) -> Int
   /// The index of a gradient in shared memory; nil if it is elsewhere.
@@ -80,6 +83,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   let ready: Ready
   let plan: StepPlan
   let chunks: ChunkLayout
+  let onNonFinite: NonFinitePolicy
   /// The vectors of ``HeldParameters``: in the coordinator's shared memory, or ``received`` ones; empty at first.
   private var parameters = Array(repeating: FloatBuffer(count: 0), count: HeldParameters.vectorCount)
   /// Parameters received over the socket.
@@ -105,7 +109,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     _ timeline: Timeline?
   ) {
     (self.model, self.timeline, self.mailbox) = (model, timeline, mailbox)
-    plan = task.plan
+    (plan, onNonFinite) = (task.plan, welcome.onNonFinite)
     let differentiator = Differentiator(
       model, task, Scaling(offset: welcome.scaling.offset, factor: welcome.scaling.factor))
     self.differentiator = differentiator
@@ -133,6 +137,15 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     case .shared(let index):
       guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
       parameters[vector] = sharedParameters[index]
+    }
+  }
+
+  func message(of payload: Payload, chunk: Int) -> Message {
+    switch payload {
+    case .frame(let message): return message
+    case .shared(let index):
+      guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
+      return Message(copying: sharedParameters[index].values[chunks[chunk]].bytes)
     }
   }
 

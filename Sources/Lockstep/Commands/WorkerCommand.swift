@@ -30,7 +30,21 @@ struct WorkerCommand: ParsableCommand {
       "How long to look for a coordinator that was lost, such as one that is started again; 0 for not at all.")
     static let silenceLimit = OptionDeclaration.silenceLimit(
       "How long the coordinator may be silent before it counts as lost; at least 1.")
-    static let options = [connect, threads, connectTimeout, reconnectTimeout, silenceLimit, .timeline]
+    static let bind = OptionDeclaration.text(
+      "bind", valueName: "address", defaultText: "none", decides: false,
+      "Listen here to be a relay: other workers send parts of their gradients to this one, and get parameters from it.")
+    static let advertise = OptionDeclaration.text(
+      "advertise", valueName: "host", defaultText: "the address on the route to other networks", decides: false,
+      "What other workers call this machine, if --bind listens on all interfaces.")
+    static let options = [
+      connect, bind, advertise, threads, connectTimeout, reconnectTimeout, silenceLimit, .timeline,
+    ]
+
+    static func check(_ given: DeclaredOptions<Self>) throws {
+      guard given.has(bind) || !given.has(advertise) else {
+        throw ValidationError("--advertise is for a worker that listens: add --bind")
+      }
+    }
   }
 
   @OptionGroup
@@ -61,9 +75,10 @@ struct WorkerCommand: ParsableCommand {
     let connect = try own.text(Section.connect) ?? DefaultAddress.forWorker()
     try checkEndpoint(connect, of: "connect")
     Allocator.keepFreedMemory()
+    let security = try keys.security(of: connect)
     let worker = try Worker(
-      connecting: connect, name: name, threads: threads, security: keys.security(of: connect), timeline: timeline,
-      limits: limits
+      connecting: connect, name: name, threads: threads, security: security, relaying: relaySettings(security),
+      timeline: timeline, limits: limits, warn: { printError("warning: \($0)") }
     ) { try LoadedTask($0, models: ModelKinds.registry.all) }
     defer { finish(timeline) }
     signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
@@ -84,5 +99,15 @@ struct WorkerCommand: ParsableCommand {
       throw error
     }
     printLine("done: the run is over")
+  }
+
+  /// Where to listen for other workers; nil for nowhere.
+  private func relaySettings(_ security: WorkerSecurity?) throws -> RelaySettings? {
+    guard let bind = own.text(Section.bind) else { return nil }
+    try checkEndpoint(bind, of: "bind")
+    let host = own.text(Section.advertise)
+    return RelaySettings(binding: bind, security: try keys.relaySecurity(of: bind, security)) {
+      try AdvertisedAddress(of: $0, as: host).address
+    }
   }
 }

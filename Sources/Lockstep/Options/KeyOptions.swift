@@ -69,9 +69,13 @@ enum WorkerKeySection: OptionSection {
   static let coordinatorKey = OptionDeclaration.text(
     "coordinator-key", valueName: "key", decides: false,
     "The coordinator's public key, or the file that it is in.")
+  static let authorizedKeys = OptionDeclaration.path(
+    "authorized-keys", decides: false,
+    "Which workers may use this one as their relay (--bind): a file of public keys, one a line with a comment.")
   static let insecure = OptionDeclaration.toggle(
-    "insecure", "Connect without keys to another machine: nobody is who they say, and nothing is encrypted.")
-  static let options = [key, coordinatorKey, insecure]
+    "insecure",
+    "Connect to and listen for other machines without keys: nobody is who they say, and nothing is encrypted.")
+  static let options = [key, coordinatorKey, authorizedKeys, insecure]
 
   static func check(_ given: DeclaredOptions<Self>) throws {
     guard given.has(key) == given.has(coordinatorKey) else {
@@ -99,5 +103,19 @@ extension DeclaredOptions<WorkerKeySection> {
     printError(
       "warning: --insecure: nothing shows that \(endpoint) is the coordinator, and what is sent is not encrypted")
     return nil
+  }
+
+  /// Whom a relay that listens on `endpoint` admits; nil for anyone.
+  ///
+  /// - Parameter own: this side's key.
+  /// - Throws: if other machines can reach `endpoint` and nothing says whom to admit.
+  func relaySecurity(of endpoint: String, _ own: WorkerSecurity?) throws -> CoordinatorSecurity? {
+    if let own, let authorizedKeys = text(Section.authorizedKeys) {
+      return own.serving(try AuthorizedKeys(authorizedKeys))
+    }
+    guard own != nil || !isLocal(endpoint) && !isOn(Section.insecure) else { return nil }
+    throw ValidationError(
+      "--bind \(endpoint): --authorized-keys must say which workers may use this one as their relay: a file with their "
+        + "public keys. On a network that you trust: --insecure")
   }
 }

@@ -21,6 +21,8 @@ extension CoordinatorMachine {
     case (.ready, .ready(let ready)): admit(peer, ready, at: now)
     case (.push, .gradient(let byteCount)): receiveGradient(header, byteCount: byteCount, from: peer, at: now)
     case (.metrics, .metrics(let metrics)): receiveMetrics(header, metrics, from: peer, at: now)
+    case (.linked, _): receiveLinked(Int(header.chunk), from: peer, at: now)
+    case (.missing, .missing(let chunks)): sendMissing(chunks, step: header.step, to: peer, at: now)
     case (.ping, _): send(.pong, to: peer)
     case (.pong, _): break
     case (.goodbye, .reason(let reason)): remove(peer, printable(reason), at: now)
@@ -49,6 +51,7 @@ extension CoordinatorMachine {
     sessionCount += 1
     members[peer] = Member(
       session: configuration.session(sessionCount), name: printable(hello.name), threads: hello.threads,
+      relay: hello.relay, ticket: configuration.session(sessionCount | 1 << 63),
       parameters: HeldParameters(chunks: configuration.chunks.count), helloTime: now,
       assignmentTime: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
@@ -64,11 +67,13 @@ extension CoordinatorMachine {
       return
     }
     members[peer]!.state = .idle
+    members[peer]!.sharesMemory = ready.host != nil
     joinedCount += 1
     members[peer]!.number = joinedCount
     stopAwaiting(member.name)
     reportOtherNumerics(ready.numerics, of: members[peer]!)
     report(.workerJoined(name: member.name, number: joinedCount, threads: member.threads, count: activeCount))
+    proposeRoutes(at: now)
     dispatch(at: now)
   }
 
@@ -96,7 +101,7 @@ extension CoordinatorMachine {
   package mutating func remove(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
     guard let member = members.removeValue(forKey: peer) else { return }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
-    if !member.isLagging { unassignLeaves(of: member) }
+    if !member.isLagging { unassignLeaves(of: member, isGone: true) }
     if member.state == .loading { stopAwaiting(member.name) }
     if members.isEmpty && member.state != .loading { lastProgress = now }
     if configuration.awaitedWorkers > 0 && mayReturn && !endedNames.contains(member.name) {
@@ -106,6 +111,7 @@ extension CoordinatorMachine {
       end("worker \(member.name) has left, and none is left: \(reason)", culprit: member.name)
       return
     }
+    unlink(peer, at: now)
     dispatch(at: now)
   }
 
@@ -183,6 +189,7 @@ extension CoordinatorMachine {
         dispatch(at: now)
       }
     }
+    tickRoutes(at: now)
     takeOver(at: now)
     warnOfSlowWorkers(at: now)
     if let stopRequest, now.seconds(since: stopRequest.since) > limits.stopTimeout || activeCount == 0 {

@@ -23,14 +23,19 @@ extension CoordinatorMachine {
         end("\(flawText(flaw, in: work)): \(configuration.advice)", culprit: name(ofTensor: tensor))
         return
       }
-      guard work.weights.root ?? 0 > 0 else { break }
-      if !configuration.updatesTogether {
-        update(chunk)
-      } else if self.work!.uncheckedChunks == 0 {
-        for chunk in 0..<configuration.chunks.count { update(chunk) }
-      }
+      self.work!.finiteChunks.append(chunk)
+      updateFiniteChunks()
     }
     if work.metrics.root != nil { concludeTask(at: now) }
+  }
+
+  /// In stop mode: updates the chunks whose root is finite, if the weight is known and not 0.
+  mutating func updateFiniteChunks() {
+    guard configuration.onNonFinite == .stop, let work, !work.endsRun, work.weights.root ?? 0 > 0,
+      !configuration.updatesTogether || work.uncheckedChunks == 0
+    else { return }
+    self.work!.finiteChunks = []
+    for chunk in work.finiteChunks { update(chunk) }
   }
 
   package mutating func handleUpdated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {

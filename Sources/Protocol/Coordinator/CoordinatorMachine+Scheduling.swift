@@ -19,6 +19,10 @@ extension CoordinatorMachine {
       return
     }
     work = Work(task, configuration.plan, chunkCount: configuration.chunks.count, at: now)
+    if task.isTraining {
+      work!.routes = routes
+      reportRelays()
+    }
     let microBatches = configuration.plan.microBatches
     if activeCount > microBatches && !hasWarnedOfSpareWorkers {
       hasWarnedOfSpareWorkers = true
@@ -43,12 +47,19 @@ extension CoordinatorMachine {
   /// Cuts the unassigned leaves by pace among the idle workers and those that will be idle soon, and assigns the idle
   /// ones theirs.
   package mutating func dispatch(at now: Instant) {
+    if let work, !work.unassigned.isEmpty, work.routes != nil,
+      !members.contains(where: { work.routes!.linked.contains($0.key) && !$0.value.isLagging })
+    {
+      abandonRoutes(at: now)
+    }
     guard !isOver, var work, !work.unassigned.isEmpty else { return }
     // A lagging worker may have finished some of them meanwhile.
     work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
-    let candidates = members.filter { $0.value.state == .idle || $0.value.isSoonIdle(for: work.task) }
-      .sorted { $0.value.number < $1.value.number }
+    let candidates = members.filter {
+      reachesRelays($0.key) && ($0.value.state == .idle || $0.value.isSoonIdle(for: work.task))
+    }
+    .sorted { $0.value.number < $1.value.number }
     let quotas = quotas(of: leafCount, for: candidates.map(\.value), in: work)
     for (quota, (peer, member)) in zip(quotas, candidates) where quota > 0 && member.state == .idle {
       guard let range = work.unassigned.first else { break }
@@ -89,40 +100,52 @@ extension CoordinatorMachine {
     let chunks = work.task.isTraining ? configuration.chunks.parameterChunks : configuration.chunks.count
     for chunk in 0..<chunks { sendParameters(chunk, step: work.task.step, to: peer) }
     members[peer]!.state = .busy
+    // Of this task, it may have to push finished nodes again.
+    if members[peer]!.task != work.task { members[peer]!.weights.removeAll(keepingCapacity: true) }
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
     members[peer]!.unfinishedNodes = work.tree.maximalNodes(in: leaves)
-    members[peer]!.weights.removeAll(keepingCapacity: true)
     members[peer]!.taskComputeSeconds = 0
     members[peer]!.assignmentTime = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false
     let header = Header(
       .assign, run: configuration.run, session: members[peer]!.session, step: UInt64(work.task.step),
-      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), task: work.task.kind)
+      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), chunk: UInt32(work.routes?.number ?? 0),
+      task: work.task.kind)
     actions.append(.send(header, .none, to: peer))
   }
 
   /// Sends a chunk of the parameters of `step`, unless the worker has it already.
-  package mutating func sendParameters(_ chunk: Int, step: Int, to peer: Peer) {
-    guard let member = members[peer], !member.parameters.holds(chunk, step: step) else { return }
+  ///
+  /// - Parameter kind: PARAMETERS, or PASS for a relay that passes them on, also if it has them.
+  package mutating func sendParameters(
+    _ chunk: Int, step: Int, to peer: Peer, as kind: MessageKind = .parameters
+  ) {
+    guard let member = members[peer], kind == .pass || !member.parameters.holds(chunk, step: step) else { return }
     members[peer]!.parameters.add(chunk, step: step)
     let header = Header(
-      .parameters, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
+      kind, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
       vector: configuration.chunks.kind(chunk), payloadLength: UInt64(configuration.chunks.byteCount(chunk)))
     actions.append(.send(header, .parameters(chunk: chunk), to: peer))
   }
 
   /// Makes the leaves of `member` that are not summed yet free for other workers.
-  package mutating func unassignLeaves(of member: Member) {
+  ///
+  /// - Parameter isGone: whether what it has pushed to relays may be lost.
+  package mutating func unassignLeaves(of member: Member, isGone: Bool = false) {
     guard let work, member.task == work.task else { return }
-    self.work!.unassigned += unsummed(member.leaves, in: work)
+    self.work!.unassigned += unsummed(member.leaves, in: work) { leaf in
+      !isGone && work.usesRelays && work.metrics.sums.covers(Node(leaf..<leaf + 1))
+    }
   }
 
-  private func unsummed(_ leaves: Range<Int>, in work: Work) -> [Range<Int>] {
+  private func unsummed(
+    _ leaves: Range<Int>, in work: Work, butNot isExcepted: (Int) -> Bool = { _ in false }
+  ) -> [Range<Int>] {
     guard !work.metrics.sums.nodes.isEmpty else { return [leaves] }
     var ranges: [Range<Int>] = []
-    for leaf in leaves where !work.isSummed(leaf) {
+    for leaf in leaves where !work.isSummed(leaf) && !isExcepted(leaf) {
       if let last = ranges.last, last.upperBound == leaf {
         ranges[ranges.count - 1] = last.lowerBound..<leaf + 1
       } else {

@@ -4,7 +4,9 @@ internal import Schema
 /// Sums gradients chunk by chunk up the tree, checks and updates each complete root, then starts the next task.
 extension CoordinatorMachine {
   /// The node of the current task that a message is about; nil if the message came too late.
-  private mutating func resolveNode(of header: Header, from peer: Peer, at now: Instant) -> Node? {
+  private mutating func resolveNode(
+    of header: Header, from peer: Peer, isFromRelay: Bool = false, at now: Instant
+  ) -> Node? {
     guard let work, header.step == UInt64(work.task.step), header.task == work.task.kind else {
       // A lagging worker may send sums of an earlier step, but none of a later one.
       if header.step > UInt64(step) { expel(peer, "it sent sums of step \(header.step), which has not begun", at: now) }
@@ -16,7 +18,11 @@ extension CoordinatorMachine {
       return nil
     }
     let node = Node(leaves)
-    guard members[peer]!.unfinishedNodes.contains(node) else {
+    // After a relay is lost, members push finished nodes again.
+    guard
+      members[peer]!.unfinishedNodes.contains(node) || isFromRelay
+        || work.usesRelays && members[peer]!.weights[node] != nil
+    else {
       expel(peer, "it sent a sum of the leaves \(node), which are no node that it was to compute", at: now)
       return nil
     }
@@ -32,8 +38,9 @@ extension CoordinatorMachine {
   }
 
   package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
-    guard let node = resolveNode(of: header, from: peer, at: now) else { return }
     let chunk = Int(header.chunk)
+    let isFromRelay = isRelay(peer, ofChunk: chunk)
+    guard let node = resolveNode(of: header, from: peer, isFromRelay: isFromRelay, at: now) else { return }
     guard header.vector != .moments, header.element == .float32 else {
       expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)
       return
@@ -44,9 +51,12 @@ extension CoordinatorMachine {
       expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
       return
     }
-    guard hasSameWeight(node, header.weight, from: peer, at: now) else { return }
+    if !isFromRelay {
+      guard hasSameWeight(node, header.weight, from: peer, at: now) else { return }
+      // Of a relay's sums the members' METRICS give the weight.
+      work!.weights.insert(node, header.weight)
+    }
     members[peer]!.lastProgress = now
-    work!.weights.insert(node, header.weight)
     var inserted = node
     var isPayload = true
     while true {
@@ -81,8 +91,16 @@ extension CoordinatorMachine {
     let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
     // Training does not read the statistics.
     guard !isLast, configuration.chunks.kind(chunk) == .parameters else { return }
-    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where member.task == work!.task {
-      sendParameters(chunk, step: step + 1, to: peer)
+    let relay = work!.routes?.relay(ofChunk: chunk)
+    if let relay { sendParameters(chunk, step: step + 1, to: relay, as: .pass) }
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
+    where member.task == work!.task {
+      if relay == nil || member.sharesMemory || !reachesRelays(peer) {
+        sendParameters(chunk, step: step + 1, to: peer)
+      } else {
+        // The relay passes it on.
+        members[peer]!.parameters.add(chunk, step: step + 1)
+      }
     }
   }
 
@@ -141,12 +159,15 @@ extension CoordinatorMachine {
       work!.finders[flaw] = work!.finders[flaw] ?? "worker \(members[peer]!.number) (\(members[peer]!.name))"
       if configuration.onNonFinite == .stop { work!.endsRun = true }
     }
-    guard work!.isPushed(node) || work!.endsRun && metrics.flaw != nil else {
+    work!.weights.insert(node, metrics.weight)
+    // What goes by relays may arrive later.
+    guard work!.usesRelays || work!.isPushed(node) || work!.endsRun && metrics.flaw != nil else {
       expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
       return false
     }
     members[peer]!.computeSeconds += metrics.computeSeconds
     if work!.metrics.insert(node, metrics) { work!.lastProgress = now }
+    updateFiniteChunks()
     return true
   }
 

@@ -86,6 +86,7 @@ package struct CoordinatorMachine {
     /// The driver holds the gradient.
     case gradient(byteCount: Int)
     case reason(String)
+    case missing(MissingChunks)
   }
 
   /// What the driver must do, in this order. What concerns a chunk's sums (``keep(_:chunk:)`` to
@@ -120,6 +121,7 @@ package struct CoordinatorMachine {
     case reason(String?)
     /// A chunk of the parameters of the header's step.
     case parameters(chunk: Int)
+    case routes(Routes)
   }
 
   /// A connection's identity on the ROUTER socket.
@@ -169,6 +171,16 @@ package struct CoordinatorMachine {
   /// Peers that broke the protocol, and are ignored.
   package var banned: Set<Peer> = []
   package var transferPace = TransferPace()
+  /// The routes that tasks use; nil if all chunks go to the coordinator.
+  package var routes: RouteTable?
+  /// Routes that not all members have linked yet, and since when.
+  package var proposal: (table: RouteTable, since: Instant)?
+  /// Of the last routes.
+  package var routesNumber = 0
+  /// Until when no routes are proposed; 0 for no pause.
+  package var routesPausedUntil = Instant(nanoseconds: 0)
+  package var hasWarnedOfRoutes = false
+  package var reportedRelays = 0
   package var actions: [Action] = []
 
   package init(_ configuration: Configuration) {
@@ -253,10 +265,15 @@ package struct Member {
   package let session: UInt64
   package let name: String
   package let threads: Int
+  /// Where it listens as a relay, and what its messages with others bear.
+  package let relay: RelayOffer?
+  package let ticket: UInt64
+  /// Whether it reads the parameters in the coordinator's memory.
+  package var sharesMemory = false
   /// In order of joining, from 1; 0 before.
   package var number = 0
   package var state = State.loading
-  /// What was sent to it.
+  /// What was sent to it, or to a relay for it.
   package var parameters: HeldParameters
   package let helloTime: Instant
   /// The assigned leaves.
@@ -308,6 +325,12 @@ package struct Work {
   package var weights: NodeSums<Double>
   /// Chunks whose root is not checked yet.
   package var uncheckedChunks: Int
+  /// Chunks whose root is finite, and that are not updated because others or the weight are not known yet.
+  package var finiteChunks: [Int] = []
+  /// Nil if all chunks go to the coordinator.
+  package var routes: RouteTable?
+  /// Relays of the task before its routes were changed; their sums may still come.
+  package var formerRelays: Set<CoordinatorMachine.Peer> = []
   /// The last tensor with a non-finite value in a root.
   package var flawedTensor: Int?
   /// The worker that reported each flaw.
@@ -316,6 +339,8 @@ package struct Work {
   package var endsRun = false
   /// Parameter and gradient vectors sent to or expected from workers.
   package var transfers = 0
+  /// When members were last told to push again what relays did not deliver.
+  package var repushTime = Instant(nanoseconds: 0)
   /// Leaves that no worker has.
   package var unassigned: [Range<Int>]
   package let start: Instant
@@ -332,6 +357,9 @@ package struct Work {
     start = now
     lastProgress = now
   }
+
+  /// Whether sums of finished nodes may still be on their way through relays.
+  package var usesRelays: Bool { routes != nil || !formerRelays.isEmpty }
 
   /// Whether all sums and metrics include `leaf`.
   package func isSummed(_ leaf: Int) -> Bool {

@@ -62,6 +62,15 @@ package enum SchedulingPolicy {
   /// Seconds for which a worker must stay that slow before the warning, so that a short pause gives none.
   package static let slowWarningSeconds = 3.0
 
+  // MARK: Relays
+
+  /// Seconds without a chunk after which a worker that waits for parameters asks the coordinator for the rest. Larger: a
+  /// step stands still for longer after a relay is lost. Smaller: chunks that only wait in a slow link are sent twice.
+  package static let missingChunkSeconds = 2.0
+
+  /// Seconds until relays are used again after a member could not reach one, or one did not deliver.
+  package static let relayRetrySeconds = 30.0
+
   // MARK: A worker's pieces
 
   /// Rows that a piece of several leaves has at most. Larger: its activations leave the cache. Smaller: fewer leaves are

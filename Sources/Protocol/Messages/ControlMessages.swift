@@ -12,15 +12,18 @@ package struct Hello: ControlPayload {
   package var name: String
   /// Compute threads, 1…1024.
   package var threads: Int
+  /// Where it listens to be others' relay; nil if it does not.
+  package var relay: RelayOffer?
 
   package static let threadCounts = 1...1024
 
   package func check() throws(WireError) {
     _ = try Hello.threadCounts.checked(threads, "count of threads")
+    try relay?.check()
   }
 
-  package init(name: String, threads: Int) {
-    (self.name, self.threads) = (name, threads)
+  package init(name: String, threads: Int, relay: RelayOffer? = nil) {
+    (self.name, self.threads, self.relay) = (name, threads, relay)
   }
 }
 

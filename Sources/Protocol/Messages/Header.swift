@@ -6,13 +6,14 @@
 /// | -----: | ---: | -------------- | --------- | ---------------------------------------------------------------- |
 /// |      0 |    4 | magic          |           | "LKST"                                                           |
 /// |      4 |    2 | version        |           | of the protocol; this and the two fields around it never move    |
-/// |      6 |    2 | kind           | 1…12      | ``MessageKind``                                                  |
+/// |      6 |    2 | kind           | 1…16      | ``MessageKind``                                                  |
 /// |      8 |    8 | run            | any       | the training run; 0 if the sender does not know it yet           |
 /// |     16 |    8 | session        | any       | one membership of one worker; 0 before WELCOME                   |
 /// |     24 |    8 | step           | 0…2⁴⁸     | steps done, updated or skipped, of the parameters it is about    |
 /// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
 /// |     36 |    4 | node end       | any       | one past its last leaf                                           |
-/// |     40 |    4 | chunk          | any       | which range of the parameter vector                              |
+/// |     40 |    4 | chunk          | any       | which range of the parameter vector; in ASSIGN and LINKED the    |
+/// |        |      |                |           | number of the routes, 0 for none                                 |
 /// |     44 |    1 | task           | 0…3       | ``TaskKind``: what the step's leaves are, training or evaluation |
 /// |     45 |    1 | vector         | 0…2       | ``VectorKind``: what the chunk is a part of                      |
 /// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
@@ -28,7 +29,7 @@
 /// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
 /// message is handled.
 package struct Header: Equatable, Sendable {
-  package static let protocolVersion: UInt16 = 8
+  package static let protocolVersion: UInt16 = 9
   /// Bytes in an encoded header.
   package static let size = 72
   package static let steps: ClosedRange<UInt64> = 0...1 << 48
@@ -157,6 +158,14 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
   case goodbye = 11
   /// Coordinator: this session is over or unknown; the worker may send HELLO again.
   case lost = 12
+  /// Coordinator, to a relay: one chunk of the parameters, to store and to pass on as PARAMETERS.
+  case pass = 13
+  /// Coordinator: who sums which chunks (``Routes``, JSON).
+  case routes = 14
+  /// Worker: it reaches all relays of the routes with this number.
+  case linked = 15
+  /// Worker: which chunks of the step's parameters it needs and has not got (``MissingChunks``, JSON).
+  case missing = 16
 }
 
 extension MessageKind {

@@ -10,6 +10,8 @@ package struct WorkerMachine {
   package enum Event {
     case started
     case received(Header, Content)
+    /// A message of the relay with this ticket.
+    case relayed(Header, Content, ticket: UInt64)
     case malformed(WireError)
     /// Data and model are loaded.
     case loaded(Ready, StepPlan, ChunkLayout)
@@ -32,10 +34,21 @@ package struct WorkerMachine {
     case reason(String?)
     /// The driver holds the parameters.
     case parameters(byteCount: Int)
+    case routes(Routes)
   }
 
   package enum Action {
     case send(Header, Body)
+    /// Send to the relay with this ticket.
+    case sendToRelay(Header, Body, ticket: UInt64)
+    /// Connect to these relays, and end other connections to relays.
+    case link([Routes.Relay])
+    /// Give the routes to this member's own relay, with the run's number; nil when the session is lost.
+    case setRelay(Routes?, run: UInt64)
+    /// Give a chunk of a computed node to this member's own relay.
+    case relay(Node, step: Int, chunk: Int)
+    /// Pass the parameters just received on to others.
+    case passOn(chunk: Int, step: Int)
     case load(Welcome)
     /// Store the parameters just received as this chunk of this step's vector.
     case store(chunk: Int, step: Int)
@@ -59,9 +72,10 @@ package struct WorkerMachine {
     /// A chunk of a node's gradient.
     case gradient(Node, chunk: Int)
     case metrics(NodeMetrics)
+    case missing(MissingChunks)
   }
 
-  private enum State {
+  enum State {
     /// HELLO is sent, not yet answered.
     case connecting(since: Instant)
     /// Work of an earlier session has not ended yet.
@@ -73,28 +87,42 @@ package struct WorkerMachine {
     case over
   }
 
-  private struct Prepared {
-    package let plan: StepPlan
-    package let chunks: ChunkLayout
-    package var parameters: HeldParameters
-    package var work: Work?
+  struct Prepared {
+    let plan: StepPlan
+    let chunks: ChunkLayout
+    var parameters: HeldParameters
+    var work: Work?
+    /// An assignment of which some parameters are still to come from relays.
+    var awaiting: Header?
+    /// The nodes of the last training task that are pushed, which are kept until the next task: if a relay is lost, its
+    /// chunks are pushed again.
+    var pushed: (task: StepTask, nodes: [(node: Node, metrics: NodeMetrics)])?
+    /// The routes of the last task, and those after them, by number.
+    var routes: [Int: Routes] = [:]
+    var current = Routes(number: 0, relays: [])
+    /// Tickets of relays that have answered.
+    var answered: Set<UInt64> = []
+    /// The number of the last routes of which it said LINKED.
+    var linked = 0
+    /// When the last chunk of parameters came, or was asked for.
+    var lastChunk = Instant(nanoseconds: 0)
   }
 
-  private struct Work {
-    package let task: StepTask
-    package var sums: PartialSums
-    package var metrics: [Node: NodeMetrics] = [:]
+  struct Work {
+    let task: StepTask
+    var sums: PartialSums
+    var metrics: [Node: NodeMetrics] = [:]
     /// The assignment's maximal nodes that are not pushed yet.
-    package var unpushedNodes: Set<Node>
+    var unpushedNodes: Set<Node>
   }
 
   private let address: String
   private let threads: Int
-  private let limits: Limits
-  private var state = State.over
-  private var run: UInt64 = 0
-  private var session: UInt64 = 0
-  private var onNonFinite = NonFinitePolicy.stop
+  let limits: Limits
+  var state = State.over
+  package internal(set) var run: UInt64 = 0
+  package internal(set) var session: UInt64 = 0
+  var onNonFinite = NonFinitePolicy.stop
   /// The job that is loaded, or being loaded.
   private var welcome: Welcome?
   private var loaded: (ready: Ready, plan: StepPlan, chunks: ChunkLayout)?
@@ -106,9 +134,9 @@ package struct WorkerMachine {
   private var handshakeProblem: String?
   private var lastHello = Instant(nanoseconds: 0)
   private var lastHeard = Instant(nanoseconds: 0)
-  private var lastPing = Instant(nanoseconds: 0)
+  var lastPing = Instant(nanoseconds: 0)
   private var lastTick = Instant(nanoseconds: 0)
-  private var actions: [Action] = []
+  var actions: [Action] = []
 
   /// `address` is only for error messages.
   package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
@@ -126,11 +154,12 @@ package struct WorkerMachine {
     if case .over = state { return [] }
     switch event {
     case .loaded, .loadFailed, .computed, .combined: outstanding -= 1
-    case .started, .received, .malformed, .tick, .handshakeFailed, .failed: break
+    case .started, .received, .relayed, .malformed, .tick, .handshakeFailed, .failed: break
     }
     switch event {
     case .started: break
     case .received(let header, let content): receive(header, content, at: now)
+    case .relayed(let header, let content, let ticket): receive(header, content, fromRelay: ticket, at: now)
     case .malformed(.version(let version)):
       fail(
         "the coordinator at \(address) speaks protocol version \(version), and this worker \(Header.protocolVersion): install the same version on both machines"
@@ -149,7 +178,7 @@ package struct WorkerMachine {
     outstanding += actions.count { action in
       switch action {
       case .load, .compute, .combine: true
-      case .send, .store, .release, .cancel, .end: false
+      case .send, .store, .release, .cancel, .end, .sendToRelay, .link, .setRelay, .relay, .passOn: false
       }
     }
     return actions
@@ -168,9 +197,11 @@ package struct WorkerMachine {
       return
     }
     lostSince = lostSince ?? now
+    // The coordinator may still read what was pushed in shared memory.
+    if case .ready(var prepared) = state { releasePushed(&prepared) }
     state = .connecting(since: now)
     lastHeard = now
-    actions.append(.cancel)
+    actions += [.cancel, .link([]), .setRelay(nil, run: run)]
     sendHello(at: now)
   }
 
@@ -195,8 +226,9 @@ package struct WorkerMachine {
     send(.ready, .ready(loaded.ready))
   }
 
-  private mutating func send(_ kind: MessageKind, _ body: Body = .none) {
-    actions.append(.send(Header(kind, run: run, session: session), body))
+  mutating func send(_ kind: MessageKind, _ body: Body = .none, chunk: Int = 0, step: Int = 0) {
+    actions.append(
+      .send(Header(kind, run: run, session: session, step: UInt64(step), chunk: UInt32(chunk)), body))
   }
 
   private mutating func fail(_ reason: String) {
@@ -204,7 +236,7 @@ package struct WorkerMachine {
     actions.append(.end(failure: reason))
   }
 
-  private mutating func leave(_ reason: String) {
+  mutating func leave(_ reason: String) {
     send(.goodbye, .reason(reason))
     fail(reason)
   }
@@ -227,53 +259,115 @@ package struct WorkerMachine {
       state = .over
       send(.goodbye, .reason("the run is over"))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
-    case (.parameters, .parameters, .ready) where header.vector == .moments || header.element != .float32:
-      leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
-    case (.parameters, .parameters(let byteCount), .ready(var prepared)):
-      state = .over  // so that `prepared` is the only copy
-      let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
-      // What a task computes with does not change while it runs.
-      guard prepared.work.map({ step == $0.task.step + 1 }) ?? true, chunk < prepared.chunks.count,
-        header.vector == prepared.chunks.kind(chunk), byteCount == prepared.chunks.byteCount(chunk)
-      else {
-        leave(
-          "the coordinator sent \(byteCount) bytes as chunk \(chunk) of the \(header.vector) at the wrong time or size")
+    case (.parameters, .parameters, .ready), (.pass, .parameters, .ready):
+      guard header.vector != .moments, header.element == .float32 else {
+        leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
         return
       }
-      prepared.parameters.add(chunk, step: step)
-      state = .ready(prepared)
-      actions.append(.store(chunk: chunk, step: step))
-    case (.assign, _, .ready(var prepared)):
-      state = .over
-      guard begin(header, &prepared) else {
+      guard case .parameters(let byteCount) = content, store(header, byteCount, at: now) else {
+        leave(
+          "the coordinator sent a chunk \(header.chunk) of the \(header.vector) of step \(header.step) at the wrong time or size"
+        )
+        return
+      }
+    case (.routes, .routes(let routes), .ready): take(routes)
+    case (.assign, _, .ready):
+      guard assign(header, at: now) else {
         leave("the coordinator assigned leaves \(header.leaves) of step \(header.step), which cannot be computed now")
         return
       }
-      state = .ready(prepared)
     default: leave("the coordinator sent an unexpected \(header.kind) message")
     }
   }
 
-  private mutating func begin(_ header: Header, _ prepared: inout Prepared) -> Bool {
-    // Training does not read the statistics.
-    let needed = header.task == .train ? prepared.chunks.parameterChunks : prepared.chunks.count
-    guard prepared.work == nil, let step = Int(exactly: header.step),
-      prepared.parameters.holds(0..<needed, step: step), let task = StepTask(header.task, step: step)
+  /// Takes an assignment, and begins if all of its parameters are there.
+  ///
+  /// - Returns: false if it cannot be computed.
+  private mutating func assign(_ header: Header, at now: Instant) -> Bool {
+    guard case .ready(var prepared) = state, prepared.work == nil, prepared.awaiting == nil,
+      let step = Int(exactly: header.step), let task = StepTask(header.task, step: step)
     else { return false }
     switch task {
     case .train: guard step < prepared.plan.totalSteps else { return false }
     case .evaluate(_, let part): guard prepared.plan.count(part) > 0 else { return false }
     }
-    let tree = prepared.plan.tree(task)
     let leaves = header.leafRange
-    guard !leaves.isEmpty, leaves.upperBound <= tree.leafCount else { return false }
+    guard !leaves.isEmpty, leaves.upperBound <= prepared.plan.tree(task).leafCount else { return false }
+    state = .over
+    prepared.awaiting = header
+    prepared.lastChunk = now
+    beginIfComplete(&prepared)
+    state = .ready(prepared)
+    return true
+  }
+
+  /// The chunks that a task needs.
+  func neededChunks(_ kind: TaskKind, _ chunks: ChunkLayout) -> Range<Int> {
+    // Training does not read the statistics.
+    0..<(kind == .train ? chunks.parameterChunks : chunks.count)
+  }
+
+  /// Begins the assignment that was waiting, if all of its parameters and its routes are there.
+  mutating func beginIfComplete(_ prepared: inout Prepared) {
+    guard let header = prepared.awaiting, let task = StepTask(header.task, step: Int(header.step)),
+      prepared.parameters.holds(neededChunks(header.task, prepared.chunks), step: task.step),
+      use(routes: Int(header.chunk), &prepared)
+    else { return }
+    prepared.awaiting = nil
+    releasePushed(&prepared)
+    let leaves = header.leafRange
+    let tree = prepared.plan.tree(task)
     prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
     let rows = prepared.plan.positions(of: 0..<1, in: task).count
     let most = prepared.plan.rows(atMost: SchedulingPolicy.maximumPieceRows)
     for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows, mostRows: most) {
       actions.append(.compute(piece, task))
     }
+  }
+
+  /// Stores a chunk of parameters that fits the job and the time.
+  ///
+  /// - Returns: false if it does not fit.
+  private mutating func store(
+    _ header: Header, _ byteCount: Int, isFromRelay: Bool = false, at now: Instant
+  ) -> Bool {
+    guard case .ready(var prepared) = state else { return false }
+    let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
+    guard chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
+      byteCount == prepared.chunks.byteCount(chunk)
+    else { return false }
+    // What a task computes with does not change while it runs.
+    let isTimely =
+      prepared.work.map { step == $0.task.step + 1 }
+      ?? prepared.awaiting.map { (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
+    let isNew = prepared.parameters.isNewer(chunk, step: step)
+    // Relays pass chunks on to everyone, also to a member that is late. What this drops, it asks the coordinator for.
+    guard isTimely && isNew || isFromRelay || header.kind == .pass || !isNew else { return false }
+    state = .over  // so that `prepared` is the only copy
+    if isTimely && isNew {
+      prepared.parameters.add(chunk, step: step)
+      prepared.lastChunk = now
+      actions.append(.store(chunk: chunk, step: step))
+    }
+    if header.kind == .pass { actions.append(.passOn(chunk: chunk, step: step)) }
+    beginIfComplete(&prepared)
+    state = .ready(prepared)
     return true
+  }
+
+  /// Handles a message of a relay. It may come late, or from one that is not this session's.
+  private mutating func receive(_ header: Header, _ content: Content, fromRelay ticket: UInt64, at now: Instant) {
+    guard case .ready(var prepared) = state, header.run == run, header.session == ticket else { return }
+    switch (header.kind, content) {
+    case (.pong, _):
+      state = .over
+      prepared.answered.insert(ticket)
+      reportLinked(&prepared)
+      state = .ready(prepared)
+    case (.parameters, .parameters(let byteCount)) where header.vector == .parameters && header.element == .float32:
+      _ = store(header, byteCount, isFromRelay: true, at: now)
+    default: break
+    }
   }
 
   /// Pushes a complete node, or keeps it until its sibling is complete.
@@ -286,7 +380,7 @@ package struct WorkerMachine {
     state = .over
     work.metrics[node] = metrics
     if work.unpushedNodes.remove(node) != nil {
-      push(node, metrics, of: work, prepared.chunks)
+      push(node, metrics, of: work.task, &prepared)
     } else if case .paired(let left, let right, let parent, _) = work.sums.insert(node) {
       work.metrics[parent] = work.metrics.removeValue(forKey: left)! + work.metrics.removeValue(forKey: right)!
       if work.task.isTraining {
@@ -309,27 +403,6 @@ package struct WorkerMachine {
     }
     if let tensor, metrics.flaw == nil { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
     addNode(node, metrics)
-  }
-
-  private mutating func push(_ node: Node, _ metrics: NodeMetrics, of work: Work, _ chunks: ChunkLayout) {
-    func header(_ kind: MessageKind, chunk: Int, payloadLength: Int) -> Header {
-      Header(
-        kind, run: run, session: session, step: UInt64(work.task.step), leaves: UInt32(node.start)..<UInt32(node.end),
-        chunk: UInt32(chunk), task: work.task.kind,
-        vector: kind == .push ? chunks.kind(chunk) : .parameters, payloadLength: UInt64(payloadLength),
-        weight: kind == .push ? metrics.weight : 0)
-    }
-    if work.task.isTraining {
-      // In stop mode a non-finite gradient must not update anything.
-      let isPushed = metrics.flaw == nil || onNonFinite == .skip
-      for chunk in 0..<chunks.count where isPushed {
-        let push = header(.push, chunk: chunk, payloadLength: chunks.byteCount(chunk))
-        actions.append(.send(push, .gradient(node, chunk: chunk)))
-      }
-      actions.append(.release(node))
-    }
-    actions.append(
-      .send(header(.metrics, chunk: 0, payloadLength: NodeMetrics.size(sums: metrics.sums.count)), .metrics(metrics)))
   }
 
   private mutating func tick(at now: Instant) {
@@ -363,6 +436,7 @@ package struct WorkerMachine {
         at: now)
       return
     }
+    tickRelays(at: now)
     // Answering pings is not enough: over a slow link they may queue behind parameters.
     if now.seconds(since: lastPing) >= limits.pingInterval {
       lastPing = now

@@ -1,0 +1,154 @@
+internal import Kernels
+internal import Protocol
+internal import Reduction
+internal import ZeroMQ
+
+/// Where a member listens to be others' relay.
+package struct RelaySettings: Sendable {
+  let endpoint: String
+  let security: CoordinatorSecurity?
+  let advertise: @Sendable (String) throws -> String
+
+  /// - Parameters:
+  ///   - endpoint: the address to bind.
+  ///   - security: its key, and whom it admits; nil admits anyone.
+  ///   - advertise: what others connect to, given the address with the port that the system chose.
+  package init(
+    binding endpoint: String, security: CoordinatorSecurity?,
+    advertise: @escaping @Sendable (String) throws -> String
+  ) {
+    (self.endpoint, self.security, self.advertise) = (endpoint, security, advertise)
+  }
+}
+
+/// Sums chunks of other members, and passes parameters on to them. Carries out what ``RelayMachine`` decides.
+///
+/// Only the thread that made it may use it.
+final class RelayServer {
+  /// What HELLO says of it.
+  let offer: RelayOffer
+  let socket: Socket
+  private let listener: Listener
+  private var machine: RelayMachine?
+  private var sums: [Int: [Node: FloatBuffer]] = [:]
+  private var onNonFinite = NonFinitePolicy.stop
+
+  /// A root for the coordinator.
+  struct Push {
+    let node: Node
+    let step: Int
+    let chunk: Int
+    let sum: FloatBuffer
+  }
+
+  /// Listens.
+  ///
+  /// - Throws: ``TrainingError`` if it cannot listen on the address.
+  init(
+    _ context: Context, _ settings: RelaySettings, _ limits: Limits, warn: @escaping @Sendable (String) -> Void
+  ) throws {
+    socket = try Socket(context, .router)
+    listener = try Listener(socket, of: context, settings.security, report: warn)
+    try socket.set(.linger(milliseconds: 1000))
+    try socket.set(.reportsGonePeers)
+    try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
+    try socket.set(.handshakeInterval(milliseconds: limits.silenceLimitMilliseconds))
+    try socket.set(.maximumMessageSize(Int64(RelayServer.largestMessage + CurveKeyPair.messageOverhead)))
+    try checkEndpoint(settings.endpoint, of: "bind")
+    do {
+      try socket.bind(settings.endpoint)
+    } catch {
+      throw TrainingError(
+        error.isAddressInUse
+          ? "\(settings.endpoint) is in use by another process: choose another port with --bind, or port 0 for any free one"
+          : "--bind \(settings.endpoint): \(error)")
+    }
+    offer = RelayOffer(
+      address: try settings.advertise(try socket.lastEndpoint), key: settings.security.map { "\($0.pair.publicKey)" })
+  }
+
+  /// A chunk has at most ``ChunkLayout/defaultSize`` values unless the coordinator says otherwise.
+  private static let largestMessage = ChunkLayout.defaultSize * MemoryLayout<Float>.size
+
+  /// Begins to serve a job.
+  func load(_ plan: StepPlan, _ chunks: ChunkLayout, _ onNonFinite: NonFinitePolicy) {
+    machine = RelayMachine(plan, chunks)
+    self.onNonFinite = onNonFinite
+    sums = [:]
+  }
+
+  /// The next message of another member.
+  func receive() throws(ZeroMQError) -> ReceivedFrames? { try socket.receiveFrames(limit: 3) }
+
+  /// Handles a message of another member; what is malformed is ignored. Gives the roots that it completes.
+  func handle(_ received: ReceivedFrames) throws -> [Push] {
+    guard let peer = RelayMachine.Peer(identity: received.frames[0].bytes),
+      let frames = try? Frames(received.frames.dropFirst(), total: received.total - 1)
+    else { return [] }
+    let payload = frames.payload?.alignedFloats
+    // In stop mode honest workers never push such a sum. Without it the root does not come, and the coordinator asks for
+    // its parts and names the worker.
+    if onNonFinite == .stop, frames.header.kind == .push, payload?.values.areFinite == false { return [] }
+    return try handle(
+      .received(frames.header, byteCount: (payload?.count ?? 0) * MemoryLayout<Float>.size, from: peer), payload)
+  }
+
+  /// Adds a chunk of a node that this member has computed.
+  func add(_ values: Floats, of node: Node, step: Int, chunk: Int) throws -> [Push] {
+    // A copy, because the gradient must stay as it is until the next task.
+    let copy = FloatBuffer(count: values.count)
+    copy.all.copy(values)
+    return try handle(.own(node, step: step, chunk: chunk), copy)
+  }
+
+  /// Handles an event of the member's own session.
+  @discardableResult
+  func handle(_ event: RelayMachine.Event, _ payload: FloatBuffer? = nil) throws -> [Push] {
+    var pushes: [Push] = []
+    for action in machine?.handle(event) ?? [] {
+      switch action {
+      case .pong(let header, let peer): try send(header, nil, to: peer)
+      case .keep(let node, let chunk):
+        guard let payload else { preconditionFailure("the relay keeps a sum that was not received") }
+        sums[chunk, default: [:]][node] = payload
+      case .combine(let left, let right, let chunk):
+        let leftSum = take(left, chunk)
+        let rightSum = take(right, chunk)
+        accumulate(rightSum.values, into: leftSum.all)
+        sums[chunk, default: [:]][Node(left.start..<right.end)] = leftSum
+      case .discard(let node, let chunk): _ = take(node, chunk)
+      case .push(let node, let step, let chunk):
+        pushes.append(Push(node: node, step: step, chunk: chunk, sum: take(node, chunk)))
+      case .clear: sums = [:]
+      }
+    }
+    return pushes
+  }
+
+  private func take(_ node: Node, _ chunk: Int) -> FloatBuffer {
+    guard let sum = sums[chunk]?.removeValue(forKey: node) else {
+      preconditionFailure("the sum of \(node) in chunk \(chunk) is not at hand")
+    }
+    return sum
+  }
+
+  /// Passes a chunk of parameters on to all members that are connected.
+  func passOn(_ header: Header, _ payload: Message) throws {
+    guard let machine, let ticket = machine.ticket else { return }
+    var header = header
+    (header.kind, header.session, header.sharedSlot) = (.parameters, ticket, 0)
+    for peer in machine.peers { try send(header, Message(sharing: payload), to: peer) }
+  }
+
+  private func send(_ header: Header, _ payload: Message?, to peer: RelayMachine.Peer) throws {
+    do throws(ZeroMQError) {
+      if try socket.send(peer.identity, more: true) {
+        try socket.send(header, payload)
+        return
+      }
+    } catch {
+      guard error.isPeerGone else { throw error }
+    }
+    _ = machine?.handle(.unreachable(peer))
+  }
+}

@@ -1,0 +1,164 @@
+internal import Reduction
+
+/// Which members sum chunks for the others.
+package struct RouteTable: Equatable, Sendable {
+  /// As in ``Routes/number``.
+  package let number: Int
+  /// The relay of each slot; nil for the coordinator.
+  package var slots: [CoordinatorMachine.Peer?]
+  /// The members that reach all relays.
+  package var linked: Set<CoordinatorMachine.Peer> = []
+
+  /// The relay of a chunk; nil for the coordinator.
+  package func relay(ofChunk chunk: Int) -> CoordinatorMachine.Peer? { slots[chunk % slots.count] }
+}
+
+/// Agrees with the members on routes, and gives them up when a relay is lost or does not deliver.
+///
+/// New routes are proposed to all members that can compute. Tasks use them once every one of them has said LINKED, which
+/// means that it reaches all relays. Until then they go on with the routes before.
+extension CoordinatorMachine {
+  /// Proposes routes over the members that offer to be relays, after members have changed.
+  mutating func proposeRoutes(at now: Instant) {
+    proposal = nil
+    guard !isOver, now >= routesPausedUntil else { return }
+    let active = members.filter { $0.value.state != .loading }.sorted { $0.value.number < $1.value.number }
+    let relays = active.filter { $0.value.relay != nil }.prefix(
+      min(configuration.chunks.parameterChunks, Routes.relayCounts.upperBound))
+    guard relays.count > 1 else {
+      abandonRoutes(at: now)
+      return
+    }
+    routesNumber += 1
+    let table = RouteTable(number: routesNumber, slots: relays.map(\.key))
+    proposal = (table, now)
+    for (peer, _) in active { sendRoutes(table, isCurrent: false, to: peer) }
+  }
+
+  private mutating func sendRoutes(_ table: RouteTable, isCurrent: Bool, to peer: Peer) {
+    let relays = table.slots.map { slot in
+      slot.flatMap { members[$0] }.flatMap { member in
+        member.relay.map { Routes.Relay(address: $0.address, key: $0.key, ticket: member.ticket) }
+      }
+    }
+    send(
+      .routes,
+      .routes(
+        Routes(number: table.number, relays: relays, isCurrent: isCurrent, own: table.slots.firstIndex(of: peer))),
+      to: peer)
+  }
+
+  /// A member reaches all relays of a proposal.
+  mutating func receiveLinked(_ number: Int, from peer: Peer, at now: Instant) {
+    guard proposal?.table.number == number else { return }
+    proposal!.table.linked.insert(peer)
+    let table = proposal!.table
+    guard members.allSatisfy({ $0.value.state == .loading || table.linked.contains($0.key) }) else { return }
+    (routes, proposal) = (table, nil)
+  }
+
+  /// A member has left. If it was a relay, the present task's other members push its chunks again.
+  mutating func unlink(_ peer: Peer, at now: Instant) {
+    // It may come back on the same connection.
+    routes?.linked.remove(peer)
+    work?.routes?.linked.remove(peer)
+    breakSlots(at: now) { $0 == peer }
+    if routes?.slots.contains(peer) == true { routes = nil }
+    if proposal != nil || routes?.slots.contains(nil) == true { proposeRoutes(at: now) }
+  }
+
+  /// Sends the chunks of the relays that `isBroken` says to the coordinator, from now on in this task and after it.
+  private mutating func breakSlots(at now: Instant, _ isBroken: (Peer) -> Bool) {
+    guard let table = work?.routes ?? routes, table.slots.contains(where: { $0.map(isBroken) ?? false }) else { return }
+    // What the relays were to pass on may not have arrived.
+    for chunk in 0..<configuration.chunks.count where table.relay(ofChunk: chunk).map(isBroken) ?? false {
+      for peer in table.linked { members[peer]?.parameters.remove(chunk) }
+    }
+    // Members learn of it only if their task uses these routes.
+    guard work?.routes != nil else { return }
+    routesNumber += 1
+    let rest = RouteTable(
+      number: routesNumber, slots: table.slots.map { $0.flatMap { isBroken($0) ? nil : $0 } }, linked: table.linked)
+    work!.formerRelays.formUnion(table.slots.compactMap(\.self))
+    work!.routes = rest
+    work!.repushTime = now
+    routes = rest
+    for peer in rest.linked.sorted() where members[peer] != nil { sendRoutes(rest, isCurrent: true, to: peer) }
+  }
+
+  /// Sends all chunks to the coordinator, also in the present task.
+  mutating func abandonRoutes(at now: Instant) {
+    breakSlots(at: now) { _ in true }
+    (routes, proposal) = (nil, nil)
+    // The task's members are as good as all others now.
+    work?.routes = nil
+  }
+
+  /// Gives up a proposal that a member does not link, and chunks that a relay does not deliver.
+  mutating func tickRoutes(at now: Instant) {
+    if let (table, since) = proposal, now.seconds(since: since) > configuration.limits.silenceLimit {
+      let missing = members.filter { $0.value.state != .loading && !table.linked.contains($0.key) }
+        .values.sorted { $0.number < $1.number }.map(\.name)
+      pauseRoutes("\(missing.joined(separator: ", ")) cannot reach all other workers", at: now)
+    }
+    if proposal == nil, routes == nil, routesPausedUntil > Instant(nanoseconds: 0), now >= routesPausedUntil {
+      routesPausedUntil = Instant(nanoseconds: 0)
+      proposeRoutes(at: now)
+    }
+    guard let work, work.task.isTraining, work.metrics.root != nil, work.uncheckedChunks > 0,
+      now.seconds(since: max(work.lastProgress, work.repushTime)) > configuration.limits.progressTimeout
+    else { return }
+    let unfinished = configuration.chunks.indices.filter { !work.sums[$0].nodes.contains(work.tree.root) }
+    guard !unfinished.isEmpty else { return }
+    let relays = Set(unfinished.compactMap { work.routes?.relay(ofChunk: $0) })
+    if relays.isEmpty {
+      // What was pushed is lost: it is computed again.
+      self.work!.repushTime = now
+      self.work!.unassigned = [0..<work.tree.leafCount]
+      dispatch(at: now)
+    } else {
+      let names = relays.compactMap { members[$0]?.name }.sorted()
+      pauseRoutes("sums do not come from \(names.joined(separator: ", "))", at: now)
+    }
+  }
+
+  private mutating func pauseRoutes(_ reason: String, at now: Instant) {
+    abandonRoutes(at: now)
+    routesPausedUntil = now.advanced(by: SchedulingPolicy.relayRetrySeconds)
+    guard !hasWarnedOfRoutes else { return }
+    hasWarnedOfRoutes = true
+    report(.warning("\(reason): all gradients go to the coordinator for a while"))
+  }
+
+  /// Reports how many relays tasks use, when that changes.
+  mutating func reportRelays() {
+    let count = Set(work?.routes?.slots.compactMap(\.self) ?? []).count
+    guard count != reportedRelays else { return }
+    reportedRelays = count
+    report(.relays(count: count))
+  }
+
+  /// Whether a member may compute a part of the present task: it reaches the task's relays.
+  func reachesRelays(_ peer: Peer) -> Bool { work?.routes?.linked.contains(peer) ?? true }
+
+  /// Whether the sender of a node is the relay of its chunk, which may push nodes of others' leaves.
+  package func isRelay(_ peer: Peer, ofChunk chunk: Int) -> Bool {
+    guard let work else { return false }
+    return work.routes?.relay(ofChunk: chunk) == peer || work.formerRelays.contains(peer)
+  }
+
+  /// Sends chunks that have not come to a member.
+  mutating func sendMissing(_ chunks: MissingChunks, step asked: UInt64, to peer: Peer, at now: Instant) {
+    guard let member = members[peer], member.state == .busy, let task = member.task, asked == UInt64(task.step) else {
+      return
+    }
+    guard task.step >= step else {
+      expel(peer, "its parameters of step \(task.step + 1) are gone", mayReturn: true, at: now)
+      return
+    }
+    for chunk in chunks.chunks where chunk < configuration.chunks.count {
+      members[peer]!.parameters.remove(chunk)
+      sendParameters(chunk, step: task.step, to: peer)
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/// ROUTES: which members sum which chunks for the others, and pass their parameters on.
+///
+/// Relay i of n has the chunks c with c mod n = i. A member sends each chunk of its nodes to the chunk's relay, which
+/// adds siblings and pushes the tree's root to the coordinator. So each link carries about twice the parameters a step,
+/// however many workers there are, and the coordinator's link carries them once each way.
+package struct Routes: ControlPayload {
+  /// Increases with each change in a run, from 1.
+  package var number: Int
+  /// Nil for chunks that go to the coordinator. Empty if all do.
+  package var relays: [Relay?]
+  /// Whether they replace those of the task that the member is at: a relay is gone. Else they are used by the tasks
+  /// whose ASSIGN names them, after the member has said LINKED.
+  package var isCurrent = false
+  /// The index of the relay that the receiver is; nil if it is none.
+  package var own: Int?
+
+  package struct Relay: Codable, Equatable, Sendable {
+    /// Where it listens, such as `tcp://10.0.0.7:5556`.
+    package var address: String
+    /// Its public key in base64; nil if it has none.
+    package var key: String?
+    /// What messages between it and members bear as their session.
+    package var ticket: UInt64
+
+    package init(address: String, key: String?, ticket: UInt64) {
+      (self.address, self.key, self.ticket) = (address, key, ticket)
+    }
+  }
+
+  package static let numbers = 1...Int(UInt32.max)
+  package static let relayCounts = 0...1024
+
+  package func check() throws(WireError) {
+    _ = try Routes.numbers.checked(number, "number of routes")
+    _ = try Routes.relayCounts.checked(relays.count, "count of relays")
+    if let own { _ = try (0...max(relays.count - 1, 0)).checked(own, "own relay") }
+    for relay in relays.compactMap(\.self) {
+      _ = try RelayOffer.addressLengths.checked(relay.address.utf8.count, "length of an address")
+      _ = try (0...64).checked(relay.key?.utf8.count ?? 0, "length of a key")
+    }
+  }
+
+  package init(number: Int, relays: [Relay?], isCurrent: Bool = false, own: Int? = nil) {
+    (self.number, self.relays, self.isCurrent, self.own) = (number, relays, isCurrent, own)
+  }
+
+  /// The relay of a chunk; nil for the coordinator.
+  package func relay(ofChunk chunk: Int) -> Relay? { relays.isEmpty ? nil : relays[chunk % relays.count] }
+
+  /// Whether the receiver is the relay of a chunk.
+  package func isOwn(chunk: Int) -> Bool { own.map { chunk % relays.count == $0 && relays[$0] != nil } ?? false }
+}
+
+/// Where a member listens for others, in its HELLO.
+package struct RelayOffer: ControlPayload {
+  package var address: String
+  /// Its public key in base64; nil if it has none.
+  package var key: String?
+
+  package static let addressLengths = 1...300
+
+  package func check() throws(WireError) {
+    _ = try RelayOffer.addressLengths.checked(address.utf8.count, "length of an address")
+    _ = try (0...64).checked(key?.utf8.count ?? 0, "length of a key")
+  }
+
+  package init(address: String, key: String?) {
+    (self.address, self.key) = (address, key)
+  }
+}
+
+/// MISSING: chunks of the parameters that a member needs and that have not come.
+package struct MissingChunks: ControlPayload {
+  package var chunks: [Int]
+
+  package func check() throws(WireError) {
+    _ = try (0...1 << 20).checked(chunks.count, "count of chunks")
+    for chunk in chunks { _ = try (0...Int(UInt32.max)).checked(chunk, "chunk") }
+  }
+
+  package init(chunks: [Int]) {
+    self.chunks = chunks
+  }
+}

@@ -1,0 +1,141 @@
+internal import Reduction
+
+/// Pushes nodes by the routes of their task, and keeps links to the relays.
+extension WorkerMachine {
+  /// Pushes a node's chunks, each to its relay or to the coordinator, and then the node's metrics.
+  mutating func push(_ node: Node, _ metrics: NodeMetrics, of task: StepTask, _ prepared: inout Prepared) {
+    // In stop mode a non-finite gradient must not update anything.
+    if task.isTraining {
+      if metrics.flaw == nil || onNonFinite == .skip {
+        for chunk in 0..<prepared.chunks.count { push(chunk, of: node, metrics, task, prepared) }
+        if prepared.pushed?.task != task { prepared.pushed = (task, []) }
+        prepared.pushed!.nodes.append((node, metrics))
+      } else {
+        actions.append(.release(node))
+      }
+    }
+    var header = header(.metrics, node, task)
+    header.payloadLength = UInt64(NodeMetrics.size(sums: metrics.sums.count))
+    actions.append(.send(header, .metrics(metrics)))
+  }
+
+  private func header(_ kind: MessageKind, _ node: Node, _ task: StepTask) -> Header {
+    Header(
+      kind, run: run, session: session, step: UInt64(task.step), leaves: UInt32(node.start)..<UInt32(node.end),
+      task: task.kind)
+  }
+
+  private mutating func push(
+    _ chunk: Int, of node: Node, _ metrics: NodeMetrics, _ task: StepTask, _ prepared: Prepared
+  ) {
+    guard !prepared.current.isOwn(chunk: chunk) else {
+      actions.append(.relay(node, step: task.step, chunk: chunk))
+      return
+    }
+    var header = header(.push, node, task)
+    (header.chunk, header.vector) = (UInt32(chunk), prepared.chunks.kind(chunk))
+    (header.payloadLength, header.weight) = (UInt64(prepared.chunks.byteCount(chunk)), metrics.weight)
+    if let relay = prepared.current.relay(ofChunk: chunk) {
+      header.session = relay.ticket
+      actions.append(.sendToRelay(header, .gradient(node, chunk: chunk), ticket: relay.ticket))
+    } else {
+      actions.append(.send(header, .gradient(node, chunk: chunk)))
+    }
+  }
+
+  /// Drops the gradients that were kept in case a relay is lost.
+  mutating func releasePushed(_ prepared: inout Prepared) {
+    for (node, _) in prepared.pushed?.nodes ?? [] { actions.append(.release(node)) }
+    prepared.pushed = nil
+  }
+
+  /// Uses the routes that a task names, 0 for none, and forgets those before them. Assignments and routes may come by
+  /// different ways, so that either can be first.
+  ///
+  /// - Returns: false if the routes have not come yet.
+  mutating func use(routes number: Int, _ prepared: inout Prepared) -> Bool {
+    if number == 0 {
+      prepared.current = Routes(number: prepared.current.number, relays: [])
+    } else if let routes = prepared.routes[number] {
+      prepared.current = routes
+      prepared.routes = prepared.routes.filter { $0.key >= number }
+    } else if number > prepared.current.number {
+      return false
+    }
+    // Else they were replaced after the assignment was sent.
+    return true
+  }
+
+  /// Takes the coordinator's new routes. If they replace those of the present task, chunks that now go another way are
+  /// pushed again.
+  mutating func take(_ routes: Routes) {
+    guard case .ready(var prepared) = state, routes.number > prepared.current.number else { return }
+    state = .over
+    let before = prepared.current
+    if routes.isCurrent {
+      prepared.routes = prepared.routes.filter { $0.key > routes.number }
+      prepared.current = routes
+    }
+    prepared.routes[routes.number] = routes
+    linkRelays(&prepared)
+    if routes.isCurrent, let (task, nodes) = prepared.pushed {
+      for chunk in 0..<prepared.chunks.count
+      where before.relay(ofChunk: chunk)?.ticket != routes.relay(ofChunk: chunk)?.ticket {
+        for (node, metrics) in nodes { push(chunk, of: node, metrics, task, prepared) }
+      }
+    }
+    reportLinked(&prepared)
+    beginIfComplete(&prepared)
+    state = .ready(prepared)
+  }
+
+  /// Connects to the relays of all routes that may be used.
+  private mutating func linkRelays(_ prepared: inout Prepared) {
+    var relays: [UInt64: Routes.Relay] = [:]
+    let all = [prepared.current] + prepared.routes.values
+    for routes in all {
+      for (index, relay) in routes.relays.enumerated() where index != routes.own {
+        if let relay { relays[relay.ticket] = relay }
+      }
+    }
+    prepared.answered.formIntersection(relays.keys)
+    actions.append(.link(relays.values.sorted { $0.ticket < $1.ticket }))
+    let newest = all.max { $0.number < $1.number }
+    actions.append(.setRelay(newest, run: run))
+    for ticket in relays.keys.sorted() where !prepared.answered.contains(ticket) { pingRelay(ticket) }
+  }
+
+  private mutating func pingRelay(_ ticket: UInt64) {
+    actions.append(.sendToRelay(Header(.ping, run: run, session: ticket), .none, ticket: ticket))
+  }
+
+  /// Says LINKED if all relays of the newest routes have answered.
+  mutating func reportLinked(_ prepared: inout Prepared) {
+    guard let newest = prepared.routes.keys.max(), newest > prepared.linked, let routes = prepared.routes[newest],
+      routes.relays.enumerated().allSatisfy({ index, relay in
+        index == routes.own || relay.map { prepared.answered.contains($0.ticket) } ?? true
+      })
+    else { return }
+    prepared.linked = newest
+    send(.linked, chunk: newest)
+  }
+
+  /// Pings relays, which so learn whom to pass parameters on to, and asks for parameters that do not come.
+  mutating func tickRelays(at now: Instant) {
+    guard case .ready(var prepared) = state else { return }
+    let isDue = now.seconds(since: lastPing) >= limits.pingInterval
+    let tickets = Set(
+      ([prepared.current] + prepared.routes.values).flatMap { routes in
+        routes.relays.enumerated().compactMap { $0 == routes.own ? nil : $1?.ticket }
+      })
+    for ticket in tickets.sorted() where isDue || !prepared.answered.contains(ticket) { pingRelay(ticket) }
+    guard let header = prepared.awaiting,
+      now.seconds(since: prepared.lastChunk) > SchedulingPolicy.missingChunkSeconds
+    else { return }
+    prepared.lastChunk = now
+    state = .ready(prepared)
+    let (needed, step) = (neededChunks(header.task, prepared.chunks), Int(header.step))
+    let chunks = needed.filter { !prepared.parameters.holds($0, step: step) }
+    send(.missing, .missing(MissingChunks(chunks: chunks)), step: step)
+  }
+}
