@@ -245,7 +245,6 @@ extension Simulation {
       violate("worker \(process) stores parameters that did not come")
       return
     }
-    handle(.parameters(step: step), atRelay: process)
     let vector = HeldParameters.vector(ofStep: step)
     if payload.isShared {
       processes[process].parameters[vector] = payload.vector

@@ -317,6 +317,9 @@ struct Simulation {
       let message = connections[index].toWorker.removeFirst()
       log("worker \(process) gets \(describe(message.header)) on \(index + 1)")
       let content = message.header.kind == .welcome ? .welcome(scenario.welcome) : message.content
+      if message.header.session == processes[process].machine.session {
+        handle(.reached(step: Int(message.header.step)), atRelay: process)
+      }
       handle(.received(message.header, content), at: process, message.payload)
     case .established(let index):
       guard connections[index].isOpen, coordinator != nil, !connections[index].isEstablished, !isPostponed(event)

@@ -280,7 +280,7 @@ package final class Coordinator {
       // In stop mode honest workers never push a non-finite gradient. If one arrives all the same, the worker is at
       // fault: it is expelled, and the run goes on.
       // A relay's sums of others' gradients may overflow.
-      if let gradient, training.onNonFinite == .stop, !machine.isRelay(peer, ofChunk: Int(header.chunk)),
+      if let gradient, training.onNonFinite == .stop, !machine.isRelayed(header, from: peer),
         !gradient.values.areFinite
       {
         throw .notFinite

@@ -146,6 +146,9 @@ package final class Worker {
     } catch {
       event = .malformed(error)
     }
+    if case .received(let header, _) = event, header.session == machine.session {
+      try relay?.handle(.reached(step: Int(header.step)))
+    }
     try handle(event, payload: payload)
   }
 
@@ -221,7 +224,6 @@ package final class Worker {
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
         let start = Instant.now
         engine.store(payload, chunk: chunk, step: step)
-        try relay?.handle(.parameters(step: step))
         timeline?.record(.receive, from: start, chunk: chunk)
       case .sendToRelay(let header, let body, let ticket): try links.send(header, message(body), to: ticket)
       case .link(let relays):
@@ -230,7 +232,10 @@ package final class Worker {
           [socket, relay?.socket].compactMap(\.self) + links.sockets, waker, pipe: inbox?.readEnd)
       case .setRelay(let routes, let run): try relay?.handle(.routes(routes, run: run))
       case .relay(let node, let step, let chunk):
-        guard let relay, let engine, let gradient = gradients[node] else {
+        guard let relay else {
+          throw TrainingError("the coordinator takes this worker for a relay, though it does not listen for others")
+        }
+        guard let engine, let gradient = gradients[node] else {
           preconditionFailure("\(node) has no gradient for the relay")
         }
         try push(

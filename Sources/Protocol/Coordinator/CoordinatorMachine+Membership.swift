@@ -211,6 +211,7 @@ extension CoordinatorMachine {
     for peer in members.keys { members[peer]!.lastHeard = shifted(members[peer]!.lastHeard) }
     lastProgress = shifted(lastProgress)
     if let work { self.work!.lastProgress = shifted(work.lastProgress) }
+    if let proposal { self.proposal!.since = shifted(proposal.since) }
   }
 
   private func standstillReason(_ seconds: Int) -> String {

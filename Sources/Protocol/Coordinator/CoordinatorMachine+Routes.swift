@@ -63,8 +63,9 @@ extension CoordinatorMachine {
     routes?.linked.remove(peer)
     work?.routes?.linked.remove(peer)
     breakSlots(at: now) { $0 == peer }
-    if routes?.slots.contains(peer) == true { routes = nil }
-    if proposal != nil || routes?.slots.contains(nil) == true { proposeRoutes(at: now) }
+    let isLost = routes?.slots.contains(peer) == true
+    if isLost { routes = nil }
+    if isLost || proposal != nil || routes?.slots.contains(nil) == true { proposeRoutes(at: now) }
   }
 
   /// Sends the chunks of the relays that `isBroken` says to the coordinator, from now on in this task and after it.
@@ -96,7 +97,10 @@ extension CoordinatorMachine {
 
   /// Gives up a proposal that a member does not link, and chunks that a relay does not deliver.
   mutating func tickRoutes(at now: Instant) {
-    if let (table, since) = proposal, now.seconds(since: since) > configuration.limits.silenceLimit {
+    // On slow links, routes wait behind parameters, and sums behind other sums.
+    let usual = members.values.compactMap { $0.paces[true]?.secondsPerTask }.max() ?? 0
+    let patience = SchedulingPolicy.progressTimeoutTasks * usual
+    if let (table, since) = proposal, now.seconds(since: since) > max(configuration.limits.silenceLimit, patience) {
       let missing = members.filter { $0.value.state != .loading && !table.linked.contains($0.key) }
         .values.sorted { $0.number < $1.number }.map(\.name)
       pauseRoutes("\(missing.joined(separator: ", ")) cannot reach all other workers", at: now)
@@ -106,7 +110,8 @@ extension CoordinatorMachine {
       proposeRoutes(at: now)
     }
     guard let work, work.task.isTraining, work.metrics.root != nil, work.uncheckedChunks > 0,
-      now.seconds(since: max(work.lastProgress, work.repushTime)) > configuration.limits.progressTimeout
+      now.seconds(since: max(work.lastProgress, work.repushTime))
+        > max(configuration.limits.progressTimeout, patience)
     else { return }
     let unfinished = configuration.chunks.indices.filter { !work.sums[$0].nodes.contains(work.tree.root) }
     guard !unfinished.isEmpty else { return }
@@ -141,10 +146,10 @@ extension CoordinatorMachine {
   /// Whether a member may compute a part of the present task: it reaches the task's relays.
   func reachesRelays(_ peer: Peer) -> Bool { work?.routes?.linked.contains(peer) ?? true }
 
-  /// Whether the sender of a node is the relay of its chunk, which may push nodes of others' leaves.
-  package func isRelay(_ peer: Peer, ofChunk chunk: Int) -> Bool {
-    guard let work else { return false }
-    return work.routes?.relay(ofChunk: chunk) == peer || work.formerRelays.contains(peer)
+  /// Whether a PUSH is a relay's sum of all leaves.
+  package func isRelayed(_ header: Header, from peer: Peer) -> Bool {
+    guard let work, header.leafRange == work.tree.root.leaves else { return false }
+    return work.routes?.relay(ofChunk: Int(header.chunk)) == peer || work.formerRelays.contains(peer)
   }
 
   /// Sends chunks that have not come to a member.

@@ -51,6 +51,7 @@ extension CoordinatorMachine {
       !members.contains(where: { work.routes!.linked.contains($0.key) && !$0.value.isLagging })
     {
       abandonRoutes(at: now)
+      proposeRoutes(at: now)
     }
     guard !isOver, var work, !work.unassigned.isEmpty else { return }
     // A lagging worker may have finished some of them meanwhile.

@@ -37,7 +37,7 @@ extension CoordinatorMachine {
     guard !isOver, let work, work.unassigned.isEmpty else { return [] }
     let kind = work.task.isTraining
     var fastestIdle: Pace?
-    for member in members.values where member.state == .idle {
+    for (peer, member) in members where member.state == .idle && reachesRelays(peer) {
       guard let pace = member.paces[kind] else { continue }
       if pace.leavesPerSecond > fastestIdle?.leavesPerSecond ?? -1 { fastestIdle = pace }
     }
@@ -64,7 +64,7 @@ extension CoordinatorMachine {
   /// have become faster. The step does not wait for it.
   package mutating func remeasureSlowWorkers(at now: Instant) {
     guard !isOver, let work, work.task.isTraining else { return }
-    let idle = members.filter { $0.value.state == .idle && $0.value.paces[true] != nil }
+    let idle = members.filter { $0.value.state == .idle && $0.value.paces[true] != nil && reachesRelays($0.key) }
     guard !idle.isEmpty, let fastest = members.values.compactMap({ $0.paces[true]?.leavesPerSecond }).max() else {
       return
     }

@@ -39,7 +39,7 @@ extension CoordinatorMachine {
 
   package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
     let chunk = Int(header.chunk)
-    let isFromRelay = isRelay(peer, ofChunk: chunk)
+    let isFromRelay = isRelayed(header, from: peer)
     guard let node = resolveNode(of: header, from: peer, isFromRelay: isFromRelay, at: now) else { return }
     guard header.vector != .moments, header.element == .float32 else {
       expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)

@@ -33,7 +33,9 @@ package struct Routes: ControlPayload {
   package func check() throws(WireError) {
     _ = try Routes.numbers.checked(number, "number of routes")
     _ = try Routes.relayCounts.checked(relays.count, "count of relays")
-    if let own { _ = try (0...max(relays.count - 1, 0)).checked(own, "own relay") }
+    if let own, !relays.indices.contains(own) {
+      throw .outOfRange("own relay", value: "\(own)", range: "below \(relays.count)")
+    }
     for relay in relays.compactMap(\.self) {
       _ = try RelayOffer.addressLengths.checked(relay.address.utf8.count, "length of an address")
       _ = try (0...64).checked(relay.key?.utf8.count ?? 0, "length of a key")

@@ -12,8 +12,8 @@ package struct RelayMachine {
   package enum Event {
     /// The coordinator's routes; nil when the session is lost. `run` is the session's.
     case routes(Routes?, run: UInt64)
-    /// The member got parameters of this step, so that others may push sums of it.
-    case parameters(step: Int)
+    /// The coordinator is at this step, so that others may push sums of it.
+    case reached(step: Int)
     /// A message of another member. The driver holds the payload of `byteCount` bytes.
     case received(Header, byteCount: Int, from: Peer)
     /// A chunk of a node that this member has computed itself.
@@ -40,7 +40,7 @@ package struct RelayMachine {
   private let chunks: ChunkLayout
   private var run: UInt64 = 0
   private var routes: Routes?
-  /// The last step of which the member got parameters.
+  /// The last step that the coordinator is known to be at.
   private var newestStep = -1
   private var step = -1
   private var tree: ReductionTree
@@ -50,6 +50,8 @@ package struct RelayMachine {
   package private(set) var peers: Set<Peer> = []
 
   package static let mostPeers = 1024
+  /// How far others may be ahead of what this member knows: a member without leaves hears of skipped steps late.
+  static let stepsAhead = 8
 
   package init(_ plan: StepPlan, _ chunks: ChunkLayout) {
     (self.plan, self.chunks) = (plan, chunks)
@@ -67,7 +69,7 @@ package struct RelayMachine {
       guard isOther else { return [] }
       (newestStep, step, sums, peers) = (-1, -1, [:], [])
       return [.clear]
-    case .parameters(let step):
+    case .reached(let step):
       newestStep = max(newestStep, step)
       return []
     case .own(let node, let step, let chunk): return add(node, step: step, chunk: chunk)
@@ -87,7 +89,8 @@ package struct RelayMachine {
     switch header.kind {
     case .ping: return [.pong(Header(.pong, run: run, session: ticket), to: peer)]
     case .push:
-      guard let step = Int(exactly: header.step), newestStep < 0 || step <= newestStep + 1, step < plan.totalSteps,
+      guard let step = Int(exactly: header.step), newestStep < 0 || step <= newestStep + RelayMachine.stepsAhead,
+        step < plan.totalSteps,
         chunk < chunks.count, header.vector == chunks.kind(chunk), byteCount == chunks.byteCount(chunk),
         plan.tree(.train(step: step)).contains(leaves)
       else { return [] }

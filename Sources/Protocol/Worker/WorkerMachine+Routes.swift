@@ -8,8 +8,12 @@ extension WorkerMachine {
     if task.isTraining {
       if metrics.flaw == nil || onNonFinite == .skip {
         for chunk in 0..<prepared.chunks.count { push(chunk, of: node, metrics, task, prepared) }
-        if prepared.pushed?.task != task { prepared.pushed = (task, []) }
-        prepared.pushed!.nodes.append((node, metrics))
+        if prepared.current.relays.contains(where: { $0 != nil }) {
+          if prepared.pushed?.task != task { prepared.pushed = (task, []) }
+          prepared.pushed!.nodes.append((node, metrics))
+        } else {
+          actions.append(.release(node))
+        }
       } else {
         actions.append(.release(node))
       }

@@ -137,6 +137,8 @@ package struct WorkerMachine {
   var lastPing = Instant(nanoseconds: 0)
   private var lastTick = Instant(nanoseconds: 0)
   var actions: [Action] = []
+  /// The last step that the coordinator is known to be at.
+  private var coordinatorStep: UInt64 = 0
 
   /// `address` is only for error messages.
   package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
@@ -243,12 +245,16 @@ package struct WorkerMachine {
 
   private mutating func receive(_ header: Header, _ content: Content, at now: Instant) {
     lastHeard = now
+    if header.run == run && header.session == session && header.kind != .parameters && header.kind != .pass {
+      coordinatorStep = max(coordinatorStep, header.step)
+    }
     switch (header.kind, content, state) {
     case (.refuse, .reason(let reason), _):
       fail("the coordinator at \(address) refused this worker: \(reason ?? "it did not say why")")
     case (.welcome, .welcome(let welcome), .connecting):
       handshakeProblem = nil
       (run, session, onNonFinite) = (header.run, header.session, welcome.onNonFinite)
+      coordinatorStep = 0
       state = .draining(welcome)
     case (.lost, _, _) where header.run == run && header.session == session && session != 0:
       loseSession("the coordinator at \(address) has given this worker's session up", at: now)
@@ -340,7 +346,8 @@ package struct WorkerMachine {
     let isTimely =
       prepared.work.map { step == $0.task.step + 1 }
       ?? prepared.awaiting.map { (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
-    let isNew = prepared.parameters.isNewer(chunk, step: step)
+    let isNew =
+      isFromRelay ? prepared.parameters.isNewer(chunk, step: step) : !prepared.parameters.holds(chunk, step: step)
     // Relays pass chunks on to everyone, also to a member that is late. What this drops, it asks the coordinator for.
     guard isTimely && isNew || isFromRelay || header.kind == .pass || !isNew else { return false }
     state = .over  // so that `prepared` is the only copy
@@ -358,6 +365,8 @@ package struct WorkerMachine {
   /// Handles a message of a relay. It may come late, or from one that is not this session's.
   private mutating func receive(_ header: Header, _ content: Content, fromRelay ticket: UInt64, at now: Instant) {
     guard case .ready(var prepared) = state, header.run == run, header.session == ticket else { return }
+    // Newer parameters would replace those of an assignment that is still on its way.
+    guard header.step <= coordinatorStep + 1 else { return }
     switch (header.kind, content) {
     case (.pong, _):
       state = .over
