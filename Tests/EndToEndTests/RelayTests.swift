@@ -52,8 +52,5 @@ import Testing
     let worker = try Program(["worker", "--connect", "tcp://127.0.0.1:9", "--bind", "tcp://0.0.0.0:0"])
     #expect(worker.wait() == 64)
     #expect(worker.errors.contains("--bind tcp://0.0.0.0:0: --authorized-keys must say"), "\(worker.errors)")
-    let lone = try Program(["worker", "--connect", "tcp://127.0.0.1:9", "--advertise", "here"])
-    #expect(lone.wait() == 64)
-    #expect(lone.errors.contains("--advertise is for a worker that listens: add --bind"), "\(lone.errors)")
   }
 }

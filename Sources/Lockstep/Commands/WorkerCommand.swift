@@ -39,12 +39,6 @@ struct WorkerCommand: ParsableCommand {
     static let options = [
       connect, bind, advertise, threads, connectTimeout, reconnectTimeout, silenceLimit, .timeline,
     ]
-
-    static func check(_ given: DeclaredOptions<Self>) throws {
-      guard given.has(bind) || !given.has(advertise) else {
-        throw ValidationError("--advertise is for a worker that listens: add --bind")
-      }
-    }
   }
 
   @OptionGroup
