@@ -1,4 +1,6 @@
+internal import Protocol
 package import Schema
+internal import ZeroMQ
 
 /// Refuses addresses that are neither tcp nor ipc, and ports out of range, which ZeroMQ would take modulo 65536.
 ///
@@ -19,5 +21,21 @@ package func checkEndpoint(_ endpoint: String, of option: String) throws(OptionE
   guard isAny || Int(port).map({ (1...65535).contains($0) }) == true else {
     let any = option == "bind" ? ", or 0 for any free one" : ""
     throw OptionError("--\(option) \(endpoint): '\(port)' is no port; ports are 1 to 65535\(any)")
+  }
+}
+
+extension Socket {
+  /// Listens on the address that `--bind` gave.
+  ///
+  /// - Throws: ``TrainingError`` that says why it cannot.
+  func listen(_ endpoint: String) throws(TrainingError) {
+    do throws(ZeroMQError) {
+      try bind(endpoint)
+    } catch {
+      throw TrainingError(
+        error.isAddressInUse
+          ? "\(endpoint) is in use by another process: choose another port with --bind, or port 0 for any free one"
+          : "--bind \(endpoint): \(error)")
+    }
   }
 }

@@ -96,14 +96,7 @@ package final class Coordinator {
     try checkEndpoint(endpoint, of: "bind")
     socketFile = try socketPath(endpoint).map { try SocketFile($0) }
     if let socketFile { try socket.set(.listening(socketFile.descriptor)) }
-    do {
-      try socket.bind(endpoint)
-    } catch {
-      throw TrainingError(
-        error.isAddressInUse
-          ? "\(endpoint) is in use by another process: choose another port with --bind, or port 0 for any free one"
-          : "--bind \(endpoint): \(error)")
-    }
+    try socket.listen(endpoint)
     address = try socket.lastEndpoint
     (self.chunks, plan) = (chunks, run.plan)
     layout = run.model.layout

@@ -55,14 +55,7 @@ final class RelayServer {
     try socket.set(.handshakeInterval(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.maximumMessageSize(Int64(RelayServer.largestMessage + CurveKeyPair.messageOverhead)))
     try checkEndpoint(settings.endpoint, of: "bind")
-    do {
-      try socket.bind(settings.endpoint)
-    } catch {
-      throw TrainingError(
-        error.isAddressInUse
-          ? "\(settings.endpoint) is in use by another process: choose another port with --bind, or port 0 for any free one"
-          : "--bind \(settings.endpoint): \(error)")
-    }
+    try socket.listen(settings.endpoint)
     offer = RelayOffer(
       address: try settings.advertise(try socket.lastEndpoint), key: settings.security.map { "\($0.pair.publicKey)" })
   }

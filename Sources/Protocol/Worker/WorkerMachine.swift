@@ -117,7 +117,7 @@ package struct WorkerMachine {
   }
 
   private let address: String
-  private let threads: Int
+  let threads: Int
   let limits: Limits
   var state = State.over
   package internal(set) var run: UInt64 = 0
@@ -138,7 +138,7 @@ package struct WorkerMachine {
   private var lastTick = Instant(nanoseconds: 0)
   var actions: [Action] = []
   /// The last step that the coordinator is known to be at.
-  private var coordinatorStep: UInt64 = 0
+  var coordinatorStep: UInt64 = 0
 
   /// `address` is only for error messages.
   package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
@@ -283,99 +283,6 @@ package struct WorkerMachine {
         return
       }
     default: leave("the coordinator sent an unexpected \(header.kind) message")
-    }
-  }
-
-  /// Takes an assignment, and begins if all of its parameters are there.
-  ///
-  /// - Returns: false if it cannot be computed.
-  private mutating func assign(_ header: Header, at now: Instant) -> Bool {
-    guard case .ready(var prepared) = state, prepared.work == nil, prepared.awaiting == nil,
-      let step = Int(exactly: header.step), let task = StepTask(header.task, step: step)
-    else { return false }
-    switch task {
-    case .train: guard step < prepared.plan.totalSteps else { return false }
-    case .evaluate(_, let part): guard prepared.plan.count(part) > 0 else { return false }
-    }
-    let leaves = header.leafRange
-    guard !leaves.isEmpty, leaves.upperBound <= prepared.plan.tree(task).leafCount else { return false }
-    state = .over
-    prepared.awaiting = header
-    prepared.lastChunk = now
-    beginIfComplete(&prepared)
-    state = .ready(prepared)
-    return true
-  }
-
-  /// The chunks that a task needs.
-  func neededChunks(_ kind: TaskKind, _ chunks: ChunkLayout) -> Range<Int> {
-    // Training does not read the statistics.
-    0..<(kind == .train ? chunks.parameterChunks : chunks.count)
-  }
-
-  /// Begins the assignment that was waiting, if all of its parameters and its routes are there.
-  mutating func beginIfComplete(_ prepared: inout Prepared) {
-    guard let header = prepared.awaiting, let task = StepTask(header.task, step: Int(header.step)),
-      prepared.parameters.holds(neededChunks(header.task, prepared.chunks), step: task.step),
-      use(routes: Int(header.chunk), &prepared)
-    else { return }
-    prepared.awaiting = nil
-    releasePushed(&prepared)
-    let leaves = header.leafRange
-    let tree = prepared.plan.tree(task)
-    prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
-    let rows = prepared.plan.positions(of: 0..<1, in: task).count
-    let most = prepared.plan.rows(atMost: SchedulingPolicy.maximumPieceRows)
-    for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows, mostRows: most) {
-      actions.append(.compute(piece, task))
-    }
-  }
-
-  /// Stores a chunk of parameters that fits the job and the time.
-  ///
-  /// - Returns: false if it does not fit.
-  private mutating func store(
-    _ header: Header, _ byteCount: Int, isFromRelay: Bool = false, at now: Instant
-  ) -> Bool {
-    guard case .ready(var prepared) = state else { return false }
-    let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
-    guard chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
-      byteCount == prepared.chunks.byteCount(chunk)
-    else { return false }
-    // What a task computes with does not change while it runs.
-    let isTimely =
-      prepared.work.map { step == $0.task.step + 1 }
-      ?? prepared.awaiting.map { (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
-    let isNew =
-      isFromRelay ? prepared.parameters.isNewer(chunk, step: step) : !prepared.parameters.holds(chunk, step: step)
-    // Relays pass chunks on to everyone, also to a member that is late. What this drops, it asks the coordinator for.
-    guard isTimely && isNew || isFromRelay || header.kind == .pass || !isNew else { return false }
-    state = .over  // so that `prepared` is the only copy
-    if isTimely && isNew {
-      prepared.parameters.add(chunk, step: step)
-      prepared.lastChunk = now
-      actions.append(.store(chunk: chunk, step: step))
-    }
-    if header.kind == .pass { actions.append(.passOn(chunk: chunk, step: step)) }
-    beginIfComplete(&prepared)
-    state = .ready(prepared)
-    return true
-  }
-
-  /// Handles a message of a relay. It may come late, or from one that is not this session's.
-  private mutating func receive(_ header: Header, _ content: Content, fromRelay ticket: UInt64, at now: Instant) {
-    guard case .ready(var prepared) = state, header.run == run, header.session == ticket else { return }
-    // Newer parameters would replace those of an assignment that is still on its way.
-    guard header.step <= coordinatorStep + 1 else { return }
-    switch (header.kind, content) {
-    case (.pong, _):
-      state = .over
-      prepared.answered.insert(ticket)
-      reportLinked(&prepared)
-      state = .ready(prepared)
-    case (.parameters, .parameters(let byteCount)) where header.vector == .parameters && header.element == .float32:
-      _ = store(header, byteCount, isFromRelay: true, at: now)
-    default: break
     }
   }
 
