@@ -86,7 +86,7 @@ extension WorkerMachine {
     switch (header.kind, content) {
     case (.pong, _):
       state = .over
-      prepared.answered.insert(ticket)
+      prepared.links[ticket]?.hasAnswered = true
       reportLinked(&prepared)
       state = .ready(prepared)
     case (.parameters, .parameters(let byteCount)) where header.vector == .parameters && header.element == .float32:

@@ -72,7 +72,7 @@ extension WorkerMachine {
 
   /// Takes the coordinator's new routes. If they replace those of the present task, chunks that now go another way are
   /// pushed again.
-  mutating func take(_ routes: Routes) {
+  mutating func take(_ routes: Routes, at now: Instant) {
     guard case .ready(var prepared) = state, routes.number > prepared.current.number else { return }
     state = .over
     let before = prepared.current
@@ -81,7 +81,7 @@ extension WorkerMachine {
       prepared.current = routes
     }
     prepared.routes[routes.number] = routes
-    linkRelays(&prepared)
+    linkRelays(&prepared, at: now)
     if routes.isCurrent, let (task, nodes) = prepared.pushed {
       for chunk in 0..<prepared.chunks.count
       where before.relay(ofChunk: chunk)?.ticket != routes.relay(ofChunk: chunk)?.ticket {
@@ -94,7 +94,7 @@ extension WorkerMachine {
   }
 
   /// Connects to the relays of all routes that may be used.
-  private mutating func linkRelays(_ prepared: inout Prepared) {
+  private mutating func linkRelays(_ prepared: inout Prepared, at now: Instant) {
     var relays: [UInt64: Routes.Relay] = [:]
     let all = [prepared.current] + prepared.routes.values
     for routes in all {
@@ -102,22 +102,28 @@ extension WorkerMachine {
         if let relay { relays[relay.ticket] = relay }
       }
     }
-    prepared.answered.formIntersection(relays.keys)
+    prepared.links = prepared.links.filter { relays[$0.key] != nil }
+    for ticket in relays.keys where prepared.links[ticket] == nil { prepared.links[ticket] = Link(nextPing: now) }
     actions.append(.link(relays.values.sorted { $0.ticket < $1.ticket }))
     let newest = all.max { $0.number < $1.number }
     actions.append(.setRelay(newest, run: run))
-    for ticket in relays.keys.sorted() where !prepared.answered.contains(ticket) { pingRelay(ticket) }
+    pingRelays(&prepared, at: now)
   }
 
-  private mutating func pingRelay(_ ticket: UInt64) {
-    actions.append(.sendToRelay(Header(.ping, run: run, session: ticket), .none, ticket: ticket))
+  private mutating func pingRelays(_ prepared: inout Prepared, at now: Instant) {
+    for (ticket, var link) in prepared.links.sorted(by: { $0.key < $1.key }) where now >= link.nextPing {
+      actions.append(.sendToRelay(Header(.ping, run: run, session: ticket), .none, ticket: ticket))
+      link.nextPing = now.advanced(by: link.pause)
+      link.pause = min(2 * link.pause, limits.pingInterval)
+      prepared.links[ticket] = link
+    }
   }
 
   /// Says LINKED if all relays of the newest routes have answered.
   mutating func reportLinked(_ prepared: inout Prepared) {
     guard let newest = prepared.routes.keys.max(), newest > prepared.linked, let routes = prepared.routes[newest],
       routes.relays.enumerated().allSatisfy({ index, relay in
-        index == routes.own || relay.map { prepared.answered.contains($0.ticket) } ?? true
+        index == routes.own || relay.map { prepared.links[$0.ticket]?.hasAnswered == true } ?? true
       })
     else { return }
     prepared.linked = newest
@@ -127,17 +133,13 @@ extension WorkerMachine {
   /// Pings relays, which so learn whom to pass parameters on to, and asks for parameters that do not come.
   mutating func tickRelays(at now: Instant) {
     guard case .ready(var prepared) = state else { return }
-    let isDue = now.seconds(since: lastPing) >= limits.pingInterval
-    let tickets = Set(
-      ([prepared.current] + prepared.routes.values).flatMap { routes in
-        routes.relays.enumerated().compactMap { $0 == routes.own ? nil : $1?.ticket }
-      })
-    for ticket in tickets.sorted() where isDue || !prepared.answered.contains(ticket) { pingRelay(ticket) }
+    state = .over
+    pingRelays(&prepared, at: now)
+    defer { state = .ready(prepared) }
     guard let header = prepared.awaiting,
       now.seconds(since: prepared.lastChunk) > SchedulingPolicy.missingChunkSeconds
     else { return }
     prepared.lastChunk = now
-    state = .ready(prepared)
     let (needed, step) = (neededChunks(header.task, prepared.chunks), Int(header.step))
     let chunks = needed.filter { !prepared.parameters.holds($0, step: step) }
     send(.missing, .missing(MissingChunks(chunks: chunks)), step: step)

@@ -100,12 +100,20 @@ package struct WorkerMachine {
     /// The routes of the last task, and those after them, by number.
     var routes: [Int: Routes] = [:]
     var current = Routes(number: 0, relays: [])
-    /// Tickets of relays that have answered.
-    var answered: Set<UInt64> = []
+    /// Connections to relays, by ticket.
+    var links: [UInt64: Link] = [:]
     /// The number of the last routes of which it said LINKED.
     var linked = 0
     /// When the last chunk of parameters came, or was asked for.
     var lastChunk = Instant(nanoseconds: 0)
+  }
+
+  /// A connection to a relay. What is sent before the relay is reached waits in the connection's queue, so that the
+  /// pauses between PINGs grow: soon after the routes come, the relay may not have them yet and does not answer.
+  struct Link {
+    var hasAnswered = false
+    var nextPing: Instant
+    var pause = 0.1
   }
 
   struct Work {
@@ -276,7 +284,7 @@ package struct WorkerMachine {
         )
         return
       }
-    case (.routes, .routes(let routes), .ready): take(routes)
+    case (.routes, .routes(let routes), .ready): take(routes, at: now)
     case (.assign, _, .ready):
       guard assign(header, at: now) else {
         leave("the coordinator assigned leaves \(header.leaves) of step \(header.step), which cannot be computed now")
