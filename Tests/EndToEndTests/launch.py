@@ -159,7 +159,7 @@ def check(options, folder):
     run = launch("b", "--output", "killed", *JOB)
     run.wait_for(r"epoch +1/")
     os.kill(run.workers(1)[0][0], signal.SIGKILL)
-    run.wait_for(r"\(b/1\) has left: it ended with exit code 137: Killed; it is started again \(1 of 3 times\)")
+    run.wait_for(r"b/1(\) has left)?: it ended with exit code 137: Killed; it is started again \(1 of 3 times\)")
     run.wait_for(r"\(b/1, start 2\) has joined")
     expect_equal(run.finish(0))
     print("a worker killed: started again, equal")
