@@ -68,6 +68,14 @@ func stream(_ name: String, bytes: Int, _ body: () -> Void) {
 }
 stream("sum of two gradients", bytes: 12) { accumulate(vectors.one.values, into: vectors.three.all) }
 vectors.three.all.copy(vectors.one.values)
+stream("rounding to bf16, in place", bytes: 8) { roundToBF16(vectors.three.values, into: vectors.three.all) }
+stream("rounded sum of two gradients", bytes: 12) {
+  accumulate(vectors.one.values, into: vectors.three.all, roundedCount: vectors.count)
+}
+let halves = UnsafeMutableRawBufferPointer.allocate(byteCount: 2 * vectors.count, alignment: 64)
+stream("packing bf16", bytes: 6) { packBF16(vectors.one.values, into: halves) }
+stream("unpacking bf16", bytes: 6) { unpackBF16(UnsafeRawBufferPointer(halves), into: vectors.three.all) }
+vectors.three.all.copy(vectors.one.values)
 stream("look for what is not finite", bytes: 4) { precondition(vectors.one.values.areFinite) }
 for function in Elementary.Map.allCases {
   stream("\(function)", bytes: 8) { Elementary.map(function, vectors.one.values, into: vectors.three.all) }

@@ -3,6 +3,7 @@
 
 #include "functions.h"
 
+#include "bf16.h"
 #include "elements.h"
 #include "products.h"
 
@@ -63,6 +64,10 @@ const lk_kernels KERNELS = {
     .dropout = dropout,
     .accumulate = accumulate,
     .all_finite = all_finite,
+    .round_bf16 = round_bf16,
+    .pack_bf16 = pack_bf16,
+    .unpack_bf16 = unpack_bf16,
+    .accumulate_bf16 = accumulate_bf16,
     .scale_bytes = scale_bytes,
     .scale_floats = scale_floats,
     .multiply_adds = multiply_adds,

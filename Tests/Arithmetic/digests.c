@@ -899,6 +899,46 @@ static void for_each_period(void (*test)(size_t count, size_t period)) {
 BROADCAST(add)
 BROADCAST(multiply_elements)
 
+/* Halfway between two bf16, next to it, or anything. */
+static float near_a_tie(void) {
+  static const uint32_t lower[] = {0x7FFF, 0x8000, 0x8001, 0};
+  uint32_t bits = (uint32_t)random_bits();
+  if (bits % 16 == 0) bits |= 0x7F000000; /* the largest ones, infinities and NaNs */
+  return random_bits() % 2 == 0 ? any() : float_of_bits((bits & 0xFFFF0000) | lower[bits % LENGTH(lower)]);
+}
+static void round_bf16_case(size_t count) {
+  float *values = updated(count, near_a_tie);
+  kernels->round_bf16(result(count), values, count);
+  kernels->round_bf16(values, values, count);
+  finish();
+}
+static void test_round_bf16(void) { for_each_count(round_bf16_case); }
+static void pack_bf16_case(size_t count) {
+  float *values = input(count, near_a_tie);
+  uint8_t *packed = malloc(2 * count + 2);
+  for (size_t shift = 0; shift < 2; shift++) {
+    memset(packed, 0xFF, 2 * count + 2);
+    kernels->pack_bf16(packed + shift, values, count);
+    lk_sha256_update(&hash, packed, 2 * count + 2);
+  }
+  free(packed);
+  finish();
+}
+static void test_pack_bf16(void) { for_each_count(pack_bf16_case); }
+static void unpack_bf16_case(size_t count) {
+  float *halves = input(count / 2 + 2, near_a_tie);
+  kernels->unpack_bf16(result(count), halves, count);
+  kernels->unpack_bf16(result(count), (const uint8_t *)halves + 1, count);
+  finish();
+}
+static void test_unpack_bf16(void) { for_each_count(unpack_bf16_case); }
+static void accumulate_bf16_case(size_t count) {
+  float *sum = updated(count, near_a_tie), *term = input(count, near_a_tie);
+  kernels->accumulate_bf16(sum, term, count);
+  finish();
+}
+static void test_accumulate_bf16(void) { for_each_count(accumulate_bf16_case); }
+
 #define TEST(NAME) {#NAME, test_##NAME}
 /* A test's place is the seed of its inputs, so new ones come last. */
 static const struct {
@@ -922,6 +962,7 @@ static const struct {
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
     TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
     TEST(binary_cross_entropy), TEST(outer_nesterov),
+    TEST(binary_cross_entropy), TEST(round_bf16), TEST(pack_bf16), TEST(unpack_bf16), TEST(accumulate_bf16),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
 /* softmax_cross_entropy has two tests and regression_loss three. */

@@ -241,6 +241,14 @@ typedef struct {
   void (*accumulate)(float *sum, const float *term, size_t count);
   // Whether no value is infinite or a NaN.
   int (*all_finite)(const float *values, size_t count);
+  // bf16, the upper half of a float. Rounding is to the nearest, ties to even; every NaN becomes the same.
+  // output = the rounded input, as floats; in place if they are the same.
+  void (*round_bf16)(float *output, const float *input, size_t count);
+  // output (2 · count bytes, at any address) = the upper halves of the rounded input.
+  void (*pack_bf16)(void *output, const float *input, size_t count);
+  void (*unpack_bf16)(float *output, const void *input, size_t count);
+  // sum = the rounded sum of both, each of which is rounded first.
+  void (*accumulate_bf16)(float *sum, const float *term, size_t count);
   // One example's features, scaled: output[c] = (input[c] − offset[c]) · factor[c].
   void (*scale_bytes)(float *output, const uint8_t *input, const float *offset, const float *factor, size_t count);
   void (*scale_floats)(float *output, const float *input, const float *offset, const float *factor, size_t count);
