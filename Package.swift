@@ -137,7 +137,7 @@ let package = Package(
         "Schema", "TestSupport",
       ],
       exclude: [
-        "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "pytorch_page.py",
+        "bf16_run.py", "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "pytorch_page.py",
         "pytorch_table.py", "two_machines.py",
       ]),
   ]

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Step time against workers and bandwidth, on hosts of a network with CURVE (Linux, as root), beside the formula.
 
-    swift build -c release && python3 Benchmarks/scaling.py [--program .build/release/lockstep] [--steps 10]
+    swift build -c release && python3 Benchmarks/scaling.py [--program .build/release/lockstep] [--precision bf16]
 
 Each process is in a network namespace of its own, on a link of so many Mbit/s both ways. With S the seconds in which a
-link carries the parameters (4·P bytes), and C those in which one worker computes the batch, W workers make a step in about
+link carries the parameters (4·P bytes, or 2·P in bf16), and C those in which one worker computes the batch, W workers make
+a step in about
 
     C / W + (W + 1) · S
 
@@ -68,8 +69,9 @@ def measure(options, folder):
     network.make_keys(options.program, folder)
     cores = len(os.sched_getaffinity(0))
     job = ["--data", "fashion-mnist", "--model", "mlp:1024,1024", "--batch-size", str(options.batch_size),
-           "--micro-batches", "16", "--steps", str(options.steps + LEARNING)]
-    print(f"{PARAMETERS:,} parameters, batch {options.batch_size}, {cores} cores, CURVE\n")
+           "--micro-batches", "16", "--steps", str(options.steps + LEARNING), "--precision", options.precision]
+    size = {"float32": 4, "bf16": 2}[options.precision]
+    print(f"{PARAMETERS:,} parameters in {options.precision}, batch {options.batch_size}, {cores} cores, CURVE\n")
     print("| Mbit/s | workers | measured | workers used | of those, formula | measured / formula |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: |")
     for rate in options.rates:
@@ -77,13 +79,14 @@ def measure(options, folder):
         for workers in options.workers:
             seconds, used, compute = run(options.program, folder, f"{rate}-{workers}", workers, rate, job)
             whole = whole or compute
-            formula = whole / min(used, cores) + (used + 1) * 4 * PARAMETERS * 8 / (rate * 1e6)
+            formula = whole / min(used, cores) + (used + 1) * size * PARAMETERS * 8 / (rate * 1e6)
             print(f"| {rate} | {workers} | {seconds:.2f} s | {used:.1f} | {formula:.2f} s | {seconds / formula:.2f} |", flush=True)
 
 
 def add_options(parser):
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=8192)
+    parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 1000], help="Mbit/s")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3, 4])
 

@@ -17,16 +17,22 @@ package struct ChunkLayout: Equatable, Sendable {
   package let statisticCount: Int
   /// Values in a chunk; the last chunk of each kind may have fewer.
   package let size: Int
+  /// What gradients and the parameters for training are rounded to, and sent as. Statistics are float32.
+  package let precision: Precision
 
-  package init(parameterCount: Int, statisticCount: Int = 0, size: Int = ChunkLayout.defaultSize) {
+  package init(
+    parameterCount: Int, statisticCount: Int = 0, size: Int = ChunkLayout.defaultSize, precision: Precision = .float32
+  ) {
     precondition(parameterCount > 0 && statisticCount >= 0 && size > 0)
     (self.parameterCount, self.statisticCount, self.size) = (parameterCount, statisticCount, size)
+    self.precision = precision
   }
 
   /// Of `layout`'s vector.
-  package init(_ layout: ParameterLayout, size: Int = ChunkLayout.defaultSize) {
+  package init(_ layout: ParameterLayout, size: Int = ChunkLayout.defaultSize, precision: Precision = .float32) {
     self.init(
-      parameterCount: layout.parameterCount, statisticCount: layout.count - layout.parameterCount, size: size)
+      parameterCount: layout.parameterCount, statisticCount: layout.count - layout.parameterCount, size: size,
+      precision: precision)
   }
 
   /// The number of values of the vector.
@@ -50,5 +56,16 @@ package struct ChunkLayout: Equatable, Sendable {
     return start..<min(start + size, valueCount)
   }
 
-  package func byteCount(_ index: Int) -> Int { self[index].count * MemoryLayout<Float>.size }
+  /// How the values of chunk `index` are sent: of a gradient, or of the parameters for `task`.
+  package func element(_ index: Int, for task: TaskKind = .train) -> ElementKind {
+    task == .train && kind(index) == .parameters ? precision.element : .float32
+  }
+
+  /// Whether a worker may be sent chunks of `vector` in `element`.
+  package func mayGet(_ element: ElementKind, of vector: VectorKind) -> Bool {
+    element == .float32 || vector == .parameters && element == precision.element
+  }
+
+  /// Bytes of chunk `index` in a message.
+  package func byteCount(_ index: Int, _ element: ElementKind = .float32) -> Int { self[index].count * element.size }
 }

@@ -39,12 +39,12 @@ import Testing
   @Test func theCorpusHasEveryKindAndAllOfItCanBeRead() throws {
     var kinds: Set<UInt8> = []
     for message in try corpus("from-worker").flatMap(RawMessage.all) {
-      var coordinator = BesiegedCoordinator()
+      var coordinator = BesiegedCoordinator(.bf16)
       #expect(try coordinator.receive(message), "\(message)")
       kinds.insert(message.header[6])
     }
     for message in try corpus("from-coordinator").flatMap(RawMessage.all) {
-      var worker = BesiegedWorker(.simulated)
+      var worker = BesiegedWorker(.simulated, .bf16)
       #expect(try worker.receive(message), "\(message)")
       kinds.insert(message.header[6])
     }
@@ -56,13 +56,14 @@ import Testing
     var mutator = Mutator(seed: newSeed(for: "spoiled messages from workers"))
     let files = try corpus("from-worker").map(RawMessage.all)
     let corpus = files.flatMap { $0 }
-    var coordinator = BesiegedCoordinator(others: others)
+    let precision = others == 1 ? Precision.bf16 : .float32
+    var coordinator = BesiegedCoordinator(others: others, precision)
     var (read, steps) = (0, 0)
     for index in 0..<HostileMessagesTests.count / (others + 1) {
       // One that was expelled comes back as another; a run that is to stop for a flaw, as another run.
       if coordinator.machine.isOver {
         steps += coordinator.machine.step
-        coordinator = BesiegedCoordinator(others: others)
+        coordinator = BesiegedCoordinator(others: others, precision)
       } else if coordinator.session == nil {
         coordinator.join()
       }
@@ -88,14 +89,17 @@ import Testing
     let files = try corpus("from-coordinator").map(RawMessage.all)
     let corpus = files.flatMap { $0 }.map { $0.sent(in: 1, at: 0) }
     var worker = BesiegedWorker(.simulated)
-    var (read, computed) = (0, 0)
+    var (read, computed, rounded) = (0, 0, 0)
+    var precision = Precision.float32
     for _ in 0..<HostileMessagesTests.count {
       let message = corpus.randomElement(using: &mutator.generator)!
       let other = corpus.randomElement(using: &mutator.generator)!
       if try worker.receive(spoiled(message, with: other, &mutator)) { read += 1 }
       guard worker.isOver else { continue }
       computed += worker.computed
-      worker = BesiegedWorker(.simulated)
+      if precision == .bf16 { rounded += worker.computed }
+      precision = Precision.allCases.randomElement(using: &mutator.generator)!
+      worker = BesiegedWorker(.simulated, precision)
       // The beginning of a good conversation brings it into its other states, now and then, as it takes long to read.
       guard Int.random(in: 0..<4, using: &mutator.generator) == 0 else { continue }
       let file = files.randomElement(using: &mutator.generator)!
@@ -104,8 +108,8 @@ import Testing
       }
     }
     #expect(
-      read > randomCases(10_000) && computed > randomCases(1000),
-      "\(read) messages were read, \(computed) nodes to be computed")
+      read > randomCases(10_000) && computed > randomCases(1000) && rounded > randomCases(300),
+      "\(read) messages were read, \(computed) nodes to be computed, \(rounded) of them in bf16")
   }
 
   @Test(arguments: ["from-worker", "from-coordinator"])

@@ -79,21 +79,22 @@ enum SmallRun {
   static let run: UInt64 = 7
   static let plan = StepPlan(
     trainCount: 8, validationCount: 8, testCount: 8, batchSize: 8, microBatches: 4, length: .steps(1_000_000))
-  static let chunks = ChunkLayout(parameterCount: 3, size: 2)
+  static func chunks(_ precision: Precision) -> ChunkLayout {
+    ChunkLayout(parameterCount: 3, size: 2, precision: precision)
+  }
   static let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
 
   /// The size of a chunk of vector `index` of memory that holds two vectors.
-  static func byteCount(shared index: Int, _ chunk: UInt32) -> Int {
-    index < 2 && chunk < chunks.count ? chunks.byteCount(Int(chunk)) : 0
+  static func valueCount(shared index: Int, _ chunk: UInt32) -> Int {
+    let chunks = chunks(.float32)
+    return index < 2 && chunk < chunks.count ? chunks[Int(chunk)].count : 0
   }
 }
 
 /// A coordinator's decisions, and a worker that has joined and sends it whatever bytes.
 struct BesiegedCoordinator {
-  private(set) var machine = CoordinatorMachine(
-    CoordinatorMachine.Configuration(
-      run: SmallRun.run, plan: SmallRun.plan, chunks: SmallRun.chunks, fingerprint: SmallRun.ready.data,
-      layout: SmallRun.ready.layout, numerics: .simulated, awaitedWorkers: 0, metrics: .loss))
+  private(set) var machine: CoordinatorMachine
+  private let chunks: ChunkLayout
   private var peer = CoordinatorMachine.Peer(id: 0)
   /// Honest workers beside it, which compute at once what they are given.
   private let others: ClosedRange<UInt64>?
@@ -105,7 +106,12 @@ struct BesiegedCoordinator {
   var session: UInt64? { machine.members[peer]?.session }
 
   /// A run of the worker and of `others` besides.
-  init(others: Int = 0) {
+  init(others: Int = 0, _ precision: Precision = .float32) {
+    chunks = SmallRun.chunks(precision)
+    machine = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: SmallRun.run, plan: SmallRun.plan, chunks: chunks, fingerprint: SmallRun.ready.data,
+        layout: SmallRun.ready.layout, numerics: .simulated, awaitedWorkers: 0, metrics: .loss))
     self.others = others == 0 ? nil : UInt64.max - UInt64(others - 1)...UInt64.max
     handle(.started)
     for id in self.others.map(Array.init) ?? [] { join(CoordinatorMachine.Peer(id: id)) }
@@ -155,11 +161,12 @@ struct BesiegedCoordinator {
       var events: [CoordinatorMachine.Event] = []
       let examples = SmallRun.plan.positions(of: node.leaves, in: task).count
       (header.kind, header.weight) = (.push, Double(examples))
-      for chunk in 0..<(task.isTraining ? SmallRun.chunks.count : 0) {
-        header.chunk = UInt32(chunk)
-        events.append(.received(header, .gradient(byteCount: SmallRun.chunks.byteCount(chunk)), from: peer))
+      for chunk in 0..<(task.isTraining ? chunks.count : 0) {
+        (header.chunk, header.element) = (UInt32(chunk), chunks.element(chunk))
+        let byteCount = chunks.byteCount(chunk, header.element)
+        events.append(.received(header, .gradient(byteCount: byteCount), from: peer))
       }
-      (header.kind, header.chunk, header.weight) = (.metrics, 0, 0)
+      (header.kind, header.chunk, header.weight, header.element) = (.metrics, 0, 0, .float32)
       return events + [.received(header, .metrics(NodeMetrics(examples: Int64(examples), loss: 1)), from: peer)]
     }
   }
@@ -188,10 +195,10 @@ struct BesiegedCoordinator {
 
   private static func gradient(of frames: Frames) -> FloatBuffer? {
     switch Payload(frames) {
-    case .frame(let message): return message.alignedFloats
+    case .frame(let message): return message.floats(of: frames.header.element)
     case .shared(let index):
-      let byteCount = SmallRun.byteCount(shared: index, frames.header.chunk)
-      return byteCount == 0 ? nil : FloatBuffer(count: byteCount / MemoryLayout<Float>.size)
+      let count = SmallRun.valueCount(shared: index, frames.header.chunk)
+      return count == 0 ? nil : FloatBuffer(count: count)
     case nil: return nil
     }
   }
@@ -210,8 +217,10 @@ struct BesiegedWorker {
   private(set) var isOver = false
   /// Nodes that were to be computed.
   private(set) var computed = 0
+  private let chunks: ChunkLayout
 
-  init(_ welcome: Welcome) {
+  init(_ welcome: Welcome, _ precision: Precision = .float32) {
+    chunks = SmallRun.chunks(precision)
     handle(.started)
     handle(.received(Header(.welcome, run: SmallRun.run, session: 1), .welcome(welcome)))
   }
@@ -222,7 +231,7 @@ struct BesiegedWorker {
   /// - Throws: ``Excess`` where that takes more memory than it may.
   mutating func receive(_ message: RawMessage) throws -> Bool {
     let result = try message.read { (frames) throws(WireError) in
-      try WorkerMachine.Content(frames, byteCount: SmallRun.byteCount)
+      try WorkerMachine.Content(frames, valueCount: SmallRun.valueCount)
     }
     let event: WorkerMachine.Event
     let isRead: Bool
@@ -241,13 +250,14 @@ struct BesiegedWorker {
     while let event = events.popLast() {
       for action in machine.handle(event, at: now) {
         switch action {
-        case .load: events.append(.loaded(SmallRun.ready, SmallRun.plan, SmallRun.chunks))
+        case .load: events.append(.loaded(SmallRun.ready, SmallRun.plan, chunks))
         case .compute(let node, let task):
           precondition(node.start >= 0 && node.end <= SmallRun.plan.tree(task).leafCount, "\(node) of \(task)")
           computed += 1
           events.append(.computed(node, NodeMetrics(examples: 1)))
         case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
-        case .store(let chunk, _): precondition(chunk < SmallRun.chunks.count, "chunk \(chunk)")
+        case .store(let chunk, _, let element):
+          precondition(chunk < chunks.count && chunks.mayGet(element, of: .parameters), "chunk \(chunk) in \(element)")
         case .end: isOver = true
         case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .cancel: break
         }

@@ -4,6 +4,7 @@ import Kernels
 import Models
 import Runs
 import Testing
+import ZeroMQ
 
 @testable import Cluster
 @testable import Protocol
@@ -43,7 +44,8 @@ import Testing
     #expect(
       page.blocks.keys.sorted() == [
         "bytes: digest", "message: assign", "message: hello", "message: metrics", "message: push", "message: ready",
-        "message: welcome", "payload: hello", "payload: metrics", "payload: push", "payload: ready", "payload: welcome",
+        "message: welcome", "payload: hello", "payload: metrics", "payload: push", "payload: ready",
+        "payload: rounded", "payload: welcome",
       ])
   }
 
@@ -62,6 +64,9 @@ import Testing
     }
     #expect(try page.bytes("payload: metrics") == Self.metrics.encoded)
     #expect(try page.bytes("payload: push") == bytes(Self.gradient))
+    let gradient = FloatBuffer(Self.gradient)
+    let packed = withExtendedLifetime(gradient) { Message(packing: gradient.values) }
+    #expect(try page.bytes("payload: rounded") == withExtendedLifetime(packed) { Array($0.bytes) })
   }
 
   @Test func helloAndItsPayloadAreTheCodes() throws {

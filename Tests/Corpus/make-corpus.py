@@ -24,11 +24,11 @@ KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", 
 RUN, TRAIN, TEST, VALIDATE = 7, 1, 2, 3
 
 
-def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0, weight=0):
+def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0, weight=0, element=0):
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 9, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, 0, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 9, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, element, 0,
         len(payload), place, weight
     ) + payload
 
@@ -55,6 +55,8 @@ goodbye = {"reason": "tired"}
 numerics = {"digest": "d", "processor": "p", "instructionSet": "AVX2", "library": "oneDNN 2", "build": "release"}
 ready = {"data": "d", "layout": {"tensors": []}, "numerics": numerics}
 floats = struct.pack("<2f", 1, -2)
+# bf16: the upper halves of those floats.
+halves, BF16 = floats[2:4] + floats[6:8], 1
 relay = {"address": "tcp://10.0.0.2:5556", "key": "k", "ticket": 11}
 routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0}
 
@@ -69,6 +71,10 @@ for name, content in {
     "ready-with-layout": message("ready", {**ready, "layout": {"tensors": tensors}, "host": host}),
     "push": message("push", floats, leaves=(0, 2), task=TRAIN, weight=4),
     "push-of-memory": message("push", leaves=(0, 4), task=TRAIN, place=2, weight=8),
+    "push-of-bf16": message("push", halves, leaves=(0, 4), task=TRAIN, weight=8, element=BF16),
+    "push-of-bf16-in-memory": message("push", leaves=(0, 4), task=TRAIN, place=2, weight=8, element=BF16),
+    "step-of-bf16": message("push", halves, weight=8, element=BF16, **whole)
+    + message("push", halves[:2], chunk=1, weight=8, element=BF16, **whole) + message("metrics", metrics(8, 2.5), **whole),
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=TEST),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
     "ping": message("ping"), "pong": message("pong"),
@@ -88,6 +94,11 @@ for name, content in {
     "refuse": message("refuse", {"reason": "no"}),
     "parameters": parameters[0], "last-parameters": parameters[1],
     "parameters-in-memory": message("parameters", place=1),
+    "parameters-of-bf16": message("parameters", halves, element=BF16),
+    "step-of-bf16": message("parameters", halves, element=BF16) + message("parameters", halves[:2], chunk=1, element=BF16)
+    + message("assign", leaves=(1, 4), task=TRAIN),
+    "evaluation-of-bf16": message("parameters", halves, element=BF16) + b"".join(parameters)
+    + message("parameters", halves[:2], chunk=1, element=BF16, place=0) + message("assign", leaves=(0, 1), task=TEST),
     "assign": message("assign", **whole),
     "assign-evaluation": message("assign", leaves=(0, 1), task=TEST),
     "assign-validation": message("assign", leaves=(0, 1), task=VALIDATE),

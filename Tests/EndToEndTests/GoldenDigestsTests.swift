@@ -55,6 +55,19 @@ import Testing
         + "--evaluate-every 10",
       "b0bc537d8293f24595a96e8672c5d680541087667daf5c1292ee5ac835c6585f"
     ),
+    (
+      "--scale standard --model mlp:1024,300 --precision bf16 --epochs 1",
+      "4688f93daa985d7aa412330bc4a3e9d4b881462878f07defd28224d473716e0c"
+    ),
+    (
+      "--model resnet:1,1 --channels 8,16 --norm batch --precision bf16 --epochs 2",
+      "6140c0f6dc24fec27a77835992b559bafc5c9f833b2cbd5c0ff374cfada8f896"
+    ),
+    (
+      "--model transformer --data text:POEM --layers 2 --heads 2 --width 32 --context 16 --batch-size 24 --steps 30 "
+        + "--evaluate-every 10 --precision bf16",
+      "bb0aa48df1fabe07dc019044ee7783839baebc82cc39d5f90385ab5ceefa16a5"
+    ),
   ]
 
   @Test(arguments: jobs)

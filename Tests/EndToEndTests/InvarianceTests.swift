@@ -33,6 +33,11 @@ import Testing
         "--data", "text:poem.txt", "--model", "transformer", "--layers", "1", "--heads", "2", "--width", "16",
         "--context", "10", "--tied", "yes", "--batch-size", "90", "--micro-batches", "7",
       ],
+      ["--model", "mlp:32,16", "--batch-size", "175", "--micro-batches", "64", "--precision", "bf16"],
+      [
+        "--model", "resnet:1", "--channels", "8", "--norm", "batch", "--batch-size", "100", "--micro-batches", "7",
+        "--precision", "bf16",
+      ],
     ]
 
   /// The job with the paths of this test's files.
@@ -64,7 +69,9 @@ import Testing
   }
 
   /// The perceptrons have two chunks of parameters, and batch norm one of parameters and one of statistics.
-  static let sentJobs = perceptrons.map { $0 + ["--model", "mlp:1024,300"] } + jobs.dropFirst(perceptrons.count)
+  static let sentJobs =
+    perceptrons.map { $0 + ["--model", "mlp:1024,300"] } + jobs.dropFirst(perceptrons.count)
+    + [perceptrons[0] + ["--model", "mlp:1024,300", "--precision", "bf16"]]
 
   @Test("what is shared in memory and what is sent are the same bits", arguments: sentJobs)
   func transports(_ job: [String]) throws {

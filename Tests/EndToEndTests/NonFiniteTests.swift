@@ -65,9 +65,10 @@ import Testing
     #expect(before.parameters_sha256 == summary.parameters_sha256)
   }
 
-  @Test func skippingIsTheSameForAnyNumberOfWorkersAndIsCounted() throws {
+  @Test("skipping is the same for any number of workers, and is counted", arguments: ["float32", "bf16"])
+  func skipping(_ precision: String) throws {
     let position = try position()
-    let options = job + Self.cut + ["--epochs", "4", "--on-nonfinite", "skip"]
+    let options = job + Self.cut + ["--epochs", "4", "--on-nonfinite", "skip", "--precision", precision]
     let one = try train(scratch, options + ["--workers", "1"], output: "1")
     let program = try succeed(["train", "--workers", "3", "--output", scratch.path("3")] + options)
     let three = try Summary(scratch.path("3"))

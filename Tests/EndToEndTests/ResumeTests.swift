@@ -58,6 +58,7 @@ import Testing
       ["--schedule", "plateau", "--plateau-threshold", "0.2", "--plateau-patience", "0", "--schedule-factor", "0.7"],
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--learning-rate", "0.01"], ["--dropout", "0.2"],
       ["--outer-every", "7"],
+      ["--precision", "bf16"],
     ])
   func interruption(_ options: [String]) throws {
     let expected = try train(scratch, Self.job + options, output: "whole")
@@ -165,7 +166,7 @@ import Testing
     for (name, value) in [
       ("batch-size", "7"), ("model", "mlp:4"), ("optimizer", "sgd"), ("data", "digits"), ("seed", "9"),
       ("micro-batches", "3"), ("learning-rate", "0.5"), ("dropout", "0.3"), ("scale", "none"),
-      ("label-smoothing", "0.5"), ("class-weights", "1,2"), ("ignored-class", "1"),
+      ("label-smoothing", "0.5"), ("class-weights", "1,2"), ("ignored-class", "1"), ("precision", "bf16"),
     ] {
       let shown = ["data": value, "model": "mlp"][name] ?? value
       try fail(["--\(name)", value], "--\(name) \(shown): the run in \(scratch.path("run")) was started with", 64)

@@ -18,7 +18,7 @@ func reader() -> ([UInt8]) throws -> Bool {
   case "from-worker":
     { bytes in
       _ = readRecord(bytes)
-      var coordinator = BesiegedCoordinator(others: bytes.count % 3)
+      var coordinator = BesiegedCoordinator(others: bytes.count % 3, bytes.count % 2 == 0 ? .float32 : .bf16)
       for message in RawMessage.all(in: bytes) {
         _ = try coordinator.receive(message)
         coordinator.wait(0.25)
@@ -28,7 +28,7 @@ func reader() -> ([UInt8]) throws -> Bool {
   case "from-coordinator":
     { bytes in
       _ = readRecord(bytes)
-      var worker = BesiegedWorker(.simulated)
+      var worker = BesiegedWorker(.simulated, bytes.count % 2 == 0 ? .float32 : .bf16)
       for message in RawMessage.all(in: bytes) where !worker.isOver {
         _ = try worker.receive(message)
         worker.wait(0.25)

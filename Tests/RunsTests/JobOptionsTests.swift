@@ -35,7 +35,16 @@ import Testing
     #expect(job.modelText == "mlp:256,128")
     #expect(job.length == .epochs(10))
     #expect(job.optimizer.name == "adam")
-    #expect(job.onNonFinite == .stop)
+    #expect(job.onNonFinite == .stop && job.precision == .float32)
+  }
+
+  @Test func aJobOfAnEarlierVersionIsOfFloat32() throws {
+    var options = JobOptions()
+    try options.set("precision", to: "bf16")
+    var values = try resolved(options).sent
+    #expect(try Job(values).precision == .bf16)
+    values["precision"] = nil
+    #expect(try Job(values).precision == .float32)
   }
 
   @Test func aFlagBeatsTheFile() throws {
@@ -56,7 +65,10 @@ import Testing
       [], [("optimizer", "rmsprop"), ("rho", "0.123456789012345"), ("steps", "0"), ("seed", "18446744073709551615")],
       [("model", "mlp:7"), ("activation", "gelu"), ("scale", "unit"), ("micro-batches", "3")],
       [("label-smoothing", "0.1"), ("class-weights", "1,2,0,1,1,1,1,1,1,2.5"), ("ignored-class", "3"), ("steps", "1")],
-      [("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip")],
+      [
+        ("data", "none"), ("model", "quadratic:3"), ("micro-batches", "5"), ("on-nonfinite", "skip"),
+        ("precision", "bf16"),
+      ],
     ] as [[(String, String)]])
   func yamlRoundTrip(_ given: [(String, String)]) throws {
     var options = JobOptions()

@@ -10,11 +10,13 @@ import Testing
   private static let plan = StepPlan(
     trainCount: 53, testCount: 300, batchSize: 11, microBatches: 8, length: .epochs(3))
 
-  @Test("any number of workers, in any interleaving, ends with the same bits", arguments: [1, 2, 3, 4, 5, 7, 12])
-  func workersDoNotMatter(_ workers: Int) {
+  @Test(
+    "any number of workers, in any interleaving, ends with the same bits", arguments: [1, 2, 3, 4, 5, 7, 12],
+    Precision.allCases)
+  private func workersDoNotMatter(_ workers: Int, _ precision: Precision) {
     for _ in 0..<10 {
       let seed = UInt64.random(in: 0...UInt64.max)
-      var simulation = Simulation(seed: seed, Scenario(Self.plan, workers: workers))
+      var simulation = Simulation(seed: seed, Scenario(Self.plan, workers: workers, precision: precision))
       let failure = simulation.run()
       #expect(failure == nil, "seed \(seed)")
       #expect(simulation.result.losses.count == Self.plan.totalSteps && simulation.result.evaluations.count == 3)

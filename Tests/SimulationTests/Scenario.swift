@@ -22,6 +22,7 @@ struct Scenario {
   let plan: StepPlan
   var poison: [Int: [Int: TinyModel.Poison]] = [:]
   let onNonFinite: NonFinitePolicy
+  let precision: Precision
   let updatesTogether: Bool
   let workers: Int
   /// Whether the workers are processes of the coordinator's own, as in `lockstep train`, and die with it.
@@ -50,9 +51,9 @@ struct Scenario {
   /// A job of one's own; `faults` processes and connections fail.
   init(
     _ plan: StepPlan, workers: Int, faults: Int = 0, onNonFinite: NonFinitePolicy = .stop,
-    poison: [Int: [Int: TinyModel.Poison]] = [:], hasRelays: Bool = false
+    poison: [Int: [Int: TinyModel.Poison]] = [:], precision: Precision = .float32, hasRelays: Bool = false
   ) {
-    self.hasRelays = hasRelays
+    (self.precision, self.hasRelays) = (precision, hasRelays)
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
     (isLocal, mostRestarts, stop, sharesMemory, longestSum) = (false, 0, nil, true, 0.01)
@@ -77,6 +78,7 @@ struct Scenario {
     checkpointInterval = Int.random(in: 1...5, using: &random)
     longestSum = pow(0.1, Double.random(in: 1...5, using: &random))
     hasRelays = Bool.random(using: &random)
+    precision = Bool.random(using: &random) ? .bf16 : .float32
     if onNonFinite == .skip && Bool.random(using: &random) {
       for _ in 0...Int.random(in: 0...2, using: &random) {
         let step = Int.random(in: 0..<plan.totalSteps, using: &random)
@@ -98,12 +100,18 @@ struct Scenario {
   }
 
   private static let unpoisoned = plans.map { plan in
-    [false, true].map { TinyModel(plan: plan).undisturbed(updatesTogether: $0) }
+    Precision.allCases.reduce(into: [:]) { results, precision in
+      results[precision] = [false, true].map {
+        TinyModel(plan: plan, precision: precision).undisturbed(updatesTogether: $0)
+      }
+    }
   }
 
   /// What the undisturbed run leaves, and its parameters after each number of steps.
   var expected: (result: RunResult, parameters: [[UInt32]]) {
-    if let planIndex, poison.isEmpty { return Self.unpoisoned[planIndex][updatesTogether ? 1 : 0] }
-    return TinyModel(plan: plan, poison: poison).undisturbed(updatesTogether: updatesTogether)
+    if let planIndex, poison.isEmpty, let results = Self.unpoisoned[planIndex][precision] {
+      return results[updatesTogether ? 1 : 0]
+    }
+    return TinyModel(plan: plan, poison: poison, precision: precision).undisturbed(updatesTogether: updatesTogether)
   }
 }

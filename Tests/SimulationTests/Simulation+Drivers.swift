@@ -32,6 +32,8 @@ extension Simulation {
         // What workers still read of the former parameters is written over in the next step.
         (current, updated) = (updated, current)
         updated.poison()
+        rounded = (rounded.updated, rounded.current)
+        rounded.updated.poison()
         step += 1
         updates += 1
       case .skip:
@@ -73,7 +75,7 @@ extension Simulation {
         violate("\(left) and \(right) are to be added and not at hand")
         return
       }
-      leftSum.add(rightSum)
+      leftSum.replace(with: model.add(leftSum.values, rightSum.values, from: TinyModel.chunks[chunk].lowerBound))
       sums[chunk][Node(left.start..<right.end)] = leftSum
     case .discard(let node, _):
       if sums[chunk].removeValue(forKey: node) == nil { violate("\(node) is to be dropped and not at hand") }
@@ -108,6 +110,8 @@ extension Simulation {
       with: TinyModel.chunks.kind(chunk) == .parameters
         ? TinyModel.updated(before, by: sum, weight: weight, number: number, scale: scale.scale)
         : TinyModel.averaged(before, with: sum, examples: model.plan.positions(ofStep: step).count))
+    rounded.updated.values.replaceSubrange(
+      range, with: model.rounded(Array(updated.values[range]), from: range.lowerBound))
     sums[chunk] = [:]
     if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
     if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }
@@ -161,8 +165,11 @@ extension Simulation {
       if TinyModel.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
         violate("statistics are sent before the evaluation")
       }
-      let content = WorkerMachine.Content.parameters(byteCount: TinyModel.chunks.byteCount(chunk))
-      let (vector, range) = (header.step == UInt64(step) ? current : updated, TinyModel.chunks[chunk])
+      let content = WorkerMachine.Content.parameters(byteCount: TinyModel.chunks.byteCount(chunk, header.element))
+      let range = TinyModel.chunks[chunk]
+      let (before, after) =
+        header.element == .float32 ? (current, updated) : (rounded.current, rounded.updated)
+      let vector = header.step == UInt64(step) ? before : after
       let isShared = processes[connections[index].process].sharesMemory
       message = ToWorker(
         header: header, content: content,
@@ -191,7 +198,7 @@ extension Simulation {
       switch action {
       case .send(let header, let body): send(header, body, from: process)
       case .load: start(.load, at: process, seconds: magnitude(0.01...2))
-      case .store(let chunk, let step): store(payload, chunk, step, at: process)
+      case .store(let chunk, let step, let element): store(payload, chunk, step, element, at: process)
       case .sendToRelay(let header, let body, let ticket): sendToRelay(header, body, ticket, from: process)
       case .link(let relays): link(relays, from: process)
       case .setRelay(let routes, let run): handle(.routes(routes, run: run), atRelay: process)
@@ -202,7 +209,8 @@ extension Simulation {
         }
         handle(
           .own(node, step: step, chunk: chunk), Array(gradient.values[TinyModel.chunks[chunk]]), atRelay: process)
-      case .passOn(let chunk, let step): passOn(payload, chunk: chunk, step: step, from: process)
+      case .passOn(let chunk, let step, let element):
+        passOn(payload, chunk: chunk, step: step, element, from: process)
       case .compute(let node, let task):
         if processes[process].pushed.step != task.step {
           for gradient in processes[process].pushed.gradients { gradient.poison() }
@@ -240,17 +248,20 @@ extension Simulation {
     if wasAlive && !processes[process].isAlive { ended(process, isKilled: false) }
   }
 
-  private mutating func store(_ payload: Span?, _ chunk: Int, _ step: Int, at process: Int) {
+  private mutating func store(
+    _ payload: Span?, _ chunk: Int, _ step: Int, _ element: ElementKind, at process: Int
+  ) {
     guard let payload else {
       violate("worker \(process) stores parameters that did not come")
       return
     }
     let vector = HeldParameters.vector(ofStep: step)
     if payload.isShared {
-      processes[process].parameters[vector] = payload.vector
+      processes[process].parameters[element]![vector] = payload.vector
     } else {
-      processes[process].parameters[vector] = processes[process].received[vector]
-      processes[process].received[vector].values.replaceSubrange(TinyModel.chunks[chunk], with: payload.values)
+      let received = processes[process].received[element]![vector]
+      processes[process].parameters[element]![vector] = received
+      received.values.replaceSubrange(TinyModel.chunks[chunk], with: payload.values)
     }
   }
 
@@ -271,7 +282,7 @@ extension Simulation {
         violate("worker \(process) is to push \(node), which is not at hand")
         return
       }
-      content = .gradient(byteCount: TinyModel.chunks.byteCount(chunk))
+      content = .gradient(byteCount: TinyModel.chunks.byteCount(chunk, header.element))
       let range = TinyModel.chunks[chunk]
       payload =
         processes[process].sharesMemory ? Span(of: gradient, range) : Span(copying: gradient.values[range])
@@ -314,16 +325,17 @@ extension Simulation {
     case .load:
       var ready = Ready(data: "data", layout: TinyModel.layout, numerics: .simulated)
       if processes[process].sharesMemory { ready.host = .simulated }
-      processes[process].relay = RelayMachine(model.plan, TinyModel.chunks)
-      handle(.loaded(ready, model.plan, TinyModel.chunks), at: process)
+      processes[process].relay = RelayMachine(model.plan, model.chunks)
+      handle(.loaded(ready, model.plan, model.chunks), at: process)
     case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
     case .node(let node, let task):
-      let (gradient, metrics) = model.compute(
-        node, task, at: processes[process].parameters[HeldParameters.vector(ofStep: task.step)].values)
+      let element = task.isTraining ? model.precision.element : .float32
+      let parameters = processes[process].parameters[element]![HeldParameters.vector(ofStep: task.step)]
+      let (gradient, metrics) = model.compute(node, task, at: parameters.values)
       if task.isTraining { processes[process].gradients[node] = Vector(gradient) }
       handle(.computed(node, metrics), at: process)
     case .sum(let node, let left, let right):
-      left.values = TinyModel.add(left.values, right.values)
+      left.values = model.add(left.values, right.values)
       right.poison()
       processes[process].gradients[node] = left
       handle(.combined(node, nonFinite: TinyModel.nonFinite(left.values)), at: process)

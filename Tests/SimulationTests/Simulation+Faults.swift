@@ -111,9 +111,10 @@ extension Simulation {
     disturb(for: 0)
     let threads = Int.random(in: 1...3, using: &random)
     let sharesMemory = scenario.sharesMemory && !chance(1, in: 4)
-    let received = (0..<HeldParameters.vectorCount).map { _ in
-      Vector([Float](repeating: .nan, count: TinyModel.layout.count))
+    func unknown() -> [Vector] {
+      (0..<HeldParameters.vectorCount).map { _ in Vector([Float](repeating: .nan, count: TinyModel.layout.count)) }
     }
+    let received = [ElementKind.float32: unknown(), .bf16: unknown()]
     connections.append(Connection(process: processes.count, isEstablished: false))
     processes.append(
       Process(
@@ -227,6 +228,7 @@ extension Simulation {
     log("the coordinator starts at step \(saved.step)")
     (current, updated, step, updates, result) =
       (Vector(saved.parameters), Vector(saved.parameters), saved.step, saved.updates, saved.result)
+    rounded = (Vector(model.rounded(saved.parameters)), Vector(model.rounded(saved.parameters)))
     (evaluatedSteps, scale, pendingUpdates) = (saved.evaluatedSteps, (0, 1), [])
     (coordinatorPausedUntil, stopDue) = (0, nil)
     if scenario.isLocal { isDeserted = false }
@@ -235,7 +237,7 @@ extension Simulation {
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: random.next(), start: step, evaluatedSteps: evaluatedSteps, skippedSteps: step - updates, plan: model.plan,
-        chunks: TinyModel.chunks,
+        chunks: model.chunks,
         fingerprint: "data", layout: TinyModel.layout, numerics: .simulated,
         awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))

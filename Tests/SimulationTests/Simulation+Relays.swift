@@ -68,7 +68,7 @@ extension Simulation {
     let (header, payload) = links[index].toRelay.removeFirst()
     handle(
       .received(
-        header, byteCount: payload.count * MemoryLayout<Float>.size, from: RelayMachine.Peer(id: UInt64(index + 1))),
+        header, byteCount: payload.count * header.element.size, from: RelayMachine.Peer(id: UInt64(index + 1))),
       payload, atRelay: relay)
   }
 
@@ -79,7 +79,7 @@ extension Simulation {
     // One that reads the coordinator's memory has no vector for what relays pass on.
     if header.kind == .parameters && processes[member].sharesMemory { return }
     let content: WorkerMachine.Content =
-      header.kind == .parameters ? .parameters(byteCount: payload.count * MemoryLayout<Float>.size) : .none
+      header.kind == .parameters ? .parameters(byteCount: payload.count * header.element.size) : .none
     handle(.relayed(header, content, ticket: links[index].ticket), at: member, Span(copying: payload))
   }
 
@@ -101,7 +101,8 @@ extension Simulation {
           violate("relay \(process) is to add \(left) and \(right), which are not at hand")
           return
         }
-        processes[process].relaySums[chunk]![Node(left.start..<right.end)] = TinyModel.add(leftSum, rightSum)
+        processes[process].relaySums[chunk]![Node(left.start..<right.end)] = model.add(
+          leftSum, rightSum, from: TinyModel.chunks[chunk].lowerBound)
       case .discard(let node, let chunk):
         if processes[process].relaySums[chunk]?.removeValue(forKey: node) == nil {
           violate("relay \(process) is to drop \(node), which is not at hand")
@@ -114,21 +115,21 @@ extension Simulation {
         let header = Header(
           .push, run: processes[process].machine.run, session: processes[process].machine.session, step: UInt64(step),
           leaves: UInt32(node.start)..<UInt32(node.end), chunk: UInt32(chunk), task: .train,
-          vector: TinyModel.chunks.kind(chunk))
+          vector: TinyModel.chunks.kind(chunk), element: model.chunks.element(chunk))
         send(
           ToCoordinator(
-            header: header, content: .gradient(byteCount: TinyModel.chunks.byteCount(chunk)),
+            header: header, content: .gradient(byteCount: model.chunks.byteCount(chunk, header.element)),
             payload: Span(copying: sum)), from: process)
       case .clear: processes[process].relaySums = [:]
       }
     }
   }
 
-  mutating func passOn(_ payload: Span?, chunk: Int, step: Int, from process: Int) {
+  mutating func passOn(_ payload: Span?, chunk: Int, step: Int, _ element: ElementKind, from process: Int) {
     guard let payload, let relay = processes[process].relay, let ticket = relay.ticket else { return }
     let header = Header(
       .parameters, run: processes[process].machine.run, session: ticket, step: UInt64(step), chunk: UInt32(chunk),
-      vector: TinyModel.chunks.kind(chunk))
+      vector: TinyModel.chunks.kind(chunk), element: element)
     for peer in relay.peers.sorted() { sendToMember(header, payload.values, peer, from: process) }
   }
 

@@ -107,10 +107,10 @@ struct Simulation {
     var connection: Int
     /// Whether it shares memory with the coordinator.
     let sharesMemory: Bool
-    /// Where parameters go that come in messages.
-    let received: [Vector]
+    /// Where parameters go that come in messages, by how they are written.
+    let received: [ElementKind: [Vector]]
     /// What it computes with: those, or the coordinator's.
-    var parameters: [Vector]
+    var parameters: [ElementKind: [Vector]]
     var gradients: [Node: Vector] = [:]
     /// Where it listens for other members; nil for nowhere.
     let relayAddress: String?
@@ -172,6 +172,8 @@ struct Simulation {
   var stopDue: Int64?
   var current = Vector(TinyModel.initial)
   var updated = Vector(TinyModel.initial)
+  /// What workers train with in a job of bf16: copies of those, rounded.
+  var rounded = (current: Vector(TinyModel.initial), updated: Vector(TinyModel.initial))
   var step = 0
   var updates = 0
   var scale: (number: Int, scale: Float) = (0, 1)
@@ -207,7 +209,8 @@ struct Simulation {
   init(seed: UInt64, _ scenario: Scenario? = nil) {
     random = SeededGenerator(seed: seed)
     self.scenario = scenario ?? Scenario(using: &random)
-    model = TinyModel(plan: self.scenario.plan, poison: self.scenario.poison)
+    model = TinyModel(
+      plan: self.scenario.plan, poison: self.scenario.poison, precision: self.scenario.precision)
     workTime = Double(self.scenario.leafCount) * (0.04 + 4 * self.scenario.longestSum) * 1e9
     faultsLeft = self.scenario.faults
     startCoordinator()
@@ -407,7 +410,7 @@ struct Simulation {
   }
 
   func describe(_ header: Header) -> String {
-    "\(header.kind) run \(header.run % 1000) session \(header.session) step \(header.step) \(header.leaves) chunk \(header.chunk)"
+    "\(header.kind) run \(header.run % 1000) session \(header.session) step \(header.step) \(header.leaves) chunk \(header.chunk) \(header.element)"
   }
 
   /// Nothing may grow without a bound in the coordinator, and no honest worker may be banned.

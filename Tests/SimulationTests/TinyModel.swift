@@ -22,6 +22,7 @@ struct TinyModel {
     return layout
   }()
 
+  /// Of any precision, as far as it does not matter.
   static let chunks = ChunkLayout(layout, size: 2)
 
   static let initial: [Float] = [1, -2, 3, -4, 5, 0, 1, 0]
@@ -29,12 +30,15 @@ struct TinyModel {
   let plan: StepPlan
   /// By step and position.
   var poison: [Int: [Int: Poison]] = [:]
+  var precision = Precision.float32
 
-  /// The gradient and the metrics, summed along the tree over a node's leaves.
+  var chunks: ChunkLayout { ChunkLayout(Self.layout, size: 2, precision: precision) }
+
+  /// The gradient and the metrics, summed along the tree over a node's leaves. Training is given rounded parameters.
   func compute(_ node: Node, _ task: StepTask, at parameters: [Float]) -> ([Float], NodeMetrics) {
     if let (left, right) = node.children {
       let (leftSum, rightSum) = (compute(left, task, at: parameters), compute(right, task, at: parameters))
-      let sum = Self.add(leftSum.0, rightSum.0)
+      let sum = add(leftSum.0, rightSum.0)
       var metrics = leftSum.1 + rightSum.1
       if metrics.flaw == nil, task.isTraining, let tensor = Self.nonFinite(sum) {
         metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
@@ -66,6 +70,7 @@ struct TinyModel {
       case .half(let index): gradient[index] = 3e38
       }
     }
+    gradient = rounded(gradient)
     // Weights whose sums depend on the order of adding, some of them 0.
     let weight = positions.reduce(0) { $0 + Double($1 % 4) * 0.1 }
     var metrics = NodeMetrics(
@@ -95,10 +100,24 @@ struct TinyModel {
     1 / (1 + gradient.reduce(0) { $0 + abs($1) } * 1e-4)
   }
 
-  static func add(_ left: [Float], _ right: [Float]) -> [Float] {
+  /// The sum of gradients, or of parts of them that begin at value `start`.
+  func add(_ left: [Float], _ right: [Float], from start: Int = 0) -> [Float] {
     var sum = left
     for index in sum.indices { sum[index] += right[index] }
-    return sum
+    return rounded(sum, from: start)
+  }
+
+  /// Values that begin at value `start`, those of parameters rounded in the job's precision.
+  func rounded(_ values: [Float], from start: Int = 0) -> [Float] {
+    guard precision == .bf16 else { return values }
+    return values.enumerated().map { start + $0 < Self.layout.parameterCount ? Self.rounded($1) : $1 }
+  }
+
+  /// The nearest bf16, ties to even, by arithmetic: eight bits are left of a number's fraction.
+  private static func rounded(_ value: Float) -> Float {
+    guard value.isNormal else { return value }
+    let unit = Double(value.ulp) * 65_536
+    return Float((Double(value) / unit).rounded(.toNearestOrEven) * unit)
   }
 
   /// The last tensor with a value that is not finite, of values that begin at parameter `start`.
@@ -150,7 +169,7 @@ extension TinyModel {
     if plan.totalSteps == 0 { evaluate(afterStep: 0) }
     for step in 0..<plan.totalSteps {
       let task = StepTask.train(step: step)
-      let (sum, metrics) = compute(plan.tree(task).root, task, at: parameters)
+      let (sum, metrics) = compute(plan.tree(task).root, task, at: rounded(parameters))
       result.losses.append(RunResult.bits(metrics.meanLoss))
       if Self.nonFinite(sum) != nil || !metrics.loss.isFinite {
         result.skipped.append(step + 1)

@@ -25,6 +25,6 @@ struct Span {
 
   var values: [Float] { Array(vector.values[range]) }
 
-  /// Adds `other` in place, as both sides do in memory that is mapped.
-  func add(_ other: Span) { vector.values.replaceSubrange(range, with: TinyModel.add(values, other.values)) }
+  /// Writes in place, as both sides do in memory that is mapped.
+  func replace(with values: [Float]) { vector.values.replaceSubrange(range, with: values) }
 }

@@ -75,7 +75,7 @@ extension CoordinatorMachine.Content {
     case .hello: self = .hello(try frames.decode(Hello.self))
     case .ready: self = .ready(try frames.decode(Ready.self))
     case .goodbye: self = .reason(try frames.decode(Reason.self).reason ?? "it did not say why")
-    case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * MemoryLayout<Float>.size)
+    case .push: self = .gradient(byteCount: (gradient?.count ?? 0) * frames.header.element.size)
     case .missing: self = .missing(try frames.decode(MissingChunks.self))
     case .metrics:
       guard let payload = frames.payload else {
@@ -88,8 +88,8 @@ extension CoordinatorMachine.Content {
 }
 
 extension WorkerMachine.Content {
-  /// Decodes a coordinator's message; `byteCount` gives the bytes of a chunk of a vector in shared memory.
-  init(_ frames: Frames, byteCount: (Int, UInt32) -> Int) throws(WireError) {
+  /// Decodes a coordinator's message; `valueCount` gives the values of a chunk of a vector in shared memory.
+  init(_ frames: Frames, valueCount: (Int, UInt32) -> Int) throws(WireError) {
     switch frames.header.kind {
     case .welcome: self = .welcome(try frames.decode(Welcome.self))
     case .refuse, .goodbye: self = .reason(try frames.decode(Reason.self).reason)
@@ -97,7 +97,8 @@ extension WorkerMachine.Content {
     case .parameters, .pass:
       switch Payload(frames) {
       case .frame(let payload): self = .parameters(byteCount: payload.count)
-      case .shared(let index): self = .parameters(byteCount: byteCount(index, frames.header.chunk))
+      case .shared(let index):
+        self = .parameters(byteCount: valueCount(index, frames.header.chunk) * frames.header.element.size)
       case nil: self = .parameters(byteCount: 0)
       }
     default: self = .none

@@ -121,7 +121,7 @@ final class ChunkSums: Sendable {
     case .combine(let left, let right):
       guard let leftSum = lane.sums.removeValue(forKey: left), let rightSum = lane.sums.removeValue(forKey: right)
       else { preconditionFailure("the sums of \(left) and \(right) in chunk \(chunk) are not at hand") }
-      accumulate(rightSum.values, into: leftSum.all)
+      accumulate(rightSum.values, into: leftSum.all, roundedCount: chunks.roundedCount(chunk))
       lane.sums[Node(left.start..<right.end)] = leftSum
       took(.sum, left.start..<right.end)
     case .check:

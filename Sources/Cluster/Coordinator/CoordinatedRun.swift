@@ -22,6 +22,7 @@ package struct CoordinatedRun: Sendable {
   package var numerics: Numerics
   package var optimizer: Optimizer
   package var onNonFinite: NonFinitePolicy
+  package var precision: Precision
   /// Ends error messages about values that are not finite.
   package var advice: String
   /// The denominator of R² for each held-out part; empty for classification.
@@ -30,13 +31,14 @@ package struct CoordinatedRun: Sendable {
   package init(
     job: [String: OptionValue], plan: StepPlan, fingerprint: String, scaling: Scaling,
     recipe: DataRecipe? = nil, model: any Model, seed: UInt64,
-    initial: FloatBuffer? = nil, numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy, advice: String,
+    initial: FloatBuffer? = nil, numerics: Numerics, optimizer: Optimizer, onNonFinite: NonFinitePolicy,
+    precision: Precision = .float32, advice: String,
     targetVariation: [HeldOutPart: Double] = [:]
   ) {
     (self.job, self.plan, self.fingerprint, self.scaling, self.model) = (job, plan, fingerprint, scaling, model)
     self.recipe = recipe
     (self.seed, self.numerics, self.optimizer, self.onNonFinite) = (seed, numerics, optimizer, onNonFinite)
-    self.initial = initial
+    (self.initial, self.precision) = (initial, precision)
     (self.advice, self.targetVariation) = (advice, targetVariation)
   }
 }

@@ -77,7 +77,7 @@ package final class Coordinator {
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
     let usual = isLocal(endpoint) ? ChunkLayout.defaultSize : ChunkLayout.networkSize(run.model.layout.parameterCount)
-    let chunks = ChunkLayout(run.model.layout, size: chunkSize ?? usual)
+    let chunks = ChunkLayout(run.model.layout, size: chunkSize ?? usual, precision: run.precision)
     let context = Context()
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
@@ -223,7 +223,8 @@ package final class Coordinator {
   /// The most bytes that a run needs if all peers are honest: the memory at its start, its vectors, gradients of its
   /// workers in shared memory or in the socket, and 256 MiB for the rest.
   private var usualMemory: Int {
-    let vectors = 8 + 2 * store.optimizer.slots.count + 4 * machine.members.count
+    let rounded = chunks.precision == .bf16 ? 2 : 0
+    let vectors = 8 + rounded + 2 * store.optimizer.slots.count + 4 * machine.members.count
     return residentAtStart + vectors * chunks.valueCount * MemoryLayout<Float>.size
       + machine.members.count * 2 * receivedBytes + 256 << 20
   }
@@ -300,7 +301,7 @@ package final class Coordinator {
   /// The gradient that a PUSH carries or names; nil if it has none.
   private func gradient(of frames: Frames, from peer: CoordinatorMachine.Peer) -> FloatBuffer? {
     switch Payload(frames) {
-    case .frame(let message): return message.alignedFloats
+    case .frame(let message): return message.floats(of: frames.header.element)
     case .shared(let index): return links.gradient(index, chunk: Int(frames.header.chunk), of: peer)
     case nil: return nil
     }
@@ -411,12 +412,13 @@ package final class Coordinator {
     case .routes(let routes): return Message(routes.encodedPayload())
     case .parameters(let chunk):
       let buffer = parameters(of: header)
-      let bytes = buffer.values[chunks[chunk]].bytes
-      return store.canLend ? Message(lending: bytes, of: buffer) : Message(copying: bytes)
+      let values = buffer.values[chunks[chunk]]
+      guard header.element == .float32 else { return Message(packing: values) }
+      return store.canLend ? Message(lending: values.bytes, of: buffer) : Message(copying: values.bytes)
     }
   }
 
   private func parameters(of header: Header) -> FloatBuffer {
-    header.step == UInt64(step) ? store.current : store.updated
+    store.parameters(isUpdated: header.step != UInt64(step), header.element)
   }
 }

@@ -12,6 +12,8 @@ struct ParameterStore {
   private(set) var current: FloatBuffer
   /// The parameters after the current step, in the chunks that are updated.
   private(set) var updated: FloatBuffer
+  /// In a job of bf16, rounded copies of ``current`` and ``updated``, without the statistics. Workers train with them.
+  private var rounded: (current: FloatBuffer, updated: FloatBuffer)?
   /// Former parameters that ZeroMQ may still send from.
   private var retired: [FloatBuffer] = []
   /// Shared memory in which local workers read the parameters; nil if none is shared.
@@ -52,6 +54,11 @@ struct ParameterStore {
     current = shared?.take() ?? FloatBuffer(count: count)
     set(current.all)
     updated = shared?.take() ?? FloatBuffer(count: count)
+    if chunks.precision == .bf16 {
+      let copies = (0..<2).map { [shared] _ in shared?.take() ?? FloatBuffer(count: count) }
+      roundToBF16(current.values[0..<parameterCount], into: copies[0].all[0..<parameterCount])
+      rounded = (copies[0], copies[1])
+    }
     self.optimizer = optimizer
     let size = optimizer.slots.count * parameterCount
     let both = FloatBuffer(count: 2 * size)
@@ -85,14 +92,17 @@ struct ParameterStore {
     }
   }
 
-  /// What averages a chunk's gradient sum, updates the chunk and returns its new parameters. Any thread may call it
+  /// What averages a chunk's gradient sum, updates the chunk and returns its new parameters, as workers train with them:
+  /// where rounding makes one infinite, the update is not finite. Any thread may call it
   /// until ``advance()``, and while this store is there.
   func update(of range: Range<Int>) -> @Sendable (_ gradientSum: Floats) -> Floats {
-    let (optimizer, part) = (optimizer, part(range))
+    let (optimizer, part, rounded) = (optimizer, part(range), rounded?.updated.all[range])
     return { gradientSum in
       let part = part(gradientSum)
       optimizer.update(part)
-      return part.updated.readOnly
+      guard let rounded else { return part.updated.readOnly }
+      roundToBF16(part.updated.readOnly, into: rounded)
+      return rounded.readOnly
     }
   }
 
@@ -122,6 +132,13 @@ struct ParameterStore {
     }
   }
 
+  /// The parameters before or after the current step, as they are sent in `element`.
+  func parameters(isUpdated: Bool, _ element: ElementKind) -> FloatBuffer {
+    guard element == .bf16 else { return isUpdated ? updated : current }
+    guard let rounded else { preconditionFailure("this job has no rounded parameters") }
+    return isUpdated ? rounded.updated : rounded.current
+  }
+
   mutating func recordEvaluation(loss: Double) {
     optimizer.evaluated(loss: loss)
   }
@@ -131,6 +148,8 @@ struct ParameterStore {
     stateBefore = nil
     retired.append(current)
     current = updated
+    // No message borrows the rounded ones.
+    if let (current, updated) = rounded { rounded = (current: updated, updated: current) }
     // Reuse a vector that nobody holds any more. A stalled peer holds one until its connection closes.
     if let index = retired.indices.first(where: { isKnownUniquelyReferenced(&retired[$0]) }) {
       updated = retired.remove(at: index)

@@ -32,6 +32,7 @@ final class RelayServer {
   private var machine: RelayMachine?
   private var sums: [Int: [Node: FloatBuffer]] = [:]
   private var onNonFinite = NonFinitePolicy.stop
+  private var chunks: ChunkLayout?
 
   /// A root for the coordinator.
   struct Push {
@@ -66,7 +67,7 @@ final class RelayServer {
   /// Begins to serve a job.
   func load(_ plan: StepPlan, _ chunks: ChunkLayout, _ onNonFinite: NonFinitePolicy) {
     machine = RelayMachine(plan, chunks)
-    self.onNonFinite = onNonFinite
+    (self.chunks, self.onNonFinite) = (chunks, onNonFinite)
     sums = [:]
   }
 
@@ -78,12 +79,12 @@ final class RelayServer {
     guard let peer = RelayMachine.Peer(identity: received.frames[0].bytes),
       let frames = try? Frames(received.frames.dropFirst(), total: received.total - 1)
     else { return [] }
-    let payload = frames.payload?.alignedFloats
+    let payload = frames.payload?.floats(of: frames.header.element)
     // In stop mode honest workers never push such a sum. Without it the root does not come, and the coordinator asks for
     // its parts and names the worker.
     if onNonFinite == .stop, frames.header.kind == .push, payload?.values.areFinite == false { return [] }
     return try handle(
-      .received(frames.header, byteCount: (payload?.count ?? 0) * MemoryLayout<Float>.size, from: peer), payload)
+      .received(frames.header, byteCount: (payload?.count ?? 0) * frames.header.element.size, from: peer), payload)
   }
 
   /// Adds a chunk of a node that this member has computed.
@@ -107,7 +108,7 @@ final class RelayServer {
       case .combine(let left, let right, let chunk):
         let leftSum = take(left, chunk)
         let rightSum = take(right, chunk)
-        accumulate(rightSum.values, into: leftSum.all)
+        accumulate(rightSum.values, into: leftSum.all, roundedCount: roundedCount(chunk))
         sums[chunk, default: [:]][Node(left.start..<right.end)] = leftSum
       case .discard(let node, let chunk): _ = take(node, chunk)
       case .push(let node, let step, let chunk):
@@ -117,6 +118,8 @@ final class RelayServer {
     }
     return pushes
   }
+
+  private func roundedCount(_ chunk: Int) -> Int { chunks?.roundedCount(chunk) ?? 0 }
 
   private func take(_ node: Node, _ chunk: Int) -> FloatBuffer {
     guard let sum = sums[chunk]?.removeValue(forKey: node) else {

@@ -8,6 +8,7 @@ internal import Schema
 struct Differentiator<M: Model>: Sendable {
   private let model: M
   private let plan: StepPlan
+  private let precision: Precision
   private let seed: UInt64
   private let data: LoadedData
   private let scaling: Scaling
@@ -16,6 +17,7 @@ struct Differentiator<M: Model>: Sendable {
   init(_ model: M, _ task: LoadedTask, _ scaling: Scaling) {
     self.model = model
     (plan, seed, data, self.scaling) = (task.plan, task.seed, task.data, scaling)
+    precision = task.precision
   }
 
   /// One thread's scratch memory.
@@ -37,10 +39,11 @@ struct Differentiator<M: Model>: Sendable {
       heldOut: data.heldOut.mapValues { BatchBuffer($0, scaling: scaling) })
   }
 
-  /// The gradient of `leaves`, summed along the tree.
+  /// The gradient of `leaves`, summed along the tree, in the job's precision.
   ///
   /// - Parameters:
   ///   - leaves: each leaf's positions in the epoch's order; contiguous.
+  ///   - parameters: rounded to the job's precision.
   ///   - whenFinal: called on the calling thread with ranges of `gradient` that are not written any more, each value once.
   /// - Returns: each leaf's metrics.
   func differentiate(
@@ -56,16 +59,26 @@ struct Differentiator<M: Model>: Sendable {
     let positions = first..<leaves[leaves.count - 1].upperBound
     let place = Batch.Place(seed: seed, step: step, position: first)
     let batch = scratch.train.gather(positions, place: place) { order[$0] }
-    return model.gradient(
-      of: batch, microBatches: leaves.map { $0.lowerBound - first..<$0.upperBound - first }, at: parameters,
-      into: gradient, using: &scratch.workspace, scratch: &scratch.partialSums, whenFinal: whenFinal)
+    let microBatches = leaves.map { $0.lowerBound - first..<$0.upperBound - first }
+    switch precision {
+    case .float32:
+      return model.gradient(
+        of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &scratch.workspace,
+        scratch: &scratch.partialSums, whenFinal: whenFinal)
+    case .bf16:
+      defer { whenFinal(gradient.indices) }
+      return model.roundedGradient(
+        of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &scratch.workspace,
+        scratch: &scratch.partialSums)
+    }
   }
 
-  /// ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters. Computed on the calling
-  /// thread.
+  /// ``Numerics/digest(of:_:)`` of the first micro-batch of step 0 at the initial parameters, both in the job's precision.
+  /// Computed on the calling thread.
   func digest(using scratch: inout Scratch) -> String {
     let (parameters, gradient) = (FloatBuffer(count: model.layout.count), FloatBuffer(count: model.layout.count))
     model.initialize(parameters.all, seed: seed)
+    if precision == .bf16 { roundToBF16(parameters.values, into: parameters.all) }
     let first = plan.positions(of: 0..<1, in: .train(step: 0))
     return withExtendedLifetime((parameters, gradient)) {
       let metrics = differentiate([first], step: 0, at: parameters.values, into: gradient.all, &scratch)

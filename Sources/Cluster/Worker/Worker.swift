@@ -135,7 +135,7 @@ package final class Worker {
     do throws(WireError) {
       let frames = try read()
       payload = Payload(frames)
-      var content = try WorkerMachine.Content(frames) { [engine] in engine?.byteCount(shared: $0, $1) ?? 0 }
+      var content = try WorkerMachine.Content(frames) { [engine] in engine?.valueCount(shared: $0, $1) ?? 0 }
       if case .welcome(var welcome) = content {
         offeredNames = welcome.host
         welcome.host = nil
@@ -160,7 +160,7 @@ package final class Worker {
     for (ticket, received) in messages where outcome == nil {
       // A relay's malformed message is as good as none: the coordinator sends what is missing.
       guard let frames = try? Frames(received.frames[...], total: received.total),
-        let content = try? WorkerMachine.Content(frames, byteCount: { _, _ in 0 })
+        let content = try? WorkerMachine.Content(frames, valueCount: { _, _ in 0 })
       else { continue }
       // One that reads the coordinator's memory has no vector for what relays pass on.
       if frames.header.kind == .parameters && outbox != nil { continue }
@@ -178,8 +178,8 @@ package final class Worker {
       let header = Header(
         .push, run: machine.run, session: machine.session, step: UInt64(push.step),
         leaves: UInt32(push.node.start)..<UInt32(push.node.end), chunk: UInt32(push.chunk), task: .train,
-        vector: engine.chunks.kind(push.chunk))
-      try socket.send(header, Message(lending: push.sum.values.bytes, of: push.sum))
+        vector: engine.chunks.kind(push.chunk), element: engine.chunks.element(push.chunk))
+      try socket.send(header, engine.message(of: push.sum.values, of: push.sum, chunk: push.chunk))
     }
   }
 
@@ -220,10 +220,10 @@ package final class Worker {
       switch action {
       case .send(let header, let body): try send(header, body)
       case .load(let welcome): load(welcome)
-      case .store(let chunk, let step):
+      case .store(let chunk, let step, let element):
         guard let engine, let payload else { preconditionFailure("the machine stores a chunk that was not received") }
         let start = Instant.now
-        engine.store(payload, chunk: chunk, step: step)
+        engine.store(payload, chunk: chunk, step: step, element)
         timeline?.record(.receive, from: start, chunk: chunk)
       case .sendToRelay(let header, let body, let ticket): try links.send(header, message(body), to: ticket)
       case .link(let relays):
@@ -240,11 +240,12 @@ package final class Worker {
         }
         try push(
           relay.add(gradient.buffer.values[engine.chunks[chunk]], of: node, step: step, chunk: chunk))
-      case .passOn(let chunk, let step):
+      case .passOn(let chunk, let step, let element):
         guard let engine, let payload else { preconditionFailure("parameters that did not come cannot be passed on") }
         let header = Header(
-          .parameters, run: machine.run, step: UInt64(step), chunk: UInt32(chunk), vector: engine.chunks.kind(chunk))
-        try relay?.passOn(header, engine.message(of: payload, chunk: chunk))
+          .parameters, run: machine.run, step: UInt64(step), chunk: UInt32(chunk), vector: engine.chunks.kind(chunk),
+          element: element)
+        try relay?.passOn(header, engine.message(of: payload, chunk: chunk, element))
       case .compute(let node, let task):
         // The coordinator no longer reads gradients of earlier steps.
         if pushed.step != task.step { pushed = (task.step, []) }
@@ -305,7 +306,7 @@ package final class Worker {
     case .metrics(let metrics): return Message(metrics.encoded)
     case .gradient(let node, let chunk):
       guard let engine, let gradient = gradients[node] else { preconditionFailure("\(node) has no gradient to push") }
-      return Message(lending: gradient.buffer.values[engine.chunks[chunk]].bytes, of: gradient)
+      return engine.message(of: gradient.buffer.values[engine.chunks[chunk]], of: gradient, chunk: chunk)
     }
   }
 

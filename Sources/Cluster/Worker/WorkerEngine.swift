@@ -16,12 +16,13 @@ protocol WorkerEngine: Sendable {
 
   /// Opens the coordinator's shared parameters if possible; returns the name of the shared gradients, or nil.
   func shareMemory(_ name: SharedVectorsName?) -> SharedVectorsName?
-  /// Sets a chunk of the parameters of `step`. Never called while a node of that step is computed.
-  func store(_ payload: Payload, chunk: Int, step: Int)
-  /// The frame that a chunk of parameters came in, or a copy of it from the coordinator's shared memory.
-  func message(of payload: Payload, chunk: Int) -> Message
-  /// Bytes in a chunk of vector `index` of the coordinator's shared memory; 0 if there is none.
-  func byteCount(shared index: Int, _ chunk: UInt32) -> Int
+  /// Sets a chunk of the parameters of `step`, which was sent in `element`. Never called while a node of that step is
+  /// computed.
+  func store(_ payload: Payload, chunk: Int, step: Int, _ element: ElementKind)
+  /// The frame that a chunk of parameters came in, or one with its values in the coordinator's shared memory.
+  func message(of payload: Payload, chunk: Int, _ element: ElementKind) -> Message
+  /// Values in a chunk of vector `index` of the coordinator's shared memory; 0 if there is none.
+  func valueCount(shared index: Int, _ chunk: UInt32) -> Int
   /// The index of a gradient in shared memory; nil if it is elsewhere.
   func sharedIndex(of gradient: Gradient) -> Int?
   /// Queues computing a node's leaves and their sum.
@@ -55,9 +56,12 @@ package struct LoadedTask: Sendable {
   package var plan: StepPlan
   /// The job's seed.
   package var seed: UInt64
+  package var precision: Precision
 
-  package init(model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64) {
-    (self.model, self.data, self.plan, self.seed) = (model, data, plan, seed)
+  package init(
+    model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64, precision: Precision = .float32
+  ) {
+    (self.model, self.data, self.plan, self.seed, self.precision) = (model, data, plan, seed, precision)
   }
 }
 
@@ -84,10 +88,11 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   let plan: StepPlan
   let chunks: ChunkLayout
   let onNonFinite: NonFinitePolicy
-  /// The vectors of ``HeldParameters``: in the coordinator's shared memory, or ``received`` ones; empty at first.
-  private var parameters = Array(repeating: FloatBuffer(count: 0), count: HeldParameters.vectorCount)
+  /// The vectors of ``HeldParameters``, in the coordinator's shared memory or ``received`` ones, by what they were sent
+  /// in; empty at first.
+  private var parameters: [ElementKind: [FloatBuffer]] = [:]
   /// Parameters received over the socket.
-  private lazy var received = (0..<HeldParameters.vectorCount).map { _ in FloatBuffer(count: chunks.valueCount) }
+  private var received: [ElementKind: [FloatBuffer]] = [:]
   private var sharedParameters: SharedVectors?
   private var sharedGradients: SharedVectors?
   private let pool: ComputePool<Differentiator<M>.Scratch>
@@ -117,7 +122,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     ready = Ready(
       data: task.data.fingerprint, layout: model.layout,
       numerics: .here(digest: differentiator.digest(using: &scratch)))
-    chunks = ChunkLayout(model.layout, size: welcome.chunkSize)
+    chunks = ChunkLayout(model.layout, size: welcome.chunkSize, precision: task.precision)
     gradients = GradientPool(count: model.layout.count)
     pool = ComputePool(threads: threads, first: scratch) { differentiator.makeScratch() }
   }
@@ -128,30 +133,47 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     return sharedGradients?.name
   }
 
-  func store(_ payload: Payload, chunk: Int, step: Int) {
+  func store(_ payload: Payload, chunk: Int, step: Int, _ element: ElementKind) {
     let vector = HeldParameters.vector(ofStep: step)
+    func vectors(_ count: Int) -> [FloatBuffer] {
+      (0..<HeldParameters.vectorCount).map { _ in FloatBuffer(count: count) }
+    }
     switch payload {
     case .frame(let message):
-      parameters[vector] = received[vector]
-      parameters[vector].all[chunks[chunk]].copy(bytes: message.bytes)
+      let own = received[element] ?? vectors(chunks.valueCount)
+      received[element] = own
+      parameters[element, default: own][vector] = own[vector]
+      switch element {
+      case .float32: own[vector].all[chunks[chunk]].copy(bytes: message.bytes)
+      case .bf16: unpackBF16(message.bytes, into: own[vector].all[chunks[chunk]])
+      }
     case .shared(let index):
       guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
-      parameters[vector] = sharedParameters[index]
+      parameters[element, default: vectors(0)][vector] = sharedParameters[index]
     }
   }
 
-  func message(of payload: Payload, chunk: Int) -> Message {
+  func message(of payload: Payload, chunk: Int, _ element: ElementKind) -> Message {
     switch payload {
     case .frame(let message): return message
     case .shared(let index):
       guard let sharedParameters else { preconditionFailure("nothing is shared, so nothing has a size there") }
-      return Message(copying: sharedParameters[index].values[chunks[chunk]].bytes)
+      let values = sharedParameters[index].values[chunks[chunk]]
+      return element == .bf16 ? Message(packing: values) : Message(copying: values.bytes)
     }
   }
 
-  func byteCount(shared index: Int, _ chunk: UInt32) -> Int {
+  /// What `task` computes with.
+  private func parameters(for task: StepTask) -> FloatBuffer {
+    guard let vectors = parameters[task.isTraining ? chunks.precision.element : .float32] else {
+      preconditionFailure("a task without parameters")
+    }
+    return vectors[HeldParameters.vector(ofStep: task.step)]
+  }
+
+  func valueCount(shared index: Int, _ chunk: UInt32) -> Int {
     guard let sharedParameters, index < sharedParameters.name.vectors, chunk < chunks.count else { return 0 }
-    return chunks.byteCount(Int(chunk))
+    return chunks[Int(chunk)].count
   }
 
   func sharedIndex(of gradient: Gradient) -> Int? { sharedGradients?.index(of: gradient.buffer) }
@@ -161,7 +183,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     let usual =
       task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
     isShort = usual < shortNanoseconds / node.leaves.count
-    let parameters = parameters[HeldParameters.vector(ofStep: task.step)]
+    let parameters = parameters(for: task)
     pool.add(willHelp: isShort) { [self] scratch in
       guard asked == cancellations.load(ordering: .relaxed) else {
         mailbox.post(.computed(node, NodeMetrics(examples: 0, weight: 0, sums: [0]), nil))
@@ -179,7 +201,9 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
           leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
       case .evaluate(_, let part):
         guard let examples = scratch.heldOut[part] else { preconditionFailure("an evaluation without a \(part) part") }
-        metrics = leaves.map { model.evaluate(examples.gather($0), at: parameters.values, using: &scratch.workspace) }
+        metrics = leaves.map {
+          model.evaluate(examples.gather($0), at: parameters.values, using: &scratch.workspace)
+        }
       }
       let first = NodeMetrics(examples: leaves[0].count, metrics[0])
       var sums = Array(repeating: first, count: treeDepth(leaves.count))
@@ -226,9 +250,9 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
     // Adding takes less than a nanosecond a value.
     isShort = chunks.parameterCount < shortNanoseconds
-    pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout] _ in
+    pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout, chunks] _ in
       let start = Instant.now
-      accumulate(right.buffer.values, into: left.buffer.all)
+      accumulate(right.buffer.values, into: left.buffer.all, roundedCount: chunks.roundedCount)
       timeline?.record(.sum, from: start, leaves: parent.leaves)
       mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
     }

@@ -163,7 +163,7 @@ extension CoordinatorMachine {
     }
     for chunk in chunks.chunks where chunk < configuration.chunks.count {
       members[peer]!.parameters.remove(chunk)
-      sendParameters(chunk, step: task.step, to: peer)
+      sendParameters(chunk, step: task.step, for: task.kind, to: peer)
     }
   }
 }

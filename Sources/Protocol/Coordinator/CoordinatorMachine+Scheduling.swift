@@ -99,7 +99,7 @@ extension CoordinatorMachine {
   package mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
     // Training does not read the statistics.
     let chunks = work.task.isTraining ? configuration.chunks.parameterChunks : configuration.chunks.count
-    for chunk in 0..<chunks { sendParameters(chunk, step: work.task.step, to: peer) }
+    for chunk in 0..<chunks { sendParameters(chunk, step: work.task.step, for: work.task.kind, to: peer) }
     members[peer]!.state = .busy
     // Of this task, it may have to push finished nodes again.
     if members[peer]!.task != work.task { members[peer]!.weights.removeAll(keepingCapacity: true) }
@@ -117,17 +117,21 @@ extension CoordinatorMachine {
     actions.append(.send(header, .none, to: peer))
   }
 
-  /// Sends a chunk of the parameters of `step`, unless the worker has it already.
+  /// Sends a chunk of the parameters of `step`, as `task` reads it, unless the worker has it already.
   ///
   /// - Parameter kind: PARAMETERS, or PASS for a relay that passes them on, also if it has them.
   package mutating func sendParameters(
-    _ chunk: Int, step: Int, to peer: Peer, as kind: MessageKind = .parameters
+    _ chunk: Int, step: Int, for task: TaskKind, to peer: Peer, as kind: MessageKind = .parameters
   ) {
-    guard let member = members[peer], kind == .pass || !member.parameters.holds(chunk, step: step) else { return }
-    members[peer]!.parameters.add(chunk, step: step)
+    let element = configuration.chunks.element(chunk, for: task)
+    guard let member = members[peer], kind == .pass || !member.parameters.holds(chunk, step: step, element) else {
+      return
+    }
+    members[peer]!.parameters.add(chunk, step: step, element)
     let header = Header(
       kind, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
-      vector: configuration.chunks.kind(chunk), payloadLength: UInt64(configuration.chunks.byteCount(chunk)))
+      vector: configuration.chunks.kind(chunk), element: element,
+      payloadLength: UInt64(configuration.chunks.byteCount(chunk, element)))
     actions.append(.send(header, .parameters(chunk: chunk), to: peer))
   }
 

@@ -41,12 +41,15 @@ extension CoordinatorMachine {
     let chunk = Int(header.chunk)
     let isFromRelay = isRelayed(header, from: peer)
     guard let node = resolveNode(of: header, from: peer, isFromRelay: isFromRelay, at: now) else { return }
-    guard header.vector != .moments, header.element == .float32 else {
+    guard header.vector != .moments,
+      header.element == (header.vector == .parameters ? configuration.chunks.precision.element : .float32)
+    else {
       expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)
       return
     }
     guard work!.task.isTraining, chunk < configuration.chunks.count,
-      header.vector == configuration.chunks.kind(chunk), byteCount == configuration.chunks.byteCount(chunk)
+      header.vector == configuration.chunks.kind(chunk),
+      byteCount == configuration.chunks.byteCount(chunk, header.element)
     else {
       expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
       return
@@ -91,15 +94,18 @@ extension CoordinatorMachine {
     let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
     // Training does not read the statistics.
     guard !isLast, configuration.chunks.kind(chunk) == .parameters else { return }
+    // What comes next decides which version of the parameters is wanted first.
+    let isEvaluated = configuration.plan.isEvaluationDue(afterStep: step) && configuration.plan.evaluatedPart != nil
+    let task = isEvaluated ? TaskKind.evaluateTest : .train
     let relay = work!.routes?.relay(ofChunk: chunk)
-    if let relay { sendParameters(chunk, step: step + 1, to: relay, as: .pass) }
+    if let relay { sendParameters(chunk, step: step + 1, for: task, to: relay, as: .pass) }
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.task == work!.task {
       if relay == nil || member.sharesMemory || !reachesRelays(peer) {
-        sendParameters(chunk, step: step + 1, to: peer)
+        sendParameters(chunk, step: step + 1, for: task, to: peer)
       } else {
         // The relay passes it on.
-        members[peer]!.parameters.add(chunk, step: step + 1)
+        members[peer]!.parameters.add(chunk, step: step + 1, configuration.chunks.element(chunk, for: task))
       }
     }
   }

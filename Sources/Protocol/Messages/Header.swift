@@ -142,11 +142,11 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
   case ready = 3
   /// Coordinator: why the worker can't take part (JSON). The last message of a session.
   case refuse = 4
-  /// Coordinator: one chunk of the parameters of `step` (float32).
+  /// Coordinator: one chunk of the parameters of `step` (the header's element).
   case parameters = 5
   /// Coordinator: compute `leaves` of `step`.
   case assign = 6
-  /// Worker: one chunk of a node's gradient sum (float32).
+  /// Worker: one chunk of a node's gradient sum (the header's element).
   case push = 7
   /// Worker: a node's ``NodeMetrics``, after the node's last PUSH. In stop mode a gradient with a flaw is not pushed.
   case metrics = 8
@@ -208,6 +208,15 @@ package enum VectorKind: UInt8, Sendable {
 /// How a payload's numbers are written.
 package enum ElementKind: UInt8, Sendable {
   case float32 = 0
-  /// The upper half of a float32. Not sent by any message yet.
+  /// The upper half of a float32. In shared memory, which takes no time to send, such a value is a float32 whose lower
+  /// half is zero.
   case bf16 = 1
+
+  /// Bytes of a value in a payload.
+  package var size: Int {
+    switch self {
+    case .float32: 4
+    case .bf16: 2
+    }
+  }
 }

@@ -91,7 +91,8 @@ package struct RelayMachine {
     case .push:
       guard let step = Int(exactly: header.step), newestStep < 0 || step <= newestStep + RelayMachine.stepsAhead,
         step < plan.totalSteps,
-        chunk < chunks.count, header.vector == chunks.kind(chunk), byteCount == chunks.byteCount(chunk),
+        chunk < chunks.count, header.vector == chunks.kind(chunk), header.element == chunks.element(chunk),
+        byteCount == chunks.byteCount(chunk, header.element),
         plan.tree(.train(step: step)).contains(leaves)
       else { return [] }
       return add(Node(leaves), step: step, chunk: chunk)

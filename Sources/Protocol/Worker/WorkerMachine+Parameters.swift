@@ -23,16 +23,20 @@ extension WorkerMachine {
     return true
   }
 
-  /// The chunks that a task needs.
-  func neededChunks(_ kind: TaskKind, _ chunks: ChunkLayout) -> Range<Int> {
+  /// The chunks that an assignment needs and that have not come.
+  func missingChunks(_ header: Header, _ prepared: Prepared) -> [Int] {
+    let chunks = prepared.chunks
     // Training does not read the statistics.
-    0..<(kind == .train ? chunks.parameterChunks : chunks.count)
+    let needed = 0..<(header.task == .train ? chunks.parameterChunks : chunks.count)
+    return needed.filter {
+      !prepared.parameters.holds($0, step: Int(header.step), chunks.element($0, for: header.task))
+    }
   }
 
   /// Begins the assignment that was waiting, if all of its parameters and its routes are there.
   mutating func beginIfComplete(_ prepared: inout Prepared) {
     guard let header = prepared.awaiting, let task = StepTask(header.task, step: Int(header.step)),
-      prepared.parameters.holds(neededChunks(header.task, prepared.chunks), step: task.step),
+      missingChunks(header, prepared).isEmpty,
       use(routes: Int(header.chunk), &prepared)
     else { return }
     prepared.awaiting = nil
@@ -56,23 +60,25 @@ extension WorkerMachine {
     guard case .ready(var prepared) = state else { return false }
     let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
     guard chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
-      byteCount == prepared.chunks.byteCount(chunk)
+      byteCount == prepared.chunks.byteCount(chunk, header.element)
     else { return false }
     // What a task computes with does not change while it runs.
     let isTimely =
       prepared.work.map { step == $0.task.step + 1 }
       ?? prepared.awaiting.map { (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
     let isNew =
-      isFromRelay ? prepared.parameters.isNewer(chunk, step: step) : !prepared.parameters.holds(chunk, step: step)
+      isFromRelay
+      ? prepared.parameters.isNewer(chunk, step: step, header.element)
+      : !prepared.parameters.holds(chunk, step: step, header.element)
     // Relays pass chunks on to everyone, also to a member that is late. What this drops, it asks the coordinator for.
     guard isTimely || !isNew || isFromRelay || header.kind == .pass else { return false }
     state = .over  // so that `prepared` is the only copy
     if isTimely && isNew {
-      prepared.parameters.add(chunk, step: step)
+      prepared.parameters.add(chunk, step: step, header.element)
       prepared.lastChunk = now
-      actions.append(.store(chunk: chunk, step: step))
+      actions.append(.store(chunk: chunk, step: step, header.element))
     }
-    if header.kind == .pass { actions.append(.passOn(chunk: chunk, step: step)) }
+    if header.kind == .pass { actions.append(.passOn(chunk: chunk, step: step, header.element)) }
     beginIfComplete(&prepared)
     state = .ready(prepared)
     return true
@@ -89,7 +95,8 @@ extension WorkerMachine {
       prepared.links[ticket]?.hasAnswered = true
       reportLinked(&prepared)
       state = .ready(prepared)
-    case (.parameters, .parameters(let byteCount)) where header.vector == .parameters && header.element == .float32:
+    case (.parameters, .parameters(let byteCount))
+    where header.vector == .parameters && prepared.chunks.mayGet(header.element, of: .parameters):
       _ = store(header, byteCount, isFromRelay: true, at: now)
     default: break
     }

@@ -37,8 +37,9 @@ extension WorkerMachine {
       return
     }
     var header = header(.push, node, task)
-    (header.chunk, header.vector) = (UInt32(chunk), prepared.chunks.kind(chunk))
-    (header.payloadLength, header.weight) = (UInt64(prepared.chunks.byteCount(chunk)), metrics.weight)
+    let element = prepared.chunks.element(chunk)
+    (header.chunk, header.vector, header.element) = (UInt32(chunk), prepared.chunks.kind(chunk), element)
+    (header.payloadLength, header.weight) = (UInt64(prepared.chunks.byteCount(chunk, element)), metrics.weight)
     if let relay = prepared.current.relay(ofChunk: chunk) {
       header.session = relay.ticket
       actions.append(.sendToRelay(header, .gradient(node, chunk: chunk), ticket: relay.ticket))
@@ -140,8 +141,6 @@ extension WorkerMachine {
       now.seconds(since: prepared.lastChunk) > SchedulingPolicy.missingChunkSeconds
     else { return }
     prepared.lastChunk = now
-    let (needed, step) = (neededChunks(header.task, prepared.chunks), Int(header.step))
-    let chunks = needed.filter { !prepared.parameters.holds($0, step: step) }
-    send(.missing, .missing(MissingChunks(chunks: chunks)), step: step)
+    send(.missing, .missing(MissingChunks(chunks: missingChunks(header, prepared))), step: Int(header.step))
   }
 }

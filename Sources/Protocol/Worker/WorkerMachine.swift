@@ -48,10 +48,10 @@ package struct WorkerMachine {
     /// Give a chunk of a computed node to this member's own relay.
     case relay(Node, step: Int, chunk: Int)
     /// Pass the parameters just received on to others.
-    case passOn(chunk: Int, step: Int)
+    case passOn(chunk: Int, step: Int, ElementKind)
     case load(Welcome)
-    /// Store the parameters just received as this chunk of this step's vector.
-    case store(chunk: Int, step: Int)
+    /// Store the parameters just received as this chunk of this step's vector, which this element was sent in.
+    case store(chunk: Int, step: Int, ElementKind)
     /// Compute with the vector of the task's step, which does not change meanwhile.
     case compute(Node, StepTask)
     /// Add the right gradient to the left one, which becomes their parent's.
@@ -273,8 +273,8 @@ package struct WorkerMachine {
       state = .over
       send(.goodbye, .reason("the run is over"))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
-    case (.parameters, .parameters, .ready), (.pass, .parameters, .ready):
-      guard header.vector != .moments, header.element == .float32 else {
+    case (.parameters, .parameters, .ready(let prepared)), (.pass, .parameters, .ready(let prepared)):
+      guard header.vector != .moments, prepared.chunks.mayGet(header.element, of: header.vector) else {
         leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
         return
       }

@@ -23,6 +23,7 @@ public struct Job: Equatable, Sendable {
   /// The absolute path of a saved model whose parameters are the initial ones; nil for those that the seed determines.
   package var initial: String?
   package var onNonFinite = NonFinitePolicy.stop
+  package var precision = Precision.float32
   /// The ``Numerics/version`` that the job is computed with.
   package var numerics = Numerics.version
 
@@ -67,6 +68,7 @@ public struct Job: Equatable, Sendable {
     values["seed"] = .whole(seed)
     if let initial { values["initial"] = .text(initial) }
     values["on-nonfinite"] = .text(onNonFinite.rawValue)
+    values["precision"] = .text(precision.rawValue)
     // Options of a model that only another program has.
     let known = JobOptions.declarations.map(\.name)
     let others = values.keys.filter { !known.contains($0) }.sorted()
@@ -171,6 +173,8 @@ extension Job: Codable {
     self.seed = seed
     initial = given["initial"]?.description
     onNonFinite = NonFinitePolicy(rawValue: try value("on-nonfinite").description) ?? .stop
+    // Jobs of earlier versions do not name it.
+    precision = given["precision"].flatMap { Precision(rawValue: $0.description) } ?? .float32
     numerics = options.marks.numerics ?? 1
     self.data.recipeVersion = options.marks.recipe ?? 0
     dataDigest = options.marks.dataDigest

@@ -75,6 +75,10 @@ public struct JobOptions: Equatable, Sendable {
       valueName: "policy",
       "What becomes of a step whose loss or gradient is infinite or not a number: stop ends the run, skip leaves the step's update out."
     ),
+    .choice(
+      "precision", default: Precision.float32.rawValue, Precision.allCases.map(\.rawValue), valueName: "format",
+      "What gradients, their sums and the parameters that they are computed at are rounded to, and sent as: bf16 is half of the bytes."
+    ),
   ]
 
   /// The run's folder. Job files may give it too.
@@ -410,6 +414,7 @@ extension JobOptions {
       evaluateEvery: whole("evaluate-every"), seed: chosenSeed,
       initial: given["initial"].map { URL(fileURLWithPath: $0.description).path },
       onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
+    job.precision = given["precision"].flatMap { Precision(rawValue: $0.description) } ?? .float32
     job.dataDigest = loaded.fingerprint
     return job
   }

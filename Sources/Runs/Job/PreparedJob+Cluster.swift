@@ -15,7 +15,8 @@ extension PreparedJob {
         job: job.sent, plan: plan,
         fingerprint: fingerprint, scaling: scaling,
         recipe: try recipe.map { DataRecipe(sha256: try $0.digest, json: try $0.json) }, model: model, seed: job.seed,
-        numerics: numerics, optimizer: try optimizer(), onNonFinite: job.onNonFinite, advice: advice,
+        numerics: numerics, optimizer: try optimizer(), onNonFinite: job.onNonFinite, precision: job.precision,
+        advice: advice,
         targetVariation: targetVariation)
     }
   }
@@ -86,7 +87,6 @@ extension LoadedTask {
       microBatches: job.microBatches)
     self.init(
       model: try job.makeModel(models, shape: data.shape, target: data.target, recipe), data: data,
-      plan: job.plan(data),
-      seed: job.seed)
+      plan: job.plan(data), seed: job.seed, precision: job.precision)
   }
 }

@@ -68,7 +68,8 @@ package struct PreparedJob: Sendable {
           + "machine has \(memory >> 30) GiB of memory")
     }
     fingerprint = data.fingerprint
-    numerics = .here(LoadedTask(model: model, data: data, plan: plan, seed: job.seed), scaling)
+    numerics = .here(
+      LoadedTask(model: model, data: data, plan: plan, seed: job.seed, precision: job.precision), scaling)
     targetVariation = data.heldOut.compactMapValues(\.targetVariation)
   }
 
