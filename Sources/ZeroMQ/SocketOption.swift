@@ -28,6 +28,9 @@ package struct SocketOption: Sendable {
     .init(name: ZMQ_RCVHWM, value: .int32(messages))
   }
 
+  /// The bytes that the system keeps of a connection's data that are sent and not acknowledged, or not sent yet.
+  package static func sendBuffer(_ bytes: Int32) -> SocketOption { .init(name: ZMQ_SNDBUF, value: .int32(bytes)) }
+
   /// A system socket that already listens. The next ``Socket/bind(_:)`` uses it and takes over its ownership.
   package static func listening(_ descriptor: Int32) -> SocketOption {
     .init(name: ZMQ_USE_FD, value: .int32(descriptor))

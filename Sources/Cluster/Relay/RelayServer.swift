@@ -52,6 +52,7 @@ final class RelayServer {
     listener = try Listener(socket, of: context, settings.security, report: warn)
     try socket.set(.linger(milliseconds: 1000))
     try socket.set(.reportsGonePeers)
+    try socket.set(.sendBuffer(RelayLinks.sendBuffer))
     try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.handshakeInterval(milliseconds: limits.silenceLimitMilliseconds))
     try socket.set(.maximumMessageSize(Int64(RelayServer.largestMessage + CurveKeyPair.messageOverhead)))
