@@ -45,12 +45,44 @@ import Testing
       }
       #expect(missing == (seconds < 2 ? [] : [[1]]))
     }
+    // It has given the assignment back: it begins when it comes again.
     let rest = Header(.parameters, run: 7, session: 1, step: 0, chunk: 1)
-    #expect(isComputing(worker.handle(.received(rest, .parameters(byteCount: 4)), at: start)))
+    #expect(!isComputing(worker.handle(.received(rest, .parameters(byteCount: 4)), at: start)))
+    #expect(isComputing(worker.handle(.received(assign, .none), at: start)))
     // It cannot take another one now.
     var failure: String?
     for case .end(let reason) in worker.handle(.received(assign, .none), at: start) { failure = reason?.description }
     #expect(failure?.contains("which cannot be computed now") == true)
+  }
+
+  @Test("a chunk of the next step tells a waiting worker that others have computed its leaves")
+  func isOvertaken() {
+    var worker = WorkerMachine(address: "here")
+    _ = worker.handle(.started, at: at(0))
+    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))
+    let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(4))
+    let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+    _ = worker.handle(.loaded(ready, plan, ChunkLayout(parameterCount: 3, size: 2)), at: at(0))
+    func give(_ chunk: Int, step: UInt64) -> [WorkerMachine.Action] {
+      let header = Header(.parameters, run: 7, session: 1, step: step, chunk: UInt32(chunk))
+      return worker.handle(.received(header, .parameters(byteCount: chunk == 0 ? 8 : 4)), at: at(0))
+    }
+    func assign(step: UInt64) -> [WorkerMachine.Action] {
+      worker.handle(
+        .received(Header(.assign, run: 7, session: 1, step: step, leaves: 0..<4, task: .train), .none), at: at(0))
+    }
+    _ = give(0, step: 0)
+    #expect(assign(step: 0).isEmpty)
+    let actions = give(1, step: 1)
+    let missing = actions.compactMap {
+      if case .send(let header, .missing(let chunks)) = $0 { (header, chunks) } else { nil }
+    }
+    #expect(missing.map(\.0.step) == [0] && missing.map(\.1.chunks) == [[1]])
+    // Until the answer it takes what comes.
+    for step in [1, 2] as [UInt64] {
+      for chunk in 0..<2 where step == 2 || chunk == 0 { #expect(!give(chunk, step: step).isEmpty) }
+    }
+    #expect(assign(step: 2).contains { if case .compute = $0 { true } else { false } })
   }
 
   @Test("a chunk of something that the worker does not know is an error", arguments: [true, false])

@@ -98,8 +98,7 @@ extension CoordinatorMachine {
   /// Gives up a proposal that a member does not link, and chunks that a relay does not deliver.
   mutating func tickRoutes(at now: Instant) {
     // On slow links, routes wait behind parameters, and sums behind other sums.
-    let usual = members.values.compactMap { $0.paces[true]?.secondsPerTask }.max() ?? 0
-    let patience = SchedulingPolicy.progressTimeoutTasks * usual
+    let patience = SchedulingPolicy.progressTimeoutTasks * longestTask(isTraining: true)
     if let (table, since) = proposal, now.seconds(since: since) > max(configuration.limits.silenceLimit, patience) {
       let missing = members.filter { $0.value.state != .loading && !table.linked.contains($0.key) }
         .values.sorted { $0.number < $1.number }.map(\.name)
@@ -152,18 +151,21 @@ extension CoordinatorMachine {
     return work.routes?.relay(ofChunk: Int(header.chunk)) == peer || work.formerRelays.contains(peer)
   }
 
-  /// Sends chunks that have not come to a member.
+  /// Sends chunks that have not come to a member, and its assignment again. If others have computed its leaves, the
+  /// member is free for other ones.
   mutating func sendMissing(_ chunks: MissingChunks, step asked: UInt64, to peer: Peer, at now: Instant) {
     guard let member = members[peer], member.state == .busy, let task = member.task, asked == UInt64(task.step) else {
       return
     }
-    guard task.step >= step else {
-      expel(peer, "its parameters of step \(task.step + 1) are gone", mayReturn: true, at: now)
+    let missing = chunks.chunks.filter { $0 < configuration.chunks.count }
+    for chunk in missing { members[peer]!.parameters.remove(chunk) }
+    guard let work, task == work.task, !member.leaves.allSatisfy({ work.metrics.sums.covers(Node($0..<$0 + 1)) }) else {
+      members[peer]!.state = .idle
+      members[peer]!.unfinishedNodes = []
+      dispatch(at: now)
       return
     }
-    for chunk in chunks.chunks where chunk < configuration.chunks.count {
-      members[peer]!.parameters.remove(chunk)
-      sendParameters(chunk, step: task.step, for: task.kind, to: peer)
-    }
+    for chunk in missing { sendParameters(chunk, step: task.step, for: task.kind, to: peer) }
+    sendAssignment(to: peer, routes: work.routes)
   }
 }

@@ -48,7 +48,9 @@ extension CoordinatorMachine {
   /// ones theirs.
   package mutating func dispatch(at now: Instant) {
     if let work, !work.unassigned.isEmpty, work.routes != nil,
-      !members.contains(where: { work.routes!.linked.contains($0.key) && !$0.value.isLagging })
+      !members.contains(where: {
+        work.routes!.linked.contains($0.key) && ($0.value.state == .idle || !$0.value.isLagging)
+      })
     {
       abandonRoutes(at: now)
       proposeRoutes(at: now)
@@ -81,6 +83,9 @@ extension CoordinatorMachine {
   private func quotas(of leafCount: Int, for candidates: [Member], in work: Work) -> [Int] {
     let paces = paces(of: candidates, in: work.task)
     let even = shares(of: leafCount, weights: paces)
+    if work.routes != nil {
+      return relayedShares(even, paces, candidates.compactMap { $0.paces[true]?.secondsPerTask })
+    }
     guard transferPace.isLong, work.task.isTraining, work.unassigned.count == 1 else { return even }
     let computing = candidates.compactMap { $0.paces[true]?.computeSecondsPerLeaf }
     guard computing.count == candidates.count,
@@ -94,6 +99,14 @@ extension CoordinatorMachine {
         * Double(work.tree.pushes(of: work.unassigned[0], cutInto: shares))
     }
     return seconds(nodes) < seconds(even) ? nodes : even
+  }
+
+  /// `shares` of leaves in proportion to `paces`, or equal ones if these would not take much longer.
+  private func relayedShares(_ shares: [Int], _ paces: [Double], _ secondsPerTask: [Double]) -> [Int] {
+    func seconds(_ shares: [Int]) -> Double { zip(shares, paces).map { Double($0) / $1 }.max() ?? 0 }
+    let equal = Protocol.shares(of: shares.reduce(0, +), weights: shares.map { _ in 1 })
+    let limit = SchedulingPolicy.relayedCutFraction * (secondsPerTask.max() ?? 0)
+    return seconds(equal) < seconds(shares) + limit ? equal : shares
   }
 
   package mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
@@ -110,10 +123,17 @@ extension CoordinatorMachine {
     members[peer]!.assignmentTime = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false
+    members[peer]!.usesRelays = work.routes != nil
+    sendAssignment(to: peer, routes: work.routes)
+  }
+
+  /// Tells a worker its leaves.
+  package mutating func sendAssignment(to peer: Peer, routes: RouteTable?) {
+    guard let member = members[peer], let task = member.task else { preconditionFailure("an assignment of nothing") }
     let header = Header(
-      .assign, run: configuration.run, session: members[peer]!.session, step: UInt64(work.task.step),
-      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), chunk: UInt32(work.routes?.number ?? 0),
-      task: work.task.kind)
+      .assign, run: configuration.run, session: member.session, step: UInt64(task.step),
+      leaves: UInt32(member.leaves.lowerBound)..<UInt32(member.leaves.upperBound), chunk: UInt32(routes?.number ?? 0),
+      task: task.kind)
     actions.append(.send(header, .none, to: peer))
   }
 

@@ -37,14 +37,17 @@ extension CoordinatorMachine {
     guard !isOver, let work, work.unassigned.isEmpty else { return [] }
     let kind = work.task.isTraining
     var fastestIdle: Pace?
-    for (peer, member) in members where member.state == .idle && reachesRelays(peer) {
+    // A fixed order, because paces may be equal.
+    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
+    where member.state == .idle && reachesRelays(peer) {
       guard let pace = member.paces[kind] else { continue }
       if pace.leavesPerSecond > fastestIdle?.leavesPerSecond ?? -1 { fastestIdle = pace }
     }
     guard let fastest = fastestIdle else { return [] }
     let isBoundByTransfers =
-      transferPace.isLong && work.task.isTraining
-      && SchedulingPolicy.transferBoundFactor * fastest.computeSecondsPerLeaf * fastest.leavesPerSecond < 1
+      transferPace.isLong && work.task.isTraining && SchedulingPolicy.transferBoundFactor * fastest.computeFraction < 1
+    // A worker that waits for relays waits for everyone's links: only the tick finds one that is stuck.
+    guard !(isBoundByTransfers && work.usesRelays) else { return [] }
     let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
       .sorted { $0.value.number < $1.value.number }
     return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
@@ -53,11 +56,20 @@ extension CoordinatorMachine {
         leaves / fastest.leavesPerSecond, SchedulingPolicy.taskOverheadFraction * fastest.secondsPerTask,
         SchedulingPolicy.minimumTakeoverSeconds)
       let elapsed = now.seconds(since: busy.value.assignmentTime)
+      // Of a worker that waits for relays, only a time that is unusual for all says anything.
+      let expected =
+        busy.value.usesRelays
+        ? SchedulingPolicy.relayedTakeoverTasks * longestTask(isTraining: kind) : leaves / pace
       let due =
-        elapsed < leaves / pace - takeoverSeconds && !isBoundByTransfers
-        ? now : busy.value.assignmentTime.advanced(by: leaves / pace + takeoverSeconds)
+        elapsed < expected - takeoverSeconds && !isBoundByTransfers && !busy.value.usesRelays
+        ? now : busy.value.assignmentTime.advanced(by: expected + takeoverSeconds)
       return (busy.key, due)
     }
+  }
+
+  /// The usual seconds of the member's task for whom they are the most; 0 if nobody is measured.
+  func longestTask(isTraining: Bool) -> Double {
+    members.values.compactMap { $0.paces[isTraining]?.secondsPerTask }.max() ?? 0
   }
 
   /// Now and then gives each worker that is idle because it was slow a leaf that another worker computes too: it may

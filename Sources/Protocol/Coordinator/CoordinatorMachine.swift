@@ -283,6 +283,8 @@ package struct Member {
   /// What it said with their gradients that their examples weigh.
   package var weights: [Node: Double] = [:]
   package var task: StepTask?
+  /// Whether its task's chunks go through relays.
+  package var usesRelays = false
   /// When the leaves were assigned.
   package var assignmentTime: Instant
   /// When it last sent a sum, or got its leaves.

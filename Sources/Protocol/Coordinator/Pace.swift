@@ -1,26 +1,35 @@
 internal import Reduction
 
-/// A worker's speed: leaves a second, from the assignment to the last sum, with transfers and waiting.
+/// A worker's speed: leaves a second, from the assignment to the last sum, with transfers and waiting. Of tasks whose
+/// chunks go through relays it is that of computing alone, because there a worker waits for the others' links too.
 ///
 /// Leaves are cut in proportion to it, so that all workers finish at about the same time. It is a running mean in which
 /// long tasks count more (``SchedulingPolicy/paceMemory``).
 package struct Pace: Sendable {
   private var leaves = 0.0
   private var seconds = 0.0
+  private var pacedSeconds = 0.0
   private var computeSeconds = 0.0
   private var tasks = 0.0
 
   /// Adds a finished task; `computeSeconds` is the mean over the worker's threads.
-  package mutating func add(leaves newLeaves: Int, seconds newSeconds: Double, computeSeconds newComputeSeconds: Double)
-  {
+  package mutating func add(
+    leaves newLeaves: Int, seconds newSeconds: Double, computeSeconds newComputeSeconds: Double,
+    usedRelays: Bool = false
+  ) {
     let memory = SchedulingPolicy.paceMemory
     leaves = memory * leaves + Double(newLeaves)
     seconds = memory * seconds + max(newSeconds, SchedulingPolicy.minimumTaskSeconds)
+    pacedSeconds =
+      memory * pacedSeconds + max(usedRelays ? newComputeSeconds : newSeconds, SchedulingPolicy.minimumTaskSeconds)
     computeSeconds = memory * computeSeconds + newComputeSeconds
     tasks = memory * tasks + 1
   }
 
-  package var leavesPerSecond: Double { leaves / seconds }
+  package var leavesPerSecond: Double { leaves / pacedSeconds }
+
+  /// The part of a task's time in which it computes.
+  package var computeFraction: Double { computeSeconds / seconds }
 
   /// The mean time of a leaf without transfers and waiting.
   package var computeSecondsPerLeaf: Double { computeSeconds / leaves }

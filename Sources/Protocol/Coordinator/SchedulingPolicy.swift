@@ -64,6 +64,15 @@ package enum SchedulingPolicy {
 
   // MARK: Relays
 
+  /// In tasks whose chunks go through relays, paces do not cut leaves unless that saves at least this fraction of the
+  /// usual task time. Larger: fast workers wait for slow ones. Smaller: noise in the paces of short computing changes
+  /// the cuts, and some workers get nothing.
+  package static let relayedCutFraction = 0.1
+
+  /// In usual task times: when idle workers compute the leaves of a worker that waits for relays as well. Smaller: what
+  /// is only late is computed and sent twice.
+  package static let relayedTakeoverTasks = 2.0
+
   /// Seconds without a chunk after which a worker that waits for parameters asks the coordinator for the rest. Larger: a
   /// step stands still for longer after a relay is lost. Smaller: chunks that only wait in a slow link are sent twice.
   package static let missingChunkSeconds = 2.0

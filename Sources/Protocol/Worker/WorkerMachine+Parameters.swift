@@ -6,7 +6,7 @@ extension WorkerMachine {
   ///
   /// - Returns: false if it cannot be computed.
   mutating func assign(_ header: Header, at now: Instant) -> Bool {
-    guard case .ready(var prepared) = state, prepared.work == nil, prepared.awaiting == nil,
+    guard case .ready(var prepared) = state, prepared.work == nil, prepared.awaiting == nil || prepared.hasAsked,
       let step = Int(exactly: header.step), let task = StepTask(header.task, step: step)
     else { return false }
     switch task {
@@ -16,7 +16,7 @@ extension WorkerMachine {
     let leaves = header.leafRange
     guard !leaves.isEmpty, leaves.upperBound <= prepared.plan.tree(task).leafCount else { return false }
     state = .over
-    prepared.awaiting = header
+    (prepared.awaiting, prepared.hasAsked) = (header, false)
     prepared.lastChunk = now
     beginIfComplete(&prepared)
     state = .ready(prepared)
@@ -35,7 +35,7 @@ extension WorkerMachine {
 
   /// Begins the assignment that was waiting, if all of its parameters and its routes are there.
   mutating func beginIfComplete(_ prepared: inout Prepared) {
-    guard let header = prepared.awaiting, let task = StepTask(header.task, step: Int(header.step)),
+    guard let header = prepared.awaiting, !prepared.hasAsked, let task = StepTask(header.task, step: Int(header.step)),
       missingChunks(header, prepared).isEmpty,
       use(routes: Int(header.chunk), &prepared)
     else { return }
@@ -62,10 +62,10 @@ extension WorkerMachine {
     guard chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
       byteCount == prepared.chunks.byteCount(chunk, header.element)
     else { return false }
-    // What a task computes with does not change while it runs.
+    // What a task computes with does not change while it runs. One that was given back may be replaced by any other.
     let isTimely =
       prepared.work.map { step == $0.task.step + 1 }
-      ?? prepared.awaiting.map { (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
+      ?? prepared.awaiting.map { prepared.hasAsked || (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
     let isNew =
       isFromRelay
       ? prepared.parameters.isNewer(chunk, step: step, header.element)
@@ -79,9 +79,19 @@ extension WorkerMachine {
       actions.append(.store(chunk: chunk, step: step, header.element))
     }
     if header.kind == .pass { actions.append(.passOn(chunk: chunk, step: step, header.element)) }
+    if let awaiting = prepared.awaiting, !prepared.hasAsked, step > Int(awaiting.step) {
+      // A later step's chunk is the sum of all leaves: others have computed those of this assignment.
+      askForMissing(awaiting, &prepared)
+    }
     beginIfComplete(&prepared)
     state = .ready(prepared)
     return true
+  }
+
+  /// Asks the coordinator for the assignment's parameters that have not come.
+  mutating func askForMissing(_ awaiting: Header, _ prepared: inout Prepared) {
+    prepared.hasAsked = true
+    send(.missing, .missing(MissingChunks(chunks: missingChunks(awaiting, prepared))), step: Int(awaiting.step))
   }
 
   /// Handles a message of a relay. It may come late, or from one that is not this session's.

@@ -137,10 +137,9 @@ extension WorkerMachine {
     state = .over
     pingRelays(&prepared, at: now)
     defer { state = .ready(prepared) }
-    guard let header = prepared.awaiting,
+    guard let header = prepared.awaiting, !prepared.hasAsked,
       now.seconds(since: prepared.lastChunk) > SchedulingPolicy.missingChunkSeconds
     else { return }
-    prepared.lastChunk = now
-    send(.missing, .missing(MissingChunks(chunks: missingChunks(header, prepared))), step: Int(header.step))
+    askForMissing(header, &prepared)
   }
 }

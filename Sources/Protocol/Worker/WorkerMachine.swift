@@ -94,6 +94,8 @@ package struct WorkerMachine {
     var work: Work?
     /// An assignment of which some parameters are still to come from relays.
     var awaiting: Header?
+    /// Whether the coordinator was asked for them. It answers with the assignment again, or with another one.
+    var hasAsked = false
     /// The nodes of the last training task that are pushed, which are kept until the next task: if a relay is lost, its
     /// chunks are pushed again.
     var pushed: (task: StepTask, nodes: [(node: Node, metrics: NodeMetrics)])?
