@@ -42,6 +42,36 @@ package struct PartialSums: Sendable {
   }
 }
 
+extension PartialSums {
+  /// What to do with the sums of nodes.
+  package enum Change: Equatable {
+    /// Keep the sum that was added.
+    case keep(Node)
+    case discard(Node)
+    /// Add the right sum to the left one, which becomes their parent's.
+    case combine(left: Node, right: Node)
+  }
+
+  /// Inserts `node`, and each parent of which both children are there.
+  ///
+  /// - Returns: what to do, in this order, and the node that then holds the sum; nil if an available sum contains `node`.
+  package mutating func add(_ node: Node) -> (changes: [Change], top: Node)? {
+    var changes: [Change] = [.keep(node)]
+    var inserted = node
+    while true {
+      switch insert(inserted) {
+      case .covered: return nil
+      case .kept(let replaced):
+        changes += replaced.map { .discard($0) }
+        return (changes, inserted)
+      case .paired(let left, let right, let parent, let replaced):
+        changes += replaced.map { .discard($0) } + [.combine(left: left, right: right)]
+        inserted = parent
+      }
+    }
+  }
+}
+
 /// Sums small values along a tree as the values of its nodes arrive.
 package struct NodeSums<Value: Sendable>: Sendable {
   package private(set) var sums: PartialSums

@@ -39,3 +39,142 @@ import Testing
     #expect(push(2..<4) == [])
   }
 }
+
+/// A coordinator, and members that offer to be relays and do as they are told.
+private struct RelayedRun {
+  static let chunks = ChunkLayout(parameterCount: 4, size: 2)
+  let plan = StepPlan(trainCount: 160, testCount: 0, batchSize: 16, microBatches: 4, length: .steps(8))
+  var machine: CoordinatorMachine
+  var now = Instant(nanoseconds: 0)
+  /// What the coordinator has sent to each member since the last look.
+  var sent: [CoordinatorMachine.Peer: [(header: Header, body: CoordinatorMachine.Body)]] = [:]
+  private(set) var routes: [CoordinatorMachine.Peer: Routes] = [:]
+  let peers: [CoordinatorMachine.Peer]
+
+  /// All members reach each other, and the first step, which went to the coordinator, is done.
+  init(members: Int) {
+    peers = (0..<members).map { CoordinatorMachine.Peer(id: UInt64($0)) }
+    machine = CoordinatorMachine(
+      CoordinatorMachine.Configuration(
+        run: 7, plan: plan, chunks: Self.chunks, fingerprint: "d", layout: ParameterLayout(), numerics: .simulated,
+        awaitedWorkers: members, metrics: .loss))
+    handle(.started)
+    for peer in peers {
+      let hello = Hello(name: "\(peer.id)", threads: 1, relay: RelayOffer(address: "tcp://\(peer.id):1", key: nil))
+      handle(.received(Header(.hello), .hello(hello), from: peer))
+      receive(.ready, .ready(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)), from: peer)
+    }
+    for peer in peers { receive(.linked, .none, from: peer, chunk: routes[peer]!.number) }
+    for peer in peers { compute(peer) }
+  }
+
+  mutating func handle(_ event: CoordinatorMachine.Event) {
+    for case .send(let header, let body, let peer) in machine.handleAnswering(event, at: now) {
+      sent[peer, default: []].append((header, body))
+      if case .routes(let routes) = body { self.routes[peer] = routes }
+    }
+  }
+
+  mutating func receive(
+    _ kind: MessageKind, _ content: CoordinatorMachine.Content, from peer: CoordinatorMachine.Peer, chunk: Int = 0,
+    step: Int = 0, leaves: Range<Int> = 0..<0, task: TaskKind = .train, weight: Double = 0
+  ) {
+    let header = Header(
+      kind, run: 7, session: machine.members[peer]?.session ?? 0, step: UInt64(step),
+      leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound), chunk: UInt32(chunk), task: task, weight: weight)
+    handle(.received(header, content, from: peer))
+  }
+
+  /// What a member was sent since the last look, without PINGs.
+  mutating func take(_ peer: CoordinatorMachine.Peer) -> [Header] {
+    (sent.removeValue(forKey: peer) ?? []).map(\.header).filter { $0.kind != .ping }
+  }
+
+  /// The leaves that a member has to compute.
+  func leaves(_ peer: CoordinatorMachine.Peer) -> Range<Int>? {
+    machine.members[peer].flatMap { $0.state == .busy ? $0.leaves : nil }
+  }
+
+  /// A member says that its leaves are done. Its sums go to the coordinator or, with routes, nowhere yet.
+  mutating func compute(_ peer: CoordinatorMachine.Peer, computeSeconds: Double = 0) {
+    guard let leaves = leaves(peer), let work = machine.work else { return }
+    for node in work.tree.maximalNodes(in: leaves) {
+      if work.routes == nil {
+        for chunk in Self.chunks.indices {
+          receive(
+            .push, .gradient(byteCount: 8), from: peer, chunk: chunk, step: work.task.step, leaves: node.leaves,
+            weight: Double(4 * node.leaves.count))
+        }
+      }
+      var metrics = NodeMetrics(examples: Int64(4 * node.leaves.count))
+      metrics.computeSeconds = computeSeconds
+      receive(.metrics, .metrics(metrics), from: peer, step: work.task.step, leaves: node.leaves)
+    }
+  }
+
+  /// The relays push the roots.
+  mutating func pushRoots() {
+    guard let work = machine.work, let table = work.routes else { return }
+    for chunk in Self.chunks.indices {
+      receive(
+        .push, .gradient(byteCount: 8), from: table.relay(ofChunk: chunk)!, chunk: chunk, step: work.task.step,
+        leaves: work.tree.root.leaves)
+    }
+  }
+
+  /// Lets time pass in which all members answer.
+  mutating func wait(seconds: Double) {
+    for _ in 0..<Int(seconds / 0.5) {
+      now = now.advanced(by: 0.5)
+      for peer in peers { receive(.ping, .none, from: peer) }
+      handle(.tick)
+    }
+  }
+}
+
+@Suite struct RelayedStepTests {
+  @Test func missingChunksComeWithTheAssignmentAgain() {
+    var run = RelayedRun(members: 2)
+    let (late, leaves) = (run.peers[1], run.leaves(run.peers[1]))
+    #expect(run.machine.step == 1 && run.machine.work?.routes != nil && leaves != nil)
+    _ = run.take(late)
+    run.receive(.missing, .missing(MissingChunks(chunks: [0])), from: late, step: 1)
+    let sent = run.take(late)
+    #expect(sent.map(\.kind) == [.parameters, .assign] && sent.map(\.step) == [1, 1] && sent[0].chunk == 0)
+    #expect(sent.last?.leafRange == leaves)
+  }
+
+  @Test("a member whose leaves others have computed gets other ones, and stays")
+  func anOvertakenMemberGoesOn() {
+    var run = RelayedRun(members: 2)
+    let (other, late) = (run.peers[0], run.peers[1])
+    run.compute(other)
+    run.wait(seconds: 1)
+    // It is late, so the other one computes its leaves too.
+    #expect(run.leaves(other) == run.leaves(late))
+    run.compute(other)
+    _ = run.take(late)
+    run.receive(.missing, .missing(MissingChunks(chunks: [0])), from: late, step: 1)
+    #expect(run.take(late).isEmpty && run.machine.members[late]?.state == .idle)
+    run.pushRoots()
+    #expect(run.machine.step == 2)
+    let sent = run.take(late)
+    // What it lacks comes from the coordinator.
+    #expect(sent.last?.kind == .assign && sent.last?.step == 2)
+    #expect(run.machine.activeCount == 2)
+  }
+
+  @Test("noise in short computing changes no cut where relays are used; a much slower worker gets less")
+  func cutsOfRelayedSteps() {
+    for (seconds, isEven) in [([0.01, 0.03], true), ([0.1, 2], false)] {
+      var run = RelayedRun(members: 2)
+      for _ in 0..<4 {
+        run.now = run.now.advanced(by: 2)
+        for (peer, seconds) in zip(run.peers, seconds) { run.compute(peer, computeSeconds: seconds) }
+        run.pushRoots()
+      }
+      let counts = run.peers.map { run.leaves($0)?.count ?? 0 }
+      #expect((counts == [2, 2]) == isEven, "\(counts)")
+    }
+  }
+}

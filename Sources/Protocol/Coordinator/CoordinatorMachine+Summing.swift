@@ -60,26 +60,16 @@ extension CoordinatorMachine {
       work!.weights.insert(node, header.weight)
     }
     members[peer]!.lastProgress = now
-    var inserted = node
-    var isPayload = true
-    while true {
-      let insertion = work!.sums[chunk].insert(inserted)
-      if case .covered = insertion { return }
-      work!.lastProgress = now
-      if isPayload { actions.append(.keep(node, chunk: chunk)) }
-      isPayload = false
-      switch insertion {
-      case .covered: return
-      case .kept(let replaced):
-        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
-        if inserted == work!.tree.root { actions.append(.check(chunk: chunk)) }
-        return
-      case .paired(let left, let right, let parent, let replaced):
-        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
-        actions.append(.combine(left: left, right: right, chunk: chunk))
-        inserted = parent
+    guard let (changes, top) = work!.sums[chunk].add(node) else { return }
+    work!.lastProgress = now
+    for change in changes {
+      switch change {
+      case .keep(let node): actions.append(.keep(node, chunk: chunk))
+      case .discard(let node): actions.append(.discard(node, chunk: chunk))
+      case .combine(let left, let right): actions.append(.combine(left: left, right: right, chunk: chunk))
       }
     }
+    if top == work!.tree.root { actions.append(.check(chunk: chunk)) }
   }
 
   package mutating func update(_ chunk: Int) {

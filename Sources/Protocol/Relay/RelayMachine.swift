@@ -107,29 +107,26 @@ package struct RelayMachine {
       (self.step, sums, tree) = (step, [:], plan.tree(.train(step: step)))
       actions.append(.clear)
     }
-    guard var known = sums[chunk, default: PartialSums(tree)] else { return actions }
-    var inserted = node
-    var isPayload = true
-    while true {
-      let insertion = known.insert(inserted)
-      if case .covered = insertion { return actions }
-      if isPayload { actions.append(.keep(node, chunk: chunk)) }
-      isPayload = false
-      switch insertion {
-      case .covered: return actions
-      case .kept(let replaced):
-        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
-        sums[chunk] = known
-        if inserted == tree.root {
-          sums[chunk] = .some(nil)
-          actions.append(.push(inserted, step: step, chunk: chunk))
-        }
-        return actions
-      case .paired(let left, let right, let parent, let replaced):
-        for old in replaced { actions.append(.discard(old, chunk: chunk)) }
-        actions.append(.combine(left: left, right: right, chunk: chunk))
-        inserted = parent
-      }
+    guard var known = sums[chunk, default: PartialSums(tree)], let (changes, top) = known.add(node) else {
+      return actions
     }
+    actions += changes.map { Action($0, chunk: chunk) }
+    sums[chunk] = known
+    if top == tree.root {
+      sums[chunk] = .some(nil)
+      actions.append(.push(top, step: step, chunk: chunk))
+    }
+    return actions
+  }
+}
+
+extension RelayMachine.Action {
+  fileprivate init(_ change: PartialSums.Change, chunk: Int) {
+    self =
+      switch change {
+      case .keep(let node): .keep(node, chunk: chunk)
+      case .discard(let node): .discard(node, chunk: chunk)
+      case .combine(let left, let right): .combine(left: left, right: right, chunk: chunk)
+      }
   }
 }
