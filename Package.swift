@@ -137,7 +137,8 @@ let package = Package(
         "Schema", "TestSupport",
       ],
       exclude: [
-        "bf16_run.py", "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "pytorch_page.py",
+        "bf16_run.py", "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "local_run.py",
+        "local_steps.py", "pytorch_page.py",
         "pytorch_table.py", "two_machines.py",
       ]),
   ]

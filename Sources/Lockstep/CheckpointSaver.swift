@@ -35,6 +35,8 @@ final class CheckpointSaver {
     let isLast: Bool
     switch event {
     case .step(let report):
+      // The state is that after the whole round.
+      guard plan.stepAfter(report.step - 1) == report.step else { return false }
       guard plan.evaluatedPart == nil || !plan.isEvaluationDue(afterStep: report.step - 1) else { return false }
       step = report.step
       isLast = step == plan.totalSteps

@@ -96,9 +96,10 @@ final class TrainingRun {
       "\(data), \(job.modelText) (\(count(prepared.model.layout.parameterCount, "parameter"))), "
       + "\(job.optimizer.name) \(job.optimizer.learningRate), "
       + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
+      + (plan.local.map { ", \(count($0.replicas, "replica")) of \($0.steps) local steps" } ?? "")
   }
 
-  /// Makes a signal end the run after the current step.
+  /// Makes a signal end the run after the current step, or round of local steps.
   func endOnSignal(_ coordinator: Coordinator) {
     let mailbox = coordinator.mailbox
     signals.onSignal { signal in mailbox.stop("interrupted by \(signal.name)") }

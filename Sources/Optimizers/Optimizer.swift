@@ -47,6 +47,8 @@ package struct Optimizer: Sendable {
   package var state = OptimizerState()
   /// The current step.
   package private(set) var step: UpdateStep
+  /// What follows a round of the rule's steps in several replicas; nil without local steps.
+  package let average: ReplicaAverage?
   private let rule: any UpdateRule
   private let schedule: Schedule
   private let tensors: [Tensor]
@@ -65,6 +67,7 @@ package struct Optimizer: Sendable {
   /// - Parameter tensors: in order; together they cover the whole vector.
   package init(_ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int) throws {
     rule = try settings.rule()
+    average = ReplicaAverage(settings, rule)
     schedule = Schedule(settings, total: total, stepsPerEpoch: stepsPerEpoch)
     self.tensors = tensors
     let values = settings.values
@@ -83,6 +86,12 @@ package struct Optimizer: Sendable {
 
   /// The names of the rule's slots.
   package var slots: [String] { rule.slots }
+
+  /// The names of all slots that a checkpoint holds.
+  package var savedSlots: [String] { slots + (average?.slots ?? []) }
+
+  /// η of update `number`, counted from 1, after what evaluations and updates have left in ``state``.
+  package func learningRate(ofUpdate number: Int) -> Double { schedule.learningRate(number, state) }
 
   /// Whether ``begin(weight:_:)`` needs the whole gradient.
   package var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }

@@ -25,10 +25,20 @@ package struct OptimizerSettings: Equatable, Sendable {
     let schedule = OptionValues(values).text("schedule")
     let scheduled = ScheduleKind.selector.alternative(schedule)?.options ?? []
     values.merge(try Alternative(name, options: scheduled).values(given)) { $1 }
-    if OptionValues(values).whole(OptionDeclaration.outerEvery.name) > 0 {
+    let outerEvery = OptionValues(values).whole(OptionDeclaration.outerEvery.name)
+    let localSteps = OptionValues(values).whole(OptionDeclaration.localSteps.name)
+    if localSteps > 1 {
+      values.merge(
+        try OptimizerSettings.localValues(name, steps: localSteps, given: given, outerEvery: outerEvery)
+      ) { $1 }
+    } else if let replicas = given["replicas"] {
+      throw OptionError(
+        "--replicas \(replicas.description) needs --local-steps, the steps that each takes before they are averaged")
+    } else if outerEvery > 0 {
       values.merge(try Alternative(name, options: OptionDeclaration.ofOuterSteps).values(given)) { $1 }
     } else if let option = OptionDeclaration.ofOuterSteps.first(where: { given[$0.name] != nil }) {
-      throw OptionError("--\(option.name) needs --outer-every, the updates from an outer step to the next")
+      throw OptionError(
+        "--\(option.name) needs --outer-every, the updates from an outer step to the next, or --local-steps")
     }
     for option in given.keys.sorted() where values[option] == nil {
       throw ScheduleKind.selector.owners(of: option).isEmpty
@@ -45,6 +55,7 @@ package struct OptimizerSettings: Equatable, Sendable {
       throw OptionError("--schedule hypergradient goes with \(names.joined(separator: " and ")), not with \(name)")
     }
     try rule.init(self.values).check()
+    try checkLocalSteps(rule.init(self.values), stepIsWhole: rule.stepIsWhole)
   }
 
   package func rule() throws -> any UpdateRule {
@@ -76,7 +87,8 @@ package struct OptimizerSettings: Equatable, Sendable {
 
   /// All options of rules and schedules, in the order of help texts and job files; one of each name.
   package static var options: [OptionDeclaration] {
-    selector.options + OptionDeclaration.ofOuterSteps + [ScheduleKind.option] + ScheduleKind.selector.options
+    selector.options + OptionDeclaration.ofOuterSteps + OptionDeclaration.ofLocalSteps + [ScheduleKind.option]
+      + ScheduleKind.selector.options
   }
 }
 

@@ -41,6 +41,8 @@ struct OuterNesterov<Rule: UpdateRule>: UpdateRule {
   /// Those of the rule, a, and b. The first update takes the parameters before it for a, so that a may be zero at first.
   var slots: [String] { rule.slots + ["outer-anchor", "outer-momentum"] }
 
+  var squares: Set<String> { rule.squares }
+
   var sums: RuleSums { rule.sums }
 
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
@@ -115,9 +117,13 @@ extension OptionDeclaration {
     "outer-every", default: 0, 0...1 << 48, valueName: "updates",
     "Updates from an outer Nesterov step to the next; 0 for none.")
 
-  /// Options that go only with ``outerEvery`` above 0.
+  /// Options that go only with ``outerEvery`` above 0, or with ``localSteps`` above 1.
   package static let ofOuterSteps: [OptionDeclaration] = [
-    .real("outer-learning-rate", default: 0.4, .positive, "The step size of outer steps; needs --outer-every."),
-    .real("outer-momentum", default: 0.9, .fraction, "The decay of the outer momentum; needs --outer-every."),
+    .real(
+      "outer-learning-rate", default: 0.4, .positive,
+      "The step size of outer steps; needs --outer-every, or --local-steps."),
+    .real(
+      "outer-momentum", default: 0.9, .fraction,
+      "The decay of the outer momentum; needs --outer-every, or --local-steps."),
   ]
 }

@@ -34,6 +34,10 @@ public protocol UpdateRule: Sendable {
   /// The names of its slots, in the order of ``UpdateRange/slots``.
   var slots: [String] { get }
 
+  /// Those of ``slots`` whose values are never negative, which averaging must not change (`--local-steps`). The default
+  /// is those with the built-in rules' names for squares, such as `second-moment` and `mean-square`.
+  var squares: Set<String> { get }
+
   /// The sums that it needs before a step's first update. The default is none.
   var sums: RuleSums { get }
 
@@ -60,6 +64,10 @@ extension UpdateRule {
   public static var stepIsWhole: Bool { false }
   /// Default: slots are updated in place.
   public static var writesSlotsBeside: Bool { false }
+  /// Default: slots with these names.
+  public var squares: Set<String> {
+    ["second-moment", "largest-second-moment", "mean-square", "mean-square-update", "square-sum"]
+  }
   /// Default: the rule needs no sums.
   public var sums: RuleSums { .none }
   /// Default: the plain reference.

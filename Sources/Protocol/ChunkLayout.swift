@@ -1,7 +1,7 @@
 package import Schema
 
-/// The chunks of the parameter vector, and after them those of the statistics: each is pushed, summed, updated and sent
-/// on its own.
+/// The chunks of the parameter vector, after them those of the statistics, and, in a job of local steps, those of each of
+/// the rule's moments: each is pushed, summed, updated and sent on its own.
 package struct ChunkLayout: Equatable, Sendable {
   /// 256 Ki floats, 1 MiB: messages of this size have the highest throughput in ZeroMQ.
   package static let defaultSize = 1 << 18
@@ -15,55 +15,117 @@ package struct ChunkLayout: Equatable, Sendable {
   package let parameterCount: Int
   /// The statistics follow the parameters in the same vector.
   package let statisticCount: Int
+  /// The rule's slots that replicas train with: vectors as long as the parameters, behind the statistics. Nil without
+  /// local steps.
+  package let moments: Int?
   /// Values in a chunk; the last chunk of each kind may have fewer.
   package let size: Int
-  /// What gradients and the parameters for training are rounded to, and sent as. Statistics are float32.
+  /// What gradients and the parameters and moments for training are rounded to, and sent as. Statistics are float32.
   package let precision: Precision
 
   package init(
-    parameterCount: Int, statisticCount: Int = 0, size: Int = ChunkLayout.defaultSize, precision: Precision = .float32
+    parameterCount: Int, statisticCount: Int = 0, moments: Int? = nil, size: Int = ChunkLayout.defaultSize,
+    precision: Precision = .float32
   ) {
-    precondition(parameterCount > 0 && statisticCount >= 0 && size > 0)
-    (self.parameterCount, self.statisticCount, self.size) = (parameterCount, statisticCount, size)
-    self.precision = precision
+    precondition(parameterCount > 0 && statisticCount >= 0 && moments ?? 0 >= 0 && size > 0)
+    (self.parameterCount, self.statisticCount) = (parameterCount, statisticCount)
+    (self.moments, self.size, self.precision) = (moments, size, precision)
   }
 
   /// Of `layout`'s vector.
-  package init(_ layout: ParameterLayout, size: Int = ChunkLayout.defaultSize, precision: Precision = .float32) {
+  package init(
+    _ layout: ParameterLayout, moments: Int? = nil, size: Int = ChunkLayout.defaultSize,
+    precision: Precision = .float32
+  ) {
     self.init(
-      parameterCount: layout.parameterCount, statisticCount: layout.count - layout.parameterCount, size: size,
-      precision: precision)
+      parameterCount: layout.parameterCount, statisticCount: layout.count - layout.parameterCount,
+      moments: moments, size: size, precision: precision)
   }
 
-  /// The number of values of the vector.
-  package var valueCount: Int { parameterCount + statisticCount }
+  private var momentCount: Int { moments ?? 0 }
 
-  /// The number of chunks of parameters, which come first.
+  /// The number of values of a model's vector: parameters and statistics.
+  package var modelCount: Int { parameterCount + statisticCount }
+
+  /// The number of values of the vector.
+  package var valueCount: Int { modelCount + momentCount * parameterCount }
+
+  /// The number of chunks of parameters, which come first. Each slot has as many.
   package var parameterChunks: Int { (parameterCount - 1) / size + 1 }
 
-  package var count: Int { parameterChunks + (statisticCount + size - 1) / size }
+  /// The number of chunks of parameters and statistics.
+  package var modelChunks: Int { parameterChunks + (statisticCount + size - 1) / size }
+
+  package var count: Int { modelChunks + momentCount * parameterChunks }
 
   package var indices: Range<Int> { 0..<count }
 
   /// What chunk `index` is a part of.
-  package func kind(_ index: Int) -> VectorKind { index < parameterChunks ? .parameters : .statistics }
+  package func kind(_ index: Int) -> VectorKind {
+    index < parameterChunks ? .parameters : index < modelChunks ? .statistics : .moments
+  }
 
   /// The range of chunk `index` in the vector.
   package subscript(index: Int) -> Range<Int> {
+    let range = modelRange(index)
+    let offset = slot(index).map { self.range(ofSlot: $0).lowerBound } ?? 0
+    return offset + range.lowerBound..<offset + range.upperBound
+  }
+
+  /// The place of chunk `index` in a model's vector; of moments, that of their parameters.
+  package func modelRange(_ index: Int) -> Range<Int> {
     precondition(index >= 0 && index < count, "chunk \(index) of \(count)")
-    guard index >= parameterChunks else { return index * size..<min((index + 1) * size, parameterCount) }
-    let start = parameterCount + (index - parameterChunks) * size
-    return start..<min(start + size, valueCount)
+    if kind(index) == .statistics {
+      let start = parameterCount + (index - parameterChunks) * size
+      return start..<min(start + size, modelCount)
+    }
+    let start = (slot(index) == nil ? index : (index - modelChunks) % parameterChunks) * size
+    return start..<min(start + size, parameterCount)
   }
 
-  /// How the values of chunk `index` are sent: of a gradient, or of the parameters for `task`.
+  /// The slot that chunk `index` is a part of; nil for parameters and statistics.
+  package func slot(_ index: Int) -> Int? {
+    kind(index) == .moments ? (index - modelChunks) / parameterChunks : nil
+  }
+
+  /// The values of a slot in the vector.
+  package func range(ofSlot slot: Int) -> Range<Int> {
+    let start = modelCount + slot * parameterCount
+    return start..<start + parameterCount
+  }
+
+  /// Whether tasks of this kind read `vector`. Evaluations read no moments, and training no statistics, unless replicas
+  /// keep their own.
+  package func isRead(_ vector: VectorKind, by task: TaskKind) -> Bool {
+    switch vector {
+    case .parameters: true
+    case .statistics: task != .train || moments != nil
+    case .moments: task == .train
+    }
+  }
+
+  /// How the values of chunk `index` are sent: of a gradient, or of what `task` reads. Evaluations do not read moments,
+  /// whose chunks may come before one.
   package func element(_ index: Int, for task: TaskKind = .train) -> ElementKind {
-    task == .train && kind(index) == .parameters ? precision.element : .float32
+    switch kind(index) {
+    case .parameters: task == .train ? precision.element : .float32
+    case .statistics: .float32
+    case .moments: precision.element
+    }
   }
 
-  /// Whether a worker may be sent chunks of `vector` in `element`.
+  /// Whether workers push chunks of `vector` in `element`.
+  package func mayPush(_ element: ElementKind, of vector: VectorKind) -> Bool {
+    switch vector {
+    case .parameters: element == precision.element
+    case .statistics: element == .float32
+    case .moments: momentCount > 0 && element == precision.element
+    }
+  }
+
+  /// Whether a worker may be sent chunks of `vector` in `element`. Evaluations read float32 parameters in every job.
   package func mayGet(_ element: ElementKind, of vector: VectorKind) -> Bool {
-    element == .float32 || vector == .parameters && element == precision.element
+    mayPush(element, of: vector) || vector == .parameters && element == .float32
   }
 
   /// Bytes of chunk `index` in a message.

@@ -1,13 +1,13 @@
-/// The steps of which a worker has each chunk of the parameters.
+/// The rounds of which a worker has each chunk of the parameters; a step is a round, unless there are local steps.
 ///
-/// A worker keeps the vectors of two steps, so that the next step's chunks may come while it computes with this step's.
-/// The chunks of a step replace those of two steps before. In a job of bf16 each step has two versions, rounded for
-/// training and float32 for evaluations, and both are kept, because an evaluation and training may follow each other
-/// at one step.
+/// A worker keeps the vectors of two rounds, so that the next round's chunks may come while it computes with this
+/// round's. The chunks of a round replace those of two rounds before. In a job of bf16 each round has two versions,
+/// rounded for training and float32 for evaluations, and both are kept, because an evaluation and training may follow
+/// each other between two rounds.
 package struct HeldParameters: Equatable, Sendable {
   package static let vectorCount = 2
 
-  /// For each vector and chunk, the step; −1 for none.
+  /// For each vector and chunk, the round; −1 for none.
   private var float32, bf16: [[Int]]
 
   /// No chunks.
@@ -18,8 +18,8 @@ package struct HeldParameters: Equatable, Sendable {
     bf16 = float32
   }
 
-  /// The index of the vector that holds the parameters of `step`.
-  package static func vector(ofStep step: Int) -> Int { step % vectorCount }
+  /// The index of the vector that holds the parameters before `round`.
+  package static func vector(ofRound round: Int) -> Int { round % vectorCount }
 
   private subscript(element: ElementKind) -> [[Int]] {
     get {
@@ -36,21 +36,21 @@ package struct HeldParameters: Equatable, Sendable {
     }
   }
 
-  /// Whether it has the chunk of `step` as `element`.
-  package func holds(_ chunk: Int, step: Int, _ element: ElementKind) -> Bool {
-    self[element][HeldParameters.vector(ofStep: step)][chunk] == step
+  /// Whether it has the chunk of `round` as `element`.
+  package func holds(_ chunk: Int, round: Int, _ element: ElementKind) -> Bool {
+    self[element][HeldParameters.vector(ofRound: round)][chunk] == round
   }
 
-  package mutating func add(_ chunk: Int, step: Int, _ element: ElementKind) {
-    self[element][HeldParameters.vector(ofStep: step)][chunk] = step
+  package mutating func add(_ chunk: Int, round: Int, _ element: ElementKind) {
+    self[element][HeldParameters.vector(ofRound: round)][chunk] = round
   }
 
-  /// Whether the vector of `step` has no chunk of that step or a later one.
-  package func isNewer(_ chunk: Int, step: Int, _ element: ElementKind) -> Bool {
-    self[element][HeldParameters.vector(ofStep: step)][chunk] < step
+  /// Whether the vector of `round` has no chunk of that round or a later one.
+  package func isNewer(_ chunk: Int, round: Int, _ element: ElementKind) -> Bool {
+    self[element][HeldParameters.vector(ofRound: round)][chunk] < round
   }
 
-  /// Forgets the chunk, of both steps and versions.
+  /// Forgets the chunk, of both rounds and versions.
   package mutating func remove(_ chunk: Int) {
     for vector in 0..<HeldParameters.vectorCount {
       float32[vector][chunk] = -1

@@ -21,6 +21,8 @@ package struct StepPlan: Equatable, Sendable {
   package let totalSteps: Int
   /// The steps from an evaluation to the next; nil for an epoch.
   package let evaluateEvery: Int?
+  /// Nil if all micro-batches of a step are summed before the next one.
+  package let local: LocalSteps?
 
   /// How many numbers an example has.
   package let exampleSize: Int
@@ -33,10 +35,11 @@ package struct StepPlan: Equatable, Sendable {
   /// - Parameter exampleSize: 0 for data without numbers.
   package init(
     trainCount: Int, validationCount: Int = 0, testCount: Int, batchSize: Int, microBatches: Int, length: RunLength,
-    evaluateEvery: Int? = nil, exampleSize: Int = 0
+    evaluateEvery: Int? = nil, local: LocalSteps? = nil, exampleSize: Int = 0
   ) {
     precondition(trainCount > 0 && batchSize > 0 && microBatches > 0 && evaluateEvery != 0)
-    (self.evaluateEvery, self.exampleSize) = (evaluateEvery, exampleSize)
+    precondition(microBatches % (local?.replicas ?? 1) == 0, "replicas with unlike numbers of micro-batches")
+    (self.evaluateEvery, self.local, self.exampleSize) = (evaluateEvery, local, exampleSize)
     (self.trainCount, self.validationCount, self.testCount) = (trainCount, validationCount, testCount)
     self.batchSize = min(batchSize, trainCount)
     self.microBatches = microBatches
@@ -65,15 +68,17 @@ package struct StepPlan: Equatable, Sendable {
   package var smallestMicroBatch: Int {
     // Leaves differ by at most one example. A worker computes the first leaf even if there is no step.
     let steps = [0, max(min(stepsPerEpoch, totalSteps), 1) - 1]
-    return steps.map { positions(ofStep: $0).count / tree(.train(step: $0)).leafCount }.min()!
+    return steps.map { positions(ofStep: $0).count / microBatchTree(ofStep: $0).leafCount }.min()!
   }
 
   /// `count` examples, or as many as are read at once if that is fewer; at least one.
   package func rows(atMost count: Int) -> Int { min(count, max(1, StepPlan.mostNumbers / max(exampleSize, 1))) }
 
-  /// Whether an evaluation follows `step`, from 0: at the end of an epoch, or every so many steps, and of the run.
+  /// Whether an evaluation follows `step`, from 0: at the end of an epoch, or every so many steps, and of the run. One
+  /// that falls inside a round waits for the round's end.
   package func isEvaluationDue(afterStep step: Int) -> Bool {
-    (step + 1) % (evaluateEvery ?? stepsPerEpoch) == 0 || step + 1 == totalSteps
+    let (start, end, interval) = (roundStart(of: step), step + 1, evaluateEvery ?? stepsPerEpoch)
+    return stepAfter(step) == end && (end / interval > start / interval || end == totalSteps)
   }
 
   /// The parts that are evaluated.
@@ -100,18 +105,23 @@ package struct StepPlan: Equatable, Sendable {
     }
   }
 
-  /// The tree along which the task's leaves are summed. A step with fewer examples than micro-batches has one leaf for
-  /// each example.
+  /// The tree along which a step's micro-batches are summed. A step with fewer examples than micro-batches has one leaf
+  /// for each example.
+  package func microBatchTree(ofStep step: Int) -> ReductionTree {
+    ReductionTree(leafCount: min(microBatches, positions(ofStep: step).count))
+  }
+
+  /// The tree along which the task's leaves are summed: micro-batches, the replicas of a round, or parts of an evaluation.
   package func tree(_ task: StepTask) -> ReductionTree {
     switch task {
-    case .train(let step): ReductionTree(leafCount: min(microBatches, positions(ofStep: step).count))
+    case .train(let step): local.map { ReductionTree(leafCount: $0.replicas) } ?? microBatchTree(ofStep: step)
     // Another size changes the order of summing, and so the bits of the losses.
     case .evaluate(_, let part):
       ReductionTree(leafCount: (count(part) - 1) / rows(atMost: StepPlan.evaluationRows) + 1)
     }
   }
 
-  /// The positions of `leaves`: in the epoch's order for training, in the evaluated part for an evaluation. Leaves are
+  /// The positions of `leaves`: of a step's micro-batches in the epoch's order, or in the evaluated part. Leaves are
   /// contiguous; their sizes differ by at most one, the larger ones first.
   package func positions(of leaves: Range<Int>, in task: StepTask) -> Range<Int> {
     let all =
@@ -119,7 +129,8 @@ package struct StepPlan: Equatable, Sendable {
       case .train(let step): positions(ofStep: step)
       case .evaluate(_, let part): 0..<count(part)
       }
-    let leafCount = tree(task).leafCount
+    let leafCount =
+      if case .train(let step) = task { microBatchTree(ofStep: step).leafCount } else { tree(task).leafCount }
     let (size, larger) = all.count.quotientAndRemainder(dividingBy: leafCount)
     func start(_ leaf: Int) -> Int { all.lowerBound + leaf * size + min(leaf, larger) }
     return start(leaves.lowerBound)..<start(leaves.upperBound)

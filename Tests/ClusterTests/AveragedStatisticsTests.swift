@@ -27,12 +27,10 @@ import Testing
 
     for number in 1...3 {
       let before = store.current.array
-      store.begin(number, isLast: false, weight: 60) { [] }
+      store.begin(number, steps: 1, isLast: false, weight: 60) { [] }
       for chunk in 0..<chunks.count {
         let range = chunks[chunk]
-        let compute =
-          chunks.kind(chunk) == .parameters ? store.update(of: range) : store.average(range, examples: 60)
-        let returned = compute(sums.values[range]).array
+        let returned = store.update(chunk, examples: 60)(sums.values[range]).array
         #expect(returned != Array(before[range]))
       }
       #expect(store.current.array == before, "the state before the step is whole")

@@ -81,17 +81,18 @@ import ZeroMQ
     for (name, value) in [("model", "mlp:6"), ("outer-every", "\(outerEvery)")] { try options.set(name, to: value) }
     let optimizer = try PreparedJob(options, models: ModelFactory.builtIn).optimizer()
     let count = prepared.model.layout.count
+    let chunks = ChunkLayout(prepared.model.layout, size: (count + 1) / 2)
     let gradient = FloatBuffer((0..<count).map { Float($0 % 7) - 3 })
     func step(_ store: inout ParameterStore, _ number: Int, isInterrupted: Bool = false) {
-      store.begin(number, isLast: false, weight: 4) { [] }
-      _ = store.update(of: 0..<count / 2)(gradient.values[0..<count / 2])
+      store.begin(number, steps: 1, isLast: false, weight: 4) { [] }
+      _ = store.update(0, examples: 4)(gradient.values[chunks[0]])
       if isInterrupted { return }
-      _ = store.update(of: count / 2..<count)(gradient.values[count / 2..<count])
+      _ = store.update(1, examples: 4)(gradient.values[chunks[1]])
       store.advance()
     }
     func bits(_ buffer: FloatBuffer) -> [UInt32] { buffer.array.map(\.bitPattern) }
     func makeStore() -> ParameterStore {
-      ParameterStore(ChunkLayout(prepared.model.layout), optimizer, isShared: false) {
+      ParameterStore(chunks, optimizer, isShared: false) {
         prepared.model.initialize($0, seed: 0)
       }
     }

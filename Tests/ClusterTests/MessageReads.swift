@@ -251,10 +251,10 @@ struct BesiegedWorker {
       for action in machine.handle(event, at: now) {
         switch action {
         case .load: events.append(.loaded(SmallRun.ready, SmallRun.plan, chunks))
-        case .compute(let node, let task):
+        case .compute(let node, let task, _):
           precondition(node.start >= 0 && node.end <= SmallRun.plan.tree(task).leafCount, "\(node) of \(task)")
           computed += 1
-          events.append(.computed(node, NodeMetrics(examples: 1)))
+          events.append(.computed(node, [NodeMetrics(examples: 1)]))
         case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
         case .store(let chunk, _, let element):
           precondition(chunk < chunks.count && chunks.mayGet(element, of: .parameters), "chunk \(chunk) in \(element)")

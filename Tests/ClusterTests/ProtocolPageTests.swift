@@ -44,8 +44,8 @@ import ZeroMQ
     #expect(
       page.blocks.keys.sorted() == [
         "bytes: digest", "message: assign", "message: hello", "message: metrics", "message: push", "message: ready",
-        "message: welcome", "payload: hello", "payload: metrics", "payload: push", "payload: ready",
-        "payload: rounded", "payload: welcome",
+        "message: round", "message: welcome", "payload: hello", "payload: metrics", "payload: push", "payload: ready",
+        "payload: round", "payload: rounded", "payload: welcome",
       ])
   }
 
@@ -72,6 +72,12 @@ import ZeroMQ
   @Test func helloAndItsPayloadAreTheCodes() throws {
     let length = try check("hello", Self.hello)
     #expect(try page.bytes("message: hello") == Header(.hello, payloadLength: UInt64(length)).encoded)
+  }
+
+  @Test func anAssignmentOfLocalStepsAndItsPayloadAreTheCodes() throws {
+    let length = try check("round", RoundStart(updates: 4, rateFactor: 1))
+    let header = Self.header(.assign, leaves: 0..<1, task: .train, payloadLength: length)
+    #expect(try page.bytes("message: round") == header.encoded)
   }
 
   @Test func aCompleteRunsGoodbyeIsThePages() {

@@ -116,12 +116,10 @@ import ZeroMQ
     check(isUpdated: false)
     for number in 1...3 {
       let before = store.parameters(isUpdated: false, .bf16).array
-      store.begin(number, isLast: false, weight: 60) { [] }
+      store.begin(number, steps: 1, isLast: false, weight: 60) { [] }
       for chunk in 0..<chunks.count {
         let range = chunks[chunk]
-        let compute =
-          chunks.kind(chunk) == .parameters ? store.update(of: range) : store.average(range, examples: 60)
-        let returned = compute(sums.values[range]).array
+        let returned = store.update(chunk, examples: 60)(sums.values[range]).array
         #expect(chunks.kind(chunk) == .statistics || returned.allSatisfy { rounded($0) == $0 })
       }
       check(isUpdated: true)

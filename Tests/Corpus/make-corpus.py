@@ -24,11 +24,11 @@ KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", 
 RUN, TRAIN, TEST, VALIDATE = 7, 1, 2, 3
 
 
-def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0, weight=0, element=0):
+def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0, place=0, weight=0, element=0, vector=0):
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 9, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, 0, element, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 10, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, vector, element, 0,
         len(payload), place, weight
     ) + payload
 
@@ -57,6 +57,8 @@ ready = {"data": "d", "layout": {"tensors": []}, "numerics": numerics}
 floats = struct.pack("<2f", 1, -2)
 # bf16: the upper halves of those floats.
 halves, BF16 = floats[2:4] + floats[6:8], 1
+# Local steps: the optimizer's moments, and what a round begins with.
+MOMENTS, round_start = 2, {"updates": 3, "rateFactor": 0.5}
 relay = {"address": "tcp://10.0.0.2:5556", "key": "k", "ticket": 11}
 routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0}
 
@@ -75,6 +77,11 @@ for name, content in {
     "push-of-bf16-in-memory": message("push", leaves=(0, 4), task=TRAIN, place=2, weight=8, element=BF16),
     "step-of-bf16": message("push", halves, weight=8, element=BF16, **whole)
     + message("push", halves[:2], chunk=1, weight=8, element=BF16, **whole) + message("metrics", metrics(8, 2.5), **whole),
+    "round-of-memory": message("push", leaves=(0, 2), task=TRAIN, place=2, weight=8)
+    + message("push", leaves=(0, 2), task=TRAIN, chunk=2, vector=MOMENTS, place=2, weight=8),
+    "round": b"".join(message("push", values, chunk=chunk, vector=vector, weight=16, leaves=(0, 2), task=TRAIN)
+                      for chunk, (values, vector) in enumerate([(floats, 0), (floats[:4], 0), (floats, MOMENTS), (floats[:4], MOMENTS)]))
+    + b"".join(message("metrics", metrics(8, 2.5), chunk=chunk, leaves=(0, 2), task=TRAIN) for chunk in range(2)),
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=TEST),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
     "ping": message("ping"), "pong": message("pong"),
@@ -99,6 +106,9 @@ for name, content in {
     + message("assign", leaves=(1, 4), task=TRAIN),
     "evaluation-of-bf16": message("parameters", halves, element=BF16) + b"".join(parameters)
     + message("parameters", halves[:2], chunk=1, element=BF16, place=0) + message("assign", leaves=(0, 1), task=TEST),
+    "round": b"".join(parameters) + message("parameters", floats, chunk=2, vector=MOMENTS)
+    + message("parameters", floats[:4], chunk=3, vector=MOMENTS) + message("assign", round_start, leaves=(0, 1), task=TRAIN),
+    "assign-round": message("assign", round_start, **whole),
     "assign": message("assign", **whole),
     "assign-evaluation": message("assign", leaves=(0, 1), task=TEST),
     "assign-validation": message("assign", leaves=(0, 1), task=VALIDATE),

@@ -38,6 +38,19 @@ import Testing
         "--model", "resnet:1", "--channels", "8", "--norm", "batch", "--batch-size", "100", "--micro-batches", "7",
         "--precision", "bf16",
       ],
+      [
+        "--model", "mlp:32,16", "--batch-size", "175", "--micro-batches", "64", "--local-steps", "4", "--replicas",
+        "16",
+        "--dropout", "0.2", "--outer-learning-rate", "0.7",
+      ],
+      [
+        "--model", "resnet:1", "--channels", "8", "--norm", "batch", "--batch-size", "100", "--micro-batches", "8",
+        "--optimizer", "momentum", "--local-steps", "5", "--replicas", "4",
+      ],
+      [
+        "--model", "resnet:1", "--channels", "8", "--norm", "batch", "--batch-size", "100", "--micro-batches", "8",
+        "--precision", "bf16", "--local-steps", "4", "--replicas", "8",
+      ],
     ]
 
   /// The job with the paths of this test's files.
@@ -158,6 +171,14 @@ import Testing
       ["--optimizer", "lamb", "--outer-every", "5", "--model", "mlp:1024,300", "--decay-biases", "no"],
       ["--optimizer", "blend", "--blend", "auto", "--outer-every", "5", "--model", "mlp:1024,300"],
     ]
+    + [
+      "sgd", "nesterov", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "blend", "lamb", "lars", "lion",
+    ].map {
+      [
+        "--optimizer", $0, "--model", "mlp:32,16", "--local-steps", "5", "--replicas", "4", "--clip-norm", "0.3",
+        "--schedule", "plateau", "--plateau-patience", "0",
+      ]
+    }
 
   @Test("every update rule gives the same bits for one worker and for three", arguments: ruleOptions)
   func rules(_ rule: [String]) throws {

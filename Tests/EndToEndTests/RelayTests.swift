@@ -17,9 +17,11 @@ import Testing
     }
   }
 
-  @Test("workers that sum for each other end with the same bits", arguments: ["auto", "zmq"])
-  func relays(_ transport: String) throws {
-    let job = job + ["--epochs", "12"]
+  @Test(
+    "workers that sum for each other end with the same bits", arguments: ["auto", "zmq"],
+    [[], ["--local-steps", "4", "--replicas", "8"], ["--local-steps", "3", "--replicas", "4", "--precision", "bf16"]])
+  func relays(_ transport: String, _ options: [String]) throws {
+    let job = job + ["--epochs", "12"] + options
     let expected = try train(scratch, job, output: "undisturbed")
     let coordinator = try Coordinating(scratch, job + ["--transport", transport])
     let workers = try relays(3, of: coordinator)
@@ -31,9 +33,11 @@ import Testing
     #expect(try Summary(scratch.path("run")).parameters_sha256 == expected.parameters_sha256)
   }
 
-  @Test("a relay that is killed or hangs does not change the bits", arguments: [SIGKILL, SIGSTOP])
-  func lostRelay(_ signal: Int32) throws {
-    let job = job + ["--epochs", "30"]
+  @Test(
+    "a relay that is killed or hangs does not change the bits", arguments: [SIGKILL, SIGSTOP],
+    [[], ["--local-steps", "4", "--replicas", "8"]])
+  func lostRelay(_ signal: Int32, _ options: [String]) throws {
+    let job = job + ["--epochs", "30"] + options
     let expected = try train(scratch, job, output: "undisturbed")
     let coordinator = try Coordinating(scratch, job + ["--transport", "zmq", "--silence-limit", "1"])
     let workers = try relays(3, of: coordinator)

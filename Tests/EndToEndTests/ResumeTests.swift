@@ -59,6 +59,8 @@ import Testing
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--learning-rate", "0.01"], ["--dropout", "0.2"],
       ["--outer-every", "7"],
       ["--precision", "bf16"],
+      ["--local-steps", "5", "--replicas", "2", "--outer-learning-rate", "0.7", "--precision", "bf16"],
+      ["--local-steps", "16", "--replicas", "8", "--schedule", "plateau", "--plateau-patience", "0"],
     ])
   func interruption(_ options: [String]) throws {
     let expected = try train(scratch, Self.job + options, output: "whole")
@@ -208,7 +210,7 @@ import Testing
 }
 
 /// What lies in a folder of checkpoints.
-private struct CheckpointNames {
+struct CheckpointNames {
   /// Those that were written to the end, in order.
   let whole: [String]
 

@@ -136,8 +136,8 @@ import Testing
     }
     _ = worker.handle(.received(Header(.assign, run: 7, session: 1, leaves: 0..<4, task: .train), .none), at: start)
     // Finite pieces, whose sum is not.
-    var actions = worker.handle(.computed(Node(0..<2), NodeMetrics(examples: 4)), at: start)
-    actions += worker.handle(.computed(Node(2..<4), NodeMetrics(examples: 4)), at: start)
+    var actions = worker.handle(.computed(Node(0..<2), [NodeMetrics(examples: 4)]), at: start)
+    actions += worker.handle(.computed(Node(2..<4), [NodeMetrics(examples: 4)]), at: start)
     actions += worker.handle(.combined(Node(0..<4), nonFinite: 0), at: start)
     var sent: [MessageKind] = []
     var flaw: NodeMetrics.Flaw?

@@ -161,8 +161,8 @@ import Testing
     for task in [evaluation, training, evaluation] {
       let actions = assign(&worker, task)
       #expect(failure(actions) == nil)
-      for case .compute(let node, _) in actions {
-        let answers = worker.handle(.computed(node, NodeMetrics(examples: 8)), at: start)
+      for case .compute(let node, _, _) in actions {
+        let answers = worker.handle(.computed(node, [NodeMetrics(examples: 8)]), at: start)
         let pushes = answers.compactMap { if case .send(let header, .gradient) = $0 { header } else { nil } }
         #expect(pushes.map(\.element) == (task.isTraining ? [.bf16, .bf16, .float32] : []))
         #expect(pushes.map(\.payloadLength) == (task.isTraining ? [4, 2, 4] : []))

@@ -123,11 +123,11 @@ import Testing
         #expect(actions.contains { if case .end(.some) = $0 { true } else { false } }, "the worker has no such part")
         continue
       }
-      let tasks = actions.compactMap { if case .compute(_, let task) = $0 { task } else { nil } }
+      let tasks = actions.compactMap { if case .compute(_, let task, _) = $0 { task } else { nil } }
       #expect(!tasks.isEmpty && tasks.allSatisfy { $0 == .evaluate(step: 1, part: part) })
       var sent: [Header] = []
-      for case .compute(let node, _) in actions {
-        for case .send(let header, _) in worker.handle(.computed(node, NodeMetrics()), at: at(0)) {
+      for case .compute(let node, _, _) in actions {
+        for case .send(let header, _) in worker.handle(.computed(node, [NodeMetrics()]), at: at(0)) {
           sent.append(header)
         }
       }
@@ -203,8 +203,8 @@ import Testing
       #expect(lost.contains { if case .cancel = $0 { true } else { false } })
       let welcome = Header(.welcome, run: 8, session: 4)
       #expect(kinds(worker.handle(.received(welcome, .welcome(.simulated)), at: at(6))).isEmpty, "it still computes")
-      #expect(kinds(worker.handle(.computed(Node(0..<1), NodeMetrics()), at: at(6))).isEmpty)
-      let ready = worker.handle(.computed(Node(1..<2), NodeMetrics()), at: at(6))
+      #expect(kinds(worker.handle(.computed(Node(0..<1), [NodeMetrics()]), at: at(6))).isEmpty)
+      let ready = worker.handle(.computed(Node(1..<2), [NodeMetrics()]), at: at(6))
       #expect(kinds(ready) == [.ready])
       #expect(!ready.contains { if case .load = $0 { true } else { false } }, "nothing is loaded again")
       #expect(ready.contains { if case .release(let node) = $0 { node == Node(1..<2) } else { false } })
@@ -219,8 +219,8 @@ import Testing
     var other = Welcome.simulated
     other.chunkSize += 1
     _ = worker.handle(.received(Header(.welcome, run: 8, session: 4), .welcome(other)), at: at(6))
-    _ = worker.handle(.computed(Node(0..<1), NodeMetrics()), at: at(6))
-    let actions = worker.handle(.computed(Node(1..<2), NodeMetrics()), at: at(6))
+    _ = worker.handle(.computed(Node(0..<1), [NodeMetrics()]), at: at(6))
+    let actions = worker.handle(.computed(Node(1..<2), [NodeMetrics()]), at: at(6))
     #expect(actions.contains { if case .load(let welcome) = $0 { welcome == other } else { false } })
   }
 

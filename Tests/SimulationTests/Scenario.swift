@@ -61,8 +61,18 @@ struct Scenario {
 
   init(using random: inout SeededGenerator) {
     let index = Int.random(in: 0..<Self.plans.count, using: &random)
-    planIndex = index
-    plan = Self.plans[index]
+    let whole = Self.plans[index]
+    let hasLocalSteps = Bool.random(using: &random)
+    planIndex = hasLocalSteps ? nil : index
+    if hasLocalSteps {
+      let divisors = (1...whole.microBatches).filter { whole.microBatches % $0 == 0 }
+      let local = LocalSteps(
+        steps: Int.random(in: 2...5, using: &random), replicas: divisors.randomElement(using: &random)!)
+      plan = whole.with(
+        local, evaluateEvery: Bool.random(using: &random) ? nil : Int.random(in: 1...6, using: &random))
+    } else {
+      plan = whole
+    }
     onNonFinite = Bool.random(using: &random) ? .skip : .stop
     updatesTogether = Bool.random(using: &random)
     isLocal = Int.random(in: 0..<3, using: &random) == 0

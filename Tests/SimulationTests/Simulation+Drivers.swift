@@ -21,7 +21,7 @@ extension Simulation {
       case .update(let chunk, let number, _):
         if scenario.updatesTogether && scale.number != number {
           var gradient: [Float] = []
-          for chunk in 0..<TinyModel.chunks.parameterChunks { gradient += root(chunk) ?? [] }
+          for chunk in 0..<model.chunks.parameterChunks { gradient += root(chunk) ?? [] }
           scale = (number, TinyModel.scale(gradient))
         }
         queue(action, chunk)
@@ -34,12 +34,12 @@ extension Simulation {
         updated.poison()
         rounded = (rounded.updated, rounded.current)
         rounded.updated.poison()
-        step += 1
-        updates += 1
+        let next = model.plan.stepAfter(step)
+        (step, updates) = (next, updates + next - step)
       case .skip:
         if lanes.contains(where: { $0.contains { !$0.isDiscard } }) { violate("it skips before all is summed") }
         if !pendingUpdates.isEmpty { violate("it skips a step that it updates") }
-        step += 1
+        step = model.plan.stepAfter(step)
       case .report(let report): note(report)
       case .end(let error):
         let failure = error?.description
@@ -75,13 +75,13 @@ extension Simulation {
         violate("\(left) and \(right) are to be added and not at hand")
         return
       }
-      leftSum.replace(with: model.add(leftSum.values, rightSum.values, from: TinyModel.chunks[chunk].lowerBound))
+      leftSum.replace(with: model.add(leftSum.values, rightSum.values, from: model.chunks[chunk].lowerBound))
       sums[chunk][Node(left.start..<right.end)] = leftSum
     case .discard(let node, _):
       if sums[chunk].removeValue(forKey: node) == nil { violate("\(node) is to be dropped and not at hand") }
     case .check:
       guard let sum = root(chunk) else { return }
-      let tensor = TinyModel.nonFinite(sum, from: TinyModel.chunks[chunk].lowerBound)
+      let tensor = TinyModel.nonFinite(sum, from: model.chunks[chunk].lowerBound)
       schedule(.answer(.checked(chunk: chunk, nonFinite: tensor), life: lives), after: magnitude(1e-6...1e-3))
     case .update(_, let number, let weight):
       guard update(chunk, number, weight) else { return }
@@ -103,13 +103,15 @@ extension Simulation {
       violate("update \(number) comes after \(updates)")
       return false
     }
-    let range = TinyModel.chunks[chunk]
+    let range = model.chunks[chunk]
     let before = Array(current.values[range])
     updated.values.replaceSubrange(
       range,
-      with: TinyModel.chunks.kind(chunk) == .parameters
-        ? TinyModel.updated(before, by: sum, weight: weight, number: number, scale: scale.scale)
-        : TinyModel.averaged(before, with: sum, examples: model.plan.positions(ofStep: step).count))
+      with: model.plan.local != nil
+        ? TinyModel.averaged(before, by: sum, weight: weight)
+        : model.chunks.kind(chunk) == .parameters
+          ? TinyModel.updated(before, by: sum, weight: weight, number: number, scale: scale.scale)
+          : TinyModel.averaged(before, with: sum, examples: model.plan.positions(ofStep: step).count))
     rounded.updated.values.replaceSubrange(
       range, with: model.rounded(Array(updated.values[range]), from: range.lowerBound))
     sums[chunk] = [:]
@@ -125,7 +127,8 @@ extension Simulation {
       if report.step != result.losses.count + 1 { violate("step \(report.step) follows \(result.losses.count)") }
       result.losses.append(RunResult.bits(report.loss))
       if report.isSkipped { result.skipped.append(report.step) }
-      save()
+      // The state is that after the whole round.
+      if report.step == step { save() }
     case .evaluation(let report):
       log("step \(report.step) is evaluated on the \(report.part) part")
       result.evaluations.append(RunResult.Evaluation(report.part, report.step, loss: report.loss))
@@ -161,12 +164,13 @@ extension Simulation {
     case .none, .welcome: message = ToWorker(header: header, content: .none)
     case .routes(let routes): message = ToWorker(header: header, content: .routes(routes))
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
+    case .roundStart: message = ToWorker(header: header, content: .roundStart(RoundStart(updates: updates)))
     case .parameters(let chunk):
-      if TinyModel.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
+      if model.plan.local == nil, model.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
         violate("statistics are sent before the evaluation")
       }
-      let content = WorkerMachine.Content.parameters(byteCount: TinyModel.chunks.byteCount(chunk, header.element))
-      let range = TinyModel.chunks[chunk]
+      let content = WorkerMachine.Content.parameters(byteCount: model.chunks.byteCount(chunk, header.element))
+      let range = model.chunks[chunk]
       let (before, after) =
         header.element == .float32 ? (current, updated) : (rounded.current, rounded.updated)
       let vector = header.step == UInt64(step) ? before : after
@@ -182,7 +186,7 @@ extension Simulation {
       }
       // Those of its leaves, and the next step's.
       // What relays have not passed on may be sent again.
-      if sameSession > (scenario.hasRelays ? 4 : 2) * TinyModel.chunks.count {
+      if sameSession > (scenario.hasRelays ? 4 : 2) * model.chunks.count {
         violate("\(sameSession) chunks are on the way to \(index + 1)")
       }
     }
@@ -208,15 +212,15 @@ extension Simulation {
           return
         }
         handle(
-          .own(node, step: step, chunk: chunk), Array(gradient.values[TinyModel.chunks[chunk]]), atRelay: process)
+          .own(node, step: step, chunk: chunk), Array(gradient.values[model.chunks[chunk]]), atRelay: process)
       case .passOn(let chunk, let step, let element):
         passOn(payload, chunk: chunk, step: step, element, from: process)
-      case .compute(let node, let task):
+      case .compute(let node, let task, let begin):
         if processes[process].pushed.step != task.step {
           for gradient in processes[process].pushed.gradients { gradient.poison() }
           processes[process].pushed = (task.step, [])
         }
-        start(.node(node, task), at: process, seconds: Double(node.leaves.count) * magnitude(0.002...0.02))
+        start(.node(node, task, begin), at: process, seconds: Double(node.leaves.count) * magnitude(0.002...0.02))
       case .combine(let left, let right):
         guard let leftSum = processes[process].gradients.removeValue(forKey: left),
           let rightSum = processes[process].gradients.removeValue(forKey: right)
@@ -255,13 +259,13 @@ extension Simulation {
       violate("worker \(process) stores parameters that did not come")
       return
     }
-    let vector = HeldParameters.vector(ofStep: step)
+    let vector = HeldParameters.vector(ofRound: model.plan.round(atStep: step))
     if payload.isShared {
       processes[process].parameters[element]![vector] = payload.vector
     } else {
       let received = processes[process].received[element]![vector]
       processes[process].parameters[element]![vector] = received
-      received.values.replaceSubrange(TinyModel.chunks[chunk], with: payload.values)
+      received.values.replaceSubrange(model.chunks[chunk], with: payload.values)
     }
   }
 
@@ -282,8 +286,8 @@ extension Simulation {
         violate("worker \(process) is to push \(node), which is not at hand")
         return
       }
-      content = .gradient(byteCount: TinyModel.chunks.byteCount(chunk, header.element))
-      let range = TinyModel.chunks[chunk]
+      content = .gradient(byteCount: model.chunks.byteCount(chunk, header.element))
+      let range = model.chunks[chunk]
       payload =
         processes[process].sharesMemory ? Span(of: gradient, range) : Span(copying: gradient.values[range])
     }
@@ -327,11 +331,20 @@ extension Simulation {
       if processes[process].sharesMemory { ready.host = .simulated }
       processes[process].relay = RelayMachine(model.plan, model.chunks)
       handle(.loaded(ready, model.plan, model.chunks), at: process)
-    case .node(let node, _) where isCancelled: handle(.computed(node, NodeMetrics()), at: process)
-    case .node(let node, let task):
-      let element = task.isTraining ? model.precision.element : .float32
-      let parameters = processes[process].parameters[element]![HeldParameters.vector(ofStep: task.step)]
-      let (gradient, metrics) = model.compute(node, task, at: parameters.values)
+    case .node(let node, _, _) where isCancelled: handle(.computed(node, [NodeMetrics()]), at: process)
+    case .node(let node, let task, let begin):
+      let vector = HeldParameters.vector(ofRound: model.plan.round(atStep: task.step))
+      func parameters(_ element: ElementKind) -> [Float] { processes[process].parameters[element]![vector].values }
+      let read = parameters(task.isTraining ? model.precision.element : .float32)
+      let (gradient, metrics): ([Float], [NodeMetrics])
+      if let begin {
+        if node.leaves.count > 1 { violate("worker \(process) trains the replicas \(node) at once") }
+        (gradient, metrics) = model.train(
+          node.start, from: task.step, updates: begin.updates, at: model.state(read, parameters(.float32)))
+      } else {
+        let computed = model.compute(node, task, at: read)
+        (gradient, metrics) = (computed.0, [computed.1])
+      }
       if task.isTraining { processes[process].gradients[node] = Vector(gradient) }
       handle(.computed(node, metrics), at: process)
     case .sum(let node, let left, let right):

@@ -112,7 +112,7 @@ extension Simulation {
     let threads = Int.random(in: 1...3, using: &random)
     let sharesMemory = scenario.sharesMemory && !chance(1, in: 4)
     func unknown() -> [Vector] {
-      (0..<HeldParameters.vectorCount).map { _ in Vector([Float](repeating: .nan, count: TinyModel.layout.count)) }
+      (0..<HeldParameters.vectorCount).map { _ in Vector([Float](repeating: .nan, count: model.chunks.valueCount)) }
     }
     let received = [ElementKind.float32: unknown(), .bf16: unknown()]
     connections.append(Connection(process: processes.count, isEstablished: false))
@@ -232,7 +232,7 @@ extension Simulation {
     (evaluatedSteps, scale, pendingUpdates) = (saved.evaluatedSteps, (0, 1), [])
     (coordinatorPausedUntil, stopDue) = (0, nil)
     if scenario.isLocal { isDeserted = false }
-    sums = Array(repeating: [:], count: TinyModel.chunks.count)
+    sums = Array(repeating: [:], count: model.chunks.count)
     (lanes, laneEnds) = (sums.map { _ in [] }, sums.map { _ in 0 })
     coordinator = CoordinatorMachine(
       CoordinatorMachine.Configuration(

@@ -52,7 +52,7 @@ extension Simulation {
         violate("worker \(process) is to push \(node) to a relay, which is not at hand")
         return
       }
-      payload = Array(gradient.values[TinyModel.chunks[chunk]])
+      payload = Array(gradient.values[model.chunks[chunk]])
     }
     guard !links[index].isLossy else { return }
     links[index].toRelay.append((header, payload))
@@ -102,7 +102,7 @@ extension Simulation {
           return
         }
         processes[process].relaySums[chunk]![Node(left.start..<right.end)] = model.add(
-          leftSum, rightSum, from: TinyModel.chunks[chunk].lowerBound)
+          leftSum, rightSum, from: model.chunks[chunk].lowerBound)
       case .discard(let node, let chunk):
         if processes[process].relaySums[chunk]?.removeValue(forKey: node) == nil {
           violate("relay \(process) is to drop \(node), which is not at hand")
@@ -115,7 +115,7 @@ extension Simulation {
         let header = Header(
           .push, run: processes[process].machine.run, session: processes[process].machine.session, step: UInt64(step),
           leaves: UInt32(node.start)..<UInt32(node.end), chunk: UInt32(chunk), task: .train,
-          vector: TinyModel.chunks.kind(chunk), element: model.chunks.element(chunk))
+          vector: model.chunks.kind(chunk), element: model.chunks.element(chunk))
         send(
           ToCoordinator(
             header: header, content: .gradient(byteCount: model.chunks.byteCount(chunk, header.element)),
@@ -129,7 +129,7 @@ extension Simulation {
     guard let payload, let relay = processes[process].relay, let ticket = relay.ticket else { return }
     let header = Header(
       .parameters, run: processes[process].machine.run, session: ticket, step: UInt64(step), chunk: UInt32(chunk),
-      vector: TinyModel.chunks.kind(chunk), element: element)
+      vector: model.chunks.kind(chunk), element: element)
     for peer in relay.peers.sorted() { sendToMember(header, payload.values, peer, from: process) }
   }
 

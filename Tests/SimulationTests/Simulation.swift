@@ -61,7 +61,7 @@ struct Simulation {
 
   enum Task {
     case load
-    case node(Node, StepTask)
+    case node(Node, StepTask, RoundStart?)
     case sum(Node, left: Vector, right: Vector)
   }
 
@@ -143,7 +143,7 @@ struct Simulation {
   }
 
   struct Checkpoint {
-    var parameters = TinyModel.initial
+    var parameters: [Float] = []
     var step = 0
     var updates = 0
     var result = RunResult()
@@ -170,10 +170,10 @@ struct Simulation {
   var coordinatorPausedUntil: Int64 = 0
   /// Until when the run must have ended that was asked to stop.
   var stopDue: Int64?
-  var current = Vector(TinyModel.initial)
-  var updated = Vector(TinyModel.initial)
+  var current = Vector([])
+  var updated = Vector([])
   /// What workers train with in a job of bf16: copies of those, rounded.
-  var rounded = (current: Vector(TinyModel.initial), updated: Vector(TinyModel.initial))
+  var rounded = (current: Vector([]), updated: Vector([]))
   var step = 0
   var updates = 0
   var scale: (number: Int, scale: Float) = (0, 1)
@@ -211,6 +211,7 @@ struct Simulation {
     self.scenario = scenario ?? Scenario(using: &random)
     model = TinyModel(
       plan: self.scenario.plan, poison: self.scenario.poison, precision: self.scenario.precision)
+    saved.parameters = model.initial
     workTime = Double(self.scenario.leafCount) * (0.04 + 4 * self.scenario.longestSum) * 1e9
     faultsLeft = self.scenario.faults
     startCoordinator()

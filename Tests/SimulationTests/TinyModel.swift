@@ -22,17 +22,19 @@ struct TinyModel {
     return layout
   }()
 
-  /// Of any precision, as far as it does not matter.
-  static let chunks = ChunkLayout(layout, size: 2)
-
-  static let initial: [Float] = [1, -2, 3, -4, 5, 0, 1, 0]
+  private static let initial: [Float] = [1, -2, 3, -4, 5, 0, 1, 0]
 
   let plan: StepPlan
   /// By step and position.
   var poison: [Int: [Int: Poison]] = [:]
   var precision = Precision.float32
 
-  var chunks: ChunkLayout { ChunkLayout(Self.layout, size: 2, precision: precision) }
+  /// With local steps, there is a moment of each parameter.
+  var chunks: ChunkLayout {
+    ChunkLayout(Self.layout, moments: plan.local == nil ? nil : 1, size: 2, precision: precision)
+  }
+
+  var initial: [Float] { Self.initial + Array(repeating: 0, count: chunks.valueCount - Self.layout.count) }
 
   /// The gradient and the metrics, summed along the tree over a node's leaves. Training is given rounded parameters.
   func compute(_ node: Node, _ task: StepTask, at parameters: [Float]) -> ([Float], NodeMetrics) {
@@ -107,10 +109,11 @@ struct TinyModel {
     return rounded(sum, from: start)
   }
 
-  /// Values that begin at value `start`, those of parameters rounded in the job's precision.
+  /// Values that begin at value `start`, those of parameters and moments rounded in the job's precision.
   func rounded(_ values: [Float], from start: Int = 0) -> [Float] {
     guard precision == .bf16 else { return values }
-    return values.enumerated().map { start + $0 < Self.layout.parameterCount ? Self.rounded($1) : $1 }
+    let statistics = Self.layout.parameterCount..<Self.layout.count
+    return values.enumerated().map { statistics.contains(start + $0) ? $1 : Self.rounded($1) }
   }
 
   /// The nearest bf16, ties to even, by arithmetic: eight bits are left of a number's fraction.
@@ -120,10 +123,11 @@ struct TinyModel {
     return Float((Double(value) / unit).rounded(.toNearestOrEven) * unit)
   }
 
-  /// The last tensor with a value that is not finite, of values that begin at parameter `start`.
+  /// The last tensor with a value that is not finite, of values that begin at value `start`; of moments, that of their
+  /// parameters.
   static func nonFinite(_ values: [Float], from start: Int = 0) -> Int? {
     guard let last = values.lastIndex(where: { !$0.isFinite }) else { return nil }
-    return layout.tensors.firstIndex { $0.range.contains(start + last) }
+    return layout.tensors.firstIndex { $0.range.contains((start + last) % layout.count) }
   }
 }
 
@@ -153,7 +157,9 @@ struct RunResult: Equatable {
 extension TinyModel {
   /// The run's result by a plain loop, without machines, in skip mode; and its parameters after each number of steps.
   func undisturbed(updatesTogether: Bool) -> (result: RunResult, parameters: [[UInt32]]) {
-    var (result, parameters) = (RunResult(), Self.initial)
+    var (result, parameters) = (RunResult(), initial)
+    // Local steps without weight, which count as updates.
+    var unweighted: Set<Int> = []
     var history = [parameters.map(\.bitPattern)]
     func evaluate(_ part: HeldOutPart, afterStep step: Int) {
       let task = StepTask.evaluate(step: step, part: part)
@@ -167,24 +173,37 @@ extension TinyModel {
       }
     }
     if plan.totalSteps == 0 { evaluate(afterStep: 0) }
-    for step in 0..<plan.totalSteps {
+    var step = 0
+    while step < plan.totalSteps {
+      let next = plan.stepAfter(step)
       let task = StepTask.train(step: step)
-      let (sum, metrics) = compute(plan.tree(task).root, task, at: rounded(parameters))
-      result.losses.append(RunResult.bits(metrics.meanLoss))
-      if Self.nonFinite(sum) != nil || !metrics.loss.isFinite {
-        result.skipped.append(step + 1)
+      let before = step - result.skipped.count(where: { !unweighted.contains($0) })
+      let (sum, steps) =
+        plan.local == nil
+        ? { ($0.0, [$0.1]) }(compute(plan.tree(task).root, task, at: rounded(parameters)))
+        : trainAll(plan.tree(task).root, from: step, updates: before, at: state(rounded(parameters), parameters))
+      result.losses += steps.map { RunResult.bits($0.meanLoss) }
+      if Self.nonFinite(sum) != nil || !steps.allSatisfy(\.loss.isFinite) {
+        result.skipped += step + 1...next
+      } else if plan.local != nil {
+        let light = (step + 1...next).filter { steps[$0 - step - 1].weight == 0 }
+        unweighted.formUnion(light)
+        result.skipped += light
+        parameters = Self.averaged(
+          parameters, by: sum, weight: plan.averageWeight(of: 0..<plan.local!.replicas, in: task))
       } else {
         let count = Self.layout.parameterCount
         let gradient = Array(sum[..<count])
         parameters =
           Self.updated(
-            Array(parameters[..<count]), by: gradient, weight: metrics.weight,
+            Array(parameters[..<count]), by: gradient, weight: steps[0].weight,
             number: step + 1 - result.skipped.count, scale: updatesTogether ? Self.scale(gradient) : 1)
           + Self.averaged(
             Array(parameters[count...]), with: Array(sum[count...]), examples: plan.positions(ofStep: step).count)
       }
-      history.append(parameters.map(\.bitPattern))
-      if plan.isEvaluationDue(afterStep: step) { evaluate(afterStep: step + 1) }
+      for _ in step..<next { history.append(parameters.map(\.bitPattern)) }
+      step = next
+      if plan.isEvaluationDue(afterStep: step - 1) { evaluate(afterStep: step) }
     }
     result.parameters = parameters.map(\.bitPattern)
     return (result, history)

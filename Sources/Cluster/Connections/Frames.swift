@@ -94,6 +94,7 @@ extension WorkerMachine.Content {
     case .welcome: self = .welcome(try frames.decode(Welcome.self))
     case .refuse, .goodbye: self = .reason(try frames.decode(Reason.self).reason)
     case .routes: self = .routes(try frames.decode(Routes.self))
+    case .assign where frames.payload != nil: self = .roundStart(try frames.decode(RoundStart.self))
     case .parameters, .pass:
       switch Payload(frames) {
       case .frame(let payload): self = .parameters(byteCount: payload.count)

@@ -148,6 +148,6 @@ final class ChunkSums: Sendable {
   }
 
   private func lastNonFiniteTensor(in values: Floats, _ chunk: Int) -> Int? {
-    layout.lastNonFiniteTensor(in: values, from: chunks[chunk].lowerBound)
+    layout.lastNonFiniteTensor(in: values, from: chunks.modelRange(chunk).lowerBound)
   }
 }

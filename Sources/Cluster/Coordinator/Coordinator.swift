@@ -20,7 +20,7 @@ package final class Coordinator {
   package let mailbox: CoordinatorMailbox
   private let training: CoordinatedRun
   /// The parameters after the last step.
-  package var parameters: FloatBuffer { store.current }
+  package var parameters: FloatBuffer { store.model }
 
   /// The file of an `ipc://` address.
   private let socketFile: SocketFile?
@@ -77,7 +77,9 @@ package final class Coordinator {
     waker = Waker()
     mailbox = CoordinatorMailbox(waker)
     let usual = isLocal(endpoint) ? ChunkLayout.defaultSize : ChunkLayout.networkSize(run.model.layout.parameterCount)
-    let chunks = ChunkLayout(run.model.layout, size: chunkSize ?? usual, precision: run.precision)
+    let chunks = ChunkLayout(
+      run.model.layout, moments: run.plan.local.map { _ in run.optimizer.slots.count }, size: chunkSize ?? usual,
+      precision: run.precision)
     let context = Context()
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
@@ -122,7 +124,7 @@ package final class Coordinator {
         fingerprint: run.fingerprint, layout: layout, numerics: run.numerics,
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
         metrics: run.model.metrics, targetVariation: run.targetVariation,
-        onNonFinite: run.onNonFinite, updatesTogether: store.optimizer.needsWholeGradient,
+        onNonFinite: run.onNonFinite, updatesTogether: run.plan.local == nil && store.optimizer.needsWholeGradient,
         advice: run.advice, limits: limits))
   }
 
@@ -208,7 +210,7 @@ package final class Coordinator {
     sums.finish()
     guard store.isWhole else { return nil }
     return SavedState(
-      step: step, evaluatedSteps: evaluatedSteps, optimizer: store.state, parameters: store.current,
+      step: step, evaluatedSteps: evaluatedSteps, optimizer: store.state, parameters: store.model,
       slots: store.slots)
   }
 
@@ -318,6 +320,8 @@ package final class Coordinator {
     func apply(_ operation: ChunkSums.Operation, to chunk: Int) {
       if let answer = sums.apply(operation, to: chunk, step: step) { answers.append(answer) }
     }
+    // Of the round, if this event ends one.
+    let (first, updates) = (step, store.state.updates)
     for action in machine.handle(event, at: .now) {
       let start = Instant.now
       switch action {
@@ -330,25 +334,26 @@ package final class Coordinator {
       case .discard(let node, let chunk): apply(.discard(node), to: chunk)
       case .check(let chunk): apply(.check, to: chunk)
       case .update(let chunk, let number, let weight):
-        store.begin(number, isLast: step + 1 == plan.totalSteps, weight: weight) {
+        let next = plan.stepAfter(step)
+        store.begin(number, steps: next - step, isLast: next == plan.totalSteps, weight: weight) {
           sums.roots.prefix(chunks.parameterChunks).enumerated().map { (chunks[$0], $1) }
         }
         clock.countSumming(seconds: Instant.now.seconds(since: start))
-        let update =
-          chunks.kind(chunk) == .parameters
-          ? store.update(of: chunks[chunk])
-          : store.average(chunks[chunk], examples: plan.positions(ofStep: step).count)
-        apply(.update(update), to: chunk)
+        apply(.update(store.update(chunk, examples: plan.positions(ofStep: step).count)), to: chunk)
       case .advance:
         store.advance()
-        step += 1
-      case .skip: step += 1
+        step = plan.stepAfter(step)
+      case .skip: step = plan.stepAfter(step)
       case .report(let event):
         if case .evaluation(let evaluation) = event {
           if evaluation.part == plan.evaluatedPart { store.recordEvaluation(loss: evaluation.loss) }
           evaluatedSteps[evaluation.part] = evaluation.step
         }
-        reports.append(clock.addTimes(to: event, learningRate: store.optimizer.step.learningRate))
+        reports.append(
+          clock.addTimes(to: event, plan) { [store] step in
+            plan.local == nil
+              ? store.optimizer.step.learningRate : store.optimizer.learningRate(ofUpdate: updates + step - first)
+          })
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
       clock.account(action, since: start) { machine.members[$0]?.number }
@@ -363,7 +368,7 @@ package final class Coordinator {
   private func send(_ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer) throws -> Bool
   {
     if let outbox = links.outbox(to: peer), let record = record(header, body) {
-      outbox.append(record)
+      if case .roundStart = body { outbox.append(record, roundStart) } else { outbox.append(record) }
       return true
     }
     do throws(ZeroMQError) {
@@ -395,7 +400,7 @@ package final class Coordinator {
         preconditionFailure("parameters are outside of the memory that is shared")
       }
       header.sharedSlot = UInt64(index) + 1
-    case .none where header.kind == .assign: header.sharedSlot = 1
+    case .none where header.kind == .assign, .roundStart: header.sharedSlot = 1
     case .none, .welcome, .reason, .routes: return nil
     }
     return header
@@ -410,12 +415,18 @@ package final class Coordinator {
       return Message(welcome.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .routes(let routes): return Message(routes.encodedPayload())
+    case .roundStart: return Message(roundStart)
     case .parameters(let chunk):
       let buffer = parameters(of: header)
       let values = buffer.values[chunks[chunk]]
       guard header.element == .float32 else { return Message(packing: values) }
       return store.canLend ? Message(lending: values.bytes, of: buffer) : Message(copying: values.bytes)
     }
+  }
+
+  /// What a round that begins now starts from besides vectors.
+  private var roundStart: [UInt8] {
+    RoundStart(updates: store.state.updates, rateFactor: store.state.plateau.factor).encodedPayload()
   }
 
   private func parameters(of header: Header) -> FloatBuffer {

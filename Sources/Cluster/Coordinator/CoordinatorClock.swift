@@ -44,15 +44,21 @@ struct CoordinatorClock {
   }
 
   /// Adds the measured times to a step's report. Tasks follow each other without a gap, so the next task's times start
-  /// here.
-  mutating func addTimes(to event: TrainingEvent, learningRate: Double) -> TrainingEvent {
+  /// here; the steps of a round share its times.
+  ///
+  /// - Parameter learningRate: gives that of a step, counted from 1.
+  mutating func addTimes(
+    to event: TrainingEvent, _ plan: StepPlan, learningRate: (_ step: Int) -> Double
+  ) -> TrainingEvent {
     switch event {
     case .step(var report):
+      let share = 1 / Double(plan.stepAfter(report.step - 1) - report.step + 1)
+      let (sumUpdate, send) = (sumUpdateSeconds * share, sendSeconds * share)
       // More was counted before the first step, while workers joined.
-      report.sumUpdateSeconds = min(sumUpdateSeconds, report.seconds)
-      report.sendSeconds = min(sendSeconds, report.seconds - report.sumUpdateSeconds)
-      report.learningRate = learningRate
-      (sumUpdateSeconds, sendSeconds) = (0, 0)
+      report.sumUpdateSeconds = min(sumUpdate, report.seconds)
+      report.sendSeconds = min(send, report.seconds - report.sumUpdateSeconds)
+      report.learningRate = learningRate(report.step)
+      (sumUpdateSeconds, sendSeconds) = (sumUpdateSeconds - sumUpdate, sendSeconds - send)
       return .step(report)
     case .evaluation:
       (sumUpdateSeconds, sendSeconds) = (0, 0)

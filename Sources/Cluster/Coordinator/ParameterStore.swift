@@ -4,6 +4,8 @@ internal import Protocol
 
 /// The parameters and the optimizer's slots.
 ///
+/// With local steps, workers need the slots as well, so these follow the parameters and statistics in the same vectors.
+///
 /// A step writes updated parameters and slots beside the current ones. The current ones stay complete until the last
 /// chunk is updated: for workers that join or take leaves over, and for saving a run that fails in the middle of the
 /// step. Memory that ZeroMQ still sends from does not change.
@@ -23,7 +25,8 @@ struct ParameterStore {
   /// Whether ZeroMQ may send from the parameters without a copy. Limits how many vectors stalled workers can hold, so
   /// that the pool never runs dry.
   var canLend: Bool { shared.map { $0.freeCount > ParameterStore.sharedVectors / 2 } ?? true }
-  /// Two sets of slots in one buffer: those of the current parameters, and those that the step writes.
+  /// Two sets of slots in one buffer: those of the current parameters, and those that the step writes. With local steps,
+  /// those of the outer step.
   private var slotSets: [FloatBuffer]
   private var currentSet = 0
   /// The set that the step writes; the current one while a checkpoint still holds the other.
@@ -31,11 +34,24 @@ struct ParameterStore {
   /// The optimizer's state before the current step; nil between steps.
   private var stateBefore: OptimizerState?
   private(set) var optimizer: Optimizer
-  /// The statistics follow so many parameters. They have no slots.
-  private let parameterCount: Int
+  private let chunks: ChunkLayout
+  /// What the sums of the current step weigh.
+  private var weight = 1.0
+  private var parameterCount: Int { chunks.parameterCount }
 
-  /// The slots of the current parameters, one after the other.
-  var slots: FloatBuffer { slotSets[currentSet] }
+  /// The current parameters and statistics.
+  var model: FloatBuffer { chunks.moments == nil ? current : current.part(0..<chunks.modelCount) }
+
+  /// The slots of the current parameters, one after the other, as a checkpoint holds them.
+  var slots: FloatBuffer {
+    guard chunks.moments != nil else { return slotSets[currentSet] }
+    let (moments, outer) = (current.part(chunks.modelCount..<chunks.valueCount), slotSets[currentSet])
+    guard outer.count > 0 else { return moments }
+    let all = FloatBuffer(count: moments.count + outer.count)
+    all.all[0..<moments.count].copy(moments.values)
+    all.all[moments.count..<all.count].copy(outer.values)
+    return all
+  }
 
   /// The optimizer's state that belongs to the current parameters.
   var state: OptimizerState { stateBefore ?? optimizer.state }
@@ -44,23 +60,23 @@ struct ParameterStore {
   /// slots because a checkpoint is still being written from the other set.
   var isWhole: Bool { stateBefore == nil || updatedSet != currentSet }
 
-  /// The values of `chunks`, set by `set`, and slots of zeros.
+  /// The parameters and statistics of `chunks`, set by `set`, and slots of zeros.
   ///
   /// - Parameter isShared: whether the values are in shared memory.
   init(_ chunks: ChunkLayout, _ optimizer: Optimizer, isShared: Bool, set: (MutableFloats) -> Void) {
     let count = chunks.valueCount
-    parameterCount = chunks.parameterCount
+    self.chunks = chunks
     shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count, isReadOnly: true) : nil
     current = shared?.take() ?? FloatBuffer(count: count)
-    set(current.all)
+    set(current.all[0..<chunks.modelCount])
     updated = shared?.take() ?? FloatBuffer(count: count)
     if chunks.precision == .bf16 {
       let copies = (0..<2).map { [shared] _ in shared?.take() ?? FloatBuffer(count: count) }
-      roundToBF16(current.values[0..<parameterCount], into: copies[0].all[0..<parameterCount])
+      roundToBF16(current.values[0..<chunks.parameterCount], into: copies[0].all[0..<chunks.parameterCount])
       rounded = (copies[0], copies[1])
     }
     self.optimizer = optimizer
-    let size = optimizer.slots.count * parameterCount
+    let size = (optimizer.average?.slots ?? optimizer.slots).count * chunks.parameterCount
     let both = FloatBuffer(count: 2 * size)
     slotSets = [both.part(0..<size), both.part(size..<2 * size)]
   }
@@ -69,52 +85,74 @@ struct ParameterStore {
     self.init(chunks, optimizer, isShared: isShared) {
       $0.copy(saved.parameters.values)
     }
-    slots.all.copy(saved.slots.values)
     self.optimizer.state = saved.optimizer
+    guard chunks.moments != nil else {
+      slots.all.copy(saved.slots.values)
+      return
+    }
+    let moments = chunks.modelCount..<chunks.valueCount
+    current.all[moments].copy(saved.slots.values[0..<moments.count])
+    if let rounded { roundToBF16(current.values[moments], into: rounded.current.all[moments]) }
+    slotSets[currentSet].all.copy(saved.slots.values[moments.count..<saved.slots.count])
   }
 
   /// Begins update `number`, if it has not begun.
   ///
   /// - Parameters:
+  ///   - steps: of the round; 1 without local steps.
   ///   - isLast: whether the run ends with this step.
   ///   - sums: gives each chunk's range and gradient sum, in order; called if the optimizer needs the whole gradient.
   mutating func begin(
-    _ number: Int, isLast: Bool, weight: Double, _ sums: () -> [(Range<Int>, FloatBuffer)]
+    _ number: Int, steps: Int, isLast: Bool, weight: Double, _ sums: () -> [(Range<Int>, FloatBuffer)]
   ) {
     guard stateBefore == nil else { return }
     precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
     stateBefore = optimizer.state
     // A third set of slots would take more memory than the copy for the checkpoint that it saves.
     updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
+    self.weight = weight
+    guard optimizer.average == nil else {
+      // The replicas have made these updates.
+      optimizer.state.updates += steps
+      return
+    }
     let sums = optimizer.needsWholeGradient ? sums() : []
     withExtendedLifetime(sums) {
       optimizer.begin(weight: weight, isLast: isLast, sums.map { part($0.0)($0.1.values) })
     }
   }
 
-  /// What averages a chunk's gradient sum, updates the chunk and returns its new parameters, as workers train with them:
-  /// where rounding makes one infinite, the update is not finite. Any thread may call it
-  /// until ``advance()``, and while this store is there.
-  func update(of range: Range<Int>) -> @Sendable (_ gradientSum: Floats) -> Floats {
-    let (optimizer, part, rounded) = (optimizer, part(range), rounded?.updated.all[range])
-    return { gradientSum in
-      let part = part(gradientSum)
-      optimizer.update(part)
-      guard let rounded else { return part.updated.readOnly }
-      roundToBF16(part.updated.readOnly, into: rounded)
-      return rounded.readOnly
-    }
-  }
-
-  /// What makes a chunk of statistics the running averages after the step, and returns them. ``update(of:)`` says when it
-  /// may be called.
+  /// What updates a chunk with its sum and returns its new values, as workers train with them: where rounding makes one
+  /// infinite, the update is not finite. Any thread may call it until ``advance()``, and while this store is there.
   ///
-  /// - Parameter examples: of the step; the sums are over them.
-  func average(_ range: Range<Int>, examples: Int) -> @Sendable (_ sum: Floats) -> Floats {
+  /// - Parameter examples: of the step.
+  func update(_ chunk: Int, examples: Int) -> @Sendable (_ sum: Floats) -> Floats {
+    let range = chunks[chunk]
     let (before, after) = (current.values[range], updated.all[range])
-    return { sum in
-      runningAverages(before, sum, examples: examples, into: after)
-      return after.readOnly
+    let rounded = chunks.element(chunk) == .bf16 ? rounded?.updated.all[range] : nil
+    func rounding(_ update: @escaping @Sendable (Floats) -> Void) -> @Sendable (Floats) -> Floats {
+      { sum in
+        update(sum)
+        guard let rounded else { return after.readOnly }
+        roundToBF16(after.readOnly, into: rounded)
+        return rounded.readOnly
+      }
+    }
+    switch (chunks.kind(chunk), optimizer.average) {
+    case (.parameters, nil):
+      let (optimizer, part) = (optimizer, part(range))
+      return rounding { optimizer.update(part($0)) }
+    case (_, nil): return rounding { runningAverages(before, $0, examples: examples, into: after) }
+    case (.parameters, let average?):
+      let (weight, written) = (weight, slotSets[updatedSet])
+      let velocity = written.count > 0 ? written.all[range] : nil
+      let distance = (currentSet - updatedSet) * written.count
+      return rounding {
+        average.move(before, by: $0, weight: weight, velocity: velocity, before: distance, into: after)
+      }
+    case (_, let average?):
+      let (weight, slot) = (weight, chunks.slot(chunk))
+      return rounding { average.average(before, by: $0, weight: weight, slot: slot, into: after) }
     }
   }
 

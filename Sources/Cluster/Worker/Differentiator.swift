@@ -27,6 +27,8 @@ struct Differentiator<M: Model>: Sendable {
     let train: BatchBuffer
     let heldOut: [HeldOutPart: BatchBuffer]
     var order: (epoch: Int, order: ExampleOrder)?
+    /// That of a replica, once this thread has trained one.
+    var replica: ReplicaMemory?
 
     fileprivate init(workspace: M.Workspace, train: BatchBuffer, heldOut: [HeldOutPart: BatchBuffer]) {
       (self.workspace, self.train, self.heldOut) = (workspace, train, heldOut)
@@ -44,11 +46,12 @@ struct Differentiator<M: Model>: Sendable {
   /// - Parameters:
   ///   - leaves: each leaf's positions in the epoch's order; contiguous.
   ///   - parameters: rounded to the job's precision.
+  ///   - rounds: whether the gradient is in the job's precision; else it is in float32, as a replica computes it.
   ///   - whenFinal: called on the calling thread with ranges of `gradient` that are not written any more, each value once.
   /// - Returns: each leaf's metrics.
   func differentiate(
-    _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, _ scratch: inout Scratch,
-    whenFinal: (Range<Int>) -> Void = { _ in }
+    _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, rounds: Bool = true,
+    _ scratch: inout Scratch, whenFinal: (Range<Int>) -> Void = { _ in }
   ) -> [Metrics] {
     let epoch = plan.epoch(ofStep: step)
     if scratch.order?.epoch != epoch {
@@ -60,7 +63,7 @@ struct Differentiator<M: Model>: Sendable {
     let place = Batch.Place(seed: seed, step: step, position: first)
     let batch = scratch.train.gather(positions, place: place) { order[$0] }
     let microBatches = leaves.map { $0.lowerBound - first..<$0.upperBound - first }
-    switch precision {
+    switch rounds ? precision : .float32 {
     case .float32:
       return model.gradient(
         of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &scratch.workspace,

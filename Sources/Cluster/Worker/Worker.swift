@@ -246,10 +246,10 @@ package final class Worker {
           .parameters, run: machine.run, step: UInt64(step), chunk: UInt32(chunk), vector: engine.chunks.kind(chunk),
           element: element)
         try relay?.passOn(header, engine.message(of: payload, chunk: chunk, element))
-      case .compute(let node, let task):
+      case .compute(let node, let task, let start):
         // The coordinator no longer reads gradients of earlier steps.
         if pushed.step != task.step { pushed = (task.step, []) }
-        engine?.compute(node, task)
+        engine?.compute(node, task, start)
       case .combine(let left, let right):
         let leftGradient = gradients.removeValue(forKey: left)!
         let rightGradient = gradients.removeValue(forKey: right)!

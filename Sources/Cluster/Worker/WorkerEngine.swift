@@ -1,6 +1,7 @@
 package import Datasets
 internal import Kernels
 package import Models
+package import Optimizers
 package import Protocol
 internal import Reduction
 internal import Schema
@@ -26,7 +27,9 @@ protocol WorkerEngine: Sendable {
   /// The index of a gradient in shared memory; nil if it is elsewhere.
   func sharedIndex(of gradient: Gradient) -> Int?
   /// Queues computing a node's leaves and their sum.
-  func compute(_ node: Node, _ task: StepTask)
+  ///
+  /// - Parameter start: what a round of local steps begins with; nil for other tasks.
+  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?)
   /// Queues adding `right` to `left`.
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
   /// Does some queued work on the calling thread if it takes little time.
@@ -43,7 +46,7 @@ protocol WorkerEngine: Sendable {
 enum WorkerNotice: Sendable {
   case loaded(any WorkerEngine)
   case loadFailed(String)
-  case computed(Node, NodeMetrics, Gradient?)
+  case computed(Node, [NodeMetrics], Gradient?)
   case combined(Node, Gradient, nonFinite: Int?)
   case interrupted(String)
   case handshakeFailed(String)
@@ -57,11 +60,16 @@ package struct LoadedTask: Sendable {
   /// The job's seed.
   package var seed: UInt64
   package var precision: Precision
+  /// What replicas take their local steps with; nil without local steps.
+  package var optimizer: Optimizer?
 
   package init(
-    model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64, precision: Precision = .float32
+    model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64, precision: Precision = .float32,
+    optimizer: Optimizer? = nil
   ) {
+    precondition((optimizer == nil) == (plan.local == nil), "local steps need an optimizer, and nothing else does")
     (self.model, self.data, self.plan, self.seed, self.precision) = (model, data, plan, seed, precision)
+    self.optimizer = optimizer
   }
 }
 
@@ -99,6 +107,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   private let gradients: GradientPool
   private let model: M
   private let differentiator: Differentiator<M>
+  /// Nil without local steps.
+  private let trainer: ReplicaTrainer<M>?
   private let mailbox: Mailbox<WorkerNotice>
   private let timeline: Timeline?
   private let cancellations = Atomic<Int>(0)
@@ -122,8 +132,13 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     ready = Ready(
       data: task.data.fingerprint, layout: model.layout,
       numerics: .here(digest: differentiator.digest(using: &scratch)))
-    chunks = ChunkLayout(model.layout, size: welcome.chunkSize, precision: task.precision)
-    gradients = GradientPool(count: model.layout.count)
+    let chunks = ChunkLayout(
+      model.layout, moments: task.optimizer?.slots.count, size: welcome.chunkSize, precision: task.precision)
+    self.chunks = chunks
+    trainer = task.optimizer.map { [plan] in
+      ReplicaTrainer(model: model, plan: plan, chunks: chunks, optimizer: $0, differentiator: differentiator)
+    }
+    gradients = GradientPool(count: chunks.valueCount)
     pool = ComputePool(threads: threads, first: scratch) { differentiator.makeScratch() }
   }
 
@@ -134,7 +149,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   }
 
   func store(_ payload: Payload, chunk: Int, step: Int, _ element: ElementKind) {
-    let vector = HeldParameters.vector(ofStep: step)
+    let vector = HeldParameters.vector(ofRound: plan.round(atStep: step))
     func vectors(_ count: Int) -> [FloatBuffer] {
       (0..<HeldParameters.vectorCount).map { _ in FloatBuffer(count: count) }
     }
@@ -163,12 +178,10 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     }
   }
 
-  /// What `task` computes with.
-  private func parameters(for task: StepTask) -> FloatBuffer {
-    guard let vectors = parameters[task.isTraining ? chunks.precision.element : .float32] else {
-      preconditionFailure("a task without parameters")
-    }
-    return vectors[HeldParameters.vector(ofStep: task.step)]
+  /// What `task` computes with, of those that were sent in `element`.
+  private func parameters(for task: StepTask, _ element: ElementKind) -> FloatBuffer {
+    guard let vectors = parameters[element] else { preconditionFailure("a task without parameters") }
+    return vectors[HeldParameters.vector(ofRound: plan.round(atStep: task.step))]
   }
 
   func valueCount(shared index: Int, _ chunk: UInt32) -> Int {
@@ -178,55 +191,81 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   func sharedIndex(of gradient: Gradient) -> Int? { sharedGradients?.index(of: gradient.buffer) }
 
-  func compute(_ node: Node, _ task: StepTask) {
+  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?) {
     let asked = cancellations.load(ordering: .relaxed)
     let usual =
       task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
     isShort = usual < shortNanoseconds / node.leaves.count
-    let parameters = parameters(for: task)
+    let parameters = parameters(for: task, task.isTraining ? chunks.precision.element : .float32)
+    let statistics =
+      start != nil && chunks.modelCount > chunks.parameterCount ? self.parameters(for: task, .float32) : nil
     pool.add(willHelp: isShort) { [self] scratch in
-      guard asked == cancellations.load(ordering: .relaxed) else {
-        mailbox.post(.computed(node, NodeMetrics(examples: 0, weight: 0, sums: [0]), nil))
+      func isCancelled() -> Bool { asked != cancellations.load(ordering: .relaxed) }
+      let begin = Instant.now
+      var result: ([NodeMetrics], Gradient?)?
+      if let start, !isCancelled() {
+        result = train(node, task.step, start, parameters, statistics, &scratch, isCancelled: isCancelled)
+      } else if !isCancelled() {
+        result = compute(node, task, at: parameters, &scratch)
+      }
+      guard let (metrics, gradient) = result else {
+        mailbox.post(.computed(node, [NodeMetrics(examples: 0, weight: 0, sums: [0])], nil))
         return
       }
-      let start = Instant.now
-      let leaves = node.leaves.map { plan.positions(of: $0..<$0 + 1, in: task) }
-      let metrics: [Metrics]
-      var gradient: Gradient?
-      switch task {
-      case .train(let step):
-        let sum = gradients.take()
-        gradient = sum
-        metrics = differentiator.differentiate(
-          leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
-      case .evaluate(_, let part):
-        guard let examples = scratch.heldOut[part] else { preconditionFailure("an evaluation without a \(part) part") }
-        metrics = leaves.map {
-          model.evaluate(examples.gather($0), at: parameters.values, using: &scratch.workspace)
-        }
-      }
-      let first = NodeMetrics(examples: leaves[0].count, metrics[0])
-      var sums = Array(repeating: first, count: treeDepth(leaves.count))
-      sumAlongTree(0..<leaves.count) { leaf, depth in
-        sums[depth] = NodeMetrics(examples: leaves[leaf].count, metrics[leaf])
-      } add: { depth in
-        sums[depth] = sums[depth] + sums[depth + 1]
-      }
-      if let gradient {
-        sums[0].flaw = flaw(of: node, task.step, sums[0].loss, gradient, leaves, at: parameters, &scratch)
-      }
       let end = Instant.now
-      let nanoseconds = end.nanoseconds - start.nanoseconds
-      timeline?.record(.compute, from: start, to: end, step: task.step, leaves: node.leaves)
-      sums[0].computeSeconds = Double(nanoseconds) * 1e-9
-      let aLeaf = Int(nanoseconds) / leaves.count
+      timeline?.record(.compute, from: begin, to: end, step: task.step, leaves: node.leaves)
+      let aLeaf = Int(end.nanoseconds - begin.nanoseconds) / node.leaves.count
       if task.isTraining {
         trainNanoseconds.store(aLeaf, ordering: .relaxed)
       } else {
         evaluationNanoseconds.store(aLeaf, ordering: .relaxed)
       }
-      mailbox.post(.computed(node, sums[0], gradient))
+      mailbox.post(.computed(node, metrics, gradient))
     }
+  }
+
+  /// The gradient and the metrics of a node of a step, or the metrics of a node of an evaluation.
+  private func compute(
+    _ node: Node, _ task: StepTask, at parameters: FloatBuffer, _ scratch: inout Differentiator<M>.Scratch
+  ) -> ([NodeMetrics], Gradient?) {
+    let start = Instant.now
+    let leaves = node.leaves.map { plan.positions(of: $0..<$0 + 1, in: task) }
+    let metrics: [Metrics]
+    var gradient: Gradient?
+    switch task {
+    case .train(let step):
+      let sum = gradients.take()
+      gradient = sum
+      metrics = differentiator.differentiate(
+        leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
+    case .evaluate(_, let part):
+      guard let examples = scratch.heldOut[part] else { preconditionFailure("an evaluation without a \(part) part") }
+      metrics = leaves.map {
+        model.evaluate(
+          examples.gather($0), at: parameters.values[0..<chunks.modelCount], using: &scratch.workspace)
+      }
+    }
+    var sums = sum(metrics, of: leaves)
+    if let gradient { sums.flaw = flaw(of: node, task.step, sums.loss, gradient, leaves, at: parameters, &scratch) }
+    sums.computeSeconds = Instant.now.seconds(since: start)
+    return ([sums], gradient)
+  }
+
+  /// The change of one replica, and the metrics of each of its steps; nil if it was cancelled.
+  private func train(
+    _ node: Node, _ step: Int, _ start: RoundStart, _ parameters: FloatBuffer, _ statistics: FloatBuffer?,
+    _ scratch: inout Differentiator<M>.Scratch, isCancelled: () -> Bool
+  ) -> ([NodeMetrics], Gradient?)? {
+    guard let trainer, node.leaves.count == 1 else { preconditionFailure("a thread trains one replica at a time") }
+    let change = gradients.take()
+    let (count, end) = (chunks.parameterCount, chunks.modelCount)
+    let state = RoundState(
+      parameters: parameters.values[0..<count], moments: parameters.values[end..<chunks.valueCount],
+      statistics: (statistics ?? parameters).values[count..<end])
+    return withExtendedLifetime((parameters, statistics)) {
+      trainer.train(
+        node.start, from: step, start, state, into: change.buffer.all, &scratch, isCancelled: isCancelled)
+    }.map { ($0, change) }
   }
 
   /// Finds the flaw of a node. Its leaves are computed again one by one, but only if its loss or gradient is not
@@ -249,12 +288,12 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
     // Adding takes less than a nanosecond a value.
-    isShort = chunks.parameterCount < shortNanoseconds
+    isShort = chunks.valueCount < shortNanoseconds
     pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout, chunks] _ in
       let start = Instant.now
-      accumulate(right.buffer.values, into: left.buffer.all, roundedCount: chunks.roundedCount)
+      accumulate(right.buffer.values, into: left.buffer.all, chunks)
       timeline?.record(.sum, from: start, leaves: parent.leaves)
-      mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values)))
+      mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values, chunks)))
     }
   }
 
@@ -265,6 +304,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
   }
 
   func close() {
+    // Replicas would go on to the end of their round.
+    cancel()
     pool.close()
   }
 }

@@ -42,7 +42,7 @@ extension CoordinatorMachine {
     guard let work else { return }
     if let tensor {
       end(
-        "the update of step \(step + 1) makes \(name(ofTensor: tensor)) not finite: try a smaller --learning-rate",
+        "the update of step \(configuration.plan.stepAfter(step)) makes \(name(ofTensor: tensor)) not finite: try a smaller --learning-rate",
         culprit: name(ofTensor: tensor))
       return
     }
@@ -57,10 +57,12 @@ extension CoordinatorMachine {
   ///
   /// A step never ends before all its roots are checked, because its workers may then reuse their gradients.
   package mutating func concludeTask(at now: Instant) {
-    guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
+    guard let work, let steps = work.steps else { preconditionFailure("a task without its root") }
     guard !work.endsRun else {
+      let index = steps.firstIndex { $0.flaw != nil } ?? 0
+      let sum = steps[index]
       end(
-        "\(flawText(sum.flaw, in: work)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
+        "\(flawText(sum.flaw, in: work, localStep: index)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
         culprit: sum.flaw?.tensor.map(name(ofTensor:)) ?? "loss")
       return
     }
@@ -69,7 +71,8 @@ extension CoordinatorMachine {
     let isSkipped =
       work.task.isTraining
       && (work.weights.root == 0
-        || configuration.onNonFinite == .skip && (work.flawedTensor != nil || !sum.loss.isFinite))
+        || configuration.onNonFinite == .skip
+          && (work.flawedTensor != nil || !steps.allSatisfy(\.loss.isFinite)))
     if isSkipped || work.openChunks == 0 {
       completeTask(isSkipped: isSkipped, at: now)
     } else if configuration.onNonFinite == .skip {
@@ -77,13 +80,16 @@ extension CoordinatorMachine {
     }
   }
 
-  /// Drops the step's sums; warns the first time.
-  package mutating func skipStep(_ work: Work, _ sum: NodeMetrics) {
+  /// Drops the sums of a step or a round; warns the first time.
+  package mutating func skip(_ work: Work, _ steps: [NodeMetrics]) {
     for chunk in 0..<configuration.chunks.count { actions.append(.discard(work.tree.root, chunk: chunk)) }
     actions.append(.skip)
-    skippedSteps += 1
-    guard skippedSteps == 1 else { return }
-    guard sum.weight > 0 else {
+    let isFirst = skippedSteps == 0
+    skippedSteps += steps.count
+    guard isFirst else { return }
+    let index = steps.firstIndex { $0.flaw != nil || !$0.loss.isFinite } ?? steps.count - 1
+    let sum = steps[index]
+    guard sum.weight > 0 || configuration.plan.local != nil else {
       report(
         .warning(
           "step \(work.task.step + 1): its examples have no weight, so it has no update; further ones are only counted")
@@ -91,7 +97,10 @@ extension CoordinatorMachine {
       return
     }
     let flaw = sum.flaw ?? NodeMetrics.Flaw(leaf: nil, tensor: work.flawedTensor)
-    report(.warning("\(flawText(flaw, in: work)): the step has no update; further ones are only counted"))
+    report(
+      .warning(
+        "\(flawText(flaw, in: work, localStep: index)): the \(configuration.plan.local == nil ? "step" : "round") has no update; further ones are only counted"
+      ))
   }
 
   /// Whether the leaf and the tensor that a worker names exist.
@@ -103,14 +112,18 @@ extension CoordinatorMachine {
   private func name(ofTensor tensor: Int) -> String { configuration.layout.tensors[tensor].name }
 
   /// Says what is not finite, in which step and micro-batch, and which worker computed it.
-  private func flawText(_ flaw: NodeMetrics.Flaw?, in work: Work) -> String {
+  private func flawText(_ flaw: NodeMetrics.Flaw?, in work: Work, localStep: Int = 0) -> String {
+    let isRound = configuration.plan.local != nil
     let what =
       flaw?.tensor.map { tensor in
-        "the \(configuration.layout.tensors[tensor].isStatistic ? "statistic" : "gradient of") \(name(ofTensor: tensor))"
+        let isStatistic = configuration.layout.tensors[tensor].isStatistic
+        return "the \(isStatistic ? "statistic" : isRound ? "gradient or update of" : "gradient of") "
+          + name(ofTensor: tensor)
       } ?? "the loss"
-    guard let flaw, let leaf = flaw.leaf else { return "step \(work.task.step + 1): \(what), summed, is not finite" }
+    let step = work.task.step + localStep + 1
+    guard let flaw, let leaf = flaw.leaf else { return "step \(step): \(what), summed, is not finite" }
     let who = work.finders[flaw].map { ", which \($0) computed," } ?? ""
     return
-      "step \(work.task.step + 1): in micro-batch \(leaf + 1) of \(work.tree.leafCount)\(who) \(what) is not finite"
+      "step \(step): in \(isRound ? "replica" : "micro-batch") \(leaf + 1) of \(work.tree.leafCount)\(who) \(what) is not finite"
   }
 }

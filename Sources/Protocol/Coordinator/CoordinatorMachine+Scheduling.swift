@@ -23,16 +23,22 @@ extension CoordinatorMachine {
       work!.routes = routes
       reportRelays()
     }
-    let microBatches = configuration.plan.microBatches
-    if activeCount > microBatches && !hasWarnedOfSpareWorkers {
-      hasWarnedOfSpareWorkers = true
-      report(
-        .warning(
-          "\(activeCount - microBatches) of \(activeCount) workers stand by: a step has \(microBatches) micro-batch\(microBatches == 1 ? "" : "es") (--micro-batches)"
-        ))
-    }
+    warnOfSpareWorkers()
     dispatch(at: now)
     remeasureSlowWorkers(at: now)
+  }
+
+  /// Warns once if there are more workers than a full step has leaves.
+  private mutating func warnOfSpareWorkers() {
+    let plan = configuration.plan
+    let most = plan.local?.replicas ?? plan.microBatches
+    guard activeCount > most, !hasWarnedOfSpareWorkers else { return }
+    hasWarnedOfSpareWorkers = true
+    let leaves =
+      plan.local == nil
+      ? "a step has \(most) micro-batch\(most == 1 ? "" : "es") (--micro-batches)"
+      : "a round has \(most) replica\(most == 1 ? "" : "s") (--replicas)"
+    report(.warning("\(activeCount - most) of \(activeCount) workers stand by: \(leaves)"))
   }
 
   /// The task that follows those that are done; nil at the end.
@@ -110,14 +116,16 @@ extension CoordinatorMachine {
   }
 
   package mutating func assign(_ leaves: Range<Int>, of work: Work, to peer: Peer, at now: Instant) {
-    // Training does not read the statistics.
-    let chunks = work.task.isTraining ? configuration.chunks.parameterChunks : configuration.chunks.count
-    for chunk in 0..<chunks { sendParameters(chunk, step: work.task.step, for: work.task.kind, to: peer) }
+    let chunks = configuration.chunks
+    for chunk in chunks.indices where chunks.isRead(chunks.kind(chunk), by: work.task.kind) {
+      sendParameters(chunk, step: work.task.step, for: work.task.kind, to: peer)
+    }
     members[peer]!.state = .busy
     // Of this task, it may have to push finished nodes again.
     if members[peer]!.task != work.task { members[peer]!.weights.removeAll(keepingCapacity: true) }
     members[peer]!.task = work.task
     members[peer]!.leaves = leaves
+    members[peer]!.measuredSteps.removeAll(keepingCapacity: true)
     members[peer]!.unfinishedNodes = work.tree.maximalNodes(in: leaves)
     members[peer]!.taskComputeSeconds = 0
     members[peer]!.assignmentTime = now
@@ -134,7 +142,8 @@ extension CoordinatorMachine {
       .assign, run: configuration.run, session: member.session, step: UInt64(task.step),
       leaves: UInt32(member.leaves.lowerBound)..<UInt32(member.leaves.upperBound), chunk: UInt32(routes?.number ?? 0),
       task: task.kind)
-    actions.append(.send(header, .none, to: peer))
+    let isRound = task.isTraining && configuration.plan.local != nil
+    actions.append(.send(header, isRound ? .roundStart : .none, to: peer))
   }
 
   /// Sends a chunk of the parameters of `step`, as `task` reads it, unless the worker has it already.
@@ -143,11 +152,11 @@ extension CoordinatorMachine {
   package mutating func sendParameters(
     _ chunk: Int, step: Int, for task: TaskKind, to peer: Peer, as kind: MessageKind = .parameters
   ) {
-    let element = configuration.chunks.element(chunk, for: task)
-    guard let member = members[peer], kind == .pass || !member.parameters.holds(chunk, step: step, element) else {
+    let (element, round) = (configuration.chunks.element(chunk, for: task), configuration.plan.round(atStep: step))
+    guard let member = members[peer], kind == .pass || !member.parameters.holds(chunk, round: round, element) else {
       return
     }
-    members[peer]!.parameters.add(chunk, step: step, element)
+    members[peer]!.parameters.add(chunk, round: round, element)
     let header = Header(
       kind, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
       vector: configuration.chunks.kind(chunk), element: element,

@@ -37,13 +37,17 @@ extension CoordinatorMachine {
     return false
   }
 
+  /// By what a node of a round counts in the average; nil if the task is no round.
+  private func averageWeight(of node: Node) -> Double? {
+    guard let work, work.task.isTraining, configuration.plan.local != nil else { return nil }
+    return configuration.plan.averageWeight(of: node.leaves, in: work.task)
+  }
+
   package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
     let chunk = Int(header.chunk)
     let isFromRelay = isRelayed(header, from: peer)
     guard let node = resolveNode(of: header, from: peer, isFromRelay: isFromRelay, at: now) else { return }
-    guard header.vector != .moments,
-      header.element == (header.vector == .parameters ? configuration.chunks.precision.element : .float32)
-    else {
+    guard configuration.chunks.mayPush(header.element, of: header.vector) else {
       expel(peer, "it sent a chunk of \(header.vector) in \(header.element), which this run does not have", at: now)
       return
     }
@@ -55,6 +59,10 @@ extension CoordinatorMachine {
       return
     }
     if !isFromRelay {
+      guard averageWeight(of: node).map({ $0 == header.weight }) ?? true else {
+        expel(peer, "it said that the replicas \(node) weigh \(header.weight), which is not their examples", at: now)
+        return
+      }
       guard hasSameWeight(node, header.weight, from: peer, at: now) else { return }
       // Of a relay's sums the members' METRICS give the weight.
       work!.weights.insert(node, header.weight)
@@ -81,36 +89,67 @@ extension CoordinatorMachine {
   /// chunks are still summed. Others get it with their next leaves. So at most the parameters of two steps are on their
   /// way to a worker.
   package mutating func sendUpdated(_ chunk: Int) {
-    let isLast = step + 1 == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
-    // Training does not read the statistics.
-    guard !isLast, configuration.chunks.kind(chunk) == .parameters else { return }
+    let next = configuration.plan.stepAfter(step)
+    let isLast = next == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
+    guard !isLast, configuration.chunks.isRead(configuration.chunks.kind(chunk), by: .train) else { return }
     // What comes next decides which version of the parameters is wanted first.
-    let isEvaluated = configuration.plan.isEvaluationDue(afterStep: step) && configuration.plan.evaluatedPart != nil
+    let isEvaluated = configuration.plan.isEvaluationDue(afterStep: next - 1) && configuration.plan.evaluatedPart != nil
     let task = isEvaluated ? TaskKind.evaluateTest : .train
     let relay = work!.routes?.relay(ofChunk: chunk)
-    if let relay { sendParameters(chunk, step: step + 1, for: task, to: relay, as: .pass) }
+    if let relay { sendParameters(chunk, step: next, for: task, to: relay, as: .pass) }
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.task == work!.task {
       if relay == nil || member.sharesMemory || !reachesRelays(peer) {
-        sendParameters(chunk, step: step + 1, for: task, to: peer)
+        sendParameters(chunk, step: next, for: task, to: peer)
       } else {
         // The relay passes it on.
-        members[peer]!.parameters.add(chunk, step: step + 1, configuration.chunks.element(chunk, for: task))
+        let (round, element) = (configuration.plan.round(atStep: next), configuration.chunks.element(chunk, for: task))
+        members[peer]!.parameters.add(chunk, round: round, element)
       }
     }
   }
 
-  /// Handles a node's metrics, which follow its last chunk.
+  /// Handles a node's metrics, which follow its last chunk: those of its only step, or of the next step of a round. After
+  /// those of the last one the node is finished.
   package mutating func receiveMetrics(_ header: Header, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) {
     let node = resolveNode(of: header, from: peer, at: now)
+    guard let isLast = countStep(header, isCurrent: node != nil, from: peer, at: now) else { return }
     let wasComplete = work?.metrics.root != nil
+    guard isLast else {
+      members[peer]!.taskComputeSeconds += metrics.computeSeconds
+      members[peer]!.lastProgress = now
+      if let node, addMetrics(node, metrics, ofLocalStep: Int(header.chunk), from: peer, at: now) {
+        if work!.earlierMetrics[Int(header.chunk)].insert(node, metrics) { work!.lastProgress = now }
+      }
+      return
+    }
     markNodeFinished(header, metrics, by: peer, at: now)
-    if let node, addMetrics(node, metrics, from: peer, at: now), work!.metrics.root != nil, !wasComplete {
+    if let node, finish(node, metrics, from: peer, at: now), work!.metrics.root != nil, !wasComplete {
       concludeTask(at: now)
       return
     }
     dispatch(at: now)
     takeOver(at: now)
+  }
+
+  /// Counts the steps of a node whose metrics have come; a member sends them in order.
+  ///
+  /// - Parameter isCurrent: whether they are of the current task.
+  /// - Returns: whether these are the node's last; nil if the member is gone, or is expelled.
+  private mutating func countStep(_ header: Header, isCurrent: Bool, from peer: Peer, at now: Instant) -> Bool? {
+    guard let member = members[peer] else { return nil }
+    let (node, localStep) = (Node(header.leafRange), Int(header.chunk))
+    let task = isCurrent ? work?.task : member.task
+    guard let task, header.step == UInt64(task.step), isCurrent || member.unfinishedNodes.contains(node) else {
+      return true  // of a task that is over
+    }
+    guard localStep == member.measuredSteps[node, default: 0] else {
+      expel(peer, "it sent the metrics of step \(localStep) of the leaves \(node) out of order", at: now)
+      return nil
+    }
+    let isLast = localStep + 1 == configuration.plan.stepCount(of: task)
+    members[peer]!.measuredSteps[node] = isLast ? nil : localStep + 1
+    return isLast
   }
 
   /// Removes a node from those that a worker must still finish; a worker without any becomes idle.
@@ -136,8 +175,13 @@ extension CoordinatorMachine {
     members[peer] = member
   }
 
-  private mutating func addMetrics(_ node: Node, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) -> Bool {
-    let examples = configuration.plan.positions(of: node.leaves, in: work!.task).count
+  /// Checks the metrics of a node's step, and remembers what is not finite.
+  ///
+  /// - Returns: false if the worker is expelled.
+  private mutating func addMetrics(
+    _ node: Node, _ metrics: NodeMetrics, ofLocalStep localStep: Int, from peer: Peer, at now: Instant
+  ) -> Bool {
+    let examples = configuration.plan.exampleCount(of: node.leaves, in: work!.task, localStep: localStep)
     guard metrics.sums.count == configuration.metrics.sums.count else {
       expel(
         peer, "it sent \(metrics.sums.count) sums, where the model has \(configuration.metrics.sums.count)", at: now)
@@ -147,7 +191,6 @@ extension CoordinatorMachine {
       expel(peer, "it summed \(metrics.examples) examples in the leaves \(node), which have \(examples)", at: now)
       return false
     }
-    guard hasSameWeight(node, metrics.weight, from: peer, at: now) else { return false }
     if let flaw = metrics.flaw {
       guard isPlausible(flaw, in: node, of: work!) else {
         expel(peer, "it found something that is not finite outside of the leaves \(node)", at: now)
@@ -156,51 +199,77 @@ extension CoordinatorMachine {
       work!.finders[flaw] = work!.finders[flaw] ?? "worker \(members[peer]!.number) (\(members[peer]!.name))"
       if configuration.onNonFinite == .stop { work!.endsRun = true }
     }
-    work!.weights.insert(node, metrics.weight)
-    // What goes by relays may arrive later.
-    guard work!.usesRelays || work!.isPushed(node) || work!.endsRun && metrics.flaw != nil else {
+    members[peer]!.computeSeconds += metrics.computeSeconds
+    return true
+  }
+
+  /// Adds the metrics of a node's last step.
+  ///
+  /// - Returns: false if the worker is expelled.
+  private mutating func finish(_ node: Node, _ metrics: NodeMetrics, from peer: Peer, at now: Instant) -> Bool {
+    let average = averageWeight(of: node)
+    let weight = average ?? metrics.weight
+    guard addMetrics(node, metrics, ofLocalStep: work!.earlierMetrics.count, from: peer, at: now),
+      hasSameWeight(node, weight, from: peer, at: now)
+    else { return false }
+    work!.weights.insert(node, weight)
+    // What goes by relays may arrive later. A flaw may be that of an earlier step.
+    guard
+      work!.usesRelays || work!.isPushed(node) || work!.endsRun && (metrics.flaw != nil || average != nil)
+    else {
       expel(peer, "it called the leaves \(node) done before it had pushed their gradient", at: now)
       return false
     }
-    members[peer]!.computeSeconds += metrics.computeSeconds
     if work!.metrics.insert(node, metrics) { work!.lastProgress = now }
     updateFiniteChunks()
     return true
   }
 
-  private func stepReport(_ work: Work, _ sum: NodeMetrics, isSkipped: Bool = false, at now: Instant) -> StepReport {
+  /// A report of each step of a task.
+  private func stepReports(_ work: Work, _ steps: [NodeMetrics], isSkipped: Bool, at now: Instant) -> [StepReport] {
+    let share = 1 / Double(steps.count)
     let computed = members.values.filter { $0.computeSeconds > 0 }.map {
-      (worker: $0.number, seconds: $0.computeSeconds)
+      (worker: $0.number, seconds: $0.computeSeconds * share)
     }
-    return StepReport(
-      step: step, epoch: configuration.plan.epoch(ofStep: work.task.step) + 1, examples: Int(sum.examples),
-      weight: sum.weight, sums: configuration.metrics.inUnits(sum.sums), isSkipped: isSkipped,
-      seconds: now.seconds(since: work.start),
-      computeSeconds: computed.sorted { $0.worker < $1.worker })
+    return steps.enumerated().map { index, sum in
+      StepReport(
+        step: work.task.step + index + 1, epoch: configuration.plan.epoch(ofStep: work.task.step) + 1,
+        examples: Int(sum.examples), weight: sum.weight, sums: configuration.metrics.inUnits(sum.sums),
+        // Local steps without weight change no replica.
+        isSkipped: isSkipped || sum.weight == 0, seconds: now.seconds(since: work.start) * share,
+        computeSeconds: computed.sorted { $0.worker < $1.worker })
+    }
+  }
+
+  /// Whether a step has a loss that is finite. One of a round may have examples without weight, which change no replica.
+  private func isMeasured(_ sum: NodeMetrics, of work: Work) -> Bool {
+    let isRound = work.task.isTraining && configuration.plan.local != nil
+    return (configuration.metrics.inUnits(sum.sums)[0] / sum.weight).isFinite || isRound && sum.weight == 0
   }
 
   package mutating func completeTask(isSkipped: Bool = false, at now: Instant) {
-    guard let work, let sum = work.metrics.root else { preconditionFailure("a task without its root") }
+    guard let work, let steps = work.steps, let sum = steps.last else { preconditionFailure("a task without its root") }
     let plan = configuration.plan
     let sums = configuration.metrics.inUnits(sum.sums)
     let loss = sums[0] / sum.weight
-    guard loss.isFinite || isSkipped else {
+    if let index = steps.firstIndex(where: { !isMeasured($0, of: work) }), !isSkipped {
       let subject =
         switch work.task {
-        case .train(let step): "of step \(step + 1)"
+        case .train(let step): "of step \(step + index + 1)"
         case .evaluate(let step, let part): "on the \(part) part after step \(step)"
         }
+      let loss = configuration.metrics.inUnits(steps[index].sums)[0] / steps[index].weight
       end("the loss \(subject) is \(loss): \(configuration.advice)", culprit: "loss")
       return
     }
     switch work.task {
     case .train(let done):
-      if isSkipped { skipStep(work, sum) } else { actions.append(.advance) }
-      step = done + 1
+      if isSkipped { skip(work, steps) } else { actions.append(.advance) }
+      step = plan.stepAfter(done)
       let seconds = now.seconds(since: work.start)
       let longest = members.values.map { $0.threadSeconds($0.computeSeconds, within: seconds) }.max() ?? 0
       transferPace.add(transfers: work.transfers, seconds: seconds - longest)
-      report(.step(stepReport(work, sum, isSkipped: isSkipped, at: now)))
+      for step in stepReports(work, steps, isSkipped: isSkipped, at: now) { report(.step(step)) }
     case .evaluate(_, let part):
       evaluatedSteps[part] = step
       report(

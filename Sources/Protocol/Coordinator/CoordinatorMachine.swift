@@ -102,12 +102,13 @@ package struct CoordinatorMachine {
     case discard(Node, chunk: Int)
     /// The chunk's root is complete. Answer with ``Event/checked(chunk:nonFinite:)``.
     case check(chunk: Int)
-    /// Divide the chunk's root by the weight and update the chunk; `number` counts updates from 1. Answer with
+    /// Divide the chunk's root by the weight and update the chunk; `number` counts updates from 1, and is that of a round's
+    /// first step. Answer with
     /// ``Event/updated(chunk:nonFinite:)``.
     case update(chunk: Int, number: Int, weight: Double)
     /// All chunks are updated: make the updated parameters the current ones.
     case advance
-    /// The step has no update: keep the parameters.
+    /// The step, or the round, has no update: keep the parameters.
     case skip
     case report(TrainingEvent)
     /// The run is over; nil means success.
@@ -122,6 +123,8 @@ package struct CoordinatorMachine {
     /// A chunk of the parameters of the header's step.
     case parameters(chunk: Int)
     case routes(Routes)
+    /// A ``RoundStart`` of the current state.
+    case roundStart
   }
 
   /// A connection's identity on the ROUTER socket.
@@ -282,6 +285,8 @@ package struct Member {
   package var unfinishedNodes: [Node] = []
   /// What it said with their gradients that their examples weigh.
   package var weights: [Node: Double] = [:]
+  /// Of its unfinished nodes, the local steps whose metrics have arrived.
+  package var measuredSteps: [Node: Int] = [:]
   package var task: StepTask?
   /// Whether its task's chunks go through relays.
   package var usesRelays = false
@@ -322,7 +327,11 @@ package struct Work {
   package var sums: [PartialSums]
   /// Chunks that are not updated yet.
   package var openChunks: Int
+  /// Of a round, those of its last step.
   package var metrics: NodeSums<NodeMetrics>
+  /// Those of the other steps of a round, in order. Each member sends a node's in order, so these are complete when
+  /// ``metrics`` is.
+  package var earlierMetrics: [NodeSums<NodeMetrics>]
   /// The weights of pushed nodes. Its root is complete before the first chunk's.
   package var weights: NodeSums<Double>
   /// Chunks whose root is not checked yet.
@@ -354,10 +363,20 @@ package struct Work {
     sums = task.isTraining ? Array(repeating: PartialSums(tree), count: chunkCount) : []
     (openChunks, uncheckedChunks) = (sums.count, sums.count)
     metrics = NodeSums(tree, add: +)
+    earlierMetrics = (1..<plan.stepCount(of: task)).map { [tree] _ in NodeSums(tree, add: +) }
     weights = NodeSums(tree, add: +)
     unassigned = [0..<tree.leafCount]
     start = now
     lastProgress = now
+  }
+
+  /// The sums over all leaves of each step, in order; nil until they are complete.
+  package var steps: [NodeMetrics]? {
+    guard let last = metrics.root else { return nil }
+    return earlierMetrics.map { sums in
+      guard let root = sums.root else { preconditionFailure("the last step of a round is measured before another one") }
+      return root
+    } + [last]
   }
 
   /// Whether sums of finished nodes may still be on their way through relays.

@@ -13,7 +13,7 @@
 /// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
 /// |     36 |    4 | node end       | any       | one past its last leaf                                           |
 /// |     40 |    4 | chunk          | any       | which range of the parameter vector; in ASSIGN and LINKED the    |
-/// |        |      |                |           | number of the routes, 0 for none                                 |
+/// |        |      |                |           | number of the routes, 0 for none; in METRICS the local step      |
 /// |     44 |    1 | task           | 0…3       | ``TaskKind``: what the step's leaves are, training or evaluation |
 /// |     45 |    1 | vector         | 0…2       | ``VectorKind``: what the chunk is a part of                      |
 /// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
@@ -29,7 +29,7 @@
 /// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
 /// message is handled.
 package struct Header: Equatable, Sendable {
-  package static let protocolVersion: UInt16 = 9
+  package static let protocolVersion: UInt16 = 10
   /// Bytes in an encoded header.
   package static let size = 72
   package static let steps: ClosedRange<UInt64> = 0...1 << 48
@@ -144,11 +144,12 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
   case refuse = 4
   /// Coordinator: one chunk of the parameters of `step` (the header's element).
   case parameters = 5
-  /// Coordinator: compute `leaves` of `step`.
+  /// Coordinator: compute `leaves` of `step`; of local steps with a ``RoundStart`` (JSON).
   case assign = 6
   /// Worker: one chunk of a node's gradient sum (the header's element).
   case push = 7
-  /// Worker: a node's ``NodeMetrics``, after the node's last PUSH. In stop mode a gradient with a flaw is not pushed.
+  /// Worker: a node's ``NodeMetrics``, after the node's last PUSH; one message for each local step, in order. In stop
+  /// mode a gradient with a flaw is not pushed.
   case metrics = 8
   /// Either: asks whether the peer is alive.
   case ping = 9
@@ -197,11 +198,11 @@ package enum TaskKind: UInt8, Sendable, CaseIterable {
 
 /// What a chunk is a part of.
 package enum VectorKind: UInt8, Sendable {
-  /// Parameters, or a gradient of them.
+  /// Parameters, a gradient of them, or how a node's replicas changed them.
   case parameters = 0
   /// A model's statistics of its batches, such as running means, or their sums over a node.
   case statistics = 1
-  /// The optimizer's moments. Not sent by any message yet.
+  /// The optimizer's moments, in a job of local steps, or how a node's replicas changed them.
   case moments = 2
 }
 

@@ -50,8 +50,8 @@ package struct RelayMachine {
   package private(set) var peers: Set<Peer> = []
 
   package static let mostPeers = 1024
-  /// How far others may be ahead of what this member knows: a member without leaves hears of skipped steps late.
-  static let stepsAhead = 8
+  /// How many rounds others may be ahead of what this member knows: a member without leaves hears of skipped ones late.
+  static let roundsAhead = 8
 
   package init(_ plan: StepPlan, _ chunks: ChunkLayout) {
     (self.plan, self.chunks) = (plan, chunks)
@@ -89,8 +89,8 @@ package struct RelayMachine {
     switch header.kind {
     case .ping: return [.pong(Header(.pong, run: run, session: ticket), to: peer)]
     case .push:
-      guard let step = Int(exactly: header.step), newestStep < 0 || step <= newestStep + RelayMachine.stepsAhead,
-        step < plan.totalSteps,
+      guard let step = Int(exactly: header.step), step < plan.totalSteps, plan.isBetweenRounds(step),
+        newestStep < 0 || plan.round(atStep: step) <= plan.round(atStep: newestStep) + RelayMachine.roundsAhead,
         chunk < chunks.count, header.vector == chunks.kind(chunk), header.element == chunks.element(chunk),
         byteCount == chunks.byteCount(chunk, header.element),
         plan.tree(.train(step: step)).contains(leaves)

@@ -4,19 +4,23 @@ internal import Reduction
 extension WorkerMachine {
   /// Takes an assignment, and begins if all of its parameters are there.
   ///
+  /// - Parameter start: what it begins with, if it is one of local steps.
   /// - Returns: false if it cannot be computed.
-  mutating func assign(_ header: Header, at now: Instant) -> Bool {
+  mutating func assign(_ header: Header, _ start: RoundStart?, at now: Instant) -> Bool {
     guard case .ready(var prepared) = state, prepared.work == nil, prepared.awaiting == nil || prepared.hasAsked,
       let step = Int(exactly: header.step), let task = StepTask(header.task, step: step)
     else { return false }
     switch task {
-    case .train: guard step < prepared.plan.totalSteps else { return false }
+    case .train:
+      guard step < prepared.plan.totalSteps, prepared.plan.isBetweenRounds(step),
+        (start != nil) == (prepared.plan.local != nil)
+      else { return false }
     case .evaluate(_, let part): guard prepared.plan.count(part) > 0 else { return false }
     }
     let leaves = header.leafRange
     guard !leaves.isEmpty, leaves.upperBound <= prepared.plan.tree(task).leafCount else { return false }
     state = .over
-    (prepared.awaiting, prepared.hasAsked) = (header, false)
+    (prepared.awaiting, prepared.roundStart, prepared.hasAsked) = (header, start, false)
     prepared.lastChunk = now
     beginIfComplete(&prepared)
     state = .ready(prepared)
@@ -25,11 +29,10 @@ extension WorkerMachine {
 
   /// The chunks that an assignment needs and that have not come.
   func missingChunks(_ header: Header, _ prepared: Prepared) -> [Int] {
-    let chunks = prepared.chunks
-    // Training does not read the statistics.
-    let needed = 0..<(header.task == .train ? chunks.parameterChunks : chunks.count)
-    return needed.filter {
-      !prepared.parameters.holds($0, step: Int(header.step), chunks.element($0, for: header.task))
+    let (chunks, round) = (prepared.chunks, prepared.plan.round(atStep: Int(header.step)))
+    return chunks.indices.filter {
+      chunks.isRead(chunks.kind($0), by: header.task)
+        && !prepared.parameters.holds($0, round: round, chunks.element($0, for: header.task))
     }
   }
 
@@ -45,9 +48,11 @@ extension WorkerMachine {
     let tree = prepared.plan.tree(task)
     prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
     let rows = prepared.plan.positions(of: 0..<1, in: task).count
-    let most = prepared.plan.rows(atMost: SchedulingPolicy.maximumPieceRows)
+    // A thread computes one replica of a round at a time.
+    let isRound = task.isTraining && prepared.plan.local != nil
+    let most = isRound ? 0 : prepared.plan.rows(atMost: SchedulingPolicy.maximumPieceRows)
     for piece in pieces(of: leaves, in: tree, threads: threads, rowsPerLeaf: rows, mostRows: most) {
-      actions.append(.compute(piece, task))
+      actions.append(.compute(piece, task, isRound ? prepared.roundStart : nil))
     }
   }
 
@@ -59,22 +64,29 @@ extension WorkerMachine {
   ) -> Bool {
     guard case .ready(var prepared) = state else { return false }
     let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
-    guard chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
+    let plan = prepared.plan
+    guard plan.isBetweenRounds(step), chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
       byteCount == prepared.chunks.byteCount(chunk, header.element)
     else { return false }
     // What a task computes with does not change while it runs. One that was given back may be replaced by any other.
     let isTimely =
-      prepared.work.map { step == $0.task.step + 1 }
-      ?? prepared.awaiting.map { prepared.hasAsked || (Int($0.step)...Int($0.step) + 1).contains(step) } ?? true
+      prepared.work.map { work in
+        step == plan.stepAfter(work.task.step)
+          || step == work.task.step && !prepared.chunks.isRead(header.vector, by: work.task.kind)
+      }
+      ?? prepared.awaiting.map {
+        prepared.hasAsked || step == Int($0.step) || step == plan.stepAfter(Int($0.step))
+      } ?? true
+    let round = plan.round(atStep: step)
     let isNew =
       isFromRelay
-      ? prepared.parameters.isNewer(chunk, step: step, header.element)
-      : !prepared.parameters.holds(chunk, step: step, header.element)
+      ? prepared.parameters.isNewer(chunk, round: round, header.element)
+      : !prepared.parameters.holds(chunk, round: round, header.element)
     // Relays pass chunks on to everyone, also to a member that is late. What this drops, it asks the coordinator for.
     guard isTimely || !isNew || isFromRelay || header.kind == .pass else { return false }
     state = .over  // so that `prepared` is the only copy
     if isTimely && isNew {
-      prepared.parameters.add(chunk, step: step, header.element)
+      prepared.parameters.add(chunk, round: round, header.element)
       prepared.lastChunk = now
       actions.append(.store(chunk: chunk, step: step, header.element))
     }
@@ -98,7 +110,7 @@ extension WorkerMachine {
   mutating func receive(_ header: Header, _ content: Content, fromRelay ticket: UInt64, at now: Instant) {
     guard case .ready(var prepared) = state, header.run == run, header.session == ticket else { return }
     // Newer parameters would replace those of an assignment that is still on its way.
-    guard header.step <= coordinatorStep + 1 else { return }
+    guard Int(header.step) <= prepared.plan.stepAfter(Int(coordinatorStep)) else { return }
     switch (header.kind, content) {
     case (.pong, _):
       state = .over
@@ -106,7 +118,7 @@ extension WorkerMachine {
       reportLinked(&prepared)
       state = .ready(prepared)
     case (.parameters, .parameters(let byteCount))
-    where header.vector == .parameters && prepared.chunks.mayGet(header.element, of: .parameters):
+    where prepared.chunks.isRead(header.vector, by: .train) && prepared.chunks.mayGet(header.element, of: header.vector):
       _ = store(header, byteCount, isFromRelay: true, at: now)
     default: break
     }

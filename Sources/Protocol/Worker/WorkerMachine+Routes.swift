@@ -2,15 +2,17 @@ internal import Reduction
 
 /// Pushes nodes by the routes of their task, and keeps links to the relays.
 extension WorkerMachine {
-  /// Pushes a node's chunks, each to its relay or to the coordinator, and then the node's metrics.
-  mutating func push(_ node: Node, _ metrics: NodeMetrics, of task: StepTask, _ prepared: inout Prepared) {
+  /// Pushes a node's chunks, each to its relay or to the coordinator, and then the node's metrics, step by step.
+  mutating func push(_ node: Node, _ metrics: [NodeMetrics], of task: StepTask, _ prepared: inout Prepared) {
     // In stop mode a non-finite gradient must not update anything.
     if task.isTraining {
-      if metrics.flaw == nil || onNonFinite == .skip {
-        for chunk in 0..<prepared.chunks.count { push(chunk, of: node, metrics, task, prepared) }
+      if metrics.allSatisfy({ $0.flaw == nil }) || onNonFinite == .skip {
+        let isRound = prepared.plan.local != nil
+        let weight = isRound ? prepared.plan.averageWeight(of: node.leaves, in: task) : metrics[0].weight
+        for chunk in 0..<prepared.chunks.count { push(chunk, of: node, weight, task, prepared) }
         if prepared.current.relays.contains(where: { $0 != nil }) {
           if prepared.pushed?.task != task { prepared.pushed = (task, []) }
-          prepared.pushed!.nodes.append((node, metrics))
+          prepared.pushed!.nodes.append((node, weight))
         } else {
           actions.append(.release(node))
         }
@@ -19,8 +21,11 @@ extension WorkerMachine {
       }
     }
     var header = header(.metrics, node, task)
-    header.payloadLength = UInt64(NodeMetrics.size(sums: metrics.sums.count))
-    actions.append(.send(header, .metrics(metrics)))
+    for (step, metrics) in metrics.enumerated() {
+      header.chunk = UInt32(step)
+      header.payloadLength = UInt64(NodeMetrics.size(sums: metrics.sums.count))
+      actions.append(.send(header, .metrics(metrics)))
+    }
   }
 
   private func header(_ kind: MessageKind, _ node: Node, _ task: StepTask) -> Header {
@@ -30,7 +35,7 @@ extension WorkerMachine {
   }
 
   private mutating func push(
-    _ chunk: Int, of node: Node, _ metrics: NodeMetrics, _ task: StepTask, _ prepared: Prepared
+    _ chunk: Int, of node: Node, _ weight: Double, _ task: StepTask, _ prepared: Prepared
   ) {
     guard !prepared.current.isOwn(chunk: chunk) else {
       actions.append(.relay(node, step: task.step, chunk: chunk))
@@ -39,7 +44,7 @@ extension WorkerMachine {
     var header = header(.push, node, task)
     let element = prepared.chunks.element(chunk)
     (header.chunk, header.vector, header.element) = (UInt32(chunk), prepared.chunks.kind(chunk), element)
-    (header.payloadLength, header.weight) = (UInt64(prepared.chunks.byteCount(chunk, element)), metrics.weight)
+    (header.payloadLength, header.weight) = (UInt64(prepared.chunks.byteCount(chunk, element)), weight)
     if let relay = prepared.current.relay(ofChunk: chunk) {
       header.session = relay.ticket
       actions.append(.sendToRelay(header, .gradient(node, chunk: chunk), ticket: relay.ticket))
@@ -86,7 +91,7 @@ extension WorkerMachine {
     if routes.isCurrent, let (task, nodes) = prepared.pushed {
       for chunk in 0..<prepared.chunks.count
       where before.relay(ofChunk: chunk)?.ticket != routes.relay(ofChunk: chunk)?.ticket {
-        for (node, metrics) in nodes { push(chunk, of: node, metrics, task, prepared) }
+        for (node, weight) in nodes { push(chunk, of: node, weight, task, prepared) }
       }
     }
     reportLinked(&prepared)

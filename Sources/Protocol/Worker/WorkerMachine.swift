@@ -16,8 +16,8 @@ package struct WorkerMachine {
     /// Data and model are loaded.
     case loaded(Ready, StepPlan, ChunkLayout)
     case loadFailed(String)
-    /// A node is computed: its gradient, or for an evaluation only its metrics.
-    case computed(Node, NodeMetrics)
+    /// A node is computed: its gradient, or for an evaluation only its metrics; those of each step of its task, in order.
+    case computed(Node, [NodeMetrics])
     /// Two siblings' gradients are added; the last tensor with a non-finite value in the sum.
     case combined(Node, nonFinite: Int?)
     case tick
@@ -35,6 +35,8 @@ package struct WorkerMachine {
     /// The driver holds the parameters.
     case parameters(byteCount: Int)
     case routes(Routes)
+    /// An assignment of local steps.
+    case roundStart(RoundStart)
   }
 
   package enum Action {
@@ -52,8 +54,8 @@ package struct WorkerMachine {
     case load(Welcome)
     /// Store the parameters just received as this chunk of this step's vector, which this element was sent in.
     case store(chunk: Int, step: Int, ElementKind)
-    /// Compute with the vector of the task's step, which does not change meanwhile.
-    case compute(Node, StepTask)
+    /// Compute with the vector of the task's step, which does not change meanwhile; local steps begin with the state given.
+    case compute(Node, StepTask, RoundStart?)
     /// Add the right gradient to the left one, which becomes their parent's.
     case combine(left: Node, right: Node)
     /// The node's gradient is only needed until its messages are sent.
@@ -94,11 +96,13 @@ package struct WorkerMachine {
     var work: Work?
     /// An assignment of which some parameters are still to come from relays.
     var awaiting: Header?
+    /// What that assignment begins with, if it is one of local steps.
+    var roundStart: RoundStart?
     /// Whether the coordinator was asked for them. It answers with the assignment again, or with another one.
     var hasAsked = false
     /// The nodes of the last training task that are pushed, which are kept until the next task: if a relay is lost, its
     /// chunks are pushed again.
-    var pushed: (task: StepTask, nodes: [(node: Node, metrics: NodeMetrics)])?
+    var pushed: (task: StepTask, nodes: [(node: Node, weight: Double)])?
     /// The routes of the last task, and those after them, by number.
     var routes: [Int: Routes] = [:]
     var current = Routes(number: 0, relays: [])
@@ -121,7 +125,8 @@ package struct WorkerMachine {
   struct Work {
     let task: StepTask
     var sums: PartialSums
-    var metrics: [Node: NodeMetrics] = [:]
+    /// Of each step of the task, in order.
+    var metrics: [Node: [NodeMetrics]] = [:]
     /// The assignment's maximal nodes that are not pushed yet.
     var unpushedNodes: Set<Node>
   }
@@ -276,7 +281,7 @@ package struct WorkerMachine {
       send(.goodbye, .reason("the run is over"))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
     case (.parameters, .parameters, .ready(let prepared)), (.pass, .parameters, .ready(let prepared)):
-      guard header.vector != .moments, prepared.chunks.mayGet(header.element, of: header.vector) else {
+      guard prepared.chunks.mayGet(header.element, of: header.vector) else {
         leave("the coordinator sent a chunk of \(header.vector) in \(header.element), which this worker does not know")
         return
       }
@@ -288,7 +293,8 @@ package struct WorkerMachine {
       }
     case (.routes, .routes(let routes), .ready): take(routes, at: now)
     case (.assign, _, .ready):
-      guard assign(header, at: now) else {
+      let start = if case .roundStart(let start) = content { start } else { RoundStart?.none }
+      guard assign(header, start, at: now) else {
         leave("the coordinator assigned leaves \(header.leaves) of step \(header.step), which cannot be computed now")
         return
       }
@@ -297,7 +303,7 @@ package struct WorkerMachine {
   }
 
   /// Pushes a complete node, or keeps it until its sibling is complete.
-  private mutating func addNode(_ node: Node, _ metrics: NodeMetrics) {
+  private mutating func addNode(_ node: Node, _ metrics: [NodeMetrics]) {
     guard case .ready(var prepared) = state, var work = prepared.work else {
       // It belongs to a session that is over.
       actions.append(.release(node))
@@ -308,7 +314,9 @@ package struct WorkerMachine {
     if work.unpushedNodes.remove(node) != nil {
       push(node, metrics, of: work.task, &prepared)
     } else if case .paired(let left, let right, let parent, _) = work.sums.insert(node) {
-      work.metrics[parent] = work.metrics.removeValue(forKey: left)! + work.metrics.removeValue(forKey: right)!
+      work.metrics[parent] = zip(
+        work.metrics.removeValue(forKey: left)!, work.metrics.removeValue(forKey: right)!
+      ).map(+)
       if work.task.isTraining {
         actions.append(.combine(left: left, right: right))
       } else {
@@ -327,7 +335,9 @@ package struct WorkerMachine {
       actions.append(.release(node))
       return
     }
-    if let tensor, metrics.flaw == nil { metrics.flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor) }
+    if let tensor, metrics.allSatisfy({ $0.flaw == nil }) {
+      metrics[metrics.count - 1].flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
+    }
     addNode(node, metrics)
   }
 

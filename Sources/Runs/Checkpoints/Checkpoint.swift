@@ -55,7 +55,7 @@ package struct Checkpoint: Sendable {
     try ModelFile.write(parameters.values, step: state.step, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
     var names = [Checkpoint.modelName]
     if slots.count > 0 {
-      let layout = Checkpoint.layout(of: try prepared.optimizer().slots, prepared.model.layout)
+      let layout = Checkpoint.layout(of: try prepared.optimizer().savedSlots, prepared.model.layout)
       try Safetensors.write(
         slots.values, layout: layout, metadata: ["format": "pt"], to: "\(temporary)/\(Checkpoint.optimizerName)")
       names.append(Checkpoint.optimizerName)
@@ -86,7 +86,7 @@ package struct Checkpoint: Sendable {
     try Checkpoint.check(Checkpoint.modelName, at: path, digests)
     let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
     parameters = file.parameters
-    let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).slots
+    let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).savedSlots
     let layout = Checkpoint.layout(of: names, file.model.layout)
     slots = FloatBuffer(count: layout.count)
     if layout.count > 0 {

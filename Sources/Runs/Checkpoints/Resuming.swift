@@ -79,6 +79,11 @@ extension Checkpoint {
           + "after step \(state.step) is within a round of one of the two lengths: resuming it with another length would "
           + "be another run; leave --epochs and --steps out")
     }
+    if before.totalSteps != plan.totalSteps, let local = plan.local, plan.roundStart(of: state.step) != state.step {
+      throw OptionError(
+        "--local-steps \(local.steps) of the run in \(folder) made its last round end with step \(state.step), where it would "
+          + "have ended: resuming it with another length would be another run; leave --epochs and --steps out")
+    }
     guard prepared.plan.totalSteps >= state.step else {
       throw OptionError(
         "the run in \(folder) has done \(state.step) steps already, and would end after \(prepared.plan.totalSteps): "

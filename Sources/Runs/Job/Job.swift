@@ -122,10 +122,25 @@ public struct Job: Equatable, Sendable {
     return try factory.model(modelRequest(factory, shape: shape, target: target, recipe))
   }
 
+  /// Nil if every step sums all micro-batches.
+  package var localSteps: LocalSteps? {
+    guard let steps = optimizer.localSteps, let replicas = optimizer.replicas else { return nil }
+    return LocalSteps(steps: steps, replicas: replicas)
+  }
+
+  /// - Throws: ``OptionError`` if replicas cannot share a step's micro-batches equally.
+  func checkReplicas() throws {
+    guard let replicas = optimizer.replicas, microBatches % replicas > 0 else { return }
+    let divisors = (1...microBatches).filter { microBatches % $0 == 0 && $0 <= 1024 }.map(String.init)
+    throw OptionError(
+      "--replicas \(replicas): they cannot share the \(microBatches) micro-batches of a step equally; give "
+        + "\(divisors.suffix(8).joined(separator: ", ")), or other --micro-batches")
+  }
+
   package func plan(_ data: LoadedData) -> StepPlan {
     StepPlan(
       trainCount: data.train.count, validationCount: data.validation?.count ?? 0, testCount: data.test?.count ?? 0,
-      batchSize: batchSize, microBatches: microBatches, length: length, evaluateEvery: evaluateEvery,
+      batchSize: batchSize, microBatches: microBatches, length: length, evaluateEvery: evaluateEvery, local: localSteps,
       exampleSize: data.train.featureCount)
   }
 }
@@ -175,6 +190,7 @@ extension Job: Codable {
     onNonFinite = NonFinitePolicy(rawValue: try value("on-nonfinite").description) ?? .stop
     // Jobs of earlier versions do not name it.
     precision = given["precision"].flatMap { Precision(rawValue: $0.description) } ?? .float32
+    try checkReplicas()
     numerics = options.marks.numerics ?? 1
     self.data.recipeVersion = options.marks.recipe ?? 0
     dataDigest = options.marks.dataDigest

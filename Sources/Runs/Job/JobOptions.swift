@@ -240,7 +240,7 @@ public struct JobOptions: Equatable, Sendable {
   }
 
   /// Sets the options given here in `other`. Another model, rule, schedule or source replaces the options that belong to
-  /// the former one alone, no outer steps those of outer steps, another length the former length.
+  /// the former one alone, no outer steps those of outer steps, no local steps those of local steps, another length the former length.
   func overlay(on other: inout JobOptions) {
     for selector in JobOptions.selectors where other.given[selector.name] != given[selector.name] {
       guard let chosen = given[selector.name].flatMap({ selector.alternative($0.description) }) else { continue }
@@ -248,7 +248,13 @@ public struct JobOptions: Equatable, Sendable {
         other.given[option.name] = nil
       }
     }
-    if given[OptionDeclaration.outerEvery.name] == .whole(0) {
+    let (outer, local) = (OptionDeclaration.outerEvery.name, OptionDeclaration.localSteps.name)
+    let endsLocal = given[local] == .whole(1)
+    if endsLocal { for option in OptionDeclaration.ofLocalSteps { other.given[option.name] = nil } }
+    let hasOuter = [(outer, UInt64(0)), (local, 1)].contains { name, off in
+      (given[name] ?? other.given[name]).map { $0 != .whole(off) } ?? false
+    }
+    if endsLocal || given[outer] == .whole(0), !hasOuter {
       for option in OptionDeclaration.ofOuterSteps { other.given[option.name] = nil }
     }
     if given.keys.contains(where: JobOptions.choosesData) { other.marks.dataDigest = nil }
@@ -415,6 +421,7 @@ extension JobOptions {
       initial: given["initial"].map { URL(fileURLWithPath: $0.description).path },
       onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
     job.precision = given["precision"].flatMap { Precision(rawValue: $0.description) } ?? .float32
+    try job.checkReplicas()
     job.dataDigest = loaded.fingerprint
     return job
   }

@@ -85,8 +85,9 @@ extension LoadedTask {
     let data = try LoadedData(
       job.data, for: LoadedData.Purpose(classify: job.classifies, recipe: recipe), seed: job.seed,
       microBatches: job.microBatches)
+    let (model, plan) = (try job.makeModel(models, shape: data.shape, target: data.target, recipe), job.plan(data))
     self.init(
-      model: try job.makeModel(models, shape: data.shape, target: data.target, recipe), data: data,
-      plan: job.plan(data), seed: job.seed, precision: job.precision)
+      model: model, data: data, plan: plan, seed: job.seed, precision: job.precision,
+      optimizer: try plan.local.map { _ in try job.makeOptimizer(model, plan) })
   }
 }

@@ -60,6 +60,11 @@ package struct PreparedJob: Sendable {
           + "model needs (batch norm over single pixels has no variance of one): give another --batch-size or fewer --micro-batches"
       )
     }
+    if let local = plan.local, plan.stepsPerEpoch == 1 {
+      throw OptionError(
+        "--local-steps \(local.steps): an epoch has one step, and no round spans two epochs; give a smaller --batch-size, "
+          + "or leave --local-steps out")
+    }
     // Parameters and a gradient, at the least.
     let (bytes, memory) = (8 * model.layout.count, Int(ProcessInfo.processInfo.physicalMemory))
     guard bytes < memory else {
@@ -69,12 +74,19 @@ package struct PreparedJob: Sendable {
     }
     fingerprint = data.fingerprint
     numerics = .here(
-      LoadedTask(model: model, data: data, plan: plan, seed: job.seed, precision: job.precision), scaling)
+      LoadedTask(
+        model: model, data: data, plan: plan, seed: job.seed, precision: job.precision,
+        optimizer: try plan.local.map { [model, plan] _ in try job.makeOptimizer(model, plan) }), scaling)
     targetVariation = data.heldOut.compactMapValues(\.targetVariation)
   }
 
-  package func optimizer() throws -> Optimizer {
+  package func optimizer() throws -> Optimizer { try job.makeOptimizer(model, plan) }
+}
+
+extension Job {
+  /// The update rule for a model's parameters.
+  func makeOptimizer(_ model: any Model, _ plan: StepPlan) throws -> Optimizer {
     let tensors = model.layout.tensors.filter { !$0.isStatistic }.map { Optimizer.Tensor($0.name, $0.range) }
-    return try Optimizer(job.optimizer, tensors: tensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
+    return try Optimizer(optimizer, tensors: tensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
   }
 }
