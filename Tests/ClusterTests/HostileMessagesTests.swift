@@ -57,13 +57,16 @@ import Testing
     let files = try corpus("from-worker").map(RawMessage.all)
     let corpus = files.flatMap { $0 }
     let precision = others == 1 ? Precision.bf16 : .float32
-    var coordinator = BesiegedCoordinator(others: others, precision)
+    var (isLocal, rounds) = (others == 2, 0)
+    var coordinator = BesiegedCoordinator(others: others, precision, isLocal: isLocal)
     var (read, steps) = (0, 0)
     for index in 0..<HostileMessagesTests.count / (others + 1) {
       // One that was expelled comes back as another; a run that is to stop for a flaw, as another run.
       if coordinator.machine.isOver {
         steps += coordinator.machine.step
-        coordinator = BesiegedCoordinator(others: others, precision)
+        if isLocal { rounds += coordinator.machine.step / 2 }
+        isLocal = Bool.random(using: &mutator.generator)
+        coordinator = BesiegedCoordinator(others: others, precision, isLocal: isLocal)
       } else if coordinator.session == nil {
         coordinator.join()
       }
@@ -81,7 +84,10 @@ import Testing
     }
     #expect(coordinator.machine.members.count < 100 && coordinator.machine.banned.count < 10_000)
     steps += coordinator.machine.step
-    #expect(read > randomCases(3000) && steps > randomCases(300), "\(read) messages were read, \(steps) steps done")
+    if isLocal { rounds += coordinator.machine.step / 2 }
+    #expect(
+      read > randomCases(3000) && steps > randomCases(300) && (others < 2 || rounds > randomCases(50)),
+      "\(read) messages were read, \(steps) steps done, \(rounds) rounds")
   }
 
   @Test func aWorkerSurvivesAMillionSpoiledMessages() throws {
@@ -89,8 +95,8 @@ import Testing
     let files = try corpus("from-coordinator").map(RawMessage.all)
     let corpus = files.flatMap { $0 }.map { $0.sent(in: 1, at: 0) }
     var worker = BesiegedWorker(.simulated)
-    var (read, computed, rounded) = (0, 0, 0)
-    var precision = Precision.float32
+    var (read, computed, rounded, replicas) = (0, 0, 0, 0)
+    var (precision, isLocal) = (Precision.float32, false)
     for _ in 0..<HostileMessagesTests.count {
       let message = corpus.randomElement(using: &mutator.generator)!
       let other = corpus.randomElement(using: &mutator.generator)!
@@ -98,8 +104,10 @@ import Testing
       guard worker.isOver else { continue }
       computed += worker.computed
       if precision == .bf16 { rounded += worker.computed }
+      if isLocal { replicas += worker.computed }
       precision = Precision.allCases.randomElement(using: &mutator.generator)!
-      worker = BesiegedWorker(.simulated, precision)
+      isLocal = Bool.random(using: &mutator.generator)
+      worker = BesiegedWorker(.simulated, precision, isLocal: isLocal)
       // The beginning of a good conversation brings it into its other states, now and then, as it takes long to read.
       guard Int.random(in: 0..<4, using: &mutator.generator) == 0 else { continue }
       let file = files.randomElement(using: &mutator.generator)!
@@ -108,8 +116,9 @@ import Testing
       }
     }
     #expect(
-      read > randomCases(10_000) && computed > randomCases(1000) && rounded > randomCases(300),
-      "\(read) messages were read, \(computed) nodes to be computed, \(rounded) of them in bf16")
+      read > randomCases(10_000) && computed > randomCases(1000) && rounded > randomCases(300)
+        && replicas > randomCases(100),
+      "\(read) messages were read, \(computed) nodes to be computed, \(rounded) in bf16, \(replicas) of replicas")
   }
 
   @Test(arguments: ["from-worker", "from-coordinator"])

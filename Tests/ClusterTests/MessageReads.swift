@@ -75,26 +75,32 @@ func readRecord(_ bytes: [UInt8]) -> Bool {
 }
 
 /// What both machines are at: a small run, whose next step never is the last.
-enum SmallRun {
+struct SmallRun {
   static let run: UInt64 = 7
-  static let plan = StepPlan(
-    trainCount: 8, validationCount: 8, testCount: 8, batchSize: 8, microBatches: 4, length: .steps(1_000_000))
-  static func chunks(_ precision: Precision) -> ChunkLayout {
-    ChunkLayout(parameterCount: 3, size: 2, precision: precision)
+  let chunks: ChunkLayout
+  let plan: StepPlan
+
+  /// - Parameter isLocal: whether two replicas take rounds of two steps, by a rule with one moment.
+  init(_ precision: Precision, isLocal: Bool) {
+    chunks = ChunkLayout(parameterCount: 3, moments: isLocal ? 1 : nil, size: 2, precision: precision)
+    plan = StepPlan(
+      trainCount: isLocal ? 16 : 8, validationCount: 8, testCount: 8, batchSize: 8, microBatches: 4,
+      length: .steps(1_000_000), local: isLocal ? LocalSteps(steps: 2, replicas: 2) : nil)
   }
+
   static let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
 
   /// The size of a chunk of vector `index` of memory that holds two vectors.
-  static func valueCount(shared index: Int, _ chunk: UInt32) -> Int {
-    let chunks = chunks(.float32)
-    return index < 2 && chunk < chunks.count ? chunks[Int(chunk)].count : 0
+  func valueCount(shared index: Int, _ chunk: UInt32) -> Int {
+    index < 2 && chunk < chunks.count ? chunks[Int(chunk)].count : 0
   }
 }
 
 /// A coordinator's decisions, and a worker that has joined and sends it whatever bytes.
 struct BesiegedCoordinator {
   private(set) var machine: CoordinatorMachine
-  private let chunks: ChunkLayout
+  private let run: SmallRun
+  private var chunks: ChunkLayout { run.chunks }
   private var peer = CoordinatorMachine.Peer(id: 0)
   /// Honest workers beside it, which compute at once what they are given.
   private let others: ClosedRange<UInt64>?
@@ -106,11 +112,11 @@ struct BesiegedCoordinator {
   var session: UInt64? { machine.members[peer]?.session }
 
   /// A run of the worker and of `others` besides.
-  init(others: Int = 0, _ precision: Precision = .float32) {
-    chunks = SmallRun.chunks(precision)
+  init(others: Int = 0, _ precision: Precision = .float32, isLocal: Bool = false) {
+    run = SmallRun(precision, isLocal: isLocal)
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
-        run: SmallRun.run, plan: SmallRun.plan, chunks: chunks, fingerprint: SmallRun.ready.data,
+        run: SmallRun.run, plan: run.plan, chunks: run.chunks, fingerprint: SmallRun.ready.data,
         layout: SmallRun.ready.layout, numerics: .simulated, awaitedWorkers: 0, metrics: .loss))
     self.others = others == 0 ? nil : UInt64.max - UInt64(others - 1)...UInt64.max
     handle(.started)
@@ -155,19 +161,23 @@ struct BesiegedCoordinator {
   private func computed(_ assignment: Header, by peer: CoordinatorMachine.Peer) -> [CoordinatorMachine.Event] {
     let step = Int(assignment.step)
     guard let task = StepTask(assignment.task, step: step) else { preconditionFailure("an assignment without a task") }
-    return SmallRun.plan.tree(task).maximalNodes(in: assignment.leafRange).flatMap { node in
+    return run.plan.tree(task).maximalNodes(in: assignment.leafRange).flatMap { node in
       var header = assignment
       header.leaves = UInt32(node.start)..<UInt32(node.end)
       var events: [CoordinatorMachine.Event] = []
-      let examples = SmallRun.plan.positions(of: node.leaves, in: task).count
-      (header.kind, header.weight) = (.push, Double(examples))
+      (header.kind, header.weight) = (.push, run.plan.averageWeight(of: node.leaves, in: task))
       for chunk in 0..<(task.isTraining ? chunks.count : 0) {
-        (header.chunk, header.element) = (UInt32(chunk), chunks.element(chunk))
+        (header.chunk, header.vector, header.element) = (UInt32(chunk), chunks.kind(chunk), chunks.element(chunk))
         let byteCount = chunks.byteCount(chunk, header.element)
         events.append(.received(header, .gradient(byteCount: byteCount), from: peer))
       }
-      (header.kind, header.chunk, header.weight, header.element) = (.metrics, 0, 0, .float32)
-      return events + [.received(header, .metrics(NodeMetrics(examples: Int64(examples), loss: 1)), from: peer)]
+      (header.kind, header.weight, header.vector, header.element) = (.metrics, 0, .parameters, .float32)
+      for step in 0..<run.plan.stepCount(of: task) {
+        header.chunk = UInt32(step)
+        let examples = Int64(run.plan.exampleCount(of: node.leaves, in: task, localStep: step))
+        events.append(.received(header, .metrics(NodeMetrics(examples: examples, loss: 1)), from: peer))
+      }
+      return events
     }
   }
 
@@ -176,8 +186,9 @@ struct BesiegedCoordinator {
   /// - Returns: whether it could be read.
   /// - Throws: ``Excess`` where that takes more memory than it may.
   mutating func receive(_ message: RawMessage) throws -> Bool {
+    let run = run
     let result = try message.read { (frames) throws(WireError) in
-      let gradient = frames.header.kind == .push ? BesiegedCoordinator.gradient(of: frames) : nil
+      let gradient = frames.header.kind == .push ? BesiegedCoordinator.gradient(of: frames, run) : nil
       if let gradient, !gradient.values.areFinite { throw .notFinite }
       return try CoordinatorMachine.Content(frames, gradient)
     }
@@ -193,11 +204,11 @@ struct BesiegedCoordinator {
     return isRead
   }
 
-  private static func gradient(of frames: Frames) -> FloatBuffer? {
+  private static func gradient(of frames: Frames, _ run: SmallRun) -> FloatBuffer? {
     switch Payload(frames) {
     case .frame(let message): return message.floats(of: frames.header.element)
     case .shared(let index):
-      let count = SmallRun.valueCount(shared: index, frames.header.chunk)
+      let count = run.valueCount(shared: index, frames.header.chunk)
       return count == 0 ? nil : FloatBuffer(count: count)
     case nil: return nil
     }
@@ -217,10 +228,10 @@ struct BesiegedWorker {
   private(set) var isOver = false
   /// Nodes that were to be computed.
   private(set) var computed = 0
-  private let chunks: ChunkLayout
+  private let run: SmallRun
 
-  init(_ welcome: Welcome, _ precision: Precision = .float32) {
-    chunks = SmallRun.chunks(precision)
+  init(_ welcome: Welcome, _ precision: Precision = .float32, isLocal: Bool = false) {
+    run = SmallRun(precision, isLocal: isLocal)
     handle(.started)
     handle(.received(Header(.welcome, run: SmallRun.run, session: 1), .welcome(welcome)))
   }
@@ -231,7 +242,7 @@ struct BesiegedWorker {
   /// - Throws: ``Excess`` where that takes more memory than it may.
   mutating func receive(_ message: RawMessage) throws -> Bool {
     let result = try message.read { (frames) throws(WireError) in
-      try WorkerMachine.Content(frames, valueCount: SmallRun.valueCount)
+      try WorkerMachine.Content(frames, valueCount: run.valueCount)
     }
     let event: WorkerMachine.Event
     let isRead: Bool
@@ -250,14 +261,18 @@ struct BesiegedWorker {
     while let event = events.popLast() {
       for action in machine.handle(event, at: now) {
         switch action {
-        case .load: events.append(.loaded(SmallRun.ready, SmallRun.plan, chunks))
-        case .compute(let node, let task, _):
-          precondition(node.start >= 0 && node.end <= SmallRun.plan.tree(task).leafCount, "\(node) of \(task)")
+        case .load: events.append(.loaded(SmallRun.ready, run.plan, run.chunks))
+        case .compute(let node, let task, let start):
+          precondition(node.start >= 0 && node.end <= run.plan.tree(task).leafCount, "\(node) of \(task)")
+          precondition((start != nil) == (task.isTraining && run.plan.local != nil), "\(task) from \(start as Any)")
           computed += 1
-          events.append(.computed(node, [NodeMetrics(examples: 1)]))
+          let steps = run.plan.stepCount(of: task)
+          events.append(.computed(node, Array(repeating: NodeMetrics(examples: 1), count: steps)))
         case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
         case .store(let chunk, _, let element):
-          precondition(chunk < chunks.count && chunks.mayGet(element, of: .parameters), "chunk \(chunk) in \(element)")
+          precondition(
+            chunk < run.chunks.count && run.chunks.mayGet(element, of: run.chunks.kind(chunk)),
+            "chunk \(chunk) in \(element)")
         case .end: isOver = true
         case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .cancel: break
         }

@@ -18,7 +18,8 @@ func reader() -> ([UInt8]) throws -> Bool {
   case "from-worker":
     { bytes in
       _ = readRecord(bytes)
-      var coordinator = BesiegedCoordinator(others: bytes.count % 3, bytes.count % 2 == 0 ? .float32 : .bf16)
+      var coordinator = BesiegedCoordinator(
+        others: bytes.count % 3, bytes.count % 2 == 0 ? .float32 : .bf16, isLocal: bytes.count % 5 < 2)
       for message in RawMessage.all(in: bytes) {
         _ = try coordinator.receive(message)
         coordinator.wait(0.25)
@@ -28,7 +29,8 @@ func reader() -> ([UInt8]) throws -> Bool {
   case "from-coordinator":
     { bytes in
       _ = readRecord(bytes)
-      var worker = BesiegedWorker(.simulated, bytes.count % 2 == 0 ? .float32 : .bf16)
+      var worker = BesiegedWorker(
+        .simulated, bytes.count % 2 == 0 ? .float32 : .bf16, isLocal: bytes.count % 5 < 2)
       for message in RawMessage.all(in: bytes) where !worker.isOver {
         _ = try worker.receive(message)
         worker.wait(0.25)

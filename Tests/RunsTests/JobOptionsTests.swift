@@ -114,6 +114,28 @@ import Testing
     }
   }
 
+  @Test func noLocalStepsReplaceTheOptionsOfTheFilesLocalSteps() throws {
+    var options = JobOptions()
+    for (name, value) in [("local-steps", "8"), ("replicas", "4"), ("outer-learning-rate", "0.7")] {
+      try options.set(name, to: value)
+    }
+    let job = try resolved(options)
+    #expect(job.localSteps == LocalSteps(steps: 8, replicas: 4))
+    let yaml = try job.yaml()
+    #expect(try resolved(merged(yaml, flags: [("replicas", "2")])).localSteps == LocalSteps(steps: 8, replicas: 2))
+    #expect(try resolved(merged(yaml, flags: [("outer-every", "0")])).optimizer.values["outer-learning-rate"] == 0.7)
+    let none = try resolved(merged(yaml, flags: [("local-steps", "1")]))
+    #expect(try none.optimizer == OptimizerSettings("adam", given: [:]) && none.localSteps == nil)
+    // Each number of a job file is checked, also where no user gave it.
+    let unequal = #expect(throws: OptionError.self) {
+      try resolved(merged(yaml.replacing("replicas: 4", with: "replicas: 3")))
+    }
+    #expect(unequal?.description.hasPrefix("--replicas 3: they cannot share the 8 micro-batches") == true)
+    var values = Dictionary(job.values.map { ($0.name, $0.value) }) { first, _ in first }
+    values["replicas"] = .whole(3)
+    #expect(throws: OptionError.self, "such as a coordinator's") { try Job(values) }
+  }
+
   @Test("another rule, schedule or model replaces the options that belong to the file's alone")
   func selectors() throws {
     var options = JobOptions()
