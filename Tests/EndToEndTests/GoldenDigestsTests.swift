@@ -68,6 +68,20 @@ import Testing
         + "--evaluate-every 10 --precision bf16",
       "bb0aa48df1fabe07dc019044ee7783839baebc82cc39d5f90385ab5ceefa16a5"
     ),
+    (
+      "--scale standard --model mlp:64,32 --micro-batches 8 --local-steps 5 --replicas 4 --epochs 3",
+      "9f6ff68e9d70864c95aabc2694f70d679122dbc8722aaab3beba649778b6d87e"
+    ),
+    (
+      "--model resnet:1,1 --channels 8,16 --norm batch --optimizer momentum --precision bf16 --local-steps 4 "
+        + "--replicas 2 --epochs 2",
+      "a44338526d6a89d2e7d26b7f06aa20d39cf6793e95c5753e6a6b3e3c6d6be757"
+    ),
+    (
+      "--scale standard --model mlp:48 --dropout 0.3 --optimizer rmsprop --centered yes --momentum 0.9 --clip-norm 1 "
+        + "--micro-batches 12 --local-steps 7 --replicas 3 --outer-learning-rate 0.7 --epochs 2",
+      "8b64240e668ec768ab404d3e300fe684e29ac4760a7d4b9db72b61915272f821"
+    ),
   ]
 
   @Test(arguments: jobs)

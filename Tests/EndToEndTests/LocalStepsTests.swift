@@ -95,6 +95,28 @@ import Testing
     #expect(CheckpointNames(scratch.path("run/checkpoints")).whole.allSatisfy { [10, 12, 17, 22].contains(Int($0)) })
   }
 
+  /// An evaluation that does not halve the loss ends all learning.
+  @Test func replicasLearnAtTheRateThatThePlateauHasLeft() throws {
+    let job = [
+      "--model", "linear", "--learning-rate", "0.0001", "--epochs", "3", "--local-steps", "5", "--replicas", "2",
+      "--schedule", "plateau", "--plateau-patience", "0", "--plateau-threshold", "0.5", "--schedule-factor", "0",
+    ]
+    _ = try train(scratch, job, output: "run")
+    struct Line: Decodable {
+      let event: String
+      let learning_rate: Double?
+      let parameters_sha256: String?
+    }
+    let lines = try scratch.read("run/metrics.jsonl").split(separator: "\n").map {
+      try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+    }
+    #expect(
+      lines.filter { $0.event == "step" }.compactMap(\.learning_rate)
+        == Array(repeating: 0.0001, count: 24) + Array(repeating: 0, count: 12))
+    let hashes = lines.filter { $0.event == "epoch" }.compactMap(\.parameters_sha256)
+    #expect(hashes.count == 3 && hashes[0] != hashes[1] && hashes[1] == hashes[2])
+  }
+
   @Test("a worker that is killed within a round does not change a bit", arguments: ["auto", "zmq"])
   func kill(_ transport: String) throws {
     let job = [

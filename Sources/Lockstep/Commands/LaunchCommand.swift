@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Cluster
 internal import Foundation
+internal import Protocol
 internal import Runs
 internal import Schema
 internal import ZeroMQ
@@ -92,10 +93,13 @@ struct LaunchCommand: RunCommand {
     run.introduce()
     printLine("listening on \(coordinator.address)\(reached.remark)")
     let threads = hosts.map(\.threads).reduce(0, +)
-    if threads > run.prepared.job.microBatches {
+    let local = run.prepared.plan.local
+    let leaves = local?.replicas ?? run.prepared.job.microBatches
+    if threads > leaves {
+      let (shared, option) = local == nil ? ("micro-batches a step", "micro-batches") : ("replicas", "replicas")
       printError(
-        "warning: \(threads) threads share \(run.prepared.job.microBatches) micro-batches a step, so not all have work; "
-          + "a job with --micro-batches \(threads) has some for each")
+        "warning: \(threads) threads share \(leaves) \(shared), so not all have work; "
+          + "a job with --\(option) \(threads) has some for each")
     }
     let launches = try WorkerLaunch.remote(
       on: hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
