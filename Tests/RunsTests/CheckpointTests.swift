@@ -379,6 +379,28 @@ import Testing
   }
 
   @Test(
+    "a checkpoint within a round of local steps is refused, and so is another length after a last round cut short",
+    arguments: [
+      (20, 36, 36, nil), (22, 36, 36, "is damaged"), (22, 22, 36, "made its last round end with step 22"),
+      (22, 22, 22, nil), (24, 24, 36, nil), (24, 36, 24, nil),
+    ] as [(Int, Int, Int, String?)])
+  func lengthOfLocalSteps(step: Int, before: Int, after: Int, problem: String?) throws {
+    let pairs = [("model", "linear"), ("local-steps", "8"), ("replicas", "2")]
+    func prepared(_ steps: Int) throws -> PreparedJob {
+      try PreparedJob(options(pairs + [("steps", "\(steps)")]), models: ModelFactory.builtIn)
+    }
+    let saved = try checkpoint(prepared(before), step: step)
+    var found: String?
+    do {
+      let difference = try saved.check(prepared(after), "RUN", acceptsOtherNumerics: false)
+      #expect(difference == nil)
+    } catch {
+      found = "\(error)"
+    }
+    #expect(problem.map { found?.contains($0) == true } ?? (found == nil), "\(found ?? "accepted")")
+  }
+
+  @Test(
     "another length is refused where the run's last round has ended with it, or would",
     arguments: [(20, 36, 48, false), (20, 20, 36, true), (20, 36, 20, true), (24, 24, 36, false), (24, 36, 24, false)])
   func lengthOfOuterSteps(step: Int, before: Int, after: Int, isRefused: Bool) throws {

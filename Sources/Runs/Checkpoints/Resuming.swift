@@ -84,6 +84,11 @@ extension Checkpoint {
         "--local-steps \(local.steps) of the run in \(folder) made its last round end with step \(state.step), where it would "
           + "have ended: resuming it with another length would be another run; leave --epochs and --steps out")
     }
+    guard plan.isBetweenRounds(state.step) || plan.totalSteps < state.step else {
+      throw TrainingError(
+        "the checkpoint in \(folder) is damaged: step \(state.step) is within a round of local steps, and none is saved there"
+      )
+    }
     guard prepared.plan.totalSteps >= state.step else {
       throw OptionError(
         "the run in \(folder) has done \(state.step) steps already, and would end after \(prepared.plan.totalSteps): "
