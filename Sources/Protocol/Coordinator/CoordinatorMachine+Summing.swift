@@ -90,8 +90,10 @@ extension CoordinatorMachine {
   /// way to a worker.
   package mutating func sendUpdated(_ chunk: Int) {
     let next = configuration.plan.stepAfter(step)
-    let isLast = next == configuration.plan.totalSteps && configuration.plan.evaluatedPart == nil
-    guard !isLast, configuration.chunks.isRead(configuration.chunks.kind(chunk), by: .train) else { return }
+    let kind = configuration.chunks.kind(chunk)
+    // After the last round, parameters are evaluated, and moments are not read any more.
+    let isLast = next == configuration.plan.totalSteps && (configuration.plan.evaluatedPart == nil || kind == .moments)
+    guard !isLast, configuration.chunks.isRead(kind, by: .train) else { return }
     // What comes next decides which version of the parameters is wanted first.
     let isEvaluated = configuration.plan.isEvaluationDue(afterStep: next - 1) && configuration.plan.evaluatedPart != nil
     let task = isEvaluated ? TaskKind.evaluateTest : .train
