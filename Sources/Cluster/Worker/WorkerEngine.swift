@@ -288,7 +288,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
     // Adding takes less than a nanosecond a value.
-    isShort = chunks.valueCount < shortNanoseconds
+    // What else is queued may be long, above all a replica: the network thread must not begin it.
+    isShort = isShort && chunks.valueCount < shortNanoseconds
     pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout, chunks] _ in
       let start = Instant.now
       accumulate(right.buffer.values, into: left.buffer.all, chunks)
