@@ -79,6 +79,15 @@ final class TrainingRun {
     printLine(headline + more)
   }
 
+  /// For a run between machines: prints which options keep parameters from going out while sums still come, if there are
+  /// some. They make no difference to a single chunk.
+  func explainWaitingChunks() throws {
+    let causes = try prepared.job.wholeGradientCauses()
+    let count = prepared.model.layout.parameterCount
+    guard !causes.isEmpty, ChunkLayout.networkSize(count) < count else { return }
+    printLine("chunks are updated only when all have come, because of \(causes.joined(separator: ", "))")
+  }
+
   /// Describes the data, the model and the optimizer.
   var headline: String {
     let (job, plan) = (prepared.job, prepared.plan)

@@ -60,6 +60,7 @@ struct CoordinatorCommand: RunCommand {
     defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
     run.introduce()
+    if !isLocal(bind) { try run.explainWaitingChunks() }
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
     let options = isFoundByDefault ? "" : " --connect \(reached.address)"
     printLine(

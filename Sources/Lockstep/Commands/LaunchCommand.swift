@@ -91,6 +91,7 @@ struct LaunchCommand: RunCommand {
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
     run.introduce()
+    if hosts.contains(where: { !$0.isHere }) { try run.explainWaitingChunks() }
     printLine("listening on \(coordinator.address)\(reached.remark)")
     let threads = hosts.map(\.threads).reduce(0, +)
     let local = run.prepared.plan.local

@@ -387,8 +387,7 @@ extension JobOptions {
   package func resolve(_ loaded: LoadedData, models: [ModelFactory] = ModelKinds.registry.all) throws -> Job {
     let microBatches = chosenMicroBatches
     let count = loaded.train.count
-    let optimizer = try OptimizerSettings(
-      given[JobOptions.optimizer.name]?.description ?? "adam", given: givenValues(of: OptimizerSettings.options))
+    let optimizer = try chosenOptimizer
     let batchSize = given["batch-size"]?.number.map { Int($0) }
     let isWholeRule = OptimizerSettings.stepIsWhole(optimizer.name)
     if batchSize != nil, loaded.stepIsWhole {
@@ -419,7 +418,7 @@ extension JobOptions {
       length: whole("steps").map { .steps($0) } ?? .epochs(whole("epochs") ?? 10),
       evaluateEvery: whole("evaluate-every"), seed: chosenSeed,
       initial: given["initial"].map { URL(fileURLWithPath: $0.description).path },
-      onNonFinite: given["on-nonfinite"].flatMap { NonFinitePolicy(rawValue: $0.description) } ?? .stop)
+      onNonFinite: chosenPolicy)
     job.precision = given["precision"].flatMap { Precision(rawValue: $0.description) } ?? .float32
     try job.checkReplicas()
     job.dataDigest = loaded.fingerprint
