@@ -30,7 +30,7 @@ import Testing
       ("Connections", ConnectionSection.options), ("`train`", TrainCommand.Section.options),
       ("`compare`", CompareCommand.Section.options), ("`launch`", LaunchCommand.Section.options),
       ("`coordinator`", CoordinatorCommand.Section.options + CoordinatorKeySection.options),
-      ("`worker`", WorkerCommand.Section.options + WorkerKeySection.options),
+      ("`worker`", WorkerCommand.Section.options + WorkerKeySection.options), ("`plan`", PlanCommand.Section.options),
     ]
     return """
       # Options
@@ -61,7 +61,7 @@ import Testing
   @Test func noCommandHasTwoOptionsOfOneName() {
     for names in [
       TrainCommand.declared, CompareCommand.declared, LaunchCommand.declared, CoordinatorCommand.declared,
-      WorkerCommand.declared,
+      WorkerCommand.declared, PlanCommand.declared,
     ].map({ $0.map(\.name) }) {
       #expect(Set(names).count == names.count, "\(names)")
     }

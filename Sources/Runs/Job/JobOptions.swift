@@ -35,7 +35,7 @@ public struct JobOptions: Equatable, Sendable {
   public init() {}
 
   // These ranges keep all products within an Int.
-  static let batchSizes: ClosedRange<UInt64> = 1...1 << 31
+  package static let batchSizes: ClosedRange<UInt64> = 1...1 << 31
   static let microBatchCounts: ClosedRange<UInt64> = 1...1 << 20
   static let epochCounts: ClosedRange<UInt64> = 0...1 << 31
   static let stepCounts: ClosedRange<UInt64> = 0...1 << 48
