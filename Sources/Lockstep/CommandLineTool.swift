@@ -113,8 +113,8 @@ struct RootCommand: ParsableCommand {
     version: LockstepCommands.version,
     subcommands: [
       TrainCommand.self, CompareCommand.self, LaunchCommand.self, CoordinatorCommand.self, WorkerCommand.self,
-      KeygenCommand.self, PlanCommand.self, EvaluateCommand.self, PredictCommand.self, GenerateCommand.self,
-      DiffCommand.self, CheckCommand.self,
+      RelayCommand.self, KeygenCommand.self, PlanCommand.self, EvaluateCommand.self, PredictCommand.self,
+      GenerateCommand.self, DiffCommand.self, CheckCommand.self,
       InspectCommand.self, DataCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
     ])
 }

@@ -128,6 +128,13 @@ package struct ChunkLayout: Equatable, Sendable {
     mayPush(element, of: vector) || vector == .parameters && element == .float32
   }
 
+  /// Whether a PUSH with `byteCount` bytes is a chunk of a gradient as this job sends them.
+  package func isGradient(_ header: Header, byteCount: Int) -> Bool {
+    let chunk = Int(header.chunk)
+    return chunk < count && header.vector == kind(chunk) && header.element == element(chunk)
+      && byteCount == self.byteCount(chunk, header.element)
+  }
+
   /// Bytes of chunk `index` in a message.
   package func byteCount(_ index: Int, _ element: ElementKind = .float32) -> Int { self[index].count * element.size }
 }

@@ -24,6 +24,9 @@ package struct PartialSums: Sendable {
   /// Whether an available sum contains `node`.
   package func covers(_ node: Node) -> Bool { nodes.contains { $0.covers(node) } }
 
+  /// Forgets the sum of `node`.
+  package mutating func remove(_ node: Node) { nodes.remove(node) }
+
   /// Adds `node`. Traps if it is not a node of the tree.
   package mutating func insert(_ node: Node) -> Insertion {
     guard let path = tree.path(to: node.leaves) else { preconditionFailure("\(node) is no node of \(tree)") }

@@ -63,6 +63,12 @@ package struct ReductionTree: Equatable, Sendable {
 
   package func contains(_ leaves: Range<Int>) -> Bool { path(to: leaves) != nil }
 
+  /// The other child of the node's parent; nil for the root.
+  package func sibling(of node: Node) -> Node? {
+    guard let (left, right) = path(to: node.leaves)?.dropLast().last?.children else { return nil }
+    return left == node ? right : left
+  }
+
   /// The fewest nodes that cover exactly `range`, from left to right: what a worker with these leaves pushes. At most
   /// 2·⌈log₂ leafCount⌉, or 1.
   package func maximalNodes(in range: Range<Int>) -> [Node] {

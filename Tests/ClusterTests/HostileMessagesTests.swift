@@ -121,6 +121,35 @@ import Testing
       "\(read) messages were read, \(computed) nodes to be computed, \(rounded) in bf16, \(replicas) of replicas")
   }
 
+  @Test func aRelaySurvivesAMillionSpoiledMessages() throws {
+    var mutator = Mutator(seed: newSeed(for: "spoiled messages to a relay"))
+    let files = try [corpus("from-worker"), corpus("from-coordinator")].map { $0.map(RawMessage.all) }
+    var (relay, read, pushed, step) = (BesiegedRelay(), 0, 0, 0)
+    for index in 0..<HostileMessagesTests.count {
+      if index % 1000 == 0 {
+        pushed += relay.pushed
+        let precision = Precision.allCases.randomElement(using: &mutator.generator)!
+        (relay, step) = (BesiegedRelay(precision, isLocal: Bool.random(using: &mutator.generator)), 0)
+      }
+      if index % 16 == 0 {
+        relay.join()
+        step += 2
+        relay.assign(step: step)
+      }
+      let isFromAbove = index % 2 == 0
+      let message = files[isFromAbove ? 1 : 0].randomElement(using: &mutator.generator)!
+        .randomElement(using: &mutator.generator)!.sent(in: 1, at: step)
+      let other = files[0].randomElement(using: &mutator.generator)!.randomElement(using: &mutator.generator)!
+      let isSpoiled = Int.random(in: 0..<4, using: &mutator.generator) > 0
+      if try relay.receive(isSpoiled ? spoiled(message, with: other, &mutator) : message, isFromAbove: isFromAbove) {
+        read += 1
+      }
+    }
+    pushed += relay.pushed
+    #expect(
+      read > randomCases(10_000) && pushed > randomCases(1000), "\(read) messages were read, \(pushed) sums pushed")
+  }
+
   @Test(arguments: ["from-worker", "from-coordinator"])
   func spoiledRecords(_ folder: String) throws {
     #expect(try readSpoiled(folder, count: randomCases(500_000), readRecord) > randomCases(1000))

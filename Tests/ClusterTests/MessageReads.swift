@@ -274,7 +274,7 @@ struct BesiegedWorker {
             chunk < run.chunks.count && run.chunks.mayGet(element, of: run.chunks.kind(chunk)),
             "chunk \(chunk) in \(element)")
         case .end: isOver = true
-        case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .cancel: break
+        case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .cancel, .group, .connect: break
         }
       }
     }
@@ -284,5 +284,80 @@ struct BesiegedWorker {
   mutating func wait(_ seconds: Double) {
     now = now.advanced(by: seconds)
     handle(.tick)
+  }
+}
+
+/// A relay's decisions about those behind it, and one of them, or the coordinator, which send it whatever bytes.
+struct BesiegedRelay {
+  private var machine = GroupMachine()
+  private let run: SmallRun
+  private let besieger = GroupMachine.Peer(id: 1)
+  private let other = GroupMachine.Peer(id: 2)
+  /// The sums at hand, by chunk.
+  private var sums: [Int: Set<Node>] = [:]
+  private(set) var pushed = 0
+
+  init(_ precision: Precision = .float32, isLocal: Bool = false) {
+    run = SmallRun(precision, isLocal: isLocal)
+    handle(.welcomed(run: SmallRun.run))
+    handle(.loaded(run.plan, run.chunks))
+    join()
+    handle(.fromBelow(Header(.hello), byteCount: 0, other))
+    handle(.fromAbove(Header(.welcome, run: SmallRun.run, session: 2), other))
+  }
+
+  /// The besieger has session 1 from now on.
+  mutating func join() {
+    handle(.fromBelow(Header(.hello), byteCount: 0, besieger))
+    handle(.fromAbove(Header(.welcome, run: SmallRun.run, session: 1), besieger))
+  }
+
+  /// Another member and the relay compute the leaves from 2 on.
+  mutating func assign(step: Int) {
+    var header = Header(.assign, run: SmallRun.run, session: 2, step: UInt64(step), leaves: 2..<3, task: .train)
+    if run.plan.local != nil { header.leaves = 1..<2 }
+    handle(.fromAbove(header, other))
+    for chunk in run.chunks.indices {
+      handle(.own(Node(header.leafRange), step: step, chunk: chunk))
+    }
+  }
+
+  /// Reads a message and handles it.
+  ///
+  /// - Returns: whether it could be read.
+  /// - Throws: ``Excess`` where that takes more memory than it may.
+  mutating func receive(_ message: RawMessage, isFromAbove: Bool) throws -> Bool {
+    let result = try message.read { (frames) throws(WireError) in
+      if frames.header.kind == .hello { _ = try frames.decode(Hello.self) }
+      return frames.header.kind == .push ? frames.payload?.floats(of: frames.header.element)?.count ?? 0 : 0
+    }
+    guard case .success((let header, let count)) = result else { return false }
+    let event =
+      isFromAbove
+      ? GroupMachine.Event.fromAbove(header, besieger)
+      : .fromBelow(header, byteCount: count * header.element.size, besieger)
+    let allocation = Allocation { handle(event) }
+    try allocation.check(honest: message.payload.count, peak: 2, block: 2, constant: 1 << 16)
+    return true
+  }
+
+  /// Handles an event as a driver does.
+  private mutating func handle(_ event: GroupMachine.Event) {
+    for action in machine.handle(event) {
+      switch action {
+      case .keep(let node, let chunk):
+        precondition(run.chunks.indices.contains(chunk), "chunk \(chunk)")
+        precondition(sums[chunk, default: []].insert(node).inserted, "\(node) is there already")
+      case .combine(let left, let right, let chunk):
+        precondition(sums[chunk]?.remove(left) != nil && sums[chunk]?.remove(right) != nil, "\(left) and \(right)")
+        sums[chunk]!.insert(Node(left.start..<right.end))
+      case .discard(let node, let chunk): precondition(sums[chunk]?.remove(node) != nil, "\(node) is not there")
+      case .push(let node, _, let chunk):
+        precondition(sums[chunk]?.remove(node) != nil, "\(node) is not there")
+        pushed += 1
+      case .clear: sums = [:]
+      case .handUp, .handDown, .handUpHello, .lose, .sayGoodbye, .answerGoodbye, .disconnect, .pass: break
+      }
+    }
   }
 }

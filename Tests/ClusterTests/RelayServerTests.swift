@@ -20,8 +20,12 @@ import Testing
 
   init() throws {
     let settings = RelaySettings(binding: "tcp://127.0.0.1:0", security: nil) { $0 }
-    relay = try RelayServer(context, settings, Limits()) { _ in }
-    relay.load(Self.plan, Self.chunks, .stop)
+    let context = context
+    relay = try RelayServer(context, settings, Limits()) {
+      try Socket(context, .dealer)
+    } warn: { _ in
+    }
+    try relay.load(Self.plan, Self.chunks, .stop)
     try relay.handle(.routes(Self.routes, run: 7))
     member = try Socket(context, .dealer)
     try member.set(.linger(milliseconds: 0))
@@ -34,8 +38,8 @@ import Testing
   }
 
   /// Lets the relay handle the next messages of the member.
-  private func receive(_ count: Int) throws -> [RelayServer.Push] {
-    var pushes: [RelayServer.Push] = []
+  private func receive(_ count: Int) throws -> [RelaySums.Push] {
+    var pushes: [RelaySums.Push] = []
     var poller = Poller(relay.socket, Waker())
     for _ in 0..<count {
       var received = try relay.receive()
@@ -96,7 +100,12 @@ import Testing
     }
     #expect(headers.map(\.kind) == [.pong, .parameters])
     #expect(headers[1] == Header(.parameters, run: 7, session: 12, step: 2, payloadLength: 8))
-    #expect(try stranger.receive() == nil)
+    // Its session is none that the relay knows.
+    var answers: [MessageKind] = []
+    while let received = try stranger.receiveFrames(limit: 2) {
+      answers.append(try Frames(received.frames[...], total: received.total).header.kind)
+    }
+    #expect(answers == [.lost])
   }
 }
 

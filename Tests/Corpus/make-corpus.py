@@ -20,7 +20,7 @@ def write(name, content):
 
 # Messages: Sources/Protocol/Messages/Header.swift has the layout. A file holds one or more, as one worker sends or gets them.
 KINDS = ["hello", "welcome", "ready", "refuse", "parameters", "assign", "push", "metrics", "ping", "pong", "goodbye", "lost",
-         "pass", "routes", "linked", "missing"]
+         "pass", "routes", "linked", "missing", "unassigned", "ways"]
 RUN, TRAIN, TEST, VALIDATE = 7, 1, 2, 3
 
 
@@ -60,6 +60,10 @@ halves, BF16 = floats[2:4] + floats[6:8], 1
 # Local steps: the optimizer's moments, and what a round begins with.
 MOMENTS, round_start = 2, {"updates": 3, "rateFactor": 0.5}
 relay = {"address": "tcp://10.0.0.2:5556", "key": "k", "ticket": 11}
+offer = {"id": 8, "address": "tcp://h:1", "key": "k"}
+summed = {"examples": 8, "batchSize": 8, "microBatches": 4, "totalSteps": 9, "parameterCount": 3, "statisticCount": 0,
+          "precision": "bf16", "moments": 1, "localSteps": 2, "replicas": 2}
+ways = {"alternatives": [{"address": "tcp://h:1", "key": "k"}, {"address": "tcp://h:2"}]}
 routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0}
 
 whole = dict(leaves=(0, 4), task=TRAIN)
@@ -85,7 +89,9 @@ for name, content in {
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=TEST),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
     "ping": message("ping"), "pong": message("pong"),
-    "hello-of-relay": message("hello", {"name": "h/2", "threads": 1, "relay": {"address": "tcp://h:1", "key": "k"}}, session=0),
+    "hello-of-relay": message("hello", {"name": "h/2", "threads": 1, "relay": offer}, session=0),
+    "hello-of-relay-alone": message("hello", {"name": "h/3", "threads": 0, "relay": offer}, session=0),
+    "hello-behind-relays": message("hello", {"name": "h/4", "threads": 2, "via": [9, 8]}, session=0),
     "linked": message("linked", chunk=1), "missing": message("missing", {"chunks": [0, 1]}),
     "goodbye": message("goodbye", goodbye),
     "step": b"".join(step),
@@ -115,6 +121,10 @@ for name, content in {
     "ping": message("ping"), "pong": message("pong"), "lost": message("lost"),
     "goodbye": message("goodbye", {}),
     "pass": message("pass", floats), "routes": message("routes", routes),
+    "welcome-of-relay": message("welcome", {**other, "summed": summed}),
+    "unassigned": message("unassigned", {"session": 1}), "ways": message("ways", ways),
+    "group": message("assign", **whole) + message("unassigned", {"session": 1}) + message("lost")
+    + message("welcome", welcome, session=2) + message("assign", session=2, leaves=(2, 4), task=TRAIN),
     "step-with-relays": message("routes", routes) + b"".join(parameters) + message("assign", chunk=1, **whole)
     + message("routes", {"number": 2, "relays": [None, None], "isCurrent": True}),
     "step": b"".join(parameters) + message("assign", leaves=(1, 4), task=TRAIN),

@@ -18,8 +18,11 @@ import Testing
   }
 
   @Test(
-    "workers that sum for each other end with the same bits", arguments: ["auto", "zmq"],
-    [[], ["--local-steps", "4", "--replicas", "8"], ["--local-steps", "3", "--replicas", "4", "--precision", "bf16"]])
+    "workers that sum for each other end with the same bits",
+    arguments: [
+      ("auto", []), ("zmq", []), ("zmq", ["--local-steps", "4", "--replicas", "8"]),
+      ("auto", ["--local-steps", "3", "--replicas", "4", "--precision", "bf16"]),
+    ])
   func relays(_ transport: String, _ options: [String]) throws {
     let job = job + ["--epochs", "12"] + options
     let expected = try train(scratch, job, output: "undisturbed")
@@ -34,8 +37,8 @@ import Testing
   }
 
   @Test(
-    "a relay that is killed or hangs does not change the bits", arguments: [SIGKILL, SIGSTOP],
-    [[], ["--local-steps", "4", "--replicas", "8"]])
+    "a relay that is killed or hangs does not change the bits",
+    arguments: [(SIGKILL, []), (SIGSTOP, []), (SIGKILL, ["--local-steps", "4", "--replicas", "8"])])
   func lostRelay(_ signal: Int32, _ options: [String]) throws {
     let job = job + ["--epochs", "30"] + options
     let expected = try train(scratch, job, output: "undisturbed")

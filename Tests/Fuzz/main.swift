@@ -37,6 +37,15 @@ func reader() -> ([UInt8]) throws -> Bool {
       }
       return true
     }
+  case "to-relay":
+    { bytes in
+      var relay = BesiegedRelay(bytes.count % 2 == 0 ? .float32 : .bf16, isLocal: bytes.count % 5 < 2)
+      relay.assign(step: 0)
+      for (index, message) in RawMessage.all(in: bytes).enumerated() {
+        _ = try relay.receive(message, isFromAbove: index % 2 == 0)
+      }
+      return true
+    }
   case "idx": readIDX
   case "csv": readCSV
   case "jsonl": readJSONL

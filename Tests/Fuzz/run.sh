@@ -12,17 +12,18 @@ cd "$(dirname "$0")/../.."
 
 seconds=${1:-600}
 readers=("${@:2}")
-if [ ${#readers[@]} -eq 0 ]; then readers=(from-worker from-coordinator idx csv jsonl npy npz jobs safetensors); fi
+if [ ${#readers[@]} -eq 0 ]; then readers=(from-worker from-coordinator to-relay idx csv jsonl npy npz jobs safetensors); fi
 
 # Swift's own report of a trap would keep libFuzzer from saving the input.
 export SWIFT_BACKTRACE=enable=no
 LOCKSTEP_FUZZ=build swift build -c release --scratch-path .build/fuzz --product Fuzz \
   -Xswiftc -sanitize=fuzzer -Xswiftc -enable-testing -Xcc -fsanitize=fuzzer-no-link
 fuzz() {
-  local found=.build/fuzz/corpus/$1 log=.build/fuzz/$1.log
+  # A relay reads what workers send, and what the coordinator sends to them.
+  local found=.build/fuzz/corpus/$1 log=.build/fuzz/$1.log examples=Tests/Corpus/${1/to-relay/from-worker}
   mkdir -p "$found"
   if LOCKSTEP_FUZZ=$1 .build/fuzz/release/Fuzz -max_total_time="$seconds" -timeout=10 -rss_limit_mb=512 \
-    -print_final_stats=1 -artifact_prefix=".build/fuzz/$1-" "$found" "Tests/Corpus/$1" >"$log" 2>&1; then
+    -print_final_stats=1 -artifact_prefix=".build/fuzz/$1-" "$found" "$examples" >"$log" 2>&1; then
     printf '%s: %s inputs\n' "$1" "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")"
   else
     printf '%s: FAILED, see %s\n' "$1" "$log"

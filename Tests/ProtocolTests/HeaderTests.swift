@@ -61,9 +61,9 @@ import Testing
   func numbers() {
     let kinds: [MessageKind] = [
       .hello, .welcome, .ready, .refuse, .parameters, .assign, .push, .metrics, .ping, .pong, .goodbye, .lost, .pass,
-      .routes, .linked, .missing,
+      .routes, .linked, .missing, .unassigned, .ways,
     ]
-    #expect(kinds.map(\.rawValue) == Array(1...16))
+    #expect(kinds.map(\.rawValue) == Array(1...18))
     #expect(MessageKind.allCases == kinds)
     #expect(TaskKind.allCases == [.none, .train, .evaluateTest, .evaluateValidation])
     #expect(TaskKind.allCases.map(\.rawValue) == [0, 1, 2, 3])
@@ -165,7 +165,7 @@ import Testing
     #expect(throws: WireError.version(version)) { try decode(bytes + [0]) }
   }
 
-  @Test("kinds that there are not are refused", arguments: [0, 17, 255, 0x0107, .max] as [UInt16])
+  @Test("kinds that there are not are refused", arguments: [0, 19, 255, 0x0107, .max] as [UInt16])
   func kind(_ kind: UInt16) {
     let bytes = changing(6, [UInt8(kind & 0xFF), UInt8(kind >> 8)])
     #expect(throws: WireError.unknownKind(kind)) { try decode(bytes) }

@@ -29,6 +29,8 @@ struct Scenario {
   let isLocal: Bool
   /// Whether most workers offer to be relays.
   let hasRelays: Bool
+  /// Whether workers join by others, too.
+  let hasGroups: Bool
   /// Whether most workers share memory with the coordinator.
   let sharesMemory: Bool
   /// How often a local worker that is killed is started again.
@@ -51,9 +53,10 @@ struct Scenario {
   /// A job of one's own; `faults` processes and connections fail.
   init(
     _ plan: StepPlan, workers: Int, faults: Int = 0, onNonFinite: NonFinitePolicy = .stop,
-    poison: [Int: [Int: TinyModel.Poison]] = [:], precision: Precision = .float32, hasRelays: Bool = false
+    poison: [Int: [Int: TinyModel.Poison]] = [:], precision: Precision = .float32, hasRelays: Bool = false,
+    hasGroups: Bool = false
   ) {
-    (self.precision, self.hasRelays) = (precision, hasRelays)
+    (self.precision, self.hasRelays, self.hasGroups) = (precision, hasRelays || hasGroups, hasGroups)
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
     (isLocal, mostRestarts, stop, sharesMemory, longestSum) = (false, 0, nil, true, 0.01)
@@ -87,7 +90,8 @@ struct Scenario {
     tick = Double.random(in: 0.1...0.4, using: &random)
     checkpointInterval = Int.random(in: 1...5, using: &random)
     longestSum = pow(0.1, Double.random(in: 1...5, using: &random))
-    hasRelays = Bool.random(using: &random)
+    hasRelays = Int.random(in: 0..<3, using: &random) > 0
+    hasGroups = hasRelays && !isLocal && Bool.random(using: &random)
     precision = Bool.random(using: &random) ? .bf16 : .float32
     if onNonFinite == .skip && Bool.random(using: &random) {
       for _ in 0...Int.random(in: 0...2, using: &random) {

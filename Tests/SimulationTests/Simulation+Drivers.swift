@@ -140,7 +140,11 @@ extension Simulation {
     case .otherNumerics(let text), .warning(let text):
       log(text)
       warnings.append(text)
-    case .workerJoined, .workerLeft, .waiting, .relays: log("\(event)")
+    case .workerLeft(_, _, let reason, _):
+      log("\(event)")
+      // Without a fault no sum is lost, and none is waited for in vain.
+      if scenario.faults == 0, reason.contains("do not come") { violate(reason) }
+    case .workerJoined, .waiting, .relays: log("\(event)")
     }
   }
 
@@ -163,6 +167,8 @@ extension Simulation {
     switch body {
     case .none, .welcome: message = ToWorker(header: header, content: .none)
     case .routes(let routes): message = ToWorker(header: header, content: .routes(routes))
+    case .unassigned(let unassigned): message = ToWorker(header: header, content: .unassigned(unassigned))
+    case .ways(let ways): message = ToWorker(header: header, content: .ways(ways))
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
     case .roundStart: message = ToWorker(header: header, content: .roundStart(RoundStart(updates: updates)))
     case .parameters(let chunk):
@@ -174,7 +180,7 @@ extension Simulation {
       let (before, after) =
         header.element == .float32 ? (current, updated) : (rounded.current, rounded.updated)
       let vector = header.step == UInt64(step) ? before : after
-      let isShared = processes[connections[index].process].sharesMemory
+      let isShared = processes[connections[index].process].sharesMemory && connections[index].hop == nil
       message = ToWorker(
         header: header, content: content,
         payload: isShared ? Span(of: vector, range) : Span(copying: vector.values[range]))
@@ -184,9 +190,9 @@ extension Simulation {
       let sameSession = connections[index].toWorker.count {
         $0.header.kind == .parameters && $0.header.run == header.run && $0.header.session == header.session
       }
-      // Those of its leaves, and the next step's.
+      // Those of its leaves, and the next step's; of bf16 also those for an evaluation between them.
       // What relays have not passed on may be sent again.
-      if sameSession > (scenario.hasRelays ? 4 : 2) * model.chunks.count {
+      if sameSession > (scenario.hasRelays ? 4 : scenario.precision == .bf16 ? 3 : 2) * model.chunks.count {
         violate("\(sameSession) chunks are on the way to \(index + 1)")
       }
     }
@@ -213,7 +219,17 @@ extension Simulation {
         }
         handle(
           .own(node, step: step, chunk: chunk), Array(gradient.values[model.chunks[chunk]]), atRelay: process)
+      case .group(.own(let node, let step, let chunk)):
+        guard let gradient = processes[process].gradients[node] else {
+          violate("worker \(process) adds \(node), which is not at hand, to the sums of those behind it")
+          return
+        }
+        handleGroup(
+          .own(node, step: step, chunk: chunk), at: process, Array(gradient.values[model.chunks[chunk]]))
+      case .group(let event): handleGroup(event, at: process)
+      case .connect(let way): connect(way, from: process)
       case .passOn(let chunk, let step, let element):
+        if let payload { passDown(payload, chunk: chunk, step: step, element, from: process) }
         passOn(payload, chunk: chunk, step: step, element, from: process)
       case .compute(let node, let task, let begin):
         if processes[process].pushed.step != task.step {
@@ -240,7 +256,7 @@ extension Simulation {
       case .end(let failure):
         log("worker \(process) ends: \(failure ?? "success")")
         processes[process].isAlive = false
-        connections[processes[process].connection].notice = .onSend
+        if let connection = processes[process].connection { connections[connection].notice = .onSend }
         if let failure, !failure.contains("has been gone for 300 s"), !failure.contains("no coordinator answers") {
           violate("worker \(process) ends: \(failure)")
         }
@@ -275,7 +291,9 @@ extension Simulation {
     switch body {
     case .none: content = .none
     case .hello:
-      let relay = processes[process].relayAddress.map { RelayOffer(address: $0, key: nil) }
+      let relay = processes[process].relayAddress.map {
+        RelayOffer(id: processes[process].group?.id ?? 1, address: $0, key: nil)
+      }
       content = .hello(Hello(name: name(of: process), threads: processes[process].threads, relay: relay))
     case .missing(let chunks): content = .missing(chunks)
     case .ready(let ready): content = .ready(ready)
@@ -294,8 +312,10 @@ extension Simulation {
     send(ToCoordinator(header: header, content: content, payload: payload), from: process)
   }
 
-  mutating func send(_ message: ToCoordinator, from process: Int) {
-    let index = processes[process].connection
+  mutating func send(_ message: ToCoordinator, from process: Int) { send(message, on: processes[process].route) }
+
+  mutating func send(_ message: ToCoordinator, onConnection index: Int) {
+    let process = connections[index].process
     if connections[index].losesToCoordinator { return }
     connections[index].toCoordinator.append(message)
     connections[index].sent.append(message)
@@ -330,6 +350,7 @@ extension Simulation {
       var ready = Ready(data: "data", layout: TinyModel.layout, numerics: .simulated)
       if processes[process].sharesMemory { ready.host = .simulated }
       processes[process].relay = RelayMachine(model.plan, model.chunks)
+      handleGroup(.loaded(model.plan, model.chunks), at: process)
       handle(.loaded(ready, model.plan, model.chunks), at: process)
     case .node(let node, _, _) where isCancelled: handle(.computed(node, [NodeMetrics()]), at: process)
     case .node(let node, let task, let begin):

@@ -22,7 +22,7 @@ extension Simulation {
       if coordinator != nil && chance(1, in: 3) { killCoordinator() } else if !scenario.isLocal { startWorker() }
       return
     }
-    switch Int.random(in: 0..<(scenario.hasRelays ? 24 : 20), using: &random) {
+    switch Int.random(in: 0..<(scenario.hasGroups ? 28 : scenario.hasRelays ? 24 : 20), using: &random) {
     case 0, 1: kill(process)
     case 18, 19:
       processes[process].diesBefore = LastMessage.allCases.randomElement(using: &random)
@@ -40,11 +40,11 @@ extension Simulation {
     case 4, 5: if alive.count < 6 && !scenario.isLocal { startWorker() }
     case 6, 7, 8:
       breakConnection(of: process)
-      schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
+      establish(process)
     case 9:
+      guard let connection = processes[process].connection else { return }
       let duration = magnitude(0.001...4)
       log("messages of worker \(process) are delayed by \(duration) s")
-      let connection = processes[process].connection
       connections[connection].lastArrival = max(connections[connection].lastArrival, now + Int64(duration * 1e9))
       connections[connection].lastDeparture = max(connections[connection].lastDeparture, now + Int64(duration * 1e9))
       disturb(for: duration)
@@ -54,8 +54,9 @@ extension Simulation {
       disturb(for: 0)
     case 11, 12: if coordinator != nil { pauseCoordinator() }
     case 20...23: disturbLink()
-    case 13: cutOneWay(processes[process].connection)
-    case 14: halfOpen(processes[process].connection)
+    case 24...27: disturbHop()
+    case 13: if let connection = processes[process].connection { cutOneWay(connection) }
+    case 14: if let connection = processes[process].connection { halfOpen(connection) }
     default: if coordinator != nil { killCoordinator() }
     }
   }
@@ -109,34 +110,41 @@ extension Simulation {
   mutating func startWorker(restarts: Int = 0) {
     guard !isDeserted else { return }
     disturb(for: 0)
-    let threads = Int.random(in: 1...3, using: &random)
-    let sharesMemory = scenario.sharesMemory && !chance(1, in: 4)
+    let isOnlyRelay = scenario.hasGroups && chance(1, in: 4)
+    let threads = isOnlyRelay ? 0 : Int.random(in: 1...3, using: &random)
+    let relays = scenario.hasGroups ? alive.filter { processes[$0].relayAddress != nil } : []
+    let behind = chance(2, in: 3) ? relays.randomElement(using: &random) : nil
+    let sharesMemory = scenario.sharesMemory && !isOnlyRelay && behind == nil && !chance(1, in: 4)
     func unknown() -> [Vector] {
       (0..<HeldParameters.vectorCount).map { _ in Vector([Float](repeating: .nan, count: model.chunks.valueCount)) }
     }
     let received = [ElementKind.float32: unknown(), .bf16: unknown()]
-    connections.append(Connection(process: processes.count, isEstablished: false))
+    let listens = isOnlyRelay || scenario.hasRelays && !chance(1, in: 4)
     processes.append(
       Process(
         machine: WorkerMachine(address: "simulated", threads: threads), threads: threads,
-        life: lives, restarts: restarts, connection: connections.count - 1,
+        life: lives, restarts: restarts, behind: behind,
+        group: listens && scenario.hasGroups ? Group(id: UInt64(processes.count + 1)) : nil,
         sharesMemory: sharesMemory, received: received, parameters: received,
-        relayAddress: scenario.hasRelays && !chance(1, in: 4) ? "relay \(processes.count)" : nil,
+        relayAddress: listens ? "tcp://relay\(processes.count)" : nil,
         threadsFree: Array(repeating: now, count: threads)))
     if chance(1, in: 6) { slowDown(processes.count - 1) }
     log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")
+    processes[processes.count - 1].route = openRoute(of: processes.count - 1)
     handle(.started, at: processes.count - 1)
-    schedule(.established(connection: connections.count - 1), after: magnitude(0.001...0.1))
     schedule(.tickWorker(processes.count - 1), after: scenario.tick)
   }
 
   /// The process is gone; what it has sent may still arrive.
   mutating func kill(_ process: Int) {
     processes[process].isAlive = false
-    let connection = processes[process].connection
     let notice = Notice.allCases.randomElement(using: &random)!
     log("worker \(process) is killed, noticed \(notice)")
     ended(process, isKilled: true)
+    for route in (processes[process].group?.upstream ?? [:]).sorted(by: { $0.key < $1.key }).map(\.value) {
+      closeRoute(route)
+    }
+    guard let connection = processes[process].connection else { return }
     if Bool.random(using: &random) { connections[connection].isOpen = false }
     notify(notice, of: connection)
   }
@@ -144,7 +152,9 @@ extension Simulation {
   /// Kills the connection's process if it is to die now, with the message and all that it has sent after it.
   mutating func dies(before header: Header, on connection: Int) -> Bool {
     let process = connections[connection].process
-    guard processes[process].isAlive, processes[process].diesBefore?.isThat(header) == true else { return false }
+    guard connections[connection].hop == nil, processes[process].isAlive,
+      processes[process].diesBefore?.isThat(header) == true
+    else { return false }
     connections[connection].toCoordinator = []
     kill(process)
     return true
@@ -181,7 +191,11 @@ extension Simulation {
   /// Everything on its way is lost, but for what the worker had not handed to the network yet, and for copies of earlier
   /// messages that arrive late. The worker goes on as another peer.
   mutating func breakConnection(of process: Int) {
-    let old = processes[process].connection
+    breakUpstream(of: process)
+    guard let old = processes[process].connection else {
+      if case .hop(let index) = processes[process].route { breakHop(index) }
+      return
+    }
     log("connection \(old + 1) of worker \(process) breaks")
     connections[old].isOpen = false
     notify(Notice.allCases.randomElement(using: &random)!, of: old)
@@ -192,13 +206,30 @@ extension Simulation {
       next.toCoordinator = isWhole ? unsent : unsent.suffix(Int.random(in: 0...unsent.count, using: &random))
     }
     connections.append(next)
-    processes[process].connection = connections.count - 1
+    processes[process].route = .connection(connections.count - 1)
     if chance(1, in: 3) {
       for message in connections[old].sent where Bool.random(using: &random) {
         schedule(.late(connection: connections.count - 1, message), after: magnitude(0.001...8))
       }
     }
     (connections[old].toCoordinator, connections[old].toWorker, connections[old].sent) = ([], [], [])
+  }
+
+  /// The connections that a relay has for those behind it break, or some of them.
+  private mutating func breakUpstream(of process: Int) {
+    for (hop, route) in (processes[process].group?.upstream ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard case .connection = route, coordinator == nil || Bool.random(using: &random) else { continue }
+      closeRoute(route)
+      processes[process].group!.upstream[hop] = openRoute(of: process, for: hop)
+    }
+  }
+
+  /// The connections of a process to the coordinator come about.
+  mutating func establish(_ process: Int) {
+    let upstream = (processes[process].group?.upstream ?? [:]).sorted { $0.key < $1.key }.map(\.value)
+    for case .connection(let index) in [processes[process].route] + upstream where !connections[index].isEstablished {
+      schedule(.established(connection: index), after: magnitude(0.001...1))
+    }
   }
 
   /// What was stopped is resumed from what it saved at its end.
@@ -240,12 +271,11 @@ extension Simulation {
         chunks: model.chunks,
         fingerprint: "data", layout: TinyModel.layout, numerics: .simulated,
         awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,
-        onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether))
+        onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether,
+        ways: [Ways.Alternative(address: Self.coordinatorAddress, key: nil)]))
     handle(.started)
     if scenario.isLocal { for _ in 0..<scenario.workers { startWorker() } }
     schedule(.tickCoordinator(life: lives), after: scenario.tick)
-    for process in alive {
-      schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
-    }
+    for process in alive { establish(process) }
   }
 }

@@ -112,17 +112,21 @@ extension Simulation {
           violate("relay \(process) is to push \(node), which is not at hand")
           return
         }
-        let header = Header(
-          .push, run: processes[process].machine.run, session: processes[process].machine.session, step: UInt64(step),
-          leaves: UInt32(node.start)..<UInt32(node.end), chunk: UInt32(chunk), task: .train,
-          vector: model.chunks.kind(chunk), element: model.chunks.element(chunk))
-        send(
-          ToCoordinator(
-            header: header, content: .gradient(byteCount: model.chunks.byteCount(chunk, header.element)),
-            payload: Span(copying: sum)), from: process)
+        pushSum(sum, of: node, step: step, chunk: chunk, from: process)
       case .clear: processes[process].relaySums = [:]
       }
     }
+  }
+
+  mutating func pushSum(_ sum: [Float], of node: Node, step: Int, chunk: Int, from process: Int) {
+    let header = Header(
+      .push, run: processes[process].machine.run, session: processes[process].machine.session, step: UInt64(step),
+      leaves: UInt32(node.start)..<UInt32(node.end), chunk: UInt32(chunk), task: .train,
+      vector: model.chunks.kind(chunk), element: model.chunks.element(chunk))
+    send(
+      ToCoordinator(
+        header: header, content: .gradient(byteCount: model.chunks.byteCount(chunk, header.element)),
+        payload: Span(copying: sum)), from: process)
   }
 
   mutating func passOn(_ payload: Span?, chunk: Int, step: Int, _ element: ElementKind, from process: Int) {

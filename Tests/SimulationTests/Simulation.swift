@@ -30,6 +30,10 @@ struct Simulation {
     case relayDeparture(link: Int)
     /// The member notices that the link is dead.
     case relink(Int)
+    /// The next message between a member and its relay arrives.
+    case hopArrival(Int)
+    case hopDeparture(Int)
+    case rehop(Int)
     /// What was sent before the connection began comes late, out of order.
     indirect case late(connection: Int, ToCoordinator)
     /// The connection is there.
@@ -71,6 +75,8 @@ struct Simulation {
   /// Its index + 1 is the peer's name on the ROUTER socket.
   struct Connection {
     let process: Int
+    /// The member behind the process that it is for, by its connection to the process; nil for the process itself.
+    var hop: Int?
     var isOpen = true
     var isEstablished: Bool
     var notice = Notice.never
@@ -104,7 +110,10 @@ struct Simulation {
     /// The coordinator's life that it was started in, and how often it has been replaced.
     let life: Int
     let restarts: Int
-    var connection: Int
+    /// The process that is its relay; nil for the coordinator.
+    var behind: Int?
+    var route = Route.connection(-1)
+    var group: Group?
     /// Whether it shares memory with the coordinator.
     let sharesMemory: Bool
     /// Where parameters go that come in messages, by how they are written.
@@ -131,6 +140,9 @@ struct Simulation {
     var pausedUntil: Int64 = 0
     /// Until when it does not compute.
     var frozenUntil: Int64 = 0
+
+    /// Its own connection to the coordinator; nil for one behind a relay.
+    var connection: Int? { if case .connection(let index) = route { index } else { nil } }
   }
 
   /// Something to be done with a chunk's sums.
@@ -160,6 +172,9 @@ struct Simulation {
   var connections: [Connection] = []
   var processes: [Process] = []
   var links: [Link] = []
+  var hops: [Hop] = []
+  /// The hop of the member that a hop of its relay is for; nil for one of the relay's own.
+  var hopOwners: [Int?] = []
 
   /// Nil while its process is dead.
   var coordinator: CoordinatorMachine?
@@ -287,7 +302,9 @@ struct Simulation {
   private var latestEnd: Int64 {
     disturbedUntil
       + (isDeserted && !scenario.isLocal
-        ? 310_000_000_000 : (scenario.hasRelays ? 75_000_000_000 : 30_000_000_000) + Int64(workTime * worstSlowness))
+        ? 310_000_000_000
+        : (scenario.hasGroups ? 150_000_000_000 : scenario.hasRelays ? 75_000_000_000 : 30_000_000_000)
+          + Int64(workTime * worstSlowness))
   }
 
   private mutating func happen(_ event: Event) {
@@ -305,6 +322,7 @@ struct Simulation {
     case .tickWorker(let process):
       guard processes[process].isAlive, !isPostponed(event, process) else { return }
       handle(.tick, at: process)
+      handleGroup(.tick(instant), at: process)
       schedule(event, after: scenario.tick)
     case .arrival(let index):
       guard connections[index].isOpen, !connections[index].toCoordinator.isEmpty, !isPostponed(event) else { return }
@@ -319,12 +337,7 @@ struct Simulation {
         !isPostponed(event, process)
       else { return }
       let message = connections[index].toWorker.removeFirst()
-      log("worker \(process) gets \(describe(message.header)) on \(index + 1)")
-      let content = message.header.kind == .welcome ? .welcome(scenario.welcome) : message.content
-      if message.header.session == processes[process].machine.session {
-        handle(.reached(step: Int(message.header.step)), atRelay: process)
-      }
-      handle(.received(message.header, content), at: process, message.payload)
+      deliver(message, to: process, for: connections[index].hop)
     case .established(let index):
       guard connections[index].isOpen, coordinator != nil, !connections[index].isEstablished, !isPostponed(event)
       else { return }
@@ -336,6 +349,11 @@ struct Simulation {
     case .relayDeparture(let index):
       if !isPostponed(event, links[index].member) { arriveFromRelay(index) }
     case .relink(let index): breakLink(index)
+    case .hopArrival(let index):
+      if !isPostponed(event, hops[index].relay) { arriveAtHop(index) }
+    case .hopDeparture(let index):
+      if !isPostponed(event, hops[index].member) { arriveFromHop(index) }
+    case .rehop(let index): breakHop(index)
     case .unreachable(let index):
       if !isPostponed(event) { handle(.unreachable(Peer(id: UInt64(index + 1)))) }
     case .done(let process, let task, let cancellations):
@@ -350,7 +368,7 @@ struct Simulation {
       guard processes[process].isAlive, processes[process].connection == index, !isPostponed(event, process)
       else { return }
       breakConnection(of: process)
-      schedule(.established(connection: processes[process].connection), after: magnitude(0.001...1))
+      establish(process)
     case .processEnded(let process, let isKilled):
       guard processes[process].life == lives, coordinator != nil, !isPostponed(event) else { return }
       processEnded(process, isKilled: isKilled)
@@ -365,7 +383,7 @@ struct Simulation {
       fault()
       schedule(.fault, after: fewMoments())
     case .supervise:
-      if !scenario.isLocal, !isDeserted, !processes.contains(where: \.isAlive) { startWorker() }
+      if !scenario.isLocal, !isDeserted, !processes.indices.contains(where: canCompute) { startWorker() }
       schedule(.supervise, after: 2)
     case .coordinatorStarts: startCoordinator()
     }

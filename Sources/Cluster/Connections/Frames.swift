@@ -95,6 +95,8 @@ extension WorkerMachine.Content {
     case .refuse, .goodbye: self = .reason(try frames.decode(Reason.self).reason)
     case .routes: self = .routes(try frames.decode(Routes.self))
     case .assign where frames.payload != nil: self = .roundStart(try frames.decode(RoundStart.self))
+    case .unassigned: self = .unassigned(try frames.decode(Unassigned.self))
+    case .ways: self = .ways(try frames.decode(Ways.self))
     case .parameters, .pass:
       switch Payload(frames) {
       case .frame(let payload): self = .parameters(byteCount: payload.count)

@@ -125,7 +125,14 @@ package final class Coordinator {
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
         metrics: run.model.metrics, targetVariation: run.targetVariation,
         onNonFinite: run.onNonFinite, updatesTogether: run.plan.local == nil && store.optimizer.needsWholeGradient,
-        advice: run.advice, limits: limits))
+        ways: Coordinator.ways(to: address, security), advice: run.advice, limits: limits))
+  }
+
+  /// Where members behind relays may reach a coordinator that listens on `address`.
+  private static func ways(to address: String, _ security: CoordinatorSecurity?) -> [Ways.Alternative] {
+    guard address.hasPrefix("tcp://"), !["0.0.0.0", "[::]", "*"].contains(where: { address.hasPrefix("tcp://\($0):") })
+    else { return [] }
+    return [Ways.Alternative(address: address, key: security.map { "\($0.pair.publicKey)" })]
   }
 
   deinit {
@@ -373,7 +380,7 @@ package final class Coordinator {
     }
     do throws(ZeroMQError) {
       guard try socket.send(peer.identity, more: true) else { return false }
-      try socket.send(header, payload(of: header, body))
+      try socket.send(header, payload(of: header, body, to: peer))
       return true
     } catch {
       guard error.isPeerGone else { throw error }
@@ -401,21 +408,28 @@ package final class Coordinator {
       }
       header.sharedSlot = UInt64(index) + 1
     case .none where header.kind == .assign, .roundStart: header.sharedSlot = 1
-    case .none, .welcome, .reason, .routes: return nil
+    case .none, .welcome, .reason, .routes, .unassigned, .ways: return nil
     }
     return header
   }
 
-  private func payload(of header: Header, _ body: CoordinatorMachine.Body) -> Message? {
+  private func payload(
+    of header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer
+  ) -> Message? {
     switch body {
     case .none: return nil
     case .welcome:
       var welcome = welcome
-      if isLocalPeer { welcome.host = links.names }
+      let member = machine.members[peer]
+      // A relay on this machine may stand for a worker on another one.
+      if isLocalPeer, member?.parent == nil { welcome.host = links.names }
+      if member?.threads == 0 { welcome.summed = SummedJob(plan, chunks) }
       return Message(welcome.encodedPayload())
     case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
     case .routes(let routes): return Message(routes.encodedPayload())
     case .roundStart: return Message(roundStart)
+    case .unassigned(let unassigned): return Message(unassigned.encodedPayload())
+    case .ways(let ways): return Message(ways.encodedPayload())
     case .parameters(let chunk):
       let buffer = parameters(of: header)
       let values = buffer.values[chunks[chunk]]

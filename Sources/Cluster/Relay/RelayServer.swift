@@ -25,28 +25,22 @@ package struct RelaySettings: Sendable {
 ///
 /// Only the thread that made it may use it.
 final class RelayServer {
-  /// What HELLO says of it.
-  let offer: RelayOffer
+  private let address: String
+  private let key: String?
   let socket: Socket
   private let listener: Listener
+  /// Serves the members behind this one.
+  let group: GroupServer
   private var machine: RelayMachine?
-  private var sums: [Int: [Node: FloatBuffer]] = [:]
+  private var sums = RelaySums()
   private var onNonFinite = NonFinitePolicy.stop
-  private var chunks: ChunkLayout?
-
-  /// A root for the coordinator.
-  struct Push {
-    let node: Node
-    let step: Int
-    let chunk: Int
-    let sum: FloatBuffer
-  }
 
   /// Listens.
   ///
   /// - Throws: ``TrainingError`` if it cannot listen on the address.
   init(
-    _ context: Context, _ settings: RelaySettings, _ limits: Limits, warn: @escaping @Sendable (String) -> Void
+    _ context: Context, _ settings: RelaySettings, _ limits: Limits, connect: @escaping () throws -> Socket,
+    warn: @escaping @Sendable (String) -> Void
   ) throws {
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, settings.security, report: warn)
@@ -58,28 +52,46 @@ final class RelayServer {
     try socket.set(.maximumMessageSize(Int64(RelayServer.largestMessage + CurveKeyPair.messageOverhead)))
     try checkEndpoint(settings.endpoint, of: "bind")
     try socket.listen(settings.endpoint)
-    offer = RelayOffer(
-      address: try settings.advertise(try socket.lastEndpoint), key: settings.security.map { "\($0.pair.publicKey)" })
+    address = try settings.advertise(try socket.lastEndpoint)
+    key = settings.security.map { "\($0.pair.publicKey)" }
+    group = GroupServer(socket, limits, connect: connect)
   }
+
+  /// What HELLO says of it.
+  var offer: RelayOffer { RelayOffer(id: group.id, address: address, key: key) }
 
   /// A chunk has at most ``ChunkLayout/defaultSize`` values unless the coordinator says otherwise.
   private static let largestMessage = ChunkLayout.defaultSize * MemoryLayout<Float>.size
 
   /// Begins to serve a job.
-  func load(_ plan: StepPlan, _ chunks: ChunkLayout, _ onNonFinite: NonFinitePolicy) {
+  func load(_ plan: StepPlan, _ chunks: ChunkLayout, _ onNonFinite: NonFinitePolicy) throws {
     machine = RelayMachine(plan, chunks)
-    (self.chunks, self.onNonFinite) = (chunks, onNonFinite)
-    sums = [:]
+    self.onNonFinite = onNonFinite
+    sums.removeAll()
+    sums.chunks = chunks
+    try group.load(plan, chunks, onNonFinite)
   }
 
   /// The next message of another member.
   func receive() throws(ZeroMQError) -> ReceivedFrames? { try socket.receiveFrames(limit: 3) }
 
-  /// Handles a message of another member; what is malformed is ignored. Gives the roots that it completes.
-  func handle(_ received: ReceivedFrames) throws -> [Push] {
-    guard let peer = RelayMachine.Peer(identity: received.frames[0].bytes),
-      let frames = try? Frames(received.frames.dropFirst(), total: received.total - 1)
-    else { return [] }
+  /// Handles a message of another member; what is malformed is ignored. Gives the sums that it completes.
+  func handle(_ received: ReceivedFrames) throws -> [RelaySums.Push] {
+    guard let peer = RelayMachine.Peer(identity: received.frames[0].bytes) else { return [] }
+    let frames: Frames
+    do throws(WireError) {
+      frames = try Frames(received.frames.dropFirst(), total: received.total - 1)
+    } catch {
+      // Workers of every version can read a REFUSE.
+      if case .version = error {
+        let reason = Reason(reason: "\(error); install the same version on both machines")
+        try send(Header(.refuse), Message(reason.encodedPayload()), to: peer)
+      }
+      return []
+    }
+    guard let ticket = machine?.ticket, frames.header.session == ticket else {
+      return try group.receive(frames, from: peer)
+    }
     let payload = frames.payload?.floats(of: frames.header.element)
     // In stop mode honest workers never push such a sum. Without it the root does not come, and the coordinator asks for
     // its parts and names the worker.
@@ -89,7 +101,7 @@ final class RelayServer {
   }
 
   /// Adds a chunk of a node that this member has computed.
-  func add(_ values: Floats, of node: Node, step: Int, chunk: Int) throws -> [Push] {
+  func add(_ values: Floats, of node: Node, step: Int, chunk: Int) throws -> [RelaySums.Push] {
     // A copy, because the gradient must stay as it is until the next task.
     let copy = FloatBuffer(count: values.count)
     copy.all.copy(values)
@@ -98,39 +110,25 @@ final class RelayServer {
 
   /// Handles an event of the member's own session.
   @discardableResult
-  func handle(_ event: RelayMachine.Event, _ payload: FloatBuffer? = nil) throws -> [Push] {
-    var pushes: [Push] = []
+  func handle(_ event: RelayMachine.Event, _ payload: FloatBuffer? = nil) throws -> [RelaySums.Push] {
+    var pushes: [RelaySums.Push] = []
     for action in machine?.handle(event) ?? [] {
       switch action {
       case .pong(let header, let peer): try send(header, nil, to: peer)
-      case .keep(let node, let chunk):
-        guard let payload else { preconditionFailure("the relay keeps a sum that was not received") }
-        sums[chunk, default: [:]][node] = payload
-      case .combine(let left, let right, let chunk):
-        let leftSum = take(left, chunk)
-        let rightSum = take(right, chunk)
-        accumulate(rightSum.values, into: leftSum.all, roundedCount: roundedCount(chunk))
-        sums[chunk, default: [:]][Node(left.start..<right.end)] = leftSum
-      case .discard(let node, let chunk): _ = take(node, chunk)
+      case .keep(let node, let chunk): sums.keep(node, chunk, payload)
+      case .combine(let left, let right, let chunk): sums.combine(left, right, chunk)
+      case .discard(let node, let chunk): sums.take(node, chunk)
       case .push(let node, let step, let chunk):
-        pushes.append(Push(node: node, step: step, chunk: chunk, sum: take(node, chunk)))
-      case .clear: sums = [:]
+        pushes.append(RelaySums.Push(node: node, step: step, chunk: chunk, sum: sums.take(node, chunk)))
+      case .clear: sums.removeAll()
       }
     }
     return pushes
   }
 
-  private func roundedCount(_ chunk: Int) -> Int { chunks?.roundedCount(chunk) ?? 0 }
-
-  private func take(_ node: Node, _ chunk: Int) -> FloatBuffer {
-    guard let sum = sums[chunk]?.removeValue(forKey: node) else {
-      preconditionFailure("the sum of \(node) in chunk \(chunk) is not at hand")
-    }
-    return sum
-  }
-
   /// Passes a chunk of parameters on to all members that are connected.
   func passOn(_ header: Header, _ payload: Message) throws {
+    try group.passOn(header, payload)
     guard let machine, let ticket = machine.ticket else { return }
     var header = header
     (header.kind, header.session, header.sharedSlot) = (.parameters, ticket, 0)

@@ -22,6 +22,9 @@ package struct WorkerSecurity: Sendable {
     (self.pair, self.coordinator) = (pair, coordinator)
   }
 
+  /// This side's public key.
+  package var publicKey: CurveKey { pair.publicKey }
+
   /// For the worker as a relay: its key, and the workers that it admits.
   package func serving(_ authorized: AuthorizedKeys) -> CoordinatorSecurity {
     CoordinatorSecurity(pair, admitting: authorized)

@@ -22,12 +22,13 @@ package final class Worker {
   private let timeline: Timeline?
   private let loadTask: @Sendable (Welcome) throws -> LoadedTask
   private let loading = DispatchGroup()
-  private let socket: Socket
+  private var socket: Socket
+  private let uplink: Uplink
   private let links: RelayLinks
   /// What serves other members; nil if this one does not listen.
   private let relay: RelayServer?
   private var poller: Poller
-  private let monitor: HandshakeMonitor
+  private var monitor: HandshakeMonitor
   private let waker: Waker
   package let mailbox: WorkerMailbox
   private var machine: WorkerMachine
@@ -72,25 +73,24 @@ package final class Worker {
     machine = WorkerMachine(address: address, threads: threads, limits: limits)
     let context = Context()
     links = RelayLinks(context, security?.pair, limits)
-    relay = try settings.map { try RelayServer(context, $0, limits, warn: warn) }
-    socket = try Socket(context, .dealer)
-    poller = Poller([socket, relay?.socket].compactMap(\.self), waker, pipe: inbox?.readEnd)
-    if let security { try socket.secure(asClient: security.pair, of: security.coordinator) }
-    monitor = try HandshakeMonitor(socket, of: context) { [notices = mailbox.notices] failure in
-      notices.post(.handshakeFailed(failure.explanation(address, security)))
+    let uplink = Uplink(context, address, security, limits)
+    self.uplink = uplink
+    relay = try settings.map {
+      try RelayServer(context, $0, limits, connect: { try uplink.connect() }, warn: warn)
     }
-    try socket.set(.linger(milliseconds: 1000))
-    try socket.set(.sendLimit(0))  // no limit: at most one assignment's gradients are in flight
-    try socket.set(.longestReconnectInterval(milliseconds: 1000))
-    // After a link was cut: give up the old connection soon, and try new ones often.
-    try socket.set(.longestRetransmission(milliseconds: limits.silenceLimitMilliseconds))
-    try socket.set(.connectTimeout(milliseconds: 2000))
     try checkEndpoint(address, of: "connect")
-    do {
-      try socket.connect(address)
-    } catch {
-      throw TrainingError("--connect \(address): \(error); an address is tcp://HOST:PORT or ipc://PATH")
-    }
+    (socket, monitor) = try uplink.connect(reportingTo: mailbox)
+    poller = Poller([socket, relay?.socket].compactMap(\.self), waker, pipe: inbox?.readEnd)
+  }
+
+  /// Where others reach this member as a relay; nil if it does not listen.
+  package var relayAddress: String? { relay?.offer.address }
+
+  /// Waits for all sockets that are there now.
+  private func makePoller() -> Poller {
+    Poller(
+      [socket, relay?.socket].compactMap(\.self) + links.sockets + (relay?.group.sockets() ?? []), waker,
+      pipe: inbox?.readEnd)
   }
 
   /// Computes until the coordinator sends GOODBYE.
@@ -102,6 +102,7 @@ package final class Worker {
     try handle(.started, payload: nil)
     while outcome == nil {
       outbox?.flush()
+      if relay?.group.hasNewSockets == true { poller = makePoller() }
       if engine?.help() != true {
         let start = Instant.now
         try poller.wait(milliseconds: outbox?.isEmpty == false ? 5 : 100)
@@ -124,6 +125,7 @@ package final class Worker {
       if now.seconds(since: lastTick) >= 0.1 {
         lastTick = now
         try handle(.tick, payload: nil)
+        try relay?.group.handle(.tick(now))
       }
     }
     if case .failure(let reason) = outcome { throw TrainingError(reason) }
@@ -166,13 +168,18 @@ package final class Worker {
       if frames.header.kind == .parameters && outbox != nil { continue }
       try handle(.relayed(frames.header, content, ticket: ticket), payload: Payload(frames))
     }
-    guard let relay, let received = try relay.receive() else { return !messages.isEmpty }
-    try push(relay.handle(received))
-    return true
+    guard let relay else { return !messages.isEmpty }
+    let received = try relay.receive()
+    if let received { try push(relay.handle(received)) }
+    let isHandedDown = try relay.group.receiveFromAbove(push)
+    if relay.group.hasMembers != machine.servesGroup {
+      try handle(.servesGroup(relay.group.hasMembers), payload: nil)
+    }
+    return received != nil || isHandedDown || !messages.isEmpty
   }
 
   /// Pushes sums of this member's relay to the coordinator.
-  private func push(_ sums: [RelayServer.Push]) throws {
+  private func push(_ sums: [RelaySums.Push]) throws {
     guard let engine else { return }
     for push in sums {
       let header = Header(
@@ -201,7 +208,7 @@ package final class Worker {
     case .loaded(let engine):
       self.engine?.close()
       self.engine = engine
-      relay?.load(engine.plan, engine.chunks, engine.onNonFinite)
+      try relay?.load(engine.plan, engine.chunks, engine.onNonFinite)
       try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
     case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
     case .computed(let node, let metrics, let gradient):
@@ -228,8 +235,13 @@ package final class Worker {
       case .sendToRelay(let header, let body, let ticket): try links.send(header, message(body), to: ticket)
       case .link(let relays):
         try links.set(relays)
-        poller = Poller(
-          [socket, relay?.socket].compactMap(\.self) + links.sockets, waker, pipe: inbox?.readEnd)
+        poller = makePoller()
+      case .group(let event): try handleGroup(event)
+      case .connect(let way):
+        guard uplink.set(way) else { continue }
+        socket.close()
+        (socket, monitor) = try uplink.connect(reportingTo: mailbox)
+        poller = makePoller()
       case .setRelay(let routes, let run): try relay?.handle(.routes(routes, run: run))
       case .relay(let node, let step, let chunk):
         guard let relay else {
@@ -264,6 +276,19 @@ package final class Worker {
       }
     }
     outbox?.flush()
+  }
+
+  /// Tells what serves those behind this member of its own session.
+  private func handleGroup(_ event: GroupMachine.Event) throws {
+    guard let relay else { return }
+    guard case .own(let node, let step, let chunk) = event else {
+      try push(relay.group.handle(event))
+      return
+    }
+    guard let engine, let gradient = gradients[node] else {
+      preconditionFailure("\(node) has no gradient for the sums of those behind")
+    }
+    try push(relay.group.add(gradient.buffer.values[engine.chunks[chunk]], of: node, step: step, chunk: chunk))
   }
 
   /// Sends a message. A gradient in shared memory goes as a record; so do metrics, which must arrive after it.
@@ -326,6 +351,10 @@ package final class Worker {
     let thread = Thread { [loading] in
       defer { loading.leave() }
       do {
+        if let job = welcome.summed, threads == 0 {
+          mailbox.post(.loaded(RelayEngine(job, welcome)))
+          return
+        }
         let task = try loadTask(welcome)
         mailbox.post(.loaded(try makeEngine(task, welcome, threads: threads, mailbox: mailbox, timeline)))
       } catch {
@@ -348,20 +377,5 @@ package final class WorkerMailbox: Sendable {
   /// Ends the worker.
   package func fail(_ reason: String) {
     notices.post(.interrupted(reason))
-  }
-}
-
-extension HandshakeFailure {
-  /// What the failure means for a worker that connects to `address`.
-  fileprivate func explanation(_ address: String, _ security: WorkerSecurity?) -> String {
-    guard let security else {
-      return reason == .otherMechanism
-        ? "it wants keys: give --key and --coordinator-key" : "its connection breaks off in the handshake"
-    }
-    return switch reason {
-    case .refused: "it refuses this worker's key: add \(security.pair.publicKey) to its --authorized-keys"
-    case .otherMechanism: "it has no keys: start it with --key and --authorized-keys, or this worker with --insecure"
-    case .malformed, .broken: "the handshake fails: is \(security.coordinator) its key (--coordinator-key)?"
-    }
   }
 }

@@ -32,12 +32,10 @@ struct WorkerCommand: ParsableCommand {
       "How long the coordinator may be silent before it counts as lost; at least 1.")
     static let bind = OptionDeclaration.text(
       "bind", valueName: "address", defaultText: "none", decides: false,
-      "Listen here to be a relay: other workers send parts of their gradients to this one, and get parameters from it.")
-    static let advertise = OptionDeclaration.text(
-      "advertise", valueName: "host", defaultText: "the address on the route to other networks", decides: false,
-      "What other workers call this machine, if --bind listens on all interfaces.")
+      "Listen here to be a relay: other workers send parts of their gradients to this one, and get parameters from it; "
+        + "workers that connect here join the run through this one.")
     static let options = [
-      connect, bind, advertise, threads, connectTimeout, reconnectTimeout, silenceLimit, .timeline,
+      connect, bind, .relayAdvertise, threads, connectTimeout, reconnectTimeout, silenceLimit, .timeline,
     ]
   }
 
@@ -75,33 +73,16 @@ struct WorkerCommand: ParsableCommand {
       timeline: timeline, limits: limits, warn: { printError("warning: \($0)") }
     ) { try LoadedTask($0, models: ModelKinds.registry.all) }
     defer { finish(timeline) }
-    signals.onSignal { [mailbox = worker.mailbox] signal in mailbox.fail("interrupted by \(signal.name)") }
-    if endWithInput {
-      Thread.detachNewThread { [mailbox = worker.mailbox] in
-        // Not with FileHandle, which traps when a signal interrupts it, so that a crash elsewhere would be told as this.
-        var byte: UInt8 = 0
-        var count = 1
-        while count > 0 || count < 0 && errno == EINTR { count = read(STDIN_FILENO, &byte, 1) }
-        mailbox.fail("the program that started this worker has ended")
-      }
-    }
     printLine("\(name): connecting to \(connect) with \(count(threads, "thread"))")
-    do {
-      try worker.run()
-    } catch {
-      if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
-      throw error
-    }
-    printLine("done: the run is over")
+    // A program that starts workers needs no advice.
+    if !endWithInput { worker.printRelayAddress(security) }
+    try worker.run(signals, endsWithInput: endWithInput)
   }
 
   /// Where to listen for other workers; nil for nowhere.
   private func relaySettings(_ security: WorkerSecurity?) throws -> RelaySettings? {
-    guard let bind = own.text(Section.bind) else { return nil }
-    try checkEndpoint(bind, of: "bind")
-    let host = own.text(Section.advertise)
-    return RelaySettings(binding: bind, security: try keys.relaySecurity(of: bind, security)) {
-      try AdvertisedAddress(of: $0, as: host).address
+    try own.text(Section.bind).map {
+      try keys.relaySettings(binding: $0, advertising: own.text(.relayAdvertise), security)
     }
   }
 }

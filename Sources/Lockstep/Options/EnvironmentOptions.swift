@@ -12,7 +12,9 @@ struct EnvironmentOptions {
   /// A sentence for each variable that seems to be meant for an option and names none.
   private(set) var doubts: [String] = []
 
-  private static let commands: [any ParsableCommand.Type] = [CoordinatorCommand.self, WorkerCommand.self]
+  private static let commands: [any ParsableCommand.Type] = [
+    CoordinatorCommand.self, WorkerCommand.self, RelayCommand.self,
+  ]
 
   /// - Throws: `ValidationError` if a toggle's variable is neither yes nor no.
   init(_ given: [String], environment: [String: String]) throws {

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Cluster
 internal import Schema
+internal import ZeroMQ
 
 enum CoordinatorKeySection: OptionSection {
   static let key = OptionDeclaration.secretKey
@@ -69,9 +70,10 @@ enum WorkerKeySection: OptionSection {
   static let coordinatorKey = OptionDeclaration.text(
     "coordinator-key", valueName: "key", decides: false,
     "The coordinator's public key, or the file that it is in.")
-  static let authorizedKeys = OptionDeclaration.path(
-    "authorized-keys", decides: false,
-    "Which workers may use this one as their relay (--bind): a file of public keys, one a line with a comment.")
+  static let authorizedKeys = OptionDeclaration.text(
+    "authorized-keys", valueName: "keys", decides: false,
+    "Which workers may use this one as their relay (--bind): a public key, or a file of some, one a line with a comment."
+  )
   static let insecure = OptionDeclaration.toggle(
     "insecure",
     "Connect to and listen for other machines without keys: nobody is who they say, and nothing is encrypted.")
@@ -80,6 +82,10 @@ enum WorkerKeySection: OptionSection {
   static func check(_ given: DeclaredOptions<Self>) throws {
     guard given.has(key) == given.has(coordinatorKey) else {
       throw ValidationError("--key and --coordinator-key go together: this side's key, and whom to talk to")
+    }
+    guard !given.has(authorizedKeys) || given.has(key) else {
+      throw ValidationError(
+        "--authorized-keys without --key: a relay without a key of its own cannot tell who connects")
     }
     guard !given.isOn(insecure) || !given.has(key) else {
       throw ValidationError("--insecure is for a worker without --key")
@@ -110,12 +116,22 @@ extension DeclaredOptions<WorkerKeySection> {
   /// - Parameter own: this side's key.
   /// - Throws: if other machines can reach `endpoint` and nothing says whom to admit.
   func relaySecurity(of endpoint: String, _ own: WorkerSecurity?) throws -> CoordinatorSecurity? {
-    if let own, let authorizedKeys = text(Section.authorizedKeys) {
-      return own.serving(try AuthorizedKeys(authorizedKeys))
+    if let own, let keys = text(Section.authorizedKeys) {
+      return own.serving(try CurveKey(base64: keys).map { AuthorizedKeys([$0]) } ?? AuthorizedKeys(keys))
     }
     guard own != nil || !isLocal(endpoint) && !isOn(Section.insecure) else { return nil }
     throw ValidationError(
       "--bind \(endpoint): --authorized-keys must say which workers may use this one as their relay: a file with their "
         + "public keys. On a network that you trust: --insecure")
+  }
+
+  /// How a relay listens on `endpoint`.
+  func relaySettings(
+    binding endpoint: String, advertising host: String?, _ own: WorkerSecurity?
+  ) throws -> RelaySettings {
+    try checkEndpoint(endpoint, of: "bind")
+    return RelaySettings(binding: endpoint, security: try relaySecurity(of: endpoint, own)) {
+      try AdvertisedAddress(of: $0, as: host).address
+    }
   }
 }

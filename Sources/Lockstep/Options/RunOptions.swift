@@ -56,6 +56,10 @@ extension OptionDeclaration {
     .whole("max-restarts", default: 3, 0...1_000_000, decides: false, help)
   }
 
+  static let relayAdvertise = OptionDeclaration.text(
+    "advertise", valueName: "host", defaultText: "the address on the route to other networks", decides: false,
+    "What other workers call this machine, if --bind listens on all interfaces.")
+
   static let timeline = OptionDeclaration.path(
     "timeline", decides: false,
     "Record what each thread does when, for ui.perfetto.dev or chrome://tracing; about a kilobyte a step and process.")

@@ -44,6 +44,16 @@ extension CoordinatorMachine {
 
   private mutating func welcome(_ hello: Hello, _ peer: Peer, at now: Instant) {
     guard !ignoresHello(from: peer, at: now) else { return }
+    var parent: Peer?
+    if let via = hello.via, !via.isEmpty {
+      // One that is not known hands the HELLO on again when it is.
+      guard let relay = relay(via) else { return }
+      guard members[relay]!.state != .loading else {
+        if members[relay]!.deferredHellos.count < 1024 { members[relay]!.deferredHellos.append((hello, peer)) }
+        return
+      }
+      parent = relay
+    }
     if members[peer] != nil { remove(peer, "it has come back", mayReturn: true, at: now) }
     guard !isOver, !endedNames.contains(hello.name) else { return }
     absentNames.remove(hello.name)
@@ -51,10 +61,11 @@ extension CoordinatorMachine {
     sessionCount += 1
     members[peer] = Member(
       session: configuration.session(sessionCount), name: printable(hello.name), threads: hello.threads,
-      relay: hello.relay, ticket: configuration.session(sessionCount | 1 << 63),
+      relay: hello.relay, ticket: configuration.session(sessionCount | 1 << 63), parent: parent,
       parameters: HeldParameters(chunks: configuration.chunks.count), helloTime: now,
       assignmentTime: now, lastProgress: now, lastHeard: now, lastPing: now)
     send(.welcome, .welcome, to: peer)
+    if parent != nil { sendWays(to: peer) }
   }
 
   private mutating func admit(_ peer: Peer, _ ready: Ready, at now: Instant) {
@@ -62,19 +73,24 @@ extension CoordinatorMachine {
       expel(peer, "it said that it is ready twice", at: now)
       return
     }
-    if let refusal = refusal(of: ready) {
+    // One that computes nothing needs neither data nor a model.
+    if member.threads > 0, let refusal = refusal(of: ready) {
       expel(peer, refusal, at: now)
       return
     }
-    members[peer]!.state = .idle
+    members[peer]!.state = member.threads > 0 ? .idle : .relaying
     members[peer]!.sharesMemory = ready.host != nil
     joinedCount += 1
     members[peer]!.number = joinedCount
     stopAwaiting(member.name)
-    reportOtherNumerics(ready.numerics, of: members[peer]!)
+    if member.threads > 0 { reportOtherNumerics(ready.numerics, of: members[peer]!) }
     report(.workerJoined(name: member.name, number: joinedCount, threads: member.threads, count: activeCount))
+    sendWays()
     proposeRoutes(at: now)
     dispatch(at: now)
+    let deferred = members[peer]!.deferredHellos
+    members[peer]!.deferredHellos = []
+    for (hello, peer) in deferred { welcome(hello, peer, at: now) }
   }
 
   /// The reason to refuse a worker with this READY; nil to admit it.
@@ -99,7 +115,15 @@ extension CoordinatorMachine {
 
   /// Ends a membership and gives the worker's unfinished leaves to others.
   package mutating func remove(_ peer: Peer, _ reason: String, mayReturn: Bool = false, at now: Instant) {
-    guard let member = members.removeValue(forKey: peer) else { return }
+    guard let member = members[peer] else { return }
+    // The connections of those behind it have gone with it. None of them gets leaves while they are removed.
+    for gone in [peer] + membersBehind(peer) where members[gone]!.isActive { members[gone]!.state = .relaying }
+    for behind in members.keys.filter({ members[$0]!.parent == peer }).sorted() {
+      remove(behind, "it came by \(member.name), which has left", mayReturn: true, at: now)
+    }
+    guard !isOver, members.removeValue(forKey: peer) != nil else { return }
+    // It owes nothing any more, also if it comes back on the same connection.
+    if work?.groupedLeaves[peer] != nil { work!.groupedLeaves[peer] = [] }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))
     if !member.isLagging { unassignLeaves(of: member, isGone: true) }
     if member.state == .loading { stopAwaiting(member.name) }
@@ -112,6 +136,7 @@ extension CoordinatorMachine {
       return
     }
     unlink(peer, at: now)
+    sendWays()
     dispatch(at: now)
   }
 

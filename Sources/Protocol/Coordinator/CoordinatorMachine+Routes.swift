@@ -22,8 +22,10 @@ extension CoordinatorMachine {
   mutating func proposeRoutes(at now: Instant) {
     proposal = nil
     guard !isOver, now >= routesPausedUntil else { return }
-    let active = members.filter { $0.value.state != .loading }.sorted { $0.value.number < $1.value.number }
-    let relays = active.filter { $0.value.relay != nil }.prefix(
+    let active = members.filter(\.value.isActive).sorted { $0.value.number < $1.value.number }
+    // Where there are members behind others, their chunks go that way.
+    let hasGroups = members.values.contains { $0.parent != nil }
+    let relays = active.filter { $0.value.relay != nil && !hasGroups }.prefix(
       min(configuration.chunks.parameterChunks, Routes.relayCounts.upperBound))
     guard relays.count > 1 else {
       abandonRoutes(at: now)
@@ -53,7 +55,7 @@ extension CoordinatorMachine {
     guard proposal?.table.number == number else { return }
     proposal!.table.linked.insert(peer)
     let table = proposal!.table
-    guard members.allSatisfy({ $0.value.state == .loading || table.linked.contains($0.key) }) else { return }
+    guard members.allSatisfy({ !$0.value.isActive || table.linked.contains($0.key) }) else { return }
     (routes, proposal) = (table, nil)
   }
 
@@ -100,7 +102,7 @@ extension CoordinatorMachine {
     // On slow links, routes wait behind parameters, and sums behind other sums.
     let patience = SchedulingPolicy.progressTimeoutTasks * longestTask(isTraining: true)
     if let (table, since) = proposal, now.seconds(since: since) > max(configuration.limits.silenceLimit, patience) {
-      let missing = members.filter { $0.value.state != .loading && !table.linked.contains($0.key) }
+      let missing = members.filter { $0.value.isActive && !table.linked.contains($0.key) }
         .values.sorted { $0.number < $1.number }.map(\.name)
       pauseRoutes("\(missing.joined(separator: ", ")) cannot reach all other workers", at: now)
     }
@@ -115,9 +117,19 @@ extension CoordinatorMachine {
     let unfinished = configuration.chunks.indices.filter { !work.sums[$0].nodes.contains(work.tree.root) }
     guard !unfinished.isEmpty else { return }
     let relays = Set(unfinished.compactMap { work.routes?.relay(ofChunk: $0) })
-    if relays.isEmpty {
+    let missing = (0..<work.tree.leafCount).filter { leaf in
+      unfinished.contains { !work.sums[$0].covers(Node(leaf..<leaf + 1)) }
+    }
+    // What is sent again takes its time.
+    self.work!.repushTime = now
+    if relays.isEmpty, let relay = debtor(of: missing) {
+      let address = members[relay]?.relay?.address ?? ""
+      if withheld.count >= Routes.relayCounts.upperBound { withheld = [:] }
+      withheld[address, default: 0] += 1
+      // What was lost with a connection comes when it is computed again; a relay that never delivers may not stay.
+      expel(relay, "the sums of those behind it do not come", mayReturn: withheld[address]! < 3, at: now)
+    } else if relays.isEmpty {
       // What was pushed is lost: it is computed again.
-      self.work!.repushTime = now
       self.work!.unassigned = [0..<work.tree.leafCount]
       dispatch(at: now)
     } else {
@@ -145,9 +157,11 @@ extension CoordinatorMachine {
   /// Whether a member may compute a part of the present task: it reaches the task's relays.
   func reachesRelays(_ peer: Peer) -> Bool { work?.routes?.linked.contains(peer) ?? true }
 
-  /// Whether a PUSH is a relay's sum of all leaves.
+  /// Whether a PUSH is a relay's sum: of all leaves, or of some of those that it computes with those behind it.
   package func isRelayed(_ header: Header, from peer: Peer) -> Bool {
-    guard let work, header.leafRange == work.tree.root.leaves else { return false }
+    guard let work else { return false }
+    if let leaves = work.groupedLeaves[peer], header.leafRange.allSatisfy(leaves.contains) { return true }
+    guard header.leafRange == work.tree.root.leaves else { return false }
     return work.routes?.relay(ofChunk: Int(header.chunk)) == peer || work.formerRelays.contains(peer)
   }
 
@@ -162,6 +176,7 @@ extension CoordinatorMachine {
     guard let work, task == work.task, !member.leaves.allSatisfy({ work.metrics.sums.covers(Node($0..<$0 + 1)) }) else {
       members[peer]!.state = .idle
       members[peer]!.unfinishedNodes = []
+      sendUnassigned(member)
       dispatch(at: now)
       return
     }

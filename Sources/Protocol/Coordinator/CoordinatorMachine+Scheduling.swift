@@ -68,14 +68,16 @@ extension CoordinatorMachine {
     let candidates = members.filter {
       reachesRelays($0.key) && ($0.value.state == .idle || $0.value.isSoonIdle(for: work.task))
     }
-    .sorted { $0.value.number < $1.value.number }
+    .sorted { path(to: $0.key).lexicographicallyPrecedes(path(to: $1.key)) }
     let quotas = quotas(of: leafCount, for: candidates.map(\.value), in: work)
     for (quota, (peer, member)) in zip(quotas, candidates) where quota > 0 && member.state == .idle {
       guard let range = work.unassigned.first else { break }
       let leaves = range.prefix(quota)
       work.unassigned[0] = range.dropFirst(leaves.count)
       if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
+      self.work = work
       assign(leaves, of: work, to: peer, at: now)
+      work = self.work!
       work.transfers += 1 + members[peer]!.unfinishedNodes.count
     }
     self.work = work
@@ -131,13 +133,14 @@ extension CoordinatorMachine {
     members[peer]!.assignmentTime = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false
-    members[peer]!.usesRelays = work.routes != nil
+    members[peer]!.usesRelays = work.routes != nil || members[peer]!.parent != nil
     sendAssignment(to: peer, routes: work.routes)
   }
 
   /// Tells a worker its leaves.
   package mutating func sendAssignment(to peer: Peer, routes: RouteTable?) {
     guard let member = members[peer], let task = member.task else { preconditionFailure("an assignment of nothing") }
+    if task.isTraining { group(member.leaves, of: peer) }
     let header = Header(
       .assign, run: configuration.run, session: member.session, step: UInt64(task.step),
       leaves: UInt32(member.leaves.lowerBound)..<UInt32(member.leaves.upperBound), chunk: UInt32(routes?.number ?? 0),
@@ -156,6 +159,9 @@ extension CoordinatorMachine {
     guard let member = members[peer], kind == .pass || !member.parameters.holds(chunk, round: round, element) else {
       return
     }
+    let (top, kind) = sendsOnce(chunk, round: round, element, to: peer, as: kind)
+    guard let member = members[top] else { return }
+    let peer = top
     members[peer]!.parameters.add(chunk, round: round, element)
     let header = Header(
       kind, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
@@ -169,6 +175,7 @@ extension CoordinatorMachine {
   /// - Parameter isGone: whether what it has pushed to relays may be lost.
   package mutating func unassignLeaves(of member: Member, isGone: Bool = false) {
     guard let work, member.task == work.task else { return }
+    sendUnassigned(member)
     self.work!.unassigned += unsummed(member.leaves, in: work) { leaf in
       !isGone && work.usesRelays && work.metrics.sums.covers(Node(leaf..<leaf + 1))
     }

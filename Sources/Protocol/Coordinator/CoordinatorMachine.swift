@@ -34,6 +34,8 @@ package struct CoordinatorMachine {
     package var onNonFinite = NonFinitePolicy.stop
     /// Whether the optimizer needs all chunks' sums before it updates any.
     package var updatesTogether = false
+    /// Where members behind relays may reach the coordinator itself.
+    package var ways: [Ways.Alternative] = []
     /// Ends error messages about values that are not finite.
     package var advice = "try a smaller --learning-rate, or --scale standard"
     package var limits = Limits()
@@ -45,7 +47,8 @@ package struct CoordinatorMachine {
       layout: ParameterLayout, numerics: Numerics, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
       metrics: MetricSchema, targetVariation: [HeldOutPart: Double] = [:],
       onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
-      updatesTogether: Bool = false, advice: String = "try a smaller --learning-rate, or --scale standard",
+      updatesTogether: Bool = false, ways: [Ways.Alternative] = [],
+      advice: String = "try a smaller --learning-rate, or --scale standard",
       limits: Limits = Limits()
     ) {
       (self.run, self.session, self.start, self.evaluatedSteps) = (run, session, start, evaluatedSteps)
@@ -53,7 +56,7 @@ package struct CoordinatorMachine {
       (self.layout, self.numerics, self.acceptsOtherNumerics) = (layout, numerics, acceptsOtherNumerics)
       (self.awaitedWorkers, self.metrics, self.targetVariation) = (awaitedWorkers, metrics, targetVariation)
       (self.onNonFinite, self.updatesTogether, self.advice) = (onNonFinite, updatesTogether, advice)
-      self.limits = limits
+      (self.ways, self.limits) = (ways, limits)
     }
   }
 
@@ -125,6 +128,8 @@ package struct CoordinatorMachine {
     case routes(Routes)
     /// A ``RoundStart`` of the current state.
     case roundStart
+    case unassigned(Unassigned)
+    case ways(Ways)
   }
 
   /// A connection's identity on the ROUTER socket.
@@ -183,6 +188,8 @@ package struct CoordinatorMachine {
   /// Until when no routes are proposed; 0 for no pause.
   package var routesPausedUntil = Instant(nanoseconds: 0)
   package var hasWarnedOfRoutes = false
+  /// How often the sums of those behind a relay did not come, by the relay's address.
+  package var withheld: [String: Int] = [:]
   package var reportedRelays = 0
   package var actions: [Action] = []
 
@@ -195,7 +202,7 @@ package struct CoordinatorMachine {
   }
 
   /// The number of workers that are ready to compute.
-  package var activeCount: Int { members.values.count { $0.state != .loading } }
+  package var activeCount: Int { members.values.count(where: \.isActive) }
 
   package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     actions.removeAll(keepingCapacity: true)
@@ -263,6 +270,8 @@ package struct Member {
     case idle
     /// It computes leaves.
     case busy
+    /// It only hands on and adds what others compute.
+    case relaying
   }
 
   package let session: UInt64
@@ -271,6 +280,10 @@ package struct Member {
   /// Where it listens as a relay, and what its messages with others bear.
   package let relay: RelayOffer?
   package let ticket: UInt64
+  /// The relay whose connection its messages come by; nil if they come by its own.
+  package let parent: CoordinatorMachine.Peer?
+  /// HELLOs that came by this relay before it was admitted.
+  package var deferredHellos: [(hello: Hello, peer: CoordinatorMachine.Peer)] = []
   /// Whether it reads the parameters in the coordinator's memory.
   package var sharesMemory = false
   /// In order of joining, from 1; 0 before.
@@ -315,6 +328,9 @@ package struct Member {
     return each >= 0 ? min(each, limit) : 0
   }
 
+  /// Whether it can compute.
+  package var isActive: Bool { state == .idle || state == .busy }
+
   /// Whether it still finishes an earlier task, and is not lagging.
   package func isSoonIdle(for task: StepTask) -> Bool { state == .busy && self.task != task && !isLagging }
 }
@@ -340,6 +356,8 @@ package struct Work {
   package var finiteChunks: [Int] = []
   /// Nil if all chunks go to the coordinator.
   package var routes: RouteTable?
+  /// The leaves that were assigned to each member that is a relay and to those behind it.
+  package var groupedLeaves: [CoordinatorMachine.Peer: Set<Int>] = [:]
   /// Relays of the task before its routes were changed; their sums may still come.
   package var formerRelays: Set<CoordinatorMachine.Peer> = []
   /// The last tensor with a non-finite value in a root.
@@ -380,7 +398,7 @@ package struct Work {
   }
 
   /// Whether sums of finished nodes may still be on their way through relays.
-  package var usesRelays: Bool { routes != nil || !formerRelays.isEmpty }
+  package var usesRelays: Bool { routes != nil || !formerRelays.isEmpty || !groupedLeaves.isEmpty }
 
   /// Whether all sums and metrics include `leaf`.
   package func isSummed(_ leaf: Int) -> Bool {

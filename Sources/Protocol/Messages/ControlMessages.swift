@@ -10,20 +10,24 @@ package protocol ControlPayload: Codable, Equatable, Sendable {
 package struct Hello: ControlPayload {
   /// Host and process, for log lines.
   package var name: String
-  /// Compute threads, 1…1024.
+  /// Compute threads, 1…1024; 0 for a relay that computes nothing.
   package var threads: Int
   /// Where it listens to be others' relay; nil if it does not.
   package var relay: RelayOffer?
+  /// ``RelayOffer/id`` of the relays that have handed this HELLO on, from the worker to the coordinator; nil for none.
+  package var via: [UInt64]?
 
   package static let threadCounts = 1...1024
+  package static let mostRelays = 64
 
   package func check() throws(WireError) {
-    _ = try Hello.threadCounts.checked(threads, "count of threads")
+    if threads != 0 || relay == nil { _ = try Hello.threadCounts.checked(threads, "count of threads") }
     try relay?.check()
+    _ = try (0...Hello.mostRelays).checked(via?.count ?? 0, "count of relays on the way")
   }
 
-  package init(name: String, threads: Int, relay: RelayOffer? = nil) {
-    (self.name, self.threads, self.relay) = (name, threads, relay)
+  package init(name: String, threads: Int, relay: RelayOffer? = nil, via: [UInt64]? = nil) {
+    (self.name, self.threads, self.relay, self.via) = (name, threads, relay, via)
   }
 }
 
@@ -40,9 +44,12 @@ package struct Welcome: ControlPayload {
   package var chunkSize: Int
   /// The coordinator's shared memory, for workers of the same user on the same machine.
   package var host: SharedMemoryNames?
+  /// For a relay that computes nothing: it loads neither data nor a model.
+  package var summed: SummedJob?
 
   package func check() throws(WireError) {
     _ = try (1...1 << 32).checked(chunkSize, "chunk size")
+    try summed?.check()
     guard (scaling.offset + scaling.factor).allSatisfy(\.isFinite) else {
       throw .outOfRange("scaling", value: "with a number that is not finite", range: "all finite")
     }
@@ -51,10 +58,10 @@ package struct Welcome: ControlPayload {
 
   package init(
     job: [String: OptionValue], onNonFinite: NonFinitePolicy, scaling: FeatureScaling, recipe: DataRecipe? = nil,
-    chunkSize: Int, host: SharedMemoryNames? = nil
+    chunkSize: Int, host: SharedMemoryNames? = nil, summed: SummedJob? = nil
   ) {
     (self.job, self.onNonFinite, self.scaling, self.recipe) = (job, onNonFinite, scaling, recipe)
-    (self.chunkSize, self.host) = (chunkSize, host)
+    (self.chunkSize, self.host, self.summed) = (chunkSize, host, summed)
   }
 }
 

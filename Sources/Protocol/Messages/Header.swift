@@ -6,7 +6,7 @@
 /// | -----: | ---: | -------------- | --------- | ---------------------------------------------------------------- |
 /// |      0 |    4 | magic          |           | "LKST"                                                           |
 /// |      4 |    2 | version        |           | of the protocol; this and the two fields around it never move    |
-/// |      6 |    2 | kind           | 1…16      | ``MessageKind``                                                  |
+/// |      6 |    2 | kind           | 1…18      | ``MessageKind``                                                  |
 /// |      8 |    8 | run            | any       | the training run; 0 if the sender does not know it yet           |
 /// |     16 |    8 | session        | any       | one membership of one worker; 0 before WELCOME                   |
 /// |     24 |    8 | step           | 0…2⁴⁸     | steps done, updated or skipped, of the parameters it is about    |
@@ -167,6 +167,10 @@ package enum MessageKind: UInt16, Sendable, CaseIterable {
   case linked = 15
   /// Worker: which chunks of the step's parameters it needs and has not got (``MissingChunks``, JSON).
   case missing = 16
+  /// Coordinator, to a relay: do not wait for a member's sums (``Unassigned``, JSON).
+  case unassigned = 17
+  /// Coordinator, to a member behind a relay: other ways in (``Ways``, JSON).
+  case ways = 18
 }
 
 extension MessageKind {

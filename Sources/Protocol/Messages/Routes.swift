@@ -55,6 +55,8 @@ package struct Routes: ControlPayload {
 
 /// Where a member listens for others, in its HELLO.
 package struct RelayOffer: ControlPayload {
+  /// A random number of the member's session, so that HELLOs can name it, 0…2⁵³.
+  package var id: UInt64
   package var address: String
   /// Its public key in base64; nil if it has none.
   package var key: String?
@@ -62,12 +64,57 @@ package struct RelayOffer: ControlPayload {
   package static let addressLengths = 1...300
 
   package func check() throws(WireError) {
+    _ = try (0...1 << 53).checked(id, "number of a relay")
     _ = try RelayOffer.addressLengths.checked(address.utf8.count, "length of an address")
     _ = try (0...64).checked(key?.utf8.count ?? 0, "length of a key")
   }
 
-  package init(address: String, key: String?) {
-    (self.address, self.key) = (address, key)
+  package static var newID: UInt64 { .random(in: 1...1 << 53) }
+
+  package init(id: UInt64 = RelayOffer.newID, address: String, key: String?) {
+    (self.id, self.address, self.key) = (id, address, key)
+  }
+}
+
+/// UNASSIGNED, to a relay: do not wait for the sums of this session's assignment in the header's step, because others
+/// compute its leaves too.
+package struct Unassigned: ControlPayload {
+  package var session: UInt64
+
+  package func check() throws(WireError) {}
+
+  package init(session: UInt64) {
+    self.session = session
+  }
+}
+
+/// WAYS: where a member behind a relay may go when that is lost.
+package struct Ways: ControlPayload {
+  /// Other relays and the coordinator.
+  package var alternatives: [Alternative]
+
+  package struct Alternative: Codable, Hashable, Sendable {
+    package var address: String
+    /// Its public key in base64; nil if it has none.
+    package var key: String?
+
+    package init(address: String, key: String?) {
+      (self.address, self.key) = (address, key)
+    }
+  }
+
+  package static let mostAlternatives = 1024
+
+  package func check() throws(WireError) {
+    _ = try (0...Ways.mostAlternatives).checked(alternatives.count, "count of ways")
+    for way in alternatives {
+      _ = try RelayOffer.addressLengths.checked(way.address.utf8.count, "length of an address")
+      _ = try (0...64).checked(way.key?.utf8.count ?? 0, "length of a key")
+    }
+  }
+
+  package init(alternatives: [Alternative]) {
+    self.alternatives = alternatives
   }
 }
 

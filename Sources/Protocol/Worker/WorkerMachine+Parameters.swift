@@ -7,7 +7,8 @@ extension WorkerMachine {
   /// - Parameter start: what it begins with, if it is one of local steps.
   /// - Returns: false if it cannot be computed.
   mutating func assign(_ header: Header, _ start: RoundStart?, at now: Instant) -> Bool {
-    guard case .ready(var prepared) = state, prepared.work == nil, prepared.awaiting == nil || prepared.hasAsked,
+    guard case .ready(var prepared) = state, threads > 0, prepared.work == nil,
+      prepared.awaiting == nil || prepared.hasAsked,
       let step = Int(exactly: header.step), let task = StepTask(header.task, step: step)
     else { return false }
     switch task {
@@ -22,6 +23,8 @@ extension WorkerMachine {
     state = .over
     (prepared.awaiting, prepared.roundStart, prepared.hasAsked) = (header, start, false)
     prepared.lastChunk = now
+    prepared.pushesWithGroup = servesGroup && header.chunk == 0
+    if prepared.pushesWithGroup { actions.append(.group(.assigned(header))) }
     beginIfComplete(&prepared)
     state = .ready(prepared)
     return true
@@ -43,8 +46,10 @@ extension WorkerMachine {
       use(routes: Int(header.chunk), &prepared)
     else { return }
     prepared.awaiting = nil
-    releasePushed(&prepared)
     let leaves = header.leafRange
+    // What is computed again replaces what was pushed.
+    let isSameTask = prepared.pushed?.task == task
+    releasePushed(&prepared) { isSameTask && !$0.leaves.overlaps(leaves) }
     let tree = prepared.plan.tree(task)
     prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
     let rows = prepared.plan.positions(of: 0..<1, in: task).count

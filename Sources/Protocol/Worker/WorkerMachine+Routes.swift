@@ -9,7 +9,13 @@ extension WorkerMachine {
       if metrics.allSatisfy({ $0.flaw == nil }) || onNonFinite == .skip {
         let isRound = prepared.plan.local != nil
         let weight = isRound ? prepared.plan.averageWeight(of: node.leaves, in: task) : metrics[0].weight
-        for chunk in 0..<prepared.chunks.count { push(chunk, of: node, weight, task, prepared) }
+        for chunk in 0..<prepared.chunks.count {
+          if prepared.pushesWithGroup {
+            actions.append(.group(.own(node, step: task.step, chunk: chunk)))
+          } else {
+            push(chunk, of: node, weight, task, prepared)
+          }
+        }
         if prepared.current.relays.contains(where: { $0 != nil }) {
           if prepared.pushed?.task != task { prepared.pushed = (task, []) }
           prepared.pushed!.nodes.append((node, weight))
@@ -53,10 +59,11 @@ extension WorkerMachine {
     }
   }
 
-  /// Drops the gradients that were kept in case a relay is lost.
-  mutating func releasePushed(_ prepared: inout Prepared) {
-    for (node, _) in prepared.pushed?.nodes ?? [] { actions.append(.release(node)) }
-    prepared.pushed = nil
+  /// Drops the gradients that were kept in case a relay is lost, except those of nodes that are still needed.
+  mutating func releasePushed(_ prepared: inout Prepared, unless isNeeded: (Node) -> Bool = { _ in false }) {
+    for (node, _) in prepared.pushed?.nodes ?? [] where !isNeeded(node) { actions.append(.release(node)) }
+    prepared.pushed?.nodes.removeAll { !isNeeded($0.node) }
+    if prepared.pushed?.nodes.isEmpty == true { prepared.pushed = nil }
   }
 
   /// Uses the routes that a task names, 0 for none, and forgets those before them. Assignments and routes may come by

@@ -21,6 +21,8 @@ package struct WorkerMachine {
     /// Two siblings' gradients are added; the last tensor with a non-finite value in the sum.
     case combined(Node, nonFinite: Int?)
     case tick
+    /// Whether there are members behind this one, to whose sums it adds its own.
+    case servesGroup(Bool)
     /// A handshake with the coordinator's address has failed, for this reason.
     case handshakeFailed(String)
     /// End the worker, for this reason.
@@ -37,6 +39,8 @@ package struct WorkerMachine {
     case routes(Routes)
     /// An assignment of local steps.
     case roundStart(RoundStart)
+    case unassigned(Unassigned)
+    case ways(Ways)
   }
 
   package enum Action {
@@ -49,6 +53,10 @@ package struct WorkerMachine {
     case setRelay(Routes?, run: UInt64)
     /// Give a chunk of a computed node to this member's own relay.
     case relay(Node, step: Int, chunk: Int)
+    /// Tell what serves those behind this member of its own session.
+    case group(GroupMachine.Event)
+    /// Connect to another relay, or to the coordinator, in place of the present one.
+    case connect(Ways.Alternative)
     /// Pass the parameters just received on to others.
     case passOn(chunk: Int, step: Int, ElementKind)
     case load(Welcome)
@@ -100,6 +108,8 @@ package struct WorkerMachine {
     var roundStart: RoundStart?
     /// Whether the coordinator was asked for them. It answers with the assignment again, or with another one.
     var hasAsked = false
+    /// Whether the sums of those behind this member wait for what it computes of the last assignment, which goes with them.
+    var pushesWithGroup = false
     /// The nodes of the last training task that are pushed, which are kept until the next task: if a relay is lost, its
     /// chunks are pushed again.
     var pushed: (task: StepTask, nodes: [(node: Node, weight: Double)])?
@@ -131,7 +141,7 @@ package struct WorkerMachine {
     var unpushedNodes: Set<Node>
   }
 
-  private let address: String
+  private var address: String
   let threads: Int
   let limits: Limits
   var state = State.over
@@ -152,6 +162,10 @@ package struct WorkerMachine {
   var lastPing = Instant(nanoseconds: 0)
   private var lastTick = Instant(nanoseconds: 0)
   var actions: [Action] = []
+  /// Whether there are members behind this one.
+  package internal(set) var servesGroup = false
+  /// Where else this member may go, if it is behind a relay.
+  private(set) var ways: [Ways.Alternative] = []
   /// The last step that the coordinator is known to be at.
   var coordinatorStep: UInt64 = 0
 
@@ -171,10 +185,11 @@ package struct WorkerMachine {
     if case .over = state { return [] }
     switch event {
     case .loaded, .loadFailed, .computed, .combined: outstanding -= 1
-    case .started, .received, .relayed, .malformed, .tick, .handshakeFailed, .failed: break
+    case .started, .received, .relayed, .malformed, .tick, .handshakeFailed, .failed, .servesGroup: break
     }
     switch event {
     case .started: break
+    case .servesGroup(let serves): servesGroup = serves
     case .received(let header, let content): receive(header, content, at: now)
     case .relayed(let header, let content, let ticket): receive(header, content, fromRelay: ticket, at: now)
     case .malformed(.version(let version)):
@@ -195,7 +210,8 @@ package struct WorkerMachine {
     outstanding += actions.count { action in
       switch action {
       case .load, .compute, .combine: true
-      case .send, .store, .release, .cancel, .end, .sendToRelay, .link, .setRelay, .relay, .passOn: false
+      case .send, .store, .release, .cancel, .end, .sendToRelay, .link, .setRelay, .relay, .passOn, .group, .connect:
+        false
       }
     }
     return actions
@@ -218,7 +234,7 @@ package struct WorkerMachine {
     if case .ready(var prepared) = state { releasePushed(&prepared) }
     state = .connecting(since: now)
     lastHeard = now
-    actions += [.cancel, .link([]), .setRelay(nil, run: run)]
+    actions += [.cancel, .link([]), .setRelay(nil, run: run), .group(.lost)]
     sendHello(at: now)
   }
 
@@ -250,6 +266,7 @@ package struct WorkerMachine {
 
   private mutating func fail(_ reason: String) {
     state = .over
+    actions.append(.group(.lost))
     actions.append(.end(failure: reason))
   }
 
@@ -264,12 +281,16 @@ package struct WorkerMachine {
       coordinatorStep = max(coordinatorStep, header.step)
     }
     switch (header.kind, content, state) {
+    case (.refuse, .reason(let reason), .connecting) where lostSince != nil && !ways.isEmpty:
+      // The next way may be one.
+      handshakeProblem = reason
     case (.refuse, .reason(let reason), _):
       fail("the coordinator at \(address) refused this worker: \(reason ?? "it did not say why")")
     case (.welcome, .welcome(let welcome), .connecting):
       handshakeProblem = nil
       (run, session, onNonFinite) = (header.run, header.session, welcome.onNonFinite)
       coordinatorStep = 0
+      actions.append(.group(.welcomed(run: run)))
       state = .draining(welcome)
     case (.lost, _, _) where header.run == run && header.session == session && session != 0:
       loseSession("the coordinator at \(address) has given this worker's session up", at: now)
@@ -279,6 +300,7 @@ package struct WorkerMachine {
     case (.goodbye, .reason(let reason), _):
       state = .over
       send(.goodbye, .reason("the run is over"))
+      actions.append(.group(.over(reason: reason)))
       actions.append(.end(failure: reason.map { "the coordinator at \(address) has ended the run: \($0)" }))
     case (.parameters, .parameters, .ready(let prepared)), (.pass, .parameters, .ready(let prepared)):
       guard prepared.chunks.mayGet(header.element, of: header.vector) else {
@@ -292,6 +314,9 @@ package struct WorkerMachine {
         return
       }
     case (.routes, .routes(let routes), .ready): take(routes, at: now)
+    case (.unassigned, .unassigned(let unassigned), .ready):
+      actions.append(.group(.unassigned(session: unassigned.session, step: Int(header.step))))
+    case (.ways, .ways(let ways), _): self.ways = ways.alternatives
     case (.assign, _, .ready):
       let start = if case .roundStart(let start) = content { start } else { RoundStart?.none }
       guard assign(header, start, at: now) else {
@@ -361,6 +386,12 @@ package struct WorkerMachine {
             ?? "no coordinator answers at \(address) after \(Int(limits.connectTimeout)) s: start one with "
             + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
       } else if now.seconds(since: lastHello) > limits.silenceLimit {
+        // What was tried comes last from now on.
+        if lostSince != nil, let way = ways.first {
+          ways.append(ways.removeFirst())
+          address = way.address
+          actions.append(.connect(way))
+        }
         // The first HELLO may have gone to a coordinator that was ending.
         sendHello(at: now)
       }

@@ -1,0 +1,167 @@
+import Reduction
+import Testing
+
+@testable import Protocol
+
+/// A relay with members behind it.
+@Suite struct GroupMachineTests {
+  private typealias Peer = GroupMachine.Peer
+  private typealias Action = GroupMachine.Action
+
+  private static let plan = StepPlan(trainCount: 64, testCount: 0, batchSize: 16, microBatches: 4, length: .steps(3))
+  private static let chunks = ChunkLayout(parameterCount: 3, size: 2)
+  private let a = Peer(id: 1)
+  private let b = Peer(id: 2)
+  private let c = Peer(id: 3)
+
+  /// A relay of session 5 in run 7, behind which each of `sessions` has joined.
+  private func relay(_ sessions: [(Peer, UInt64)]) -> GroupMachine {
+    var relay = GroupMachine()
+    _ = relay.handle(.welcomed(run: 7))
+    _ = relay.handle(.loaded(Self.plan, Self.chunks))
+    for (peer, session) in sessions {
+      #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, peer)) == [.handUpHello(peer)])
+      let welcome = Header(.welcome, run: 7, session: session)
+      #expect(relay.handle(.fromAbove(welcome, peer)) == [.handDown(peer)])
+      let ready = Header(.ready, run: 7, session: session)
+      #expect(relay.handle(.fromBelow(ready, byteCount: 0, peer)) == [.handUp(peer)])
+    }
+    return relay
+  }
+
+  private func assign(
+    _ relay: inout GroupMachine, _ leaves: Range<UInt32>, _ peer: Peer, _ session: UInt64, step: UInt64 = 0
+  ) -> [Action] {
+    relay.handle(
+      .fromAbove(Header(.assign, run: 7, session: session, step: step, leaves: leaves, task: .train), peer))
+  }
+
+  private func push(
+    _ relay: inout GroupMachine, _ leaves: Range<UInt32>, _ peer: Peer, _ session: UInt64, step: UInt64 = 0,
+    chunk: UInt32 = 0
+  ) -> [Action] {
+    relay.handle(
+      .fromBelow(
+        Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train),
+        byteCount: chunk == 0 ? 8 : 4, peer))
+  }
+
+  @Test("sums of those behind are added as far as they go, and only then pushed")
+  func addsWhatIsAssigned() {
+    var relay = relay([(a, 11), (b, 12), (c, 13)])
+    #expect(assign(&relay, 0..<1, a, 11) == [.clear, .handDown(a)])
+    #expect(assign(&relay, 1..<2, b, 12) == [.handDown(b)])
+    #expect(assign(&relay, 2..<3, c, 13) == [.handDown(c)])
+    #expect(push(&relay, 0..<1, a, 11) == [.keep(Node(0..<1), chunk: 0)])
+    // Nobody here computes the fourth leaf.
+    #expect(push(&relay, 2..<3, c, 13) == [.keep(Node(2..<3), chunk: 0), .push(Node(2..<3), step: 0, chunk: 0)])
+    #expect(
+      push(&relay, 1..<2, b, 12) == [
+        .keep(Node(1..<2), chunk: 0), .combine(left: Node(0..<1), right: Node(1..<2), chunk: 0),
+        .push(Node(0..<2), step: 0, chunk: 0),
+      ])
+    #expect(push(&relay, 1..<2, b, 12).isEmpty, "it is pushed already")
+    #expect(push(&relay, 1..<2, b, 12, step: 1).isEmpty, "step 1 has no assignment yet")
+    // The next step's first assignment ends this one's sums.
+    #expect(assign(&relay, 0..<2, a, 11, step: 1) == [.clear, .handDown(a)])
+    #expect(push(&relay, 1..<2, b, 12).isEmpty)
+  }
+
+  @Test("what was pushed before others were assigned its sibling is not waited for")
+  func assignmentsInTurn() {
+    var relay = relay([(a, 11), (b, 12)])
+    _ = assign(&relay, 0..<1, a, 11)
+    #expect(push(&relay, 0..<1, a, 11) == [.keep(Node(0..<1), chunk: 0), .push(Node(0..<1), step: 0, chunk: 0)])
+    _ = assign(&relay, 1..<4, b, 12)
+    #expect(push(&relay, 1..<2, b, 12) == [.keep(Node(1..<2), chunk: 0), .push(Node(1..<2), step: 0, chunk: 0)])
+    #expect(push(&relay, 2..<4, b, 12) == [.keep(Node(2..<4), chunk: 0), .push(Node(2..<4), step: 0, chunk: 0)])
+    // Of another chunk nothing is pushed yet.
+    #expect(push(&relay, 1..<2, b, 12, chunk: 1) == [.keep(Node(1..<2), chunk: 1)])
+  }
+
+  @Test("its own sums go with those of the members behind it")
+  func addsItsOwn() {
+    var relay = relay([(a, 11)])
+    let own = Header(.assign, run: 7, session: 5, leaves: 2..<4, task: .train)
+    #expect(relay.handle(.assigned(own)) == [.clear])
+    #expect(assign(&relay, 0..<2, a, 11) == [.handDown(a)])
+    #expect(relay.handle(.own(Node(2..<4), step: 0, chunk: 1)) == [.keep(Node(2..<4), chunk: 1)])
+    #expect(
+      push(&relay, 0..<2, a, 11, chunk: 1) == [
+        .keep(Node(0..<2), chunk: 1), .combine(left: Node(0..<2), right: Node(2..<4), chunk: 1),
+        .push(Node(0..<4), step: 0, chunk: 1),
+      ])
+  }
+
+  @Test("it waits neither for those whose leaves others compute nor for those that have left")
+  func waitsNoLonger() {
+    for isUnassigned in [true, false] {
+      var relay = relay([(a, 11), (b, 12)])
+      _ = assign(&relay, 0..<2, a, 11)
+      _ = assign(&relay, 2..<4, b, 12)
+      #expect(push(&relay, 0..<2, a, 11) == [.keep(Node(0..<2), chunk: 0)])
+      if isUnassigned {
+        #expect(relay.handle(.unassigned(session: 12, step: 0)) == [.push(Node(0..<2), step: 0, chunk: 0)])
+        // It may come all the same.
+        #expect(
+          push(&relay, 2..<4, b, 12) == [.keep(Node(2..<4), chunk: 0), .push(Node(2..<4), step: 0, chunk: 0)])
+      } else {
+        let lost = Header(.lost, run: 7, session: 12)
+        #expect(
+          relay.handle(.fromAbove(lost, b)) == [.handDown(b), .disconnect(b), .push(Node(0..<2), step: 0, chunk: 0)])
+      }
+    }
+  }
+
+  @Test func passesParametersOnToThoseThatAreReady() {
+    var relay = relay([(b, 12), (a, 11)])
+    _ = relay.handle(.fromBelow(Header(.hello), byteCount: 0, c))
+    #expect(relay.handle(.parameters) == [.pass(a, session: 11), .pass(b, session: 12)])
+  }
+
+  @Test("with its own session those of all behind it end")
+  func losesAll() {
+    var relay = relay([(a, 11)])
+    _ = relay.handle(.fromBelow(Header(.hello), byteCount: 0, b))
+    _ = assign(&relay, 0..<2, a, 11)
+    #expect(relay.handle(.lost) == [.lose(a, run: 7, session: 11), .disconnect(a), .disconnect(b), .clear])
+    #expect(push(&relay, 0..<2, a, 11) == [.lose(a, run: 7, session: 11)])
+    // A HELLO waits until the coordinator knows the relay again.
+    #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, a)) == [.handUpHello(a)])
+    #expect(relay.handle(.welcomed(run: 8)) == [.handUpHello(a)])
+    // It asks again, until it has a session; one that asks with a session gets a new connection.
+    #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, a)) == [.handUpHello(a)])
+    _ = relay.handle(.fromAbove(Header(.welcome, run: 8, session: 21), a))
+    #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, a)) == [.handUpHello(a, anew: true)])
+  }
+
+  @Test("when the run ends, those behind it learn so, and the coordinator need not wait for their answers")
+  func goodbye() {
+    var relay = relay([(a, 11), (b, 12)])
+    let goodbye = Header(.goodbye, run: 7, session: 11)
+    #expect(
+      relay.handle(.fromAbove(goodbye, a)) == [.handDown(a), .answerGoodbye(a, session: 11), .disconnect(a)])
+    // One that has asked for a session and has none yet would ask again until it gives up.
+    _ = relay.handle(.fromBelow(Header(.hello), byteCount: 0, c))
+    #expect(
+      relay.handle(.over(reason: "why")) == [
+        .sayGoodbye(b, run: 7, session: 12, reason: "why"), .answerGoodbye(b, session: 12),
+        .sayGoodbye(c, run: 0, session: 0, reason: "why"),
+      ])
+  }
+
+  @Test("messages that do not fit are not added")
+  func ignoresWhatDoesNotFit() {
+    var relay = relay([(a, 11), (b, 12)])
+    _ = assign(&relay, 0..<2, a, 11)
+    #expect(push(&relay, 1..<3, a, 11).isEmpty, "no node")
+    #expect(push(&relay, 0..<2, a, 12).isEmpty, "another's session")
+    #expect(push(&relay, 0..<2, a, 11, chunk: 7).isEmpty, "no chunk")
+    #expect(push(&relay, 2..<4, a, 11).isEmpty, "leaves that nobody here was assigned")
+    let short = Header(.push, run: 7, session: 11, leaves: 0..<2, task: .train)
+    #expect(relay.handle(.fromBelow(short, byteCount: 4, a)).isEmpty, "another size")
+    #expect(
+      relay.handle(.fromBelow(Header(.ping, run: 9, session: 9), byteCount: 0, c)) == [.lose(c, run: 9, session: 9)])
+    #expect(relay.handle(.fromBelow(Header(.goodbye, run: 9, session: 9), byteCount: 0, c)).isEmpty)
+  }
+}
