@@ -47,10 +47,11 @@ extension WorkerLaunch {
   ///   - shell: the words of a command that, like ssh, takes a host and a command line.
   ///   - program: this program's path on the hosts.
   ///   - pair: the workers' key, which they get by standard input.
+  ///   - relaying: whether those on other machines add slices of the gradients for each other.
   /// - Throws: ``TrainingError`` if `shell` or this program's file is not found.
   package static func remote(
     on hosts: [RemoteHost], by shell: [String], program: String?, connectingTo address: String,
-    pair: CurveKeyPair, coordinator: CurveKey, show: @escaping @Sendable (String) -> Void
+    pair: CurveKeyPair, coordinator: CurveKey, relaying: Bool, show: @escaping @Sendable (String) -> Void
   ) throws -> [WorkerLaunch] {
     let own = try ownProgram()
     let remoteProgram = program ?? own.path
@@ -63,7 +64,7 @@ extension WorkerLaunch {
         [
           "worker", "--connect", address, "--threads", "\(host.threads)", "--name", name(restarts), "--key", "-",
           "--coordinator-key", "\(coordinator)", "--end-with-input",
-        ]
+        ] + (relaying && !host.isHere ? ["--bind", "tcp://0.0.0.0:0", "--authorized-keys", "\(pair.publicKey)"] : [])
       }
       var launch: WorkerLaunch
       if host.isHere {

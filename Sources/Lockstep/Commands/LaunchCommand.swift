@@ -30,9 +30,13 @@ struct LaunchCommand: RunCommand {
     static let bind = OptionDeclaration.text(
       "bind", default: "tcp://0.0.0.0:0", valueName: "address", decides: false,
       "Where to listen: tcp://HOST:PORT (port 0 takes any free one).")
+    static let topology = OptionDeclaration.choice(
+      "topology", default: "mesh", ["star", "mesh"], valueName: "topology", decides: false,
+      "How gradients travel: all to the coordinator, or slices of them to each worker on another machine, which adds them for all. Changes no bit."
+    )
     static let maxRestarts = OptionDeclaration.maxRestarts(
       "How often a worker that is killed, or whose ssh is cut off, is started again.")
-    static let options = [hosts, ssh, remoteProgram, bind, .advertise, maxRestarts]
+    static let options = [hosts, ssh, remoteProgram, bind, .advertise, topology, maxRestarts]
   }
 
   @OptionGroup
@@ -104,7 +108,8 @@ struct LaunchCommand: RunCommand {
     }
     let launches = try WorkerLaunch.remote(
       on: hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
-      pair: workers, coordinator: coordinatorKey.publicKey, show: printError)
+      pair: workers, coordinator: coordinatorKey.publicKey, relaying: own.text(Section.topology) == "mesh",
+      show: printError)
     let processes = try WorkerProcesses(
       launches, mailbox: coordinator.mailbox, maxRestarts: own.whole(Section.maxRestarts))
     defer { processes.stop() }
