@@ -961,8 +961,8 @@ static const struct {
     TEST(inverse_deviations), TEST(batch_norm), TEST(batch_norm_gradients), TEST(softmax), TEST(softmax_gradient),
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
     TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
-    TEST(binary_cross_entropy), TEST(outer_nesterov),
-    TEST(binary_cross_entropy), TEST(round_bf16), TEST(pack_bf16), TEST(unpack_bf16), TEST(accumulate_bf16),
+    TEST(binary_cross_entropy), TEST(outer_nesterov), TEST(round_bf16), TEST(pack_bf16), TEST(unpack_bf16),
+    TEST(accumulate_bf16),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
 /* softmax_cross_entropy has two tests and regression_loss three. */
