@@ -118,6 +118,23 @@ extension Socket {
     try send(frame, more: payload != nil)
     if let payload { try send(payload) }
   }
+
+  /// Sends to a peer of a ROUTER socket.
+  ///
+  /// - Parameter payload: made only if the peer is there.
+  /// - Returns: false if the peer's connection is gone.
+  func send(
+    _ header: Header, _ payload: @autoclosure () -> Message?, to peer: CoordinatorMachine.Peer
+  ) throws(ZeroMQError) -> Bool {
+    do throws(ZeroMQError) {
+      guard try send(peer.identity, more: true) else { return false }
+      try send(header, payload())
+      return true
+    } catch {
+      guard error.isPeerGone else { throw error }
+      return false
+    }
+  }
 }
 
 extension RecordOutbox {

@@ -378,14 +378,7 @@ package final class Coordinator {
       if case .roundStart = body { outbox.append(record, roundStart) } else { outbox.append(record) }
       return true
     }
-    do throws(ZeroMQError) {
-      guard try socket.send(peer.identity, more: true) else { return false }
-      try socket.send(header, payload(of: header, body, to: peer))
-      return true
-    } catch {
-      guard error.isPeerGone else { throw error }
-      return false
-    }
+    return try socket.send(header, payload(of: header, body, to: peer), to: peer)
   }
 
   /// An error of the observer, for example a full disk, ends the run for all workers.

@@ -155,14 +155,6 @@ final class GroupServer {
   }
 
   private func send(_ header: Header, _ payload: Message?, to peer: GroupMachine.Peer) throws {
-    do throws(ZeroMQError) {
-      if try router.send(peer.identity, more: true) {
-        try router.send(header, payload)
-        return
-      }
-    } catch {
-      guard error.isPeerGone else { throw error }
-    }
-    try handle(.unreachable(peer))
+    if try !router.send(header, payload, to: peer) { try handle(.unreachable(peer)) }
   }
 }

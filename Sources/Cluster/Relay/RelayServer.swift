@@ -136,14 +136,6 @@ final class RelayServer {
   }
 
   private func send(_ header: Header, _ payload: Message?, to peer: RelayMachine.Peer) throws {
-    do throws(ZeroMQError) {
-      if try socket.send(peer.identity, more: true) {
-        try socket.send(header, payload)
-        return
-      }
-    } catch {
-      guard error.isPeerGone else { throw error }
-    }
-    _ = machine?.handle(.unreachable(peer))
+    if try !socket.send(header, payload, to: peer) { _ = machine?.handle(.unreachable(peer)) }
   }
 }
