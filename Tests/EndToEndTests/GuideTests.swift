@@ -30,7 +30,11 @@ import Testing
       at: package.appendingPathComponent("Examples"), to: scratch.url.appendingPathComponent("Examples"))
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     // Coordinators and workers of other tests must not meet those of the guide.
-    let environment = ["PATH": "\(Program.folder.path):\(path)", "XDG_RUNTIME_DIR": scratch.url.path]
+    let environment = [
+      "PATH": "\(Program.folder.path):\(path)", "XDG_RUNTIME_DIR": scratch.url.path,
+      // A machine busy with other tests may need long to start a coordinator.
+      "LOCKSTEP_CONNECT_TIMEOUT": "60",
+    ]
     for block in blocks {
       let commands = block.commands.map { $0.hasPrefix("$ ") ? String($0.dropFirst(2)) : $0 }
       let program = try Program(
