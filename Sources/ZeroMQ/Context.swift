@@ -7,10 +7,12 @@ package final class Context: @unchecked Sendable {
   // Sendable: a zmq context is safe to use from any thread, and `handle` never changes.
   let handle: UnsafeMutableRawPointer
 
-  /// A context with one I/O thread.
-  package init() {
+  /// - Parameter encrypts: whether several of its connections encrypt, which may take all of an I/O thread's time: then there
+  ///   are two such threads, which share the connections.
+  package init(encrypts: Bool = false) {
     guard let handle = zmq_ctx_new() else { preconditionFailure("out of memory for a ZeroMQ context") }
     self.handle = handle
+    if encrypts { zmq_ctx_set(handle, ZMQ_IO_THREADS, 2) }
   }
 
   deinit {

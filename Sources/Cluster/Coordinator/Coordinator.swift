@@ -80,7 +80,7 @@ package final class Coordinator {
     let chunks = ChunkLayout(
       run.model.layout, moments: run.plan.local.map { _ in run.optimizer.slots.count }, size: chunkSize ?? usual,
       precision: run.precision)
-    let context = Context()
+    let context = Context(encrypts: security != nil)
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
     try socket.set(.linger(milliseconds: 30_000))

@@ -71,7 +71,8 @@ package final class Worker {
     self.waker = waker
     mailbox = WorkerMailbox(waker)
     machine = WorkerMachine(address: address, threads: threads, limits: limits)
-    let context = Context()
+    // Without others, it has one connection, which one thread serves.
+    let context = Context(encrypts: security != nil && settings != nil)
     links = RelayLinks(context, security?.pair, limits)
     let uplink = Uplink(context, address, security, limits)
     self.uplink = uplink
