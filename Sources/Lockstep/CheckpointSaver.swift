@@ -44,7 +44,7 @@ final class CheckpointSaver {
       isEvaluatedSinceSave = true
       step = report.step
       isLast = step == plan.totalSteps && (report.part == .test || plan.testCount == 0)
-    case .workerJoined, .workerLeft, .waiting, .relays, .otherNumerics, .warning: return false
+    case .workerJoined, .workerLeft, .waiting, .relays, .leftOut, .otherNumerics, .warning: return false
     }
     guard !isLast, !writer.isBusy else { return false }
     return switch interval {

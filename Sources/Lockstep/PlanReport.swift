@@ -68,8 +68,6 @@ extension PlannedJob {
 /// What `plan` prints.
 struct PlanReport {
   private static let topologies: [Topology] = [.star, .mesh, .chain, .tree(2)]
-  /// Those that workers of this program can form.
-  private static let available: [Topology] = [.star, .mesh]
 
   private let job: PlannedJob
   private let hosts: PlannedHosts
@@ -121,15 +119,13 @@ struct PlanReport {
   private var seconds: [String] {
     let titles = ["seconds a step"] + plan.hosts.map { count($0, "host") } + ["pays up to"]
     let rows = plan.ways.map { way in
-      let mark = PlanReport.available.contains(way.topology) ? "" : " *"
-      return ["\(name(way))\(mark)"] + way.seconds.map(number) + [count(plan.hosts[way.payingIndex], "host")]
+      ["\(name(way))"] + way.seconds.map(number) + [count(plan.hosts[way.payingIndex], "host")]
     }
     return table([titles] + rows, numbers: Set(1...plan.hosts.count + 1))
-      + ["* this program's workers do not form these: for comparison"]
   }
 
   private var advice: [String] {
-    let best = plan.best(of: PlanReport.available)
+    let best = plan.best
     let (bestHosts, taken) = (plan.hosts[best.payingIndex], secondsText(best.payingSeconds))
     var lines: [String] = []
     if !job.wholeGradientCauses.isEmpty {
@@ -147,7 +143,9 @@ struct PlanReport {
       lines.append("all \(hosts.count) hosts pay")
     }
     let options = [
-      best.topology == .mesh ? "workers with --bind" : nil, best.precision == .bf16 ? "--precision bf16" : nil,
+      best.topology == .star ? nil : "workers with --bind",
+      [.star, .mesh].contains(best.topology) ? nil : "--topology \(best.topology)",
+      best.precision == .bf16 ? "--precision bf16" : nil,
       microBatches == 8 ? nil : "--micro-batches \(microBatches)",
     ].compactMap(\.self)
     let examples = Int((Double(job.batchSize) / best.payingSeconds).rounded())

@@ -53,6 +53,10 @@ final class ProgressDisplay {
         count > 0
           ? "relays: \(count) workers sum the gradient for each other" : "relays: none; gradients go to the coordinator"
       )
+    case .leftOut(let computing, let all, let seconds, let allSeconds):
+      printLine(
+        "\(computing) of \(all) workers compute, because steps take \(format(seconds)) s in place of "
+          + "\(format(allSeconds)) s (--use-all-workers uses all)")
     case .otherNumerics(let text), .warning(let text): warn(text)
     case .step(let report): show(report, statistics)
     case .evaluation(let report): show(report, statistics)

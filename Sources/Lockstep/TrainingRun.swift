@@ -61,7 +61,7 @@ final class TrainingRun {
   /// A coordinator that starts at the run's first step.
   func makeCoordinator(
     binding endpoint: String, awaitedWorkers: Int, _ connections: Connections,
-    security: CoordinatorSecurity? = nil, timeline: Timeline?
+    topology: Topology? = nil, security: CoordinatorSecurity? = nil, timeline: Timeline?
   ) throws -> Coordinator {
     // Not earlier, so that memory for loading the data is returned to the system.
     Allocator.keepFreedMemory()
@@ -70,7 +70,8 @@ final class TrainingRun {
     return try Coordinator(
       run, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint?.savedState,
       sharesMemory: connections.sharesMemory, acceptsOtherNumerics: connections.acceptsOtherNumerics,
-      security: security, timeline: timeline, limits: connections.limits)
+      security: security, timeline: timeline, limits: connections.limits,
+      topology: topology, usesAllWorkers: connections.usesAllWorkers)
   }
 
   /// Prints what was found in a table, and the run's headline followed by `more`.

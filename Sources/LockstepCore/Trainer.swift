@@ -108,7 +108,7 @@ public struct Trainer {
         try observe(.evaluation(report.step, loss: report.loss, figures: report.figures))
       case .evaluation(let report): try observe(.test(report.step, loss: report.loss, figures: report.figures))
       case .warning(let text), .otherNumerics(let text): try observe(.warning(text))
-      case .workerJoined, .workerLeft, .waiting, .relays: break
+      case .workerJoined, .workerLeft, .waiting, .relays, .leftOut: break
       }
     }
     return Result(prepared, coordinator.parameters)

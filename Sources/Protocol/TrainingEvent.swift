@@ -9,6 +9,8 @@ package enum TrainingEvent: Sendable {
   case waiting(seconds: Int, limit: Int)
   /// From the next step on, so many workers sum parts of the gradient for the others and pass parameters on.
   case relays(count: Int)
+  /// From now on only some of the workers compute, because their steps are shorter than those of all.
+  case leftOut(computing: Int, of: Int, seconds: Double, allSeconds: Double)
   case step(StepReport)
   case evaluation(EvaluationReport)
   /// A worker with another digest takes part, because the user allows it.

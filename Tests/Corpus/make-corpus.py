@@ -63,7 +63,7 @@ relay = {"address": "tcp://10.0.0.2:5556", "key": "k", "ticket": 11}
 offer = {"id": 8, "address": "tcp://h:1", "key": "k"}
 summed = {"examples": 8, "batchSize": 8, "microBatches": 4, "totalSteps": 9, "parameterCount": 3, "statisticCount": 0,
           "precision": "bf16", "moments": 1, "localSteps": 2, "replicas": 2}
-ways = {"alternatives": [{"address": "tcp://h:1", "key": "k"}, {"address": "tcp://h:2"}]}
+ways = {"alternatives": [{"address": "tcp://h:1", "key": "k"}, {"address": "tcp://h:2"}], "moves": False}
 routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0}
 
 whole = dict(leaves=(0, 4), task=TRAIN)

@@ -39,6 +39,26 @@ import Testing
     #expect(run.errors.contains("[localhost] localhost/1: connecting to tcp://127.0.0.1:"), "\(run.errors)")
   }
 
+  @Test("workers that launch arranges end with the same bits", arguments: ["auto", "star", "mesh", "chain", "tree:2"])
+  func topologies(_ topology: String) throws {
+    let local = try Program(["train", "--steps", "20", "--output", scratch.path("local")])
+    #expect(local.wait(seconds: 60) == 0, "\(local.errors)")
+    let options = ["--ssh", try localShell(), "--topology", topology, "--transport", "zmq"]
+    let run = try launch("x,x,x", options, to: "launched")
+    #expect(run.wait(seconds: 60) == 0, "\(run.errors)")
+    #expect(local.output.split(separator: "\n").last == run.output.split(separator: "\n").last)
+    #expect(run.output.contains("x/1: connecting") || run.errors.contains("x/1: connecting"))
+  }
+
+  @Test("another topology is refused")
+  func badTopology() throws {
+    let run = try launch("x", ["--topology", "tree:1"], to: "launched")
+    #expect(run.wait(seconds: 60) == 64)
+    #expect(
+      run.errors.contains("--topology tree:1: it must be auto, star, mesh, chain or tree:K with K from 2 to 1024"),
+      "\(run.errors)")
+  }
+
   @Test func moreThreadsThanMicroBatchesAreSaid() throws {
     let run = try launch("localhost:6,localhost:6", to: "launched")
     #expect(run.wait(seconds: 60) == 0, "\(run.errors)")

@@ -26,7 +26,7 @@ import Testing
   func relays(_ transport: String, _ options: [String]) throws {
     let job = job + ["--epochs", "12"] + options
     let expected = try train(scratch, job, output: "undisturbed")
-    let coordinator = try Coordinating(scratch, job + ["--transport", transport])
+    let coordinator = try Coordinating(scratch, job + ["--topology", "mesh", "--transport", transport])
     let workers = try relays(3, of: coordinator)
     #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
     for worker in workers { #expect(worker.wait() == 0, "\(worker.errors)") }
@@ -42,7 +42,8 @@ import Testing
   func lostRelay(_ signal: Int32, _ options: [String]) throws {
     let job = job + ["--epochs", "30"] + options
     let expected = try train(scratch, job, output: "undisturbed")
-    let coordinator = try Coordinating(scratch, job + ["--transport", "zmq", "--silence-limit", "1"])
+    let coordinator = try Coordinating(
+      scratch, job + ["--topology", "mesh", "--transport", "zmq", "--silence-limit", "1"])
     let workers = try relays(3, of: coordinator)
     try #require(coordinator.program.waitForOutput("relays: 2 workers"), "\(coordinator.program.errors)")
     try #require(coordinator.program.waitForOutput("epoch  4/30"))

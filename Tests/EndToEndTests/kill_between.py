@@ -253,7 +253,7 @@ def run(program, folder, programs):
         return [line["parameters_sha256"] for line in [*lines, summary] if "parameters_sha256" in line]
 
     start("train", *JOB, "--workers", "2", "--output", str(folder / "undisturbed")).finish()
-    coordinator = start("coordinator", "--bind", "tcp://127.0.0.1:0", "--transport", "zmq", "--silence-limit", "30",
+    coordinator = start("coordinator", "--bind", "tcp://127.0.0.1:0", "--transport", "zmq", "--use-all-workers", "--silence-limit", "30",
                         *JOB, "--output", str(folder / "disturbed"))
     port = int(coordinator.wait_for(r"listening on tcp://127\.0\.0\.1:(\d+)")[1])
 

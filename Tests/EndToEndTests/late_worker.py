@@ -66,7 +66,7 @@ def main():
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     with tempfile.TemporaryDirectory() as folder:
-        coordinator = start("coordinator", "--bind", "tcp://127.0.0.1:0", "--transport", "zmq", "--silence-limit", "30",
+        coordinator = start("coordinator", "--bind", "tcp://127.0.0.1:0", "--transport", "zmq", "--use-all-workers", "--silence-limit", "30",
                             "--model", "mlp:2048,2048", "--epochs", "2", "--output", folder)
         port = int(wait_for(coordinator.stdout, r"listening on tcp://127\.0\.0\.1:(\d+)")[1])
         link = Link(port)

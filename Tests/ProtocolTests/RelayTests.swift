@@ -52,12 +52,15 @@ private struct RelayedRun {
   let peers: [CoordinatorMachine.Peer]
 
   /// All members reach each other, and the first step, which went to the coordinator, is done.
-  init(members: Int) {
+  ///
+  /// - Parameter addressOfCoordinator: with the number of the member that is on its machine as the host.
+  init(members: Int, addressOfCoordinator: String? = nil) {
     peers = (0..<members).map { CoordinatorMachine.Peer(id: UInt64($0)) }
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: Self.chunks, fingerprint: "d", layout: ParameterLayout(), numerics: .simulated,
-        awaitedWorkers: members, metrics: .loss))
+        awaitedWorkers: members, metrics: .loss,
+        ways: addressOfCoordinator.map { [Ways.Alternative(address: $0, key: nil)] } ?? []))
     handle(.started)
     for peer in peers {
       let hello = Hello(name: "\(peer.id)", threads: 1, relay: RelayOffer(address: "tcp://\(peer.id):1", key: nil))
@@ -133,6 +136,13 @@ private struct RelayedRun {
 }
 
 @Suite struct RelayedStepTests {
+  @Test("a member on the coordinator's machine is no relay where three others are", arguments: [3, 4])
+  func whoIsBesideTheCoordinatorIsNoRelay(_ members: Int) {
+    let run = RelayedRun(members: members, addressOfCoordinator: "tcp://0:5555")
+    #expect(run.machine.routes?.slots.contains(run.peers[0]) == (members == 3))
+    #expect(run.machine.routes?.linked.count == members, "it uses them")
+  }
+
   @Test func missingChunksComeWithTheAssignmentAgain() {
     var run = RelayedRun(members: 2)
     let (late, leaves) = (run.peers[1], run.leaves(run.peers[1]))

@@ -29,10 +29,17 @@ private struct TimedRun {
   /// Leaves of each worker in each step, as first assigned.
   private(set) var cuts: [[Int: Range<UInt32>]] = [[:]]
   private(set) var warnings: [String] = []
+  /// How many of how many workers compute, when that was reported.
+  private(set) var computing: [[Int]] = []
+  private let sharesLink: Bool
 
-  init(_ workers: [TimedWorker], microBatches: Int, steps: Int, secondsPerNode: Double) {
+  /// - Parameter sharesLink: whether a node takes as many times longer to be pushed as there are workers that compute.
+  init(
+    _ workers: [TimedWorker], microBatches: Int, steps: Int, secondsPerNode: Double, sharesLink: Bool = false,
+    usesAllWorkers: Bool = true
+  ) {
     self.workers = workers
-    self.secondsPerNode = secondsPerNode
+    (self.secondsPerNode, self.sharesLink) = (secondsPerNode, sharesLink)
     leavesComputed = Array(repeating: 0, count: workers.count)
     plan = StepPlan(
       trainCount: 1000 * microBatches, testCount: 0, batchSize: microBatches, microBatches: microBatches,
@@ -40,8 +47,8 @@ private struct TimedRun {
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: ChunkLayout(parameterCount: 2, size: 2),
-        fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: workers.count, metrics: .loss
-      ))
+        fingerprint: "d", layout: ParameterLayout(), numerics: .simulated, awaitedWorkers: workers.count,
+        usesAllWorkers: usesAllWorkers, metrics: .loss))
     handle(.started)
     for index in workers.indices {
       let peer = CoordinatorMachine.Peer(id: UInt64(index))
@@ -62,12 +69,14 @@ private struct TimedRun {
         leavesComputed[index] += header.leaves.count
         let secondsPerLeaf = workers[index].secondsPerLeaf(now)
         let nodes = plan.tree(.train(step: 0)).maximalNodes(in: header.leafRange).count
-        let seconds = latency + Double(header.leaves.count) * secondsPerLeaf + Double(nodes) * secondsPerNode
+        let sharing = sharesLink ? Double(machine.activeCount - machine.leftOut.count) : 1
+        let seconds = latency + Double(header.leaves.count) * secondsPerLeaf + Double(nodes) * secondsPerNode * sharing
         pending.append((workers[index].end(now.advanced(by: seconds)), peer, header, secondsPerLeaf))
       case .advance:
         stepEnds.append(now)
         cuts.append([:])
       case .report(.warning(let text)): warnings.append(text)
+      case .report(.leftOut(let some, let all, _, _)): computing.append([some, all])
       case .end(let failure):
         isOver = true
         #expect(failure == nil)
@@ -127,6 +136,31 @@ private struct TimedRun {
     var run = TimedRun(workers, microBatches: microBatches, steps: steps, secondsPerNode: secondsPerNode)
     run.run()
     return run
+  }
+
+  /// Four workers that push over one link, which with one of them is as fast as four.
+  private func runOverOneLink(_ first: TimedWorker = fast, usesAllWorkers: Bool) -> TimedRun {
+    var run = TimedRun(
+      [first, Self.fast, Self.fast, Self.fast], microBatches: 8, steps: 200, secondsPerNode: 0.02, sharesLink: true,
+      usesAllWorkers: usesAllWorkers)
+    run.run()
+    return run
+  }
+
+  @Test func workersThatMakeStepsLongerStandBy() {
+    let (some, all) = (runOverOneLink(usesAllWorkers: false), runOverOneLink(usesAllWorkers: true))
+    #expect(some.computing == [[1, 4]] && all.computing.isEmpty)
+    #expect(some.cuts[190].count == 1 && all.cuts[190].count == 4)
+    #expect(some.seconds < 0.5 * all.seconds)
+  }
+
+  @Test func workersThatStandByComputeForOneThatHangs() {
+    let hanging = TimedWorker(
+      secondsPerLeaf: { _ in 0.001 },
+      end: { $0.seconds(since: Instant(nanoseconds: 0)) < 4 ? $0 : $0.advanced(by: 1000) })
+    let run = runOverOneLink(hanging, usesAllWorkers: false)
+    #expect(run.isOver && run.seconds < 60 && run.leavesComputed[1] > 8)
+    #expect(run.computing == [[1, 4]], "it is said once")
   }
 
   @Test func aWorkerWhoseFirstTaskIsSlowGetsItsShare() {

@@ -21,6 +21,31 @@ import Testing
     #expect(pings == 5)
   }
 
+  @Test("a member that is told its place joins again there, and comes back if that is not to be reached")
+  func moves() {
+    var worker = WorkerMachine(address: "tcp://coordinator")
+    _ = worker.handle(.started, at: at(0))
+    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))
+    func goes(_ actions: [WorkerMachine.Action]) -> [String] {
+      actions.compactMap { if case .connect(let way) = $0 { way.address } else { nil } }
+    }
+    func says(_ kind: MessageKind, _ actions: [WorkerMachine.Action]) -> Bool {
+      actions.contains { if case .send(let header, _) = $0 { header.kind == kind } else { false } }
+    }
+    let ways = Ways(alternatives: [Ways.Alternative(address: "tcp://relay", key: "k")], moves: true)
+    let moved = worker.handle(.received(Header(.ways, run: 7, session: 1), .ways(ways)), at: at(1))
+    #expect(goes(moved) == ["tcp://relay"] && says(.hello, moved) && worker.session == 0)
+    // It may be told that its former session is over.
+    #expect(worker.handle(.received(Header(.lost, run: 7, session: 1), .none), at: at(1)).isEmpty)
+    let back = worker.handle(.tick, at: at(6.1))
+    #expect(goes(back) == ["tcp://coordinator"] && says(.hello, back))
+    var ends: [String?] = []
+    for case .end(let failure) in worker.handle(.received(Header(.goodbye), .reason(nil)), at: at(6.2)) {
+      ends.append(failure)
+    }
+    #expect(ends == [nil])
+  }
+
   @Test("an assignment waits for parameters that relays pass on, and asks for what does not come")
   func anAssignmentWaitsForItsParameters() {
     var worker = WorkerMachine(address: "here")

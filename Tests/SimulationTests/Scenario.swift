@@ -31,6 +31,8 @@ struct Scenario {
   let hasRelays: Bool
   /// Whether workers join by others, too.
   let hasGroups: Bool
+  /// How they are arranged.
+  let topology: Topology?
   /// Whether most workers share memory with the coordinator.
   let sharesMemory: Bool
   /// How often a local worker that is killed is started again.
@@ -54,8 +56,9 @@ struct Scenario {
   init(
     _ plan: StepPlan, workers: Int, faults: Int = 0, onNonFinite: NonFinitePolicy = .stop,
     poison: [Int: [Int: TinyModel.Poison]] = [:], precision: Precision = .float32, hasRelays: Bool = false,
-    hasGroups: Bool = false
+    hasGroups: Bool = false, topology: Topology? = .mesh
   ) {
+    self.topology = topology
     (self.precision, self.hasRelays, self.hasGroups) = (precision, hasRelays || hasGroups, hasGroups)
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
@@ -93,6 +96,8 @@ struct Scenario {
     hasRelays = Int.random(in: 0..<3, using: &random) > 0
     hasGroups = hasRelays && !isLocal && Bool.random(using: &random)
     precision = Bool.random(using: &random) ? .bf16 : .float32
+    topology =
+      (hasGroups ? [nil, Topology.mesh, .star, .chain, .tree(2)] : [nil, .mesh, .mesh]).randomElement(using: &random)!
     if onNonFinite == .skip && Bool.random(using: &random) {
       for _ in 0...Int.random(in: 0...2, using: &random) {
         let step = Int.random(in: 0..<plan.totalSteps, using: &random)

@@ -144,7 +144,7 @@ extension Simulation {
       log("\(event)")
       // Without a fault no sum is lost, and none is waited for in vain.
       if scenario.faults == 0, reason.contains("do not come") { violate(reason) }
-    case .workerJoined, .waiting, .relays: log("\(event)")
+    case .workerJoined, .waiting, .relays, .leftOut: log("\(event)")
     }
   }
 

@@ -122,7 +122,9 @@ extension Simulation {
     let listens = isOnlyRelay || scenario.hasRelays && !chance(1, in: 4)
     processes.append(
       Process(
-        machine: WorkerMachine(address: "simulated", threads: threads), threads: threads,
+        machine: WorkerMachine(
+          address: behind.flatMap { processes[$0].relayAddress } ?? Self.coordinatorAddress, threads: threads),
+        threads: threads,
         life: lives, restarts: restarts, behind: behind,
         group: listens && scenario.hasGroups ? Group(id: UInt64(processes.count + 1)) : nil,
         sharesMemory: sharesMemory, received: received, parameters: received,
@@ -270,7 +272,7 @@ extension Simulation {
         run: random.next(), start: step, evaluatedSteps: evaluatedSteps, skippedSteps: step - updates, plan: model.plan,
         chunks: model.chunks,
         fingerprint: "data", layout: TinyModel.layout, numerics: .simulated,
-        awaitedWorkers: scenario.isLocal ? scenario.workers : 0, metrics: .loss,
+        awaitedWorkers: scenario.isLocal ? scenario.workers : 0, topology: scenario.topology, metrics: .loss,
         onNonFinite: scenario.onNonFinite, updatesTogether: scenario.updatesTogether,
         ways: [Ways.Alternative(address: Self.coordinatorAddress, key: nil)]))
     handle(.started)

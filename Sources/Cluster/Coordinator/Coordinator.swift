@@ -61,13 +61,15 @@ package final class Coordinator {
   ///   - awaitedWorkers: workers to wait for before the first step; 0 starts with the first.
   ///   - saved: the state to resume from; nil starts a new run.
   ///   - acceptsOtherNumerics: whether workers with another digest may take part.
+  ///   - topology: the way that gradients and parameters take between members; nil for one by the speed of their links.
+  ///   - usesAllWorkers: whether workers compute that make steps longer.
   ///   - security: the keys that may connect; nil lets anyone connect.
   /// - Throws: ``TrainingError`` if it cannot listen on the address.
   package init(
     _ run: CoordinatedRun, binding endpoint: String, awaitedWorkers: Int, resuming saved: SavedState? = nil,
     sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
-    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int? = nil,
-    memory: MemoryWatch = .system
+    timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int? = nil, topology: Topology? = nil,
+    usesAllWorkers: Bool = false, memory: MemoryWatch = .system
   ) throws {
     training = run
     self.memory = memory
@@ -123,7 +125,8 @@ package final class Coordinator {
         chunks: chunks,
         fingerprint: run.fingerprint, layout: layout, numerics: run.numerics,
         acceptsOtherNumerics: acceptsOtherNumerics, awaitedWorkers: awaitedWorkers,
-        metrics: run.model.metrics, targetVariation: run.targetVariation,
+        topology: topology, usesAllWorkers: usesAllWorkers, metrics: run.model.metrics,
+        targetVariation: run.targetVariation,
         onNonFinite: run.onNonFinite, updatesTogether: run.plan.local == nil && store.optimizer.needsWholeGradient,
         ways: Coordinator.ways(to: address, security), advice: run.advice, limits: limits))
   }

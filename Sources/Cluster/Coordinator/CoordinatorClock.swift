@@ -63,7 +63,7 @@ struct CoordinatorClock {
     case .evaluation:
       (sumUpdateSeconds, sendSeconds) = (0, 0)
       return event
-    case .workerJoined, .workerLeft, .waiting, .relays, .otherNumerics, .warning: return event
+    case .workerJoined, .workerLeft, .waiting, .relays, .leftOut, .otherNumerics, .warning: return event
     }
   }
 }

@@ -9,15 +9,22 @@ final class Uplink {
   private let limits: Limits
   private var address: String
   private var security: WorkerSecurity?
+  /// Where it connected first.
+  private let origin: (address: String, security: WorkerSecurity?)
 
   init(_ context: Context, _ address: String, _ security: WorkerSecurity?, _ limits: Limits) {
     (self.context, self.address, self.security, self.limits) = (context, address, security, limits)
+    origin = (address, security)
   }
 
   /// Goes another way from now on.
   ///
   /// - Returns: false if it cannot, because the address or key is not one for this member.
   func set(_ way: Ways.Alternative) -> Bool {
+    guard way.address != origin.address else {
+      (address, security) = origin
+      return true
+    }
     guard way.address.hasPrefix("tcp://"), (try? checkEndpoint(way.address, of: "connect")) != nil else { return false }
     if let security {
       guard let key = way.key.flatMap({ CurveKey(base64: $0) }) else { return false }

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Cluster
 internal import Foundation
+internal import Protocol
 internal import Schema
 
 struct CoordinatorCommand: RunCommand {
@@ -18,7 +19,9 @@ struct CoordinatorCommand: RunCommand {
       "bind", valueName: "address",
       defaultText: "a path that this user alone can reach, where `lockstep worker` looks", decides: false,
       "Where to listen: tcp://HOST:PORT (port 0 takes any free one), or ipc://PATH.")
-    static let options = [bind, .advertise, .timeline]
+    static let options = [bind, .advertise, .topology, .timeline]
+
+    static func check(_ given: DeclaredOptions<Self>) throws { _ = try Topology.given(given.text(.topology)) }
   }
 
   @OptionGroup
@@ -56,7 +59,8 @@ struct CoordinatorCommand: RunCommand {
     let timeline = try own.text(.timeline).map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: 0, connections.chosen, security: security, timeline: timeline)
+      binding: boundEndpoint(bind), awaitedWorkers: 0, connections.chosen,
+      topology: Topology.given(own.text(.topology)), security: security, timeline: timeline)
     defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
     run.introduce()

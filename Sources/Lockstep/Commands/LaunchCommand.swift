@@ -30,13 +30,11 @@ struct LaunchCommand: RunCommand {
     static let bind = OptionDeclaration.text(
       "bind", default: "tcp://0.0.0.0:0", valueName: "address", decides: false,
       "Where to listen: tcp://HOST:PORT (port 0 takes any free one).")
-    static let topology = OptionDeclaration.choice(
-      "topology", default: "mesh", ["star", "mesh"], valueName: "topology", decides: false,
-      "How gradients travel: all to the coordinator, or slices of them to each worker on another machine, which adds them for all. Changes no bit."
-    )
     static let maxRestarts = OptionDeclaration.maxRestarts(
       "How often a worker that is killed, or whose ssh is cut off, is started again.")
-    static let options = [hosts, ssh, remoteProgram, bind, .advertise, topology, maxRestarts]
+    static let options = [hosts, ssh, remoteProgram, bind, .advertise, .topology, maxRestarts]
+
+    static func check(_ given: DeclaredOptions<Self>) throws { _ = try Topology.given(given.text(.topology)) }
   }
 
   @OptionGroup
@@ -88,9 +86,10 @@ struct LaunchCommand: RunCommand {
     let hosts = try parsedHosts
     try ensureDescriptors(1024 + 16 * hosts.count)
     let run = try start(signals)
+    let topology = try Topology.given(own.text(.topology))
     let (coordinatorKey, workers) = (try CurveKeyPair.random(), try CurveKeyPair.random())
     let coordinator = try run.makeCoordinator(
-      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, connections.chosen,
+      binding: boundEndpoint(bind), awaitedWorkers: hosts.count, connections.chosen, topology: topology,
       security: CoordinatorSecurity(coordinatorKey, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
@@ -108,7 +107,7 @@ struct LaunchCommand: RunCommand {
     }
     let launches = try WorkerLaunch.remote(
       on: hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
-      pair: workers, coordinator: coordinatorKey.publicKey, relaying: own.text(Section.topology) == "mesh",
+      pair: workers, coordinator: coordinatorKey.publicKey, relaying: topology != .star,
       show: printError)
     let processes = try WorkerProcesses(
       launches, mailbox: coordinator.mailbox, maxRestarts: own.whole(Section.maxRestarts))

@@ -22,6 +22,8 @@ enum FolderSection: OptionSection {
 struct Connections {
   var sharesMemory = true
   var acceptsOtherNumerics = false
+  /// Whether workers compute that make steps longer.
+  var usesAllWorkers = false
   var limits = Limits()
 }
 
@@ -39,7 +41,10 @@ enum ConnectionSection: OptionSection {
     "accept-other-numerics",
     "Admit workers that compute other bits than the coordinator, and resume runs that were computed with other bits: the result then depends on who computed what."
   )
-  static let options = [transport, silenceLimit, workerTimeout, otherNumerics]
+  static let allWorkers = OptionDeclaration.toggle(
+    "use-all-workers",
+    "Let all workers compute. Without this, some of them stand by where a slow network makes steps longer with them.")
+  static let options = [transport, silenceLimit, workerTimeout, otherNumerics, allWorkers]
 }
 
 extension OptionDeclaration {
@@ -56,6 +61,13 @@ extension OptionDeclaration {
     .whole("max-restarts", default: 3, 0...1_000_000, decides: false, help)
   }
 
+  /// The way that gradients and parameters take between workers with `--bind`.
+  static let topology = OptionDeclaration.text(
+    "topology", default: "auto", valueName: "topology", decides: false,
+    "Which way gradients and parameters go between workers with --bind: star (all to and from the coordinator), mesh (each "
+      + "worker adds a slice of them for all), chain or tree:K (each worker adds those of up to K others), or auto: a star, "
+      + "and a mesh as soon as links are found to be slow. Changes no bit.")
+
   static let relayAdvertise = OptionDeclaration.text(
     "advertise", valueName: "host", defaultText: "the address on the route to other networks", decides: false,
     "What other workers call this machine, if --bind listens on all interfaces.")
@@ -65,10 +77,24 @@ extension OptionDeclaration {
     "Record what each thread does when, for ui.perfetto.dev or chrome://tracing; about a kilobyte a step and process.")
 }
 
+extension Topology {
+  /// The value of ``OptionDeclaration/topology``; nil for auto.
+  ///
+  /// - Throws: `ValidationError` if the text is none.
+  static func given(_ text: String?) throws -> Topology? {
+    guard let text, text != "auto" else { return nil }
+    guard let topology = Topology(text) else {
+      throw ValidationError("--topology \(text): it must be auto, \(Topology.forms)")
+    }
+    return topology
+  }
+}
+
 extension DeclaredOptions<ConnectionSection> {
   var chosen: Connections {
     var connections = Connections(
-      sharesMemory: text(Section.transport) == "auto", acceptsOtherNumerics: isOn(Section.otherNumerics))
+      sharesMemory: text(Section.transport) == "auto", acceptsOtherNumerics: isOn(Section.otherNumerics),
+      usesAllWorkers: isOn(Section.allWorkers))
     connections.limits = Limits(silenceLimit: real(Section.silenceLimit))
     connections.limits.workerTimeout = real(Section.workerTimeout)
     return connections

@@ -2,6 +2,9 @@ internal import Reduction
 
 /// Members behind relays: a relay hands their messages on, adds their sums, and passes parameters on to them.
 extension CoordinatorMachine {
+  /// Whether members behind others take part.
+  var hasGroups: Bool { members.values.contains { $0.parent != nil && $0.isSettled } }
+
   /// The nearest relay that a HELLO came by; nil if the coordinator does not know all of them, in this order.
   func relay(_ via: [UInt64]) -> Peer? {
     var parent: Peer?
@@ -35,7 +38,7 @@ extension CoordinatorMachine {
 
   /// Those behind a relay that take parameters, at any distance.
   func membersBehind(_ relay: Peer) -> [Peer] {
-    members.keys.filter { members[$0]!.state != .loading && relays(of: $0).contains(relay) }.sorted()
+    members.keys.filter { members[$0]!.isSettled && relays(of: $0).contains(relay) }.sorted()
   }
 
   /// Notes that a relay may push sums of these leaves, and each relay before it.
@@ -90,7 +93,7 @@ extension CoordinatorMachine {
     guard let member = members[peer] else { return }
     // Not by those behind it, which would be a loop. Its present relay comes last.
     let others = members.filter {
-      $0.value.state != .loading && $0.value.relay != nil && $0.key != peer && !relays(of: $0.key).contains(peer)
+      $0.value.isSettled && $0.value.relay != nil && $0.key != peer && !relays(of: $0.key).contains(peer)
     }.sorted { $0.value.number < $1.value.number }
     let ordered = others.filter { $0.key != member.parent } + others.filter { $0.key == member.parent }
     let ways =

@@ -48,7 +48,7 @@ extension CoordinatorMachine {
     if let via = hello.via, !via.isEmpty {
       // One that is not known hands the HELLO on again when it is.
       guard let relay = relay(via) else { return }
-      guard members[relay]!.state != .loading else {
+      guard members[relay]!.isSettled else {
         if members[relay]!.deferredHellos.count < 1024 { members[relay]!.deferredHellos.append((hello, peer)) }
         return
       }
@@ -69,7 +69,7 @@ extension CoordinatorMachine {
   }
 
   private mutating func admit(_ peer: Peer, _ ready: Ready, at now: Instant) {
-    guard let member = members[peer], member.state == .loading else {
+    guard let member = members[peer], !member.isSettled, !member.awaitsPlace else {
       expel(peer, "it said that it is ready twice", at: now)
       return
     }
@@ -78,17 +78,34 @@ extension CoordinatorMachine {
       expel(peer, refusal, at: now)
       return
     }
-    members[peer]!.state = member.threads > 0 ? .idle : .relaying
     members[peer]!.sharesMemory = ready.host != nil
+    members[peer]!.numerics = member.threads > 0 ? ready.numerics : nil
+    if arrive(peer, at: now) || !isToBePlaced(peer) {
+      settle(peer, at: now)
+    } else {
+      members[peer]!.awaitsPlace = true
+    }
+    placeMembers(at: now)
+  }
+
+  /// Lets a member that is ready take part.
+  mutating func settle(_ peer: Peer, at now: Instant) {
+    guard let member = members[peer] else { preconditionFailure("a peer that is no member cannot take part") }
+    let hadGroups = hasGroups
+    members[peer]!.awaitsPlace = false
+    members[peer]!.state = member.threads > 0 ? .idle : .relaying
     joinedCount += 1
     members[peer]!.number = joinedCount
     stopAwaiting(member.name)
-    if member.threads > 0 { reportOtherNumerics(ready.numerics, of: members[peer]!) }
+    if let numerics = member.numerics { reportOtherNumerics(numerics, of: members[peer]!) }
+    warnOfPlace(of: peer)
     report(.workerJoined(name: member.name, number: joinedCount, threads: member.threads, count: activeCount))
     sendWays()
+    if member.parent != nil && !hadGroups { forgetPaces() }
+    useAllWorkers()
     proposeRoutes(at: now)
     dispatch(at: now)
-    let deferred = members[peer]!.deferredHellos
+    guard let deferred = members[peer]?.deferredHellos else { return }
     members[peer]!.deferredHellos = []
     for (hello, peer) in deferred { welcome(hello, peer, at: now) }
   }
@@ -135,9 +152,12 @@ extension CoordinatorMachine {
       end("worker \(member.name) has left, and none is left: \(reason)", culprit: member.name)
       return
     }
+    if member.parent != nil && !hasGroups { forgetPaces() }
+    useAllWorkers()
     unlink(peer, at: now)
     sendWays()
     dispatch(at: now)
+    placeMembers(at: now)
   }
 
   /// Stops waiting for the local worker `name` to join. Counts names, because a worker that reconnects has two
@@ -159,6 +179,7 @@ extension CoordinatorMachine {
     endedNames.insert(name)
     // The connection may have broken before the end of the process was known.
     let isLost = absentNames.remove(name) != nil
+    places.moving[name] = nil
     // A worker that has reconnected may still have its old membership.
     for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
     let hasNeverJoined = stopAwaiting(name)
@@ -215,6 +236,7 @@ extension CoordinatorMachine {
       }
     }
     tickRoutes(at: now)
+    tickPlaces(at: now)
     takeOver(at: now)
     warnOfSlowWorkers(at: now)
     if let stopRequest, now.seconds(since: stopRequest.since) > limits.stopTimeout || activeCount == 0 {

@@ -22,10 +22,12 @@ extension CoordinatorMachine {
   mutating func proposeRoutes(at now: Instant) {
     proposal = nil
     guard !isOver, now >= routesPausedUntil else { return }
-    let active = members.filter(\.value.isActive).sorted { $0.value.number < $1.value.number }
+    let active = members.filter { isComputing($0.key) }.sorted { $0.value.number < $1.value.number }
     // Where there are members behind others, their chunks go that way.
-    let hasGroups = members.values.contains { $0.parent != nil }
-    let relays = active.filter { $0.value.relay != nil && !hasGroups }.prefix(
+    let isMesh = (configuration.topology ?? (hasSlowLinks ? .mesh : .star)) == .mesh && !hasGroups
+    let offers = active.filter { $0.value.relay != nil && isMesh }
+    let apart = offers.filter { !isBeside($0.value) }
+    let relays = (apart.count >= SchedulingPolicy.relaysApart ? apart : offers).prefix(
       min(configuration.chunks.parameterChunks, Routes.relayCounts.upperBound))
     guard relays.count > 1 else {
       abandonRoutes(at: now)
@@ -35,6 +37,16 @@ extension CoordinatorMachine {
     let table = RouteTable(number: routesNumber, slots: relays.map(\.key))
     proposal = (table, now)
     for (peer, _) in active { sendRoutes(table, isCurrent: false, to: peer) }
+  }
+
+  /// Whether a member is on the coordinator's machine.
+  private func isBeside(_ member: Member) -> Bool {
+    func host(_ address: String) -> Substring {
+      let name = address.dropFirst("tcp://".count)
+      return name.lastIndex(of: ":").map { name[..<$0] } ?? name
+    }
+    return member.sharesMemory
+      || member.relay.map { relay in configuration.ways.contains { host($0.address) == host(relay.address) } } ?? false
   }
 
   private mutating func sendRoutes(_ table: RouteTable, isCurrent: Bool, to peer: Peer) {
@@ -55,7 +67,8 @@ extension CoordinatorMachine {
     guard proposal?.table.number == number else { return }
     proposal!.table.linked.insert(peer)
     let table = proposal!.table
-    guard members.allSatisfy({ !$0.value.isActive || table.linked.contains($0.key) }) else { return }
+    guard members.allSatisfy({ !isComputing($0.key) || table.linked.contains($0.key) }) else { return }
+    if routes == nil { forgetPaces() }
     (routes, proposal) = (table, nil)
   }
 
@@ -92,6 +105,7 @@ extension CoordinatorMachine {
   /// Sends all chunks to the coordinator, also in the present task.
   mutating func abandonRoutes(at now: Instant) {
     breakSlots(at: now) { _ in true }
+    if routes != nil { forgetPaces() }
     (routes, proposal) = (nil, nil)
     // The task's members are as good as all others now.
     work?.routes = nil
@@ -102,7 +116,7 @@ extension CoordinatorMachine {
     // On slow links, routes wait behind parameters, and sums behind other sums.
     let patience = SchedulingPolicy.progressTimeoutTasks * longestTask(isTraining: true)
     if let (table, since) = proposal, now.seconds(since: since) > max(configuration.limits.silenceLimit, patience) {
-      let missing = members.filter { $0.value.isActive && !table.linked.contains($0.key) }
+      let missing = members.filter { isComputing($0.key) && !table.linked.contains($0.key) }
         .values.sorted { $0.number < $1.number }.map(\.name)
       pauseRoutes("\(missing.joined(separator: ", ")) cannot reach all other workers", at: now)
     }
@@ -149,7 +163,8 @@ extension CoordinatorMachine {
   /// Reports how many relays tasks use, when that changes.
   mutating func reportRelays() {
     let count = Set(work?.routes?.slots.compactMap(\.self) ?? []).count
-    guard count != reportedRelays else { return }
+    // What is only tried is not reported.
+    guard count != reportedRelays, workerCount.isSettled || leftOut.isEmpty else { return }
     reportedRelays = count
     report(.relays(count: count))
   }

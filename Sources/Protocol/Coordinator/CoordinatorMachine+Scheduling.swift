@@ -61,14 +61,15 @@ extension CoordinatorMachine {
       abandonRoutes(at: now)
       proposeRoutes(at: now)
     }
+    if let work, !work.unassigned.isEmpty, !leftOut.isEmpty, candidates(for: work.task).isEmpty {
+      useAllWorkers()
+      proposeRoutes(at: now)
+    }
     guard !isOver, var work, !work.unassigned.isEmpty else { return }
     // A lagging worker may have finished some of them meanwhile.
     work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
-    let candidates = members.filter {
-      reachesRelays($0.key) && ($0.value.state == .idle || $0.value.isSoonIdle(for: work.task))
-    }
-    .sorted { path(to: $0.key).lexicographicallyPrecedes(path(to: $1.key)) }
+    let candidates = candidates(for: work.task)
     let quotas = quotas(of: leafCount, for: candidates.map(\.value), in: work)
     for (quota, (peer, member)) in zip(quotas, candidates) where quota > 0 && member.state == .idle {
       guard let range = work.unassigned.first else { break }
@@ -83,6 +84,14 @@ extension CoordinatorMachine {
     self.work = work
   }
 
+  /// Those that compute and are idle or will be soon, in an order in which those behind one relay are neighbours.
+  private func candidates(for task: StepTask) -> [(key: Peer, value: Member)] {
+    members.filter {
+      reachesRelays($0.key) && !leftOut.contains($0.key) && ($0.value.state == .idle || $0.value.isSoonIdle(for: task))
+    }
+    .sorted { path(to: $0.key).lexicographicallyPrecedes(path(to: $1.key)) }
+  }
+
   /// The number of unassigned leaves for each candidate: in proportion to their paces, or a single node each if sending
   /// fewer nodes saves more time than the less even cut costs.
   ///
@@ -91,7 +100,7 @@ extension CoordinatorMachine {
   private func quotas(of leafCount: Int, for candidates: [Member], in work: Work) -> [Int] {
     let paces = paces(of: candidates, in: work.task)
     let even = shares(of: leafCount, weights: paces)
-    if work.routes != nil {
+    if work.routes != nil || hasGroups {
       return relayedShares(even, paces, candidates.compactMap { $0.paces[true]?.secondsPerTask })
     }
     guard transferPace.isLong, work.task.isTraining, work.unassigned.count == 1 else { return even }
@@ -133,7 +142,7 @@ extension CoordinatorMachine {
     members[peer]!.assignmentTime = now
     members[peer]!.lastProgress = now
     members[peer]!.isLagging = false
-    members[peer]!.usesRelays = work.routes != nil || members[peer]!.parent != nil
+    members[peer]!.usesRelays = work.routes != nil || hasGroups
     sendAssignment(to: peer, routes: work.routes)
   }
 

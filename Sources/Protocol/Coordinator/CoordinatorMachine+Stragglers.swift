@@ -15,6 +15,12 @@ extension CoordinatorMachine {
     return some.map { $0.paces[isTraining]?.leavesPerSecond ?? leavesPerThreadSecond * Double($0.threads) }
   }
 
+  /// Measures all paces anew, because what they count has changed: with relays, computing alone (``Pace``).
+  mutating func forgetPaces() {
+    // Present tasks began before the change, and do not count.
+    for peer in members.keys { (members[peer]!.paces, members[peer]!.isWarm) = ([:], false) }
+  }
+
   /// Gives leaves of busy workers to idle ones as well, if these would probably finish them earlier.
   package mutating func takeOver(at now: Instant) {
     let due = takeovers(at: now).filter { $0.due <= now }
@@ -39,7 +45,7 @@ extension CoordinatorMachine {
     var fastestIdle: Pace?
     // A fixed order, because paces may be equal.
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
-    where member.state == .idle && reachesRelays(peer) {
+    where member.state == .idle && reachesRelays(peer) && !leftOut.contains(peer) {
       guard let pace = member.paces[kind] else { continue }
       if pace.leavesPerSecond > fastestIdle?.leavesPerSecond ?? -1 { fastestIdle = pace }
     }
@@ -76,7 +82,9 @@ extension CoordinatorMachine {
   /// have become faster. The step does not wait for it.
   package mutating func remeasureSlowWorkers(at now: Instant) {
     guard !isOver, let work, work.task.isTraining else { return }
-    let idle = members.filter { $0.value.state == .idle && $0.value.paces[true] != nil && reachesRelays($0.key) }
+    let idle = members.filter {
+      $0.value.state == .idle && $0.value.paces[true] != nil && reachesRelays($0.key) && !leftOut.contains($0.key)
+    }
     guard !idle.isEmpty, let fastest = members.values.compactMap({ $0.paces[true]?.leavesPerSecond }).max() else {
       return
     }

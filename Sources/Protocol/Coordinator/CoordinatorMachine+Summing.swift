@@ -271,7 +271,12 @@ extension CoordinatorMachine {
       let seconds = now.seconds(since: work.start)
       let longest = members.values.map { $0.threadSeconds($0.computeSeconds, within: seconds) }.max() ?? 0
       transferPace.add(transfers: work.transfers, seconds: seconds - longest)
+      if transferPace.isLong && !hasSlowLinks {
+        hasSlowLinks = true
+        if configuration.topology == nil { proposeRoutes(at: now) }
+      }
       for step in stepReports(work, steps, isSkipped: isSkipped, at: now) { report(.step(step)) }
+      countStep(seconds: seconds, computing: longest, at: now)
     case .evaluate(_, let part):
       evaluatedSteps[part] = step
       report(

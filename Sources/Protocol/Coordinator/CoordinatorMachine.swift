@@ -28,6 +28,10 @@ package struct CoordinatorMachine {
     /// Whether workers with another digest may take part.
     package var acceptsOtherNumerics = false
     package var awaitedWorkers: Int
+    /// Nil for a star where links are fast, and a mesh where they are slow (``TransferPace/isLong``).
+    package var topology: Topology? = Topology.mesh
+    /// Whether workers compute that make steps longer.
+    package var usesAllWorkers = false
     package var metrics: MetricSchema
     /// The denominator of R² for each part; empty for classification.
     package var targetVariation: [HeldOutPart: Double] = [:]
@@ -45,7 +49,8 @@ package struct CoordinatorMachine {
       evaluatedSteps: [HeldOutPart: Int] = [:], skippedSteps: Int = 0, plan: StepPlan, chunks: ChunkLayout,
       fingerprint: String,
       layout: ParameterLayout, numerics: Numerics, acceptsOtherNumerics: Bool = false, awaitedWorkers: Int,
-      metrics: MetricSchema, targetVariation: [HeldOutPart: Double] = [:],
+      topology: Topology? = .mesh, usesAllWorkers: Bool = false, metrics: MetricSchema,
+      targetVariation: [HeldOutPart: Double] = [:],
       onNonFinite: NonFinitePolicy = NonFinitePolicy.stop,
       updatesTogether: Bool = false, ways: [Ways.Alternative] = [],
       advice: String = "try a smaller --learning-rate, or --scale standard",
@@ -57,6 +62,7 @@ package struct CoordinatorMachine {
       (self.awaitedWorkers, self.metrics, self.targetVariation) = (awaitedWorkers, metrics, targetVariation)
       (self.onNonFinite, self.updatesTogether, self.advice) = (onNonFinite, updatesTogether, advice)
       (self.ways, self.limits) = (ways, limits)
+      (self.topology, self.usesAllWorkers) = (topology, usesAllWorkers)
     }
   }
 
@@ -150,6 +156,8 @@ package struct CoordinatorMachine {
   package var step = 0
   package var skippedSteps = 0
   package var isOver = false
+  /// Why the run has failed; nil if it has not.
+  package var endReason: String?
   package var sessionCount: UInt64 = 0
   /// The number of steps after which each part was last evaluated.
   package var evaluatedSteps: [HeldOutPart: Int]
@@ -179,6 +187,8 @@ package struct CoordinatorMachine {
   /// Peers that broke the protocol, and are ignored.
   package var banned: Set<Peer> = []
   package var transferPace = TransferPace()
+  /// Whether links have been found to be slow.
+  package var hasSlowLinks = false
   /// The routes that tasks use; nil if all chunks go to the coordinator.
   package var routes: RouteTable?
   /// Routes that not all members have linked yet, and since when.
@@ -191,6 +201,11 @@ package struct CoordinatorMachine {
   /// How often the sums of those behind a relay did not come, by the relay's address.
   package var withheld: [String: Int] = [:]
   package var reportedRelays = 0
+  package var places = Places()
+  package var workerCount = WorkerCount()
+  /// The members that do not compute, because steps are shorter without them.
+  package var leftOut: Set<Peer> = []
+  package var hasReportedLeftOut = false
   package var actions: [Action] = []
 
   package init(_ configuration: Configuration) {
@@ -248,7 +263,7 @@ package struct CoordinatorMachine {
   /// Sends GOODBYE to every worker and ends the run.
   package mutating func end(_ failure: String?, culprit: String? = nil) {
     guard !isOver else { return }
-    isOver = true
+    (isOver, endReason) = (true, failure)
     for peer in members.keys.sorted() {
       send(.goodbye, .reason(failure), to: peer)
     }
@@ -289,6 +304,10 @@ package struct Member {
   /// In order of joining, from 1; 0 before.
   package var number = 0
   package var state = State.loading
+  /// Whether it is ready and waits to be told its place.
+  package var awaitsPlace = false
+  /// What it computes, as it has said in READY; nil for one that computes nothing.
+  package var numerics: Numerics?
   /// What was sent to it, or to a relay for it.
   package var parameters: HeldParameters
   package let helloTime: Instant
@@ -327,6 +346,9 @@ package struct Member {
     let each = seconds / Double(max(threads, 1))
     return each >= 0 ? min(each, limit) : 0
   }
+
+  /// Whether it takes part.
+  package var isSettled: Bool { state != .loading }
 
   /// Whether it can compute.
   package var isActive: Bool { state == .idle || state == .busy }

@@ -64,7 +64,11 @@ package enum SchedulingPolicy {
 
   // MARK: Relays
 
-  /// In tasks whose chunks go through relays, paces do not cut leaves unless that saves at least this fraction of the
+  /// With at least so many relays on other machines, members on the coordinator's machine are none: its link carries all
+  /// parameters and sums already. Larger: that link makes steps longer. Smaller: the links of the few relays do.
+  package static let relaysApart = 3
+
+  /// In tasks with relays, paces do not cut leaves unless that saves at least this fraction of the
   /// usual task time. Larger: fast workers wait for slow ones. Smaller: noise in the paces of short computing changes
   /// the cuts, and some workers get nothing.
   package static let relayedCutFraction = 0.1
@@ -79,6 +83,22 @@ package enum SchedulingPolicy {
 
   /// Seconds until relays are used again after a member could not reach one, or one did not deliver.
   package static let relayRetrySeconds = 30.0
+
+  // MARK: How many workers compute
+
+  /// Steps that are measured with each number of workers. Larger: it takes longer until too many workers stand by. Smaller:
+  /// noise decides.
+  package static let trialSteps = 3
+
+  /// Steps that are not measured after the number has changed: what was sent before, and new routes, disturb them.
+  package static let skippedTrialSteps = 3
+
+  /// Steps after which all workers compute again and are measured anew. Larger: workers stand by for longer after a network
+  /// has become faster. Smaller: the long steps with all of them cost more.
+  package static let retrialSteps = 1000
+
+  /// Fewer workers must make steps shorter by at least this fraction. Smaller: noise leaves workers out.
+  package static let leastTrialGain = 0.1
 
   // MARK: A worker's pieces
 

@@ -46,13 +46,11 @@ package struct NetworkPlan: Sendable {
     }
   }
 
-  /// The first of the ways with one of `topologies` than which none makes a step at least ``leastGain`` shorter, each with
-  /// as many hosts as pay.
-  package func best(of topologies: [Topology]) -> Way {
-    let candidates = ways.filter { topologies.contains($0.topology) }
-    let shortest = candidates.map(\.payingSeconds).min()
-    guard let shortest, let best = candidates.first(where: { !pays(shortest, after: $0.payingSeconds) }) else {
-      preconditionFailure("none of \(topologies) is planned")
+  /// The first of the ways than which none makes a step at least ``leastGain`` shorter, each with as many hosts as pay.
+  package var best: Way {
+    let shortest = ways.map(\.payingSeconds).min()
+    guard let shortest, let best = ways.first(where: { !pays(shortest, after: $0.payingSeconds) }) else {
+      preconditionFailure("a plan of no ways")
     }
     return best
   }

@@ -1,26 +1,5 @@
 internal import Reduction
 
-/// The way that parameters and sums of gradients take between hosts.
-package enum Topology: Hashable, Sendable, CustomStringConvertible {
-  /// All workers exchange them with the coordinator.
-  case star
-  /// Each worker sums a slice for all others, and passes the slice's parameters on.
-  case mesh
-  /// Each worker exchanges them with the next one, the first with the coordinator.
-  case chain
-  /// Each worker, and the coordinator, exchanges them with up to so many others.
-  case tree(Int)
-
-  package var description: String {
-    switch self {
-    case .star: "star"
-    case .mesh: "mesh"
-    case .chain: "chain"
-    case .tree(let children): "tree:\(children)"
-    }
-  }
-}
-
 /// The expected seconds of a training step of workers on hosts of one network, of which each has a link of its own, as
 /// fast each way. The coordinator is on one more host. The guide's page Scaling derives the formulas.
 ///

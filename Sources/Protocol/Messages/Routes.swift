@@ -88,10 +88,12 @@ package struct Unassigned: ControlPayload {
   }
 }
 
-/// WAYS: where a member behind a relay may go when that is lost.
+/// WAYS: where a member may go when its relay is lost, or its place in a tree of members.
 package struct Ways: ControlPayload {
   /// Other relays and the coordinator.
   package var alternatives: [Alternative]
+  /// Whether the member is to join again by the first of them now, because that is its place.
+  package var moves = false
 
   package struct Alternative: Codable, Hashable, Sendable {
     package var address: String
@@ -113,8 +115,8 @@ package struct Ways: ControlPayload {
     }
   }
 
-  package init(alternatives: [Alternative]) {
-    self.alternatives = alternatives
+  package init(alternatives: [Alternative], moves: Bool = false) {
+    (self.alternatives, self.moves) = (alternatives, moves)
   }
 }
 

@@ -142,6 +142,8 @@ package struct WorkerMachine {
   }
 
   private var address: String
+  /// The first address, which needs no key from others.
+  private let origin: String
   let threads: Int
   let limits: Limits
   var state = State.over
@@ -171,7 +173,7 @@ package struct WorkerMachine {
 
   /// `address` is only for error messages.
   package init(address: String, threads: Int = 1, limits: Limits = Limits()) {
-    (self.address, self.threads, self.limits) = (address, threads, limits)
+    (self.address, origin, self.threads, self.limits) = (address, address, threads, limits)
   }
 
   package mutating func handle(_ event: Event, at now: Instant) -> [Action] {
@@ -230,12 +232,33 @@ package struct WorkerMachine {
       return
     }
     lostSince = lostSince ?? now
+    dropSession(at: now)
+    sendHello(at: now)
+  }
+
+  private mutating func dropSession(at now: Instant) {
     // The coordinator may still read what was pushed in shared memory.
     if case .ready(var prepared) = state { releasePushed(&prepared) }
     state = .connecting(since: now)
     lastHeard = now
     actions += [.cancel, .link([]), .setRelay(nil, run: run), .group(.lost)]
+  }
+
+  /// Joins again by the first of the ways, which is this member's place.
+  private mutating func move(at now: Instant) {
+    // From now on it looks for a coordinator that it has had.
+    if limits.reconnectTimeout > 0 { lostSince = lostSince ?? now }
+    dropSession(at: now)
+    goOn()
     sendHello(at: now)
+  }
+
+  /// Takes the first of the ways, which comes last from now on.
+  private mutating func goOn() {
+    guard let way = ways.first else { return }
+    ways.append(ways.removeFirst())
+    address = way.address
+    actions.append(.connect(way))
   }
 
   /// Starts to load a job. If it is the one that is loaded, its data is used again.
@@ -281,7 +304,7 @@ package struct WorkerMachine {
       coordinatorStep = max(coordinatorStep, header.step)
     }
     switch (header.kind, content, state) {
-    case (.refuse, .reason(let reason), .connecting) where lostSince != nil && !ways.isEmpty:
+    case (.refuse, .reason(let reason), .connecting) where !ways.isEmpty:
       // The next way may be one.
       handshakeProblem = reason
     case (.refuse, .reason(let reason), _):
@@ -316,7 +339,14 @@ package struct WorkerMachine {
     case (.routes, .routes(let routes), .ready): take(routes, at: now)
     case (.unassigned, .unassigned(let unassigned), .ready):
       actions.append(.group(.unassigned(session: unassigned.session, step: Int(header.step))))
-    case (.ways, .ways(let ways), _): self.ways = ways.alternatives
+    case (.ways, .ways(let ways), _):
+      // Where it came from is a way too: the coordinator may not know by which address it is reached.
+      self.ways = ways.alternatives
+      // Where it came from is a way too: the coordinator may not know by which address it is reached.
+      if !ways.alternatives.contains(where: { $0.address == origin }) {
+        self.ways.append(Ways.Alternative(address: origin, key: nil))
+      }
+      if ways.moves, !ways.alternatives.isEmpty { move(at: now) }
     case (.assign, _, .ready):
       let start = if case .roundStart(let start) = content { start } else { RoundStart?.none }
       guard assign(header, start, at: now) else {
@@ -386,12 +416,7 @@ package struct WorkerMachine {
             ?? "no coordinator answers at \(address) after \(Int(limits.connectTimeout)) s: start one with "
             + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
       } else if now.seconds(since: lastHello) > limits.silenceLimit {
-        // What was tried comes last from now on.
-        if lostSince != nil, let way = ways.first {
-          ways.append(ways.removeFirst())
-          address = way.address
-          actions.append(.connect(way))
-        }
+        goOn()
         // The first HELLO may have gone to a coordinator that was ending.
         sendHello(at: now)
       }

@@ -103,7 +103,7 @@ package struct RunHistory: Equatable, Sendable {
       case .validation: epochs[last].validation = figures
       case .test: epochs[last].test = figures
       }
-    case .workerLeft, .waiting, .relays, .otherNumerics, .warning: break
+    case .workerLeft, .waiting, .relays, .leftOut, .otherNumerics, .warning: break
     }
   }
 

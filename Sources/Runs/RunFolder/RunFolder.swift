@@ -158,7 +158,7 @@ package final class RunFolder {
         "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
           + "\"\(report.part)_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
       try metrics.flush()
-    case .workerJoined, .workerLeft, .waiting, .relays, .otherNumerics, .warning: break
+    case .workerJoined, .workerLeft, .waiting, .relays, .leftOut, .otherNumerics, .warning: break
     }
   }
 

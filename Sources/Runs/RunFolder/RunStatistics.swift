@@ -51,7 +51,7 @@ package struct RunStatistics: Sendable {
     case .otherNumerics(let text):
       // Bounded, because a worker may join again and again.
       if (summary.otherNumerics ?? []).count < 100 { summary.otherNumerics = (summary.otherNumerics ?? []) + [text] }
-    case .waiting, .relays, .warning: break
+    case .waiting, .relays, .leftOut, .warning: break
     }
   }
 
