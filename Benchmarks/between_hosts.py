@@ -6,7 +6,8 @@
 Hosts are network namespaces with links of so many Mbit/s each way (Linux, as root); all share this machine's cores. A
 perceptron of 1,863,690 parameters learns Fashion-MNIST, Adam, 1,024 examples a step. Lockstep's coordinator is on a host
 of its own, or with --beside on the first worker's; connections use CURVE unless --insecure is given, and DDP does not encrypt.
-`star` sends everything to the coordinator, in `mesh` the workers are each other's relays. PYTHON is one with PyTorch; without
+`star` sends everything to the coordinator, in `mesh` the workers are each other's relays, in `chain` and `tree:K` each adds
+what up to so many others compute. PYTHON is one with PyTorch; without
 it, only Lockstep is measured. Sides alternate; figures are medians over --rounds of each run's median step, with the least
 and the most. A run in which a worker computes less than half of its even share is marked with *.
 Exits with 77 where namespaces cannot be made.
@@ -109,14 +110,15 @@ class Lockstep:
         security = {"coordinator": ["--insecure"], "worker": ["--insecure"]} if options.insecure else keys
         address = f"tcp://{network.address(hosts[0].number)}:5555"
         job = ["--data", "fashion-mnist", "--model", "mlp:" + ",".join(map(str, HIDDEN)), "--batch-size", options.batch,
-               "--micro-batches", MICRO_BATCHES, "--steps", WARM_UP + options.steps]
+               "--micro-batches", MICRO_BATCHES, "--steps", WARM_UP + options.steps, "--use-all-workers",
+               "--topology", self.topology]
         if self.precision != "float32":
             job += ["--precision", self.precision]
         commands = [(hosts[0], [options.program, "coordinator", "--bind", address, "--transport", "zmq", "--output", output,
                                 *job, *security["coordinator"]])]
         for host in hosts[0 if options.beside else 1:][:workers]:
             words = [options.program, "worker", "--connect", address, *security["worker"]]
-            if self.topology == "mesh":
+            if self.topology != "star":
                 words += ["--bind", f"tcp://{network.address(host.number)}:5556"]
                 if not options.insecure:
                     words += ["--authorized-keys", f"{folder}/worker.key.pub"]
@@ -163,7 +165,7 @@ def measure(options, folder):
             marks = set()
             for number in range(options.rounds):
                 for side in sides[number % len(sides):] + sides[:number % len(sides)]:
-                    if isinstance(side, Lockstep) and side.topology == "mesh" and workers < 2:
+                    if isinstance(side, Lockstep) and side.topology != "star" and workers < 2:
                         continue
                     hosts = [Host(host, rate) for host in range(1, workers + (1 if options.beside else 2))]
                     try:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Every fault in every phase of a run, in shared memory and on hosts of a network: each time the end must be the same
-bits (Linux, as root).
+"""Every fault in every phase of a run, in shared memory, on hosts of a network and behind a relay: each time the end must
+be the same bits (Linux, as root).
 
     swift build -c release && python3 Benchmarks/chaos.py [--program .build/release/lockstep] [--transport shm]
         [--only worker:kill:*]
 
-A cell is a run of a coordinator and two workers. One fault strikes the role, the coordinator or the first worker, while
-the first worker is in the phase. Then the script does what an operator would do, and the run must end within 120 s with
+A cell is a run of a coordinator and two workers. One fault strikes the role, which is the coordinator, the first worker
+or the relay, while the first worker is in the phase. Then the script does what an operator would do, and the run must end within 120 s with
 the parameters of an undisturbed run, after every epoch and in the end, and every process must end by itself. All of it
 lives in namespaces (network, processes, mounts) that end with this script, however it ends.
 
@@ -16,6 +16,7 @@ Transports:
                  or as a process.
     zmq          each process in a network namespace of its own: veth pairs into one bridge, the workers' links at 200
                  and 140 Mbit/s, with CURVE.
+    relay        the same, and both workers join by a relay on a host of its own, which may be struck too.
 
 Faults:
     kill         SIGKILL; another process is started in its place, a coordinator with --resume.
@@ -72,7 +73,6 @@ import network
 from network import Failure, Host, command
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-ROLES = ["worker", "coordinator"]
 DURATION = 10  # seconds, of faults that pass
 LIMIT = 120  # seconds, of a run
 STEPS, EPOCHS, BATCH, TEST = 6, 3, 2048, 40_000
@@ -249,6 +249,8 @@ class Cell:
         self.later = []
         self.deadline = time.monotonic() + LIMIT
 
+    ROLES = ["worker", "coordinator"]
+
     def start(self, number, *arguments):
         log = open(self.folder / f"{len(self.processes)}-{arguments[0]}.log", "w")
         process = subprocess.Popen([*self.prefix(number), self.program, *arguments],
@@ -270,8 +272,12 @@ class Cell:
                                       "--checkpoint-every", "2", *what)
 
     def start_worker(self, number):
-        self.workers[number] = self.start(number, "worker", "--connect", self.address(), *self.options("worker"),
+        self.workers[number] = self.start(number, "worker", "--connect", self.meeting(), *self.options("worker"),
                                           "--reconnect-timeout", str(RECONNECT))
+
+    def meeting(self):
+        """Where workers connect."""
+        return self.address()
 
     def epochs(self):
         return EPOCHS
@@ -292,7 +298,7 @@ class Cell:
                 time.sleep(self.PAUSE)
             if 2 not in self.workers:
                 self.start_worker(2)
-            target = 0 if self.role == "coordinator" else 1
+            target = self.target()
             begun = self.strike(target)
             if not self.is_reached(watch, again=True):
                 raise Missed
@@ -303,6 +309,14 @@ class Cell:
                 process.kill()
                 process.wait()
             self.clean()
+
+    def target(self):
+        """The host that is struck."""
+        return 0 if self.role == "coordinator" else 1
+
+    def struck(self, target):
+        """The process there."""
+        return self.coordinator if target == 0 else self.workers[1]
 
     def prepare(self):
         """What there must be before the first process."""
@@ -332,7 +346,7 @@ class Cell:
 
     def strike(self, target):
         """Begins the fault; gives what is to be done next."""
-        process = self.coordinator if target == 0 else self.workers[1]
+        process = self.struck(target)
         if self.fault in ("kill", "terminate"):
             process.send_signal(signal.SIGKILL if self.fault == "kill" else signal.SIGTERM)
 
@@ -487,7 +501,8 @@ class NetworkCell(Cell):
         return ["ip", "netns", "exec", self.hosts[number].name]
 
     def options(self, command):
-        return network.key_options(self.data)[command] + (["--transport", "zmq"] if command == "coordinator" else [])
+        return network.key_options(self.data)[command] + (
+            ["--transport", "zmq", "--use-all-workers"] if command == "coordinator" else [])
 
     def address(self):
         return f"tcp://{network.address(1)}:{PORT}"
@@ -538,6 +553,69 @@ class NetworkCell(Cell):
             def begun():
                 self.after(lambda: host.limit(host.rate))
         return begun
+
+
+class RelayCell(NetworkCell):
+    """The same with both workers behind a relay."""
+
+    TRANSPORT = "relay"
+    ROLES = ["relay", "worker", "coordinator"]
+    HOST = 3  # the relay's
+
+    def prepare(self):
+        super().prepare()
+        self.hosts.append(Host(self.HOST + 1, 400))
+
+    def meeting(self):
+        return f"tcp://{network.address(self.HOST + 1)}:{PORT}"
+
+    def options(self, command):
+        if command == "worker":  # which takes the relay for the coordinator
+            return ["--key", f"{self.data}/worker.key", "--coordinator-key", f"{self.data}/worker.key.pub"]
+        return super().options(command)
+
+    def start_coordinator(self):
+        is_first = not self.processes
+        super().start_coordinator()
+        if is_first:
+            self.start_relay()
+
+    def start_relay(self):
+        self.relay = self.start(self.HOST, "relay", "--connect", self.address(), "--bind", self.meeting(),
+                                *network.key_options(self.data)["worker"], "--authorized-keys",
+                                f"{self.data}/worker.key.pub", "--reconnect-timeout", str(RECONNECT))
+
+    def target(self):
+        return self.HOST if self.role == "relay" else super().target()
+
+    def struck(self, target):
+        return self.relay if target == self.HOST else super().struck(target)
+
+    def replace(self, target):
+        if target == self.HOST:
+            self.start_relay()
+        else:
+            super().replace(target)
+
+    def check(self, when):
+        super().check(when)
+        # One that is struck is replaced after the fault.
+        if self.relay.poll() in (None, 0) or self.role == "relay" and self.fault in ("kill", "terminate", "half-open"):
+            return
+        if not is_sent_home(self.relay) and not self.is_unanswered(self.relay):
+            raise Failure(f"error: the relay ended {when}: {last_line(self.relay)}")
+        self.notes.append(f"the relay ended {when}: {last_line(self.relay)}")
+        self.start_relay()
+
+    def finish(self):
+        super().finish()
+        code = self.wait(self.relay, RECONNECT + 20, "the relay still runs")
+        if code != 0 and f"has been gone for {RECONNECT} s" in last_line(self.relay):
+            self.notes.append("the relay was away when the run ended, and gave up")
+        elif code != 0 and self.is_unanswered(self.relay):
+            self.notes.append("the relay had no answer when the run ended, and gave up")
+        elif code != 0:
+            raise Failure(f"error: the relay ended with {code}: {last_line(self.relay)}")
 
 
 def job(data, micro_batches, epochs):
@@ -606,7 +684,7 @@ def try_cell(kind, role, fault, phase, program, folder, expected):
     return "missed", notes
 
 
-KINDS = [MemoryCell, NetworkCell]
+KINDS = [MemoryCell, NetworkCell, RelayCell]
 
 
 def run_matrix(program, folder, kinds, only):
@@ -630,11 +708,11 @@ def run_matrix(program, folder, kinds, only):
     write_data(folder)
     counts = collections.Counter()
     for kind in kinds:
-        if not any(chosen(*names) for names in itertools.product(ROLES, kind.FAULTS, kind.PHASES)):
+        if not any(chosen(*names) for names in itertools.product(kind.ROLES, kind.FAULTS, kind.PHASES)):
             continue
         print(f"{kind.TRANSPORT}, undisturbed: parameters_sha256 {undisturbed(kind.MICRO_BATCHES, EPOCHS)[1]}\n")
         print(f"{'':24}" + "".join(f"{phase:12}" for phase in kind.PHASES), flush=True)
-        for role, fault in itertools.product(ROLES, kind.FAULTS):
+        for role, fault in itertools.product(kind.ROLES, kind.FAULTS):
             if not any(chosen(role, fault, phase) for phase in kind.PHASES):
                 continue
             print(f"{role + ' ' + fault:24}", end="", flush=True)

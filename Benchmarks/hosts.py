@@ -3,9 +3,9 @@
 
     swift build -c release && python3 Benchmarks/hosts.py [--program .build/release/lockstep] [--workers 3] [--rate 100]
 
-Each process is in a network namespace of its own, on a link of --rate Mbit/s both ways. Two runs must end with the bits
-of a run on one machine: one whose bytes on the coordinator's link are held against what the protocol says it needs, and
-one in which the first worker's link is cut for 10 s. To workers that hardly pay, as all do where the network is slow, the
+Each process is in a network namespace of its own, on a link of --rate Mbit/s both ways. All runs must end with the bits
+of a run on one machine: one whose bytes on the coordinator's link are held against what the protocol says it needs; with
+--links, some whose bytes on every link are; and one in which the first worker's link is cut for 10 s. To workers that hardly pay, as all do where the network is slow, the
 coordinator gives little to do; so what it needs is counted by its messages: 4 bytes for each value of a chunk of
 parameters or of a node that a worker pushes. Exits with 77 where namespaces cannot be made.
 """
@@ -39,18 +39,34 @@ def write_data(folder):
         (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
 
 
+# What passes each host's link in a step of three workers, in vectors (the parameters, or a sum of gradients): received, and
+# sent, first by the coordinator. In a mesh, each worker gets a third of the other two's gradients and all parameters, and
+# sends two thirds of its gradient, a third of the sum, and a third of the parameters to each of the others. In a chain, the
+# second and third worker's micro-batches are no node of the tree, so that their two sums pass the second one's link.
+VECTORS = {
+    "mesh": [(1, 1)] + 3 * [(5 / 3, 5 / 3)],
+    "chain": [(1, 1), (3, 2), (2, 3), (1, 1)],
+}
+
+
 class Run:
-    def __init__(self, program, folder, name, workers, rate, steps):
+    def __init__(self, program, folder, name, workers, rate, steps, topology="star"):
         self.program, self.folder, self.output = program, folder, folder / name
         self.keys = network.key_options(folder)
         self.hosts = [Host(number, rate) for number in range(1, workers + 2)]
         self.logs = []
         self.timeline = folder / f"{name}-timeline.json"
         self.coordinator = self.start(0, "coordinator", "--bind", ADDRESS, "--output", str(self.output),
-                                      "--timeline", str(self.timeline), "--transport", "zmq", *job(folder, workers, steps),
+                                      "--timeline", str(self.timeline), "--transport", "zmq", "--use-all-workers", "--topology", topology,
+                                      *job(folder, workers, steps),
                                       *self.keys["coordinator"])
-        self.workers = [self.start(number, "worker", "--connect", ADDRESS, *self.keys["worker"])
-                        for number in range(1, workers + 1)]
+        self.workers = []
+        for number in range(1, workers + 1):
+            relay = ["--bind", f"tcp://{network.address(number + 1)}:5556", "--authorized-keys", f"{folder}/worker.key.pub"]
+            self.workers.append(self.start(number, "worker", "--connect", ADDRESS, *self.keys["worker"],
+                                           *(relay if topology != "star" else [])))
+            if topology != "star":
+                self.wait_for_step(3 * number)  # so that they take their places in this order
 
     def start(self, number, *arguments):
         path = self.folder / f"{self.output.name}-{number}.log"
@@ -131,6 +147,29 @@ def measure(program, folder, workers, rate):
     print(f"a step: {seconds * 1000:.1f} ms, {workers:.1f} workers a step, {rate} Mbit/s, {PARAMETERS:,} parameters")
 
 
+def measure_links(program, folder, topology, rate):
+    """A run of which every link's bytes are held against the vectors that pass it."""
+    run = Run(program, folder, topology, 3, rate, 2 * STEPS, topology)
+    try:
+        run.wait_for_step(STEPS // 2)
+        before, first = [host.bytes() for host in run.hosts], len(run.steps())
+        run.wait_for_step(2 * STEPS - 5)
+        after, last = [host.bytes() for host in run.hosts], len(run.steps())
+        run.finish()
+    finally:
+        run.end()
+    check_equal(program, train_here(program, folder, 3, 2 * STEPS), run.output)
+    chunks = -(-PARAMETERS // CHUNK)
+    for number, vectors in enumerate(VECTORS[topology]):
+        for name, index, count in [("received", 1, vectors[0]), ("sent", 0, vectors[1])]:
+            found = (after[number][index] - before[number][index]) / (last - first)
+            needed = count * (4 * PARAMETERS + chunks * MESSAGE)
+            host = "the coordinator" if number == 0 else f"worker {number}"
+            print(f"{topology}: {host} {name} {found:,.0f} bytes a step, {needed:,.0f} needed: {found / needed:.3f}")
+            if abs(found / needed - 1) > TOLERANCE:
+                raise Failure(f"{topology}: more than {TOLERANCE:.0%} away from what the protocol needs")
+
+
 def cut(program, folder, workers, rate):
     """A run in which the first worker's link is down for a while."""
     run = Run(program, folder, "cut", workers, rate, STEPS_WITH_CUT)
@@ -151,6 +190,8 @@ def cut(program, folder, workers, rate):
 def add_options(parser):
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument("--rate", type=int, default=100, help="Mbit/s")
+    parser.add_argument("--links", nargs="+", default=[], choices=list(VECTORS),
+                        help="hold the bytes on every link against the protocol, in these topologies of three workers")
 
 
 def check(options, folder):
@@ -158,6 +199,8 @@ def check(options, folder):
     network.make_keys(options.program, folder)
     write_data(folder)
     measure(options.program, folder, options.workers, options.rate)
+    for topology in options.links:
+        measure_links(options.program, folder, topology, options.rate)
     cut(options.program, folder, options.workers, options.rate)
 
 

@@ -43,10 +43,10 @@ def run(program, folder, name, workers, rate, topology, job):
     keys = network.key_options(folder)
     hosts = [Host(number, rate) for number in range(1, workers + 2)]
     output = folder / name
-    commands = [["coordinator", "--bind", ADDRESS, "--output", str(output), "--transport", "zmq", *job, *keys["coordinator"]]]
+    commands = [["coordinator", "--bind", ADDRESS, "--output", str(output), "--transport", "zmq", "--use-all-workers", "--topology", topology, *job, *keys["coordinator"]]]
     for host in hosts[1:]:
         relay = ["--bind", f"tcp://{network.address(host.number)}:5556", "--authorized-keys", f"{folder}/worker.key.pub"]
-        commands.append(["worker", "--connect", ADDRESS, *keys["worker"], *(relay if topology == "mesh" else [])])
+        commands.append(["worker", "--connect", ADDRESS, *keys["worker"], *(relay if topology != "star" else [])])
     processes = []
     try:
         for host, command in zip(hosts, commands):
@@ -100,7 +100,7 @@ def add_options(parser):
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--batch-size", type=int, default=8192)
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
-    parser.add_argument("--topology", choices=["star", "mesh"], default="star")
+    parser.add_argument("--topology", choices=["star", "mesh", "chain", "tree:2"], default="star")
     parser.add_argument("--job", default="", help="further options of the job, such as '--clip-norm 1'")
     parser.add_argument("--rates", type=int, nargs="+", default=[100, 1000], help="Mbit/s")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3, 4])
