@@ -141,9 +141,9 @@ package struct WorkerMachine {
     var unpushedNodes: Set<Node>
   }
 
-  private var address: String
+  var address: String
   /// The first address, which needs no key from others.
-  private let origin: String
+  let origin: String
   let threads: Int
   let limits: Limits
   var state = State.over
@@ -151,23 +151,23 @@ package struct WorkerMachine {
   package internal(set) var session: UInt64 = 0
   var onNonFinite = NonFinitePolicy.stop
   /// The job that is loaded, or being loaded.
-  private var welcome: Welcome?
-  private var loaded: (ready: Ready, plan: StepPlan, chunks: ChunkLayout)?
+  var welcome: Welcome?
+  var loaded: (ready: Ready, plan: StepPlan, chunks: ChunkLayout)?
   /// Loads, pieces and sums without an answer yet.
   private var outstanding = 0
   /// When the session was lost; nil while there is one, and before the first.
-  private var lostSince: Instant?
+  var lostSince: Instant?
   /// Why the last handshake failed; nil since the last session.
-  private var handshakeProblem: String?
-  private var lastHello = Instant(nanoseconds: 0)
-  private var lastHeard = Instant(nanoseconds: 0)
+  var handshakeProblem: String?
+  var lastHello = Instant(nanoseconds: 0)
+  var lastHeard = Instant(nanoseconds: 0)
   var lastPing = Instant(nanoseconds: 0)
-  private var lastTick = Instant(nanoseconds: 0)
+  var lastTick = Instant(nanoseconds: 0)
   var actions: [Action] = []
   /// Whether there are members behind this one.
   package internal(set) var servesGroup = false
   /// Where else this member may go, if it is behind a relay.
-  private(set) var ways: [Ways.Alternative] = []
+  var ways: [Ways.Alternative] = []
   /// The last step that the coordinator is known to be at.
   var coordinatorStep: UInt64 = 0
 
@@ -219,75 +219,12 @@ package struct WorkerMachine {
     return actions
   }
 
-  private mutating func sendHello(at now: Instant) {
-    (run, session) = (0, 0)
-    lastHello = now
-    send(.hello, .hello)
-  }
-
-  /// Drops all work and sends HELLO again; another coordinator may answer.
-  private mutating func loseSession(_ reason: String, at now: Instant) {
-    guard limits.reconnectTimeout > 0 else {
-      fail(reason)
-      return
-    }
-    lostSince = lostSince ?? now
-    dropSession(at: now)
-    sendHello(at: now)
-  }
-
-  private mutating func dropSession(at now: Instant) {
-    // The coordinator may still read what was pushed in shared memory.
-    if case .ready(var prepared) = state { releasePushed(&prepared) }
-    state = .connecting(since: now)
-    lastHeard = now
-    actions += [.cancel, .link([]), .setRelay(nil, run: run), .group(.lost)]
-  }
-
-  /// Joins again by the first of the ways, which is this member's place.
-  private mutating func move(at now: Instant) {
-    // From now on it looks for a coordinator that it has had.
-    if limits.reconnectTimeout > 0 { lostSince = lostSince ?? now }
-    dropSession(at: now)
-    goOn()
-    sendHello(at: now)
-  }
-
-  /// Takes the first of the ways, which comes last from now on.
-  private mutating func goOn() {
-    guard let way = ways.first else { return }
-    ways.append(ways.removeFirst())
-    address = way.address
-    actions.append(.connect(way))
-  }
-
-  /// Starts to load a job. If it is the one that is loaded, its data is used again.
-  private mutating func load(_ welcome: Welcome) {
-    state = .loading
-    if welcome == self.welcome, loaded != nil {
-      becomeReady()
-      return
-    }
-    self.welcome = welcome
-    loaded = nil
-    actions.append(.load(welcome))
-  }
-
-  private mutating func becomeReady() {
-    guard let loaded else { preconditionFailure("a worker that has loaded nothing cannot be ready") }
-    lostSince = nil
-    state = .ready(
-      Prepared(
-        plan: loaded.plan, chunks: loaded.chunks, parameters: HeldParameters(chunks: loaded.chunks.count)))
-    send(.ready, .ready(loaded.ready))
-  }
-
   mutating func send(_ kind: MessageKind, _ body: Body = .none, chunk: Int = 0, step: Int = 0) {
     actions.append(
       .send(Header(kind, run: run, session: session, step: UInt64(step), chunk: UInt32(chunk)), body))
   }
 
-  private mutating func fail(_ reason: String) {
+  mutating func fail(_ reason: String) {
     state = .over
     actions.append(.group(.lost))
     actions.append(.end(failure: reason))
@@ -394,45 +331,5 @@ package struct WorkerMachine {
       metrics[metrics.count - 1].flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
     }
     addNode(node, metrics)
-  }
-
-  private mutating func tick(at now: Instant) {
-    let pause = now.seconds(since: lastTick)
-    lastTick = now
-    if pause > limits.silenceLimit, case .connecting(let since) = state {
-      // This process was stopped: messages that came meanwhile are not read yet.
-      state = .connecting(since: min(now, since.advanced(by: pause)))
-    }
-    if case .connecting(let since) = state {
-      if let lostSince, now.seconds(since: lostSince) > limits.reconnectTimeout {
-        fail(
-          "the coordinator at \(address) has been gone for \(Int(limits.reconnectTimeout)) s (--reconnect-timeout): \(handshakeProblem ?? "it has ended or cannot be reached")"
-        )
-      } else if lostSince == nil && now.seconds(since: since) > limits.connectTimeout {
-        fail(
-          handshakeProblem.map {
-            "the coordinator at \(address) cannot be joined, after \(Int(limits.connectTimeout)) s: \($0)"
-          }
-            ?? "no coordinator answers at \(address) after \(Int(limits.connectTimeout)) s: start one with "
-            + "`lockstep coordinator --bind \(address)`, or give its address as --connect")
-      } else if now.seconds(since: lastHello) > limits.silenceLimit {
-        goOn()
-        // The first HELLO may have gone to a coordinator that was ending.
-        sendHello(at: now)
-      }
-      return
-    }
-    guard now.seconds(since: lastHeard) <= limits.silenceLimit else {
-      loseSession(
-        "the coordinator at \(address) has been silent for \(Int(limits.silenceLimit)) s: it has ended or cannot be reached",
-        at: now)
-      return
-    }
-    tickRelays(at: now)
-    // Answering pings is not enough: over a slow link they may queue behind parameters.
-    if now.seconds(since: lastPing) >= limits.pingInterval {
-      lastPing = now
-      send(.ping)
-    }
   }
 }
