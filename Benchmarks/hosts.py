@@ -152,9 +152,9 @@ def measure_links(program, folder, topology, rate):
     run = Run(program, folder, topology, 3, rate, 2 * STEPS, topology)
     try:
         run.wait_for_step(STEPS // 2)
-        before, first = [host.bytes() for host in run.hosts], len(run.steps())
+        before, first = [host.payload_bytes() for host in run.hosts], len(run.steps())
         run.wait_for_step(2 * STEPS - 5)
-        after, last = [host.bytes() for host in run.hosts], len(run.steps())
+        after, last = [host.payload_bytes() for host in run.hosts], len(run.steps())
         run.finish()
     finally:
         run.end()

@@ -62,6 +62,13 @@ class Host:
         folder = pathlib.Path("/sys/class/net", self.name, "statistics")
         return int((folder / "rx_bytes").read_text()), int((folder / "tx_bytes").read_text())
 
+    def payload_bytes(self):
+        """The same without the headers of Ethernet, IP and TCP."""
+        folder = pathlib.Path("/sys/class/net", self.name, "statistics")
+        headers = 14 + 20 + 32
+        sent, received = (int((folder / f"{way}_packets").read_text()) for way in ["rx", "tx"])
+        return self.bytes()[0] - headers * sent, self.bytes()[1] - headers * received
+
     def reboot(self):
         """Loses its power and comes back, silent about the connections that it had; gives what ends the silence."""
         listing = command("ip", "netns", "exec", self.name, "ss", "-Htn")
