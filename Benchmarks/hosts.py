@@ -152,17 +152,19 @@ def measure_links(program, folder, topology, rate):
     run = Run(program, folder, topology, 3, rate, 2 * STEPS, topology)
     try:
         run.wait_for_step(STEPS // 2)
-        before, first = [host.payload_bytes() for host in run.hosts], len(run.steps())
+        before, begin = [host.payload_bytes() for host in run.hosts], time.monotonic()
         run.wait_for_step(2 * STEPS - 5)
-        after, last = [host.payload_bytes() for host in run.hosts], len(run.steps())
+        after, end = [host.payload_bytes() for host in run.hosts], time.monotonic()
         run.finish()
+        # Not those that are written in that time: a line may be written some steps later.
+        steps = (end - begin) / statistics.mean(line["seconds"] for line in run.steps()[STEPS // 2:2 * STEPS - 5])
     finally:
         run.end()
     check_equal(program, train_here(program, folder, 3, 2 * STEPS), run.output)
     chunks = -(-PARAMETERS // CHUNK)
     for number, vectors in enumerate(VECTORS[topology]):
         for name, index, count in [("received", 1, vectors[0]), ("sent", 0, vectors[1])]:
-            found = (after[number][index] - before[number][index]) / (last - first)
+            found = (after[number][index] - before[number][index]) / steps
             needed = count * (4 * PARAMETERS + chunks * MESSAGE)
             host = "the coordinator" if number == 0 else f"worker {number}"
             print(f"{topology}: {host} {name} {found:,.0f} bytes a step, {needed:,.0f} needed: {found / needed:.3f}")
