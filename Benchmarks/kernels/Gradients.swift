@@ -51,22 +51,22 @@ private struct GradientTime {
     let bounds = (0...8).map { $0 * batch / 8 }
     let microBatches = zip(bounds, bounds.dropFirst()).map { $0..<$1 }
     var (workspace, scratch) = (model.makeWorkspace(), ScratchVectors())
-    func compute(_ whenFinal: (Range<Int>) -> Void) {
+    func compute(_ whenFinal: (Range<Int>, [Metrics]) -> Void) {
       _ = model.gradient(
         of: examples, microBatches: microBatches, at: parameters.values, into: gradient.all, using: &workspace,
         scratch: &scratch, whenFinal: whenFinal)
     }
     (seconds, reports) = withExtendedLifetime((parameters, gradient, buffer)) {
-      let seconds = medianSeconds { compute { _ in } }
+      let seconds = medianSeconds { compute { _, _ in } }
       var ranges: [Range<Int>] = []
-      compute { ranges.append($0) }
+      compute { range, _ in ranges.append(range) }
       let clock = ContinuousClock()
       // A row for each report. Each share is of the same computation's time, so that a busy machine shifts it little.
       var shares = ranges.map { _ in [Double]() }
       for _ in 0..<101 {
         let start = clock.now
         var instants: [ContinuousClock.Instant] = []
-        compute { _ in instants.append(clock.now) }
+        compute { _, _ in instants.append(clock.now) }
         let whole = clock.now - start
         for (index, instant) in instants.enumerated() { shares[index].append((instant - start) / whole) }
       }

@@ -56,12 +56,12 @@ public protocol Model<Workspace>: Sendable {
   /// piece can report each piece, but must give the same bits.
   ///
   /// - Parameters:
-  ///   - whenFinal: called with ranges of the gradient's indices, on the calling thread and in any order. Each value,
-  ///     statistics too, must be in exactly one of them, and must not change after that call.
+  ///   - whenFinal: called with ranges of the gradient's indices, on the calling thread and in any order, and with what the
+  ///     function will return. Each value, statistics too, must be in exactly one of them, and must not change after that call.
   /// - Returns: the sums of ``metrics`` over each micro-batch.
   func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout Workspace, scratch: inout ScratchVectors, whenFinal: (Range<Int>) -> Void
+    using workspace: inout Workspace, scratch: inout ScratchVectors, whenFinal: (Range<Int>, [Metrics]) -> Void
   ) -> [Metrics]
 
   /// The sums of ``metrics`` over the batch's examples, without a gradient.
@@ -96,11 +96,11 @@ extension Model {
   /// Default: the whole gradient is final at the end.
   public func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout Workspace, scratch: inout ScratchVectors, whenFinal: (Range<Int>) -> Void
+    using workspace: inout Workspace, scratch: inout ScratchVectors, whenFinal: (Range<Int>, [Metrics]) -> Void
   ) -> [Metrics] {
     let metrics = self.gradient(
       of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace, scratch: &scratch)
-    whenFinal(gradient.indices)
+    whenFinal(gradient.indices, metrics)
     return metrics
   }
 }

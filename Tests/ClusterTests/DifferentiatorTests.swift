@@ -22,8 +22,8 @@ import Testing
       let leaves = (0..<2).map { prepared.plan.positions(of: $0..<$0 + 1, in: .train(step: 0)) }
       var ranges: [Range<Int>] = []
       _ = withExtendedLifetime(parameters) {
-        differentiator.differentiate(leaves, step: 0, at: parameters.values, into: gradient.all, &scratch) {
-          ranges.append($0)
+        differentiator.differentiate(leaves, step: 0, at: parameters.values, into: gradient.all, &scratch) { range, _ in
+          ranges.append(range)
         }
       }
       return ranges

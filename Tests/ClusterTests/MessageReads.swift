@@ -268,13 +268,14 @@ struct BesiegedWorker {
           computed += 1
           let steps = run.plan.stepCount(of: task)
           events.append(.computed(node, Array(repeating: NodeMetrics(examples: 1), count: steps)))
-        case .combine(let left, let right): events.append(.combined(Node(left.start..<right.end), nonFinite: nil))
+        case .combine(let left, let right, let chunks):
+          events.append(.combined(Node(left.start..<right.end), chunks: chunks, nonFinite: nil))
         case .store(let chunk, _, let element):
           precondition(
             chunk < run.chunks.count && run.chunks.mayGet(element, of: run.chunks.kind(chunk)),
             "chunk \(chunk) in \(element)")
         case .end: isOver = true
-        case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .cancel, .group, .connect: break
+        case .send, .sendToRelay, .link, .setRelay, .relay, .passOn, .release, .forget, .cancel, .group, .connect: break
         }
       }
     }
@@ -302,13 +303,13 @@ struct BesiegedRelay {
     handle(.welcomed(run: SmallRun.run))
     handle(.loaded(run.plan, run.chunks))
     join()
-    handle(.fromBelow(Header(.hello), byteCount: 0, other))
+    handle(.hello(other, isDirect: true))
     handle(.fromAbove(Header(.welcome, run: SmallRun.run, session: 2), other))
   }
 
   /// The besieger has session 1 from now on.
   mutating func join() {
-    handle(.fromBelow(Header(.hello), byteCount: 0, besieger))
+    handle(.hello(besieger, isDirect: true))
     handle(.fromAbove(Header(.welcome, run: SmallRun.run, session: 1), besieger))
   }
 
@@ -335,7 +336,8 @@ struct BesiegedRelay {
     let event =
       isFromAbove
       ? GroupMachine.Event.fromAbove(header, besieger)
-      : .fromBelow(header, byteCount: count * header.element.size, besieger)
+      : header.kind == .hello
+        ? .hello(besieger, isDirect: true) : .fromBelow(header, byteCount: count * header.element.size, besieger)
     let allocation = Allocation { handle(event) }
     try allocation.check(honest: message.payload.count, peak: 2, block: 2, constant: 1 << 16)
     return true
@@ -356,7 +358,7 @@ struct BesiegedRelay {
         precondition(sums[chunk]?.remove(node) != nil, "\(node) is not there")
         pushed += 1
       case .clear: sums = [:]
-      case .handUp, .handDown, .handUpHello, .lose, .sayGoodbye, .answerGoodbye, .disconnect, .pass: break
+      case .handUp, .handDown, .handUpHello, .lose, .sayGoodbye, .disconnect, .pass: break
       }
     }
   }

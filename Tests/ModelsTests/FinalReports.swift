@@ -26,7 +26,7 @@ struct FinalReports {
     metrics = model.gradient(
       of: batch, microBatches: microBatches, at: parameters.values, into: buffer.all, using: &workspace,
       scratch: &scratch
-    ) { range in
+    ) { range, _ in
       ranges.append(range)
       copies.append(buffer.array.bits)
     }

@@ -20,7 +20,7 @@ import Testing
     _ = relay.handle(.welcomed(run: 7))
     _ = relay.handle(.loaded(Self.plan, Self.chunks))
     for (peer, session) in sessions {
-      #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, peer)) == [.handUpHello(peer)])
+      #expect(relay.handle(.hello(peer, isDirect: true)) == [.handUpHello(peer)])
       let welcome = Header(.welcome, run: 7, session: session)
       #expect(relay.handle(.fromAbove(welcome, peer)) == [.handDown(peer)])
       let ready = Header(.ready, run: 7, session: session)
@@ -115,39 +115,69 @@ import Testing
 
   @Test func passesParametersOnToThoseThatAreReady() {
     var relay = relay([(b, 12), (a, 11)])
-    _ = relay.handle(.fromBelow(Header(.hello), byteCount: 0, c))
+    _ = relay.handle(.hello(c, isDirect: true))
     #expect(relay.handle(.parameters) == [.pass(a, session: 11), .pass(b, session: 12)])
+  }
+
+  @Test("those behind another relay get parameters from that one")
+  func passesParametersOnOnce() {
+    var relay = relay([(a, 11)])
+    _ = relay.handle(.hello(b, isDirect: false))
+    _ = relay.handle(.fromAbove(Header(.welcome, run: 7, session: 12), b))
+    _ = relay.handle(.fromBelow(Header(.ready, run: 7, session: 12), byteCount: 0, b))
+    #expect(relay.handle(.parameters) == [.pass(a, session: 11)])
   }
 
   @Test("with its own session those of all behind it end")
   func losesAll() {
     var relay = relay([(a, 11)])
-    _ = relay.handle(.fromBelow(Header(.hello), byteCount: 0, b))
+    _ = relay.handle(.hello(b, isDirect: true))
     _ = assign(&relay, 0..<2, a, 11)
     #expect(relay.handle(.lost) == [.lose(a, run: 7, session: 11), .disconnect(a), .disconnect(b), .clear])
     #expect(push(&relay, 0..<2, a, 11) == [.lose(a, run: 7, session: 11)])
     // A HELLO waits until the coordinator knows the relay again.
-    #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, a)) == [.handUpHello(a)])
+    #expect(relay.handle(.hello(a, isDirect: true)) == [.handUpHello(a)])
     #expect(relay.handle(.welcomed(run: 8)) == [.handUpHello(a)])
     // It asks again, until it has a session; one that asks with a session gets a new connection.
-    #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, a)) == [.handUpHello(a)])
+    #expect(relay.handle(.hello(a, isDirect: true)) == [.handUpHello(a)])
     _ = relay.handle(.fromAbove(Header(.welcome, run: 8, session: 21), a))
-    #expect(relay.handle(.fromBelow(Header(.hello), byteCount: 0, a)) == [.handUpHello(a, anew: true)])
+    #expect(relay.handle(.hello(a, isDirect: true)) == [.handUpHello(a, anew: true)])
   }
 
-  @Test("when the run ends, those behind it learn so, and the coordinator need not wait for their answers")
+  @Test("when the run ends, the relay stays until those behind it have answered")
   func goodbye() {
     var relay = relay([(a, 11), (b, 12)])
     let goodbye = Header(.goodbye, run: 7, session: 11)
-    #expect(
-      relay.handle(.fromAbove(goodbye, a)) == [.handDown(a), .answerGoodbye(a, session: 11), .disconnect(a)])
+    #expect(relay.handle(.fromAbove(goodbye, a)) == [.handDown(a)] && relay.awaitsAnswers)
+    // The coordinator hears of it until then.
+    #expect(relay.handle(.fromBelow(Header(.ping, run: 7, session: 11), byteCount: 0, a)) == [.handUp(a)])
     // One that has asked for a session and has none yet would ask again until it gives up.
-    _ = relay.handle(.fromBelow(Header(.hello), byteCount: 0, c))
+    _ = relay.handle(.hello(c, isDirect: true))
     #expect(
       relay.handle(.over(reason: "why")) == [
-        .sayGoodbye(b, run: 7, session: 12, reason: "why"), .answerGoodbye(b, session: 12),
-        .sayGoodbye(c, run: 0, session: 0, reason: "why"),
+        .sayGoodbye(b, run: 7, session: 12, reason: "why"), .sayGoodbye(c, run: 0, session: 0, reason: "why"),
       ])
+    #expect(relay.handle(.fromAbove(Header(.goodbye, run: 7, session: 12), b)).isEmpty, "it is told once")
+    #expect(relay.handle(.fromBelow(goodbye, byteCount: 0, a)) == [.handUp(a), .disconnect(a)])
+    #expect(relay.handle(.fromBelow(Header(.goodbye), byteCount: 0, c)) == [.disconnect(c)])
+    // It did not get the GOODBYE.
+    #expect(relay.handle(.hello(b, isDirect: true)) == [.sayGoodbye(b, run: 0, session: 0, reason: "why")])
+    #expect(relay.awaitsAnswers)
+    #expect(relay.handle(.fromBelow(Header(.goodbye), byteCount: 0, b)) == [.disconnect(b)] && !relay.awaitsAnswers)
+  }
+
+  @Test("those behind it that do not answer are given up", arguments: [false, true])
+  func silentAtTheEnd(_ isHeard: Bool) {
+    var relay = relay([(a, 11)])
+    _ = relay.handle(.over(reason: nil))
+    let limits = Limits()
+    let most = isHeard ? limits.shutdownTimeout : limits.silenceLimit
+    for second in 0..<Int(most) {
+      if isHeard { _ = relay.handle(.fromBelow(Header(.ping, run: 7, session: 11), byteCount: 0, a)) }
+      #expect(relay.handle(.tick(Instant(nanoseconds: Int64(second) * 1_000_000_000))).isEmpty && relay.awaitsAnswers)
+    }
+    let end = Instant(nanoseconds: Int64((most + 1) * 1e9))
+    #expect(relay.handle(.tick(end)) == [.disconnect(a)] && !relay.awaitsAnswers)
   }
 
   @Test("messages that do not fit are not added")

@@ -273,7 +273,7 @@ import Testing
     #expect(failure(give(&worker, 2, step: 4)) == nil)
     let steps = [NodeMetrics(examples: 4, loss: 1), NodeMetrics(examples: 4, loss: 2)]
     for node in computed { _ = worker.handle(.computed(node, steps), at: start) }
-    let sent = worker.handle(.combined(Node(0..<2), nonFinite: nil), at: start)
+    let sent = worker.handle(.combined(Node(0..<2), chunks: [0, 1, 2, 3], nonFinite: nil), at: start)
     let headers = sent.compactMap { action -> Header? in if case .send(let header, _) = action { header } else { nil } }
     #expect(headers.map(\.kind) == [.push, .push, .push, .push, .metrics, .metrics])
     #expect(headers.map(\.chunk) == [0, 1, 2, 3, 0, 1] && headers.allSatisfy { $0.step == 2 })

@@ -138,7 +138,7 @@ import Testing
     // Finite pieces, whose sum is not.
     var actions = worker.handle(.computed(Node(0..<2), [NodeMetrics(examples: 4)]), at: start)
     actions += worker.handle(.computed(Node(2..<4), [NodeMetrics(examples: 4)]), at: start)
-    actions += worker.handle(.combined(Node(0..<4), nonFinite: 0), at: start)
+    actions += worker.handle(.combined(Node(0..<4), chunks: [0, 1], nonFinite: 0), at: start)
     var sent: [MessageKind] = []
     var flaw: NodeMetrics.Flaw?
     for case .send(let header, let body) in actions {

@@ -203,7 +203,6 @@ extension Simulation {
   }
 
   mutating func handle(_ event: WorkerMachine.Event, at process: Int, _ payload: Span? = nil) {
-    let wasAlive = processes[process].isAlive
     for action in processes[process].machine.handle(event, at: instant) {
       switch action {
       case .send(let header, let body): send(header, body, from: process)
@@ -236,36 +235,52 @@ extension Simulation {
           for gradient in processes[process].pushed.gradients { gradient.poison() }
           processes[process].pushed = (task.step, [])
         }
+        if task.isTraining {
+          let unwritten = Vector(Array(repeating: .nan, count: model.chunks.valueCount))
+          processes[process].computing[node] = (task, unwritten, Array(model.chunks.indices))
+        }
         start(.node(node, task, begin), at: process, seconds: Double(node.leaves.count) * magnitude(0.002...0.02))
-      case .combine(let left, let right):
-        guard let leftSum = processes[process].gradients.removeValue(forKey: left),
-          let rightSum = processes[process].gradients.removeValue(forKey: right)
+      case .combine(let left, let right, let chunks):
+        guard let leftSum = processes[process].gradients[left], let rightSum = processes[process].gradients[right]
         else {
           violate("worker \(process) is to add \(left) and \(right), which are not at hand")
           return
         }
-        let sum = Task.sum(Node(left.start..<right.end), left: leftSum, right: rightSum)
-        start(sum, at: process, seconds: magnitude(1e-5...1e-3))
+        let parent = Node(left.start..<right.end)
+        processes[process].gradients[parent] = leftSum
+        start(
+          .sum(parent, left: leftSum, right: rightSum, chunks: chunks), at: process, seconds: magnitude(1e-5...1e-3))
+      case .forget(let node): processes[process].gradients[node] = nil
       case .release(let node):
         let gradient = processes[process].gradients.removeValue(forKey: node)
         if processes[process].sharesMemory, let gradient { processes[process].pushed.gradients.append(gradient) }
       case .cancel:
         for gradient in processes[process].gradients.values { gradient.poison() }
-        processes[process].gradients = [:]
+        (processes[process].gradients, processes[process].computing) = ([:], [:])
         processes[process].cancellations += 1
       case .end(let failure):
         log("worker \(process) ends: \(failure ?? "success")")
-        processes[process].isAlive = false
-        if let connection = processes[process].connection { connections[connection].notice = .onSend }
+        processes[process].isEnding = true
         if let failure, !failure.contains("has been gone for 300 s"), !failure.contains("no coordinator answers") {
           violate("worker \(process) ends: \(failure)")
         }
       }
     }
-    if processes[process].gradients.count > model.plan.microBatches {
+    // Leaves, and the sums that take their places.
+    if processes[process].gradients.count > 2 * model.plan.microBatches {
       violate("worker \(process) keeps \(processes[process].gradients.count) gradients")
     }
-    if wasAlive && !processes[process].isAlive { ended(process, isKilled: false) }
+    endIfAnswered(process)
+  }
+
+  /// Ends a process whose run is over, when those behind it know that.
+  mutating func endIfAnswered(_ process: Int) {
+    guard processes[process].isAlive, processes[process].isEnding,
+      processes[process].group?.machine.awaitsAnswers != true
+    else { return }
+    processes[process].isAlive = false
+    if let connection = processes[process].connection { connections[connection].notice = .onSend }
+    ended(process, isKilled: false)
   }
 
   private mutating func store(
@@ -334,12 +349,19 @@ extension Simulation {
   private mutating func start(_ task: Task, at process: Int, seconds: Double) {
     let slowness = processes[process].slowness
     var end = now + Int64(seconds * 1e9)
-    if case .node = task {
+    if case .node(let node, let task, let begin) = task {
       let thread = processes[process].threadsFree.indices.min {
         processes[process].threadsFree[$0] < processes[process].threadsFree[$1]
       }!
       end = max(now, processes[process].threadsFree[thread]) + Int64(seconds * slowness * 1e9)
       processes[process].threadsFree[thread] = end
+      if task.isTraining, begin == nil, !processes[process].sharesMemory {
+        let cancellations = processes[process].cancellations
+        for _ in 0..<Int.random(in: 0...2, using: &random) {
+          let time = end - Int64(seconds * slowness * Double.random(in: 0...0.5, using: &random) * 1e9)
+          queue.add(.done(process: process, .part(node, task), cancellations: cancellations), at: max(now, time))
+        }
+      }
     }
     queue.add(.done(process: process, task, cancellations: processes[process].cancellations), at: end)
   }
@@ -366,13 +388,40 @@ extension Simulation {
         let computed = model.compute(node, task, at: read)
         (gradient, metrics) = (computed.0, [computed.1])
       }
-      if task.isTraining { processes[process].gradients[node] = Vector(gradient) }
+      if task.isTraining, let (_, own, open) = processes[process].computing.removeValue(forKey: node) {
+        for chunk in open { own.values.replaceSubrange(model.chunks[chunk], with: gradient[model.chunks[chunk]]) }
+        processes[process].gradients[node] = own
+      }
       handle(.computed(node, metrics), at: process)
-    case .sum(let node, let left, let right):
-      left.values = model.add(left.values, right.values)
-      right.poison()
-      processes[process].gradients[node] = left
-      handle(.combined(node, nonFinite: TinyModel.nonFinite(left.values)), at: process)
+    case .part(let node, let task): if !isCancelled { report(node, task, at: process) }
+    case .sum(let node, let left, let right, let chunks):
+      var tensor: Int?
+      for range in chunks.map({ model.chunks[$0] }) {
+        let sum = model.add(Array(left.values[range]), Array(right.values[range]), from: range.lowerBound)
+        left.values.replaceSubrange(range, with: sum)
+        right.values.replaceSubrange(range, with: repeatElement(.nan, count: range.count))
+        tensor = [tensor, TinyModel.nonFinite(sum, from: range.lowerBound)].compactMap(\.self).max()
+      }
+      handle(.combined(node, chunks: chunks, nonFinite: tensor), at: process)
     }
+  }
+
+  /// Some chunks of a gradient that is being computed are final.
+  private mutating func report(_ node: Node, _ task: StepTask, at process: Int) {
+    guard let (present, own, open) = processes[process].computing[node], present == task else { return }
+    let vector = HeldParameters.vector(ofRound: model.plan.round(atStep: task.step))
+    let (gradient, metrics) = model.compute(
+      node, task, at: processes[process].parameters[model.precision.element]![vector].values)
+    var chunks: [Int] = []
+    for chunk in open where chance(1, in: 2) {
+      let values = gradient[model.chunks[chunk]]
+      guard values.allSatisfy(\.isFinite) else { continue }
+      own.values.replaceSubrange(model.chunks[chunk], with: values)
+      chunks.append(chunk)
+    }
+    guard !chunks.isEmpty, metrics.loss.isFinite else { return }
+    processes[process].computing[node]!.open.removeAll(where: chunks.contains)
+    processes[process].gradients[node] = own
+    handle(.final(node, chunks: chunks, weight: metrics.weight), at: process)
   }
 }

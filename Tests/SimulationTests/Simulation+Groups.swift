@@ -105,6 +105,11 @@ extension Simulation {
         if hello.via?.contains(id) == true { return }
       }
       processes[relay].group?.hellos[index] = message
+      if case .hello(let hello) = message.content {
+        handleGroup(
+          .hello(GroupMachine.Peer(id: UInt64(index + 1)), isDirect: hello.via?.isEmpty ?? true), at: relay)
+      }
+      return
     }
     let byteCount =
       message.header.kind == .push ? (message.payload?.values.count ?? 0) * message.header.element.size : 0
@@ -169,12 +174,6 @@ extension Simulation {
         sendDown(
           ToWorker(header: Header(.goodbye, run: run, session: session), content: .reason(reason)),
           on: hop(peer))
-      case .answerGoodbye(let peer, let session):
-        guard let route = processes[process].group!.upstream[hop(peer)] else { continue }
-        send(
-          ToCoordinator(
-            header: Header(.goodbye, run: machine.run, session: session), content: .reason("the run is over")),
-          on: route)
       case .disconnect(let peer):
         processes[process].group!.hellos[hop(peer)] = nil
         if let route = processes[process].group!.upstream.removeValue(forKey: hop(peer)) { closeRoute(route) }
@@ -207,8 +206,10 @@ extension Simulation {
       case .clear: processes[process].group!.sums = [:]
       }
     }
-    guard processes[process].group!.machine.hasMembers != processes[process].machine.servesGroup else { return }
-    handle(.servesGroup(processes[process].group!.machine.hasMembers), at: process)
+    if processes[process].group!.machine.hasMembers != processes[process].machine.servesGroup {
+      handle(.servesGroup(processes[process].group!.machine.hasMembers), at: process)
+    }
+    endIfAnswered(process)
   }
 
   private func hop(_ peer: GroupMachine.Peer) -> Int { Int(peer.id) - 1 }

@@ -66,7 +66,9 @@ struct Simulation {
   enum Task {
     case load
     case node(Node, StepTask, RoundStart?)
-    case sum(Node, left: Vector, right: Vector)
+    /// Some chunks of that node's gradient are final.
+    case part(Node, StepTask)
+    case sum(Node, left: Vector, right: Vector, chunks: [Int])
   }
 
   /// How the coordinator learns that a connection is gone, if not by silence.
@@ -121,6 +123,8 @@ struct Simulation {
     /// What it computes with: those, or the coordinator's.
     var parameters: [ElementKind: [Vector]]
     var gradients: [Node: Vector] = [:]
+    /// Gradients that are being computed, and the chunks of each that are not final.
+    var computing: [Node: (task: StepTask, gradient: Vector, open: [Int])] = [:]
     /// Where it listens for other members; nil for nowhere.
     let relayAddress: String?
     var relay: RelayMachine?
@@ -134,6 +138,8 @@ struct Simulation {
     var threadsFree: [Int64]
     var slowness = 1.0
     var isAlive = true
+    /// Whether it ends as soon as those behind it know that the run is over.
+    var isEnding = false
     /// The message at whose arrival it is killed, with that message and what follows it.
     var diesBefore: LastMessage?
     /// Until when it is stopped, its network too.

@@ -34,14 +34,6 @@ extension WorkerEngine {
   }
 }
 
-/// `sum` += `term`, both vectors of `chunks`: what is sent in bf16 is rounded, and its sum too.
-func accumulate(_ term: Floats, into sum: MutableFloats, _ chunks: ChunkLayout) {
-  let (rounded, end) = (chunks.precision == .bf16 ? chunks.parameterCount : 0, chunks.modelCount)
-  accumulate(term[0..<end], into: sum[0..<end], roundedCount: rounded)
-  let count = sum.count - end
-  accumulate(term[end..<sum.count], into: sum[end..<sum.count], roundedCount: rounded > 0 ? count : 0)
-}
-
 extension ChunkLayout {
   /// How many values of chunk `index` of a gradient are rounded: all or none.
   func roundedCount(_ index: Int) -> Int { element(index) == .bf16 ? self[index].count : 0 }

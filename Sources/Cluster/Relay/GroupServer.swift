@@ -31,6 +31,7 @@ final class GroupServer {
   }
 
   var hasMembers: Bool { machine.hasMembers }
+  var awaitsAnswers: Bool { machine.awaitsAnswers }
 
   func sockets() -> [Socket] {
     hasNewSockets = false
@@ -56,6 +57,7 @@ final class GroupServer {
       }
       if hello.via?.contains(id) == true { return [] }
       hellos[peer] = hello
+      return try handle(.hello(peer, isDirect: hello.via?.isEmpty ?? true))
     case .push:
       payload = frames.payload?.floats(of: frames.header.element)
       // In stop mode honest workers never push such a sum, and METRICS name the worker.
@@ -122,9 +124,6 @@ final class GroupServer {
       case .sayGoodbye(let peer, let run, let session, let reason):
         let payload = Message(Reason(reason: reason).encodedPayload())
         try send(Header(.goodbye, run: run, session: session), payload, to: peer)
-      case .answerGoodbye(let peer, let session):
-        let payload = Message(Reason(reason: "the run is over").encodedPayload())
-        try upstream[peer]?.send(Header(.goodbye, run: machine.run, session: session), payload)
       case .disconnect(let peer):
         upstream.removeValue(forKey: peer)?.close()
         hellos[peer] = nil

@@ -29,11 +29,11 @@ final class RelayEngine: WorkerEngine {
 
   func sharedIndex(of gradient: Gradient) -> Int? { nil }
 
-  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?) {
+  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?, reportsChunks: Bool) {
     preconditionFailure("a relay that computes nothing has no leaves")
   }
 
-  func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
+  func combine(_ left: Gradient, _ right: Gradient, _ chunks: [Int], into parent: Node) {
     preconditionFailure("a relay that computes nothing has no gradients")
   }
 

@@ -47,11 +47,12 @@ struct Differentiator<M: Model>: Sendable {
   ///   - leaves: each leaf's positions in the epoch's order; contiguous.
   ///   - parameters: rounded to the job's precision.
   ///   - rounds: whether the gradient is in the job's precision; else it is in float32, as a replica computes it.
-  ///   - whenFinal: called on the calling thread with ranges of `gradient` that are not written any more, each value once.
+  ///   - whenFinal: called on the calling thread with ranges of `gradient` that are not written any more, each value once,
+  ///     and with each leaf's metrics.
   /// - Returns: each leaf's metrics.
   func differentiate(
     _ leaves: [Range<Int>], step: Int, at parameters: Floats, into gradient: MutableFloats, rounds: Bool = true,
-    _ scratch: inout Scratch, whenFinal: (Range<Int>) -> Void = { _ in }
+    _ scratch: inout Scratch, whenFinal: (Range<Int>, [Metrics]) -> Void = { _, _ in }
   ) -> [Metrics] {
     let epoch = plan.epoch(ofStep: step)
     if scratch.order?.epoch != epoch {
@@ -69,10 +70,9 @@ struct Differentiator<M: Model>: Sendable {
         of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &scratch.workspace,
         scratch: &scratch.partialSums, whenFinal: whenFinal)
     case .bf16:
-      defer { whenFinal(gradient.indices) }
       return model.roundedGradient(
         of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &scratch.workspace,
-        scratch: &scratch.partialSums)
+        scratch: &scratch.partialSums, whenFinal: whenFinal)
     }
   }
 

@@ -46,6 +46,7 @@ package final class Worker {
   private var pushed: (step: Int, gradients: [Gradient]) = (-1, [])
   private var lastPushIsInPlace = false
   private var outcome: Outcome?
+  private var isInterrupted = false
 
   private enum Outcome {
     case success
@@ -94,14 +95,17 @@ package final class Worker {
       pipe: inbox?.readEnd)
   }
 
-  /// Computes until the coordinator sends GOODBYE.
+  /// Whether the run goes on, or members behind have still to learn of its end.
+  private var isRunning: Bool { outcome == nil || !isInterrupted && relay?.group.awaitsAnswers == true }
+
+  /// Computes until the coordinator sends GOODBYE, and those behind this member know of it.
   ///
   /// - Throws: ``TrainingError`` with the root cause if the worker cannot go on.
   package func run() throws {
     defer { close() }
     var lastTick = Instant.now
     try handle(.started, payload: nil)
-    while outcome == nil {
+    while isRunning {
       outbox?.flush()
       if relay?.group.hasNewSockets == true { poller = makePoller() }
       if engine?.help() != true {
@@ -113,11 +117,11 @@ package final class Worker {
       for notice in mailbox.notices.takeAll() { try handle(notice) }
       // Bounded, so that many messages do not delay ticks and notices.
       for _ in 0..<1000 {
-        guard outcome == nil, let received = try socket.receiveFrames(limit: 2) else { break }
+        guard isRunning, let received = try socket.receiveFrames(limit: 2) else { break }
         try receive { () throws(WireError) in try Frames(received.frames[...], total: received.total) }
       }
       for _ in 0..<1000 {
-        guard outcome == nil, try receiveRelayed() else { break }
+        guard isRunning, try receiveRelayed() else { break }
       }
       while outcome == nil, let record = inbox?.next() {
         try receive { () throws(WireError) in try Frames(record: record) }
@@ -212,13 +216,17 @@ package final class Worker {
       try relay?.load(engine.plan, engine.chunks, engine.onNonFinite)
       try handle(.loaded(engine.ready, engine.plan, engine.chunks), payload: nil)
     case .loadFailed(let reason): try handle(.loadFailed(reason), payload: nil)
+    case .final(let node, let gradient, let chunks, let weight):
+      gradients[node] = gradient
+      try handle(.final(node, chunks: chunks, weight: weight), payload: nil)
     case .computed(let node, let metrics, let gradient):
       gradients[node] = gradient
       try handle(.computed(node, metrics), payload: nil)
-    case .combined(let node, let gradient, let tensor):
-      gradients[node] = gradient
-      try handle(.combined(node, nonFinite: tensor), payload: nil)
-    case .interrupted(let reason): try handle(.failed(reason), payload: nil)
+    case .combined(let node, let chunks, let tensor):
+      try handle(.combined(node, chunks: chunks, nonFinite: tensor), payload: nil)
+    case .interrupted(let reason):
+      isInterrupted = true
+      try handle(.failed(reason), payload: nil)
     case .handshakeFailed(let hint): try handle(.handshakeFailed(hint), payload: nil)
     }
   }
@@ -262,11 +270,16 @@ package final class Worker {
       case .compute(let node, let task, let start):
         // The coordinator no longer reads gradients of earlier steps.
         if pushed.step != task.step { pushed = (task.step, []) }
-        engine?.compute(node, task, start)
-      case .combine(let left, let right):
-        let leftGradient = gradients.removeValue(forKey: left)!
-        let rightGradient = gradients.removeValue(forKey: right)!
-        engine?.combine(leftGradient, rightGradient, into: Node(left.start..<right.end))
+        // What is pushed in shared memory costs no time on a link.
+        engine?.compute(node, task, start, reportsChunks: !pushesInPlace)
+      case .combine(let left, let right, let chunks):
+        guard let leftGradient = gradients[left], let rightGradient = gradients[right] else {
+          preconditionFailure("\(left) and \(right) have no gradients to add")
+        }
+        let parent = Node(left.start..<right.end)
+        gradients[parent] = leftGradient
+        engine?.combine(leftGradient, rightGradient, chunks, into: parent)
+      case .forget(let node): gradients[node] = nil
       case .release(let node):
         let gradient = gradients.removeValue(forKey: node)
         if pushesInPlace, let gradient { pushed.gradients.append(gradient) }

@@ -28,10 +28,12 @@ protocol WorkerEngine: Sendable {
   func sharedIndex(of gradient: Gradient) -> Int?
   /// Queues computing a node's leaves and their sum.
   ///
-  /// - Parameter start: what a round of local steps begins with; nil for other tasks.
-  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?)
-  /// Queues adding `right` to `left`.
-  func combine(_ left: Gradient, _ right: Gradient, into parent: Node)
+  /// - Parameters:
+  ///   - start: what a round of local steps begins with; nil for other tasks.
+  ///   - reportsChunks: whether to say of chunks of a step's gradient that they are final, before the whole is.
+  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?, reportsChunks: Bool)
+  /// Queues adding chunks of `right` to `left`.
+  func combine(_ left: Gradient, _ right: Gradient, _ chunks: [Int], into parent: Node)
   /// Does some queued work on the calling thread if it takes little time.
   ///
   /// - Returns: whether it did.
@@ -46,8 +48,9 @@ protocol WorkerEngine: Sendable {
 enum WorkerNotice: Sendable {
   case loaded(any WorkerEngine)
   case loadFailed(String)
+  case final(Node, Gradient, chunks: [Int], weight: Double)
   case computed(Node, [NodeMetrics], Gradient?)
-  case combined(Node, Gradient, nonFinite: Int?)
+  case combined(Node, chunks: [Int], nonFinite: Int?)
   case interrupted(String)
   case handshakeFailed(String)
 }
@@ -191,7 +194,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   func sharedIndex(of gradient: Gradient) -> Int? { sharedGradients?.index(of: gradient.buffer) }
 
-  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?) {
+  func compute(_ node: Node, _ task: StepTask, _ start: RoundStart?, reportsChunks: Bool) {
     let asked = cancellations.load(ordering: .relaxed)
     let usual =
       task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
@@ -206,7 +209,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       if let start, !isCancelled() {
         result = train(node, task.step, start, parameters, statistics, &scratch, isCancelled: isCancelled)
       } else if !isCancelled() {
-        result = compute(node, task, at: parameters, &scratch)
+        result = compute(node, task, at: parameters, reportsChunks: reportsChunks, &scratch)
       }
       guard let (metrics, gradient) = result else {
         mailbox.post(.computed(node, [NodeMetrics(examples: 0, weight: 0, sums: [0])], nil))
@@ -226,18 +229,29 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
 
   /// The gradient and the metrics of a node of a step, or the metrics of a node of an evaluation.
   private func compute(
-    _ node: Node, _ task: StepTask, at parameters: FloatBuffer, _ scratch: inout Differentiator<M>.Scratch
+    _ node: Node, _ task: StepTask, at parameters: FloatBuffer, reportsChunks: Bool,
+    _ scratch: inout Differentiator<M>.Scratch
   ) -> ([NodeMetrics], Gradient?) {
     let start = Instant.now
     let leaves = node.leaves.map { plan.positions(of: $0..<$0 + 1, in: task) }
     let metrics: [Metrics]
     var gradient: Gradient?
+    var checked: Set<Int> = []
     switch task {
     case .train(let step):
-      let sum = gradients.take()
-      gradient = sum
+      let own = gradients.take()
+      gradient = own
+      var final = FinalChunks(chunks)
       metrics = differentiator.differentiate(
-        leaves, step: step, at: parameters.values, into: sum.buffer.all, &scratch)
+        leaves, step: step, at: parameters.values, into: own.buffer.all, &scratch
+      ) { range, metrics in
+        guard reportsChunks, range.count < chunks.valueCount else { return }
+        let finite = final.add(range).filter { own.buffer.values[chunks[$0]].areFinite }
+        let total = sum(metrics, of: leaves)
+        guard !finite.isEmpty, total.loss.isFinite else { return }
+        checked.formUnion(finite)
+        mailbox.post(.final(node, own, chunks: finite, weight: total.weight))
+      }
     case .evaluate(_, let part):
       guard let examples = scratch.heldOut[part] else { preconditionFailure("an evaluation without a \(part) part") }
       metrics = leaves.map {
@@ -246,7 +260,12 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       }
     }
     var sums = sum(metrics, of: leaves)
-    if let gradient { sums.flaw = flaw(of: node, task.step, sums.loss, gradient, leaves, at: parameters, &scratch) }
+    if let gradient {
+      let tensor = lastNonFiniteTensor(in: gradient, chunks.indices.filter { !checked.contains($0) })
+      if tensor != nil || !sums.loss.isFinite {
+        sums.flaw = flaw(of: node, task.step, sumTensor: tensor, leaves, at: parameters, &scratch)
+      }
+    }
     sums.computeSeconds = Instant.now.seconds(since: start)
     return ([sums], gradient)
   }
@@ -268,14 +287,19 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     }.map { ($0, change) }
   }
 
-  /// Finds the flaw of a node. Its leaves are computed again one by one, but only if its loss or gradient is not
-  /// finite.
+  /// The last tensor with a value in these chunks that is not finite.
+  private func lastNonFiniteTensor(in gradient: Gradient, _ indices: some Sequence<Int>) -> Int? {
+    indices.compactMap { chunk in
+      ready.layout.lastNonFiniteTensor(
+        in: gradient.buffer.values[chunks[chunk]], from: chunks.modelRange(chunk).lowerBound)
+    }.max()
+  }
+
+  /// Finds the flaw of a node whose loss or gradient is not finite. Its leaves are computed again one by one.
   private func flaw(
-    of node: Node, _ step: Int, _ loss: Double, _ gradient: Gradient, _ leaves: [Range<Int>],
-    at parameters: FloatBuffer, _ scratch: inout Differentiator<M>.Scratch
+    of node: Node, _ step: Int, sumTensor: Int?, _ leaves: [Range<Int>], at parameters: FloatBuffer,
+    _ scratch: inout Differentiator<M>.Scratch
   ) -> NodeMetrics.Flaw? {
-    let sumTensor = ready.layout.lastNonFiniteTensor(in: gradient.buffer.values)
-    guard sumTensor != nil || !loss.isFinite else { return nil }
     let own = gradients.take()
     for (leaf, positions) in zip(node.leaves, leaves) {
       let metrics = differentiator.differentiate(
@@ -286,15 +310,19 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     return sumTensor.map { NodeMetrics.Flaw(leaf: nil, tensor: $0) }
   }
 
-  func combine(_ left: Gradient, _ right: Gradient, into parent: Node) {
+  func combine(_ left: Gradient, _ right: Gradient, _ indices: [Int], into parent: Node) {
     // Adding takes less than a nanosecond a value.
     // What else is queued may be long, above all a replica: the network thread must not begin it.
     isShort = isShort && chunks.valueCount < shortNanoseconds
-    pool.add(urgent: true, willHelp: isShort) { [mailbox, timeline, layout = ready.layout, chunks] _ in
+    pool.add(urgent: true, willHelp: isShort) { [self] _ in
       let start = Instant.now
-      accumulate(right.buffer.values, into: left.buffer.all, chunks)
+      for chunk in indices {
+        let range = chunks[chunk]
+        accumulate(
+          right.buffer.values[range], into: left.buffer.all[range], roundedCount: chunks.roundedCount(chunk))
+      }
       timeline?.record(.sum, from: start, leaves: parent.leaves)
-      mailbox.post(.combined(parent, left, nonFinite: layout.lastNonFiniteTensor(in: left.buffer.values, chunks)))
+      mailbox.post(.combined(parent, chunks: indices, nonFinite: lastNonFiniteTensor(in: left, indices)))
     }
   }
 

@@ -110,14 +110,14 @@ package struct Network: Model {
   ) -> [Metrics] {
     self.gradient(
       of: batch, microBatches: microBatches, at: parameters, into: gradient, using: &workspace, scratch: &scratch
-    ) { _ in }
+    ) { _, _ in }
   }
 
   /// Takes as many micro-batches together as fit into the budget, where that needs no sum of whole gradients. Reports
   /// ranges in the backward pass of the last ones.
   package func gradient(
     of batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    using workspace: inout NetworkRun, scratch: inout ScratchVectors, whenFinal: (Range<Int>) -> Void
+    using workspace: inout NetworkRun, scratch: inout ScratchVectors, whenFinal: (Range<Int>, [Metrics]) -> Void
   ) -> [Metrics] {
     let together = together(of: microBatches)
     guard together < microBatches.count else {
@@ -136,14 +136,15 @@ package struct Network: Model {
       let own = microBatches[groups[index]]
       let first = own[own.startIndex].lowerBound
       let ranges = own.map { $0.lowerBound - first..<$0.upperBound - first }
+      let former = metrics
       metrics += pass(
         over: batch[first..<first + ranges[ranges.count - 1].upperBound], microBatches: ranges, at: parameters,
         into: vector(depth), workspace
-      ) { range in
+      ) { range, last in
         // All sums wait for the last group alone, so that what its pass completes can be added to them at once.
         guard index == groups.count - 1 else { return }
         for depth in (0..<depth).reversed() { add(range, depth) }
-        whenFinal(range)
+        whenFinal(range, former + last)
       }
     } add: { depth in
       if metrics.count < microBatches.count { add(gradient.indices, depth) }
@@ -163,11 +164,11 @@ package struct Network: Model {
 
   private func pass(
     over batch: Batch, microBatches: [Range<Int>], at parameters: Floats, into gradient: MutableFloats,
-    _ run: NetworkRun, whenFinal: (Range<Int>) -> Void = { _ in }
+    _ run: NetworkRun, whenFinal: (Range<Int>, [Metrics]) -> Void = { _, _ in }
   ) -> [Metrics] {
     run.forward(batch, at: parameters, training: microBatches)
     let metrics = losses(batch, microBatches, run)
-    run.backward(into: gradient, whenFinal: whenFinal)
+    run.backward(into: gradient) { whenFinal($0, metrics) }
     return metrics
   }
 

@@ -19,7 +19,9 @@ package struct GroupMachine {
     case lost
     /// The run has ended, for this reason; nil if it is complete.
     case over(reason: String?)
-    /// A message of a peer behind. The driver holds the payload of `byteCount` bytes.
+    /// A peer behind asks for a session, by no other relay if it is direct. Another relay passes parameters on to it.
+    case hello(Peer, isDirect: Bool)
+    /// Another message of a peer behind. The driver holds the payload of `byteCount` bytes.
     case fromBelow(Header, byteCount: Int, Peer)
     /// A message of the coordinator for a peer behind. The driver holds its payload.
     case fromAbove(Header, Peer)
@@ -47,8 +49,6 @@ package struct GroupMachine {
     case lose(Peer, run: UInt64, session: UInt64)
     /// Tell a peer that the run has ended, by the run and session that it knows.
     case sayGoodbye(Peer, run: UInt64, session: UInt64, reason: String?)
-    /// Answer the coordinator's GOODBYE for a peer, which may be too late to do it: this member ends too.
-    case answerGoodbye(Peer, session: UInt64)
     /// End the peer's connection to the coordinator.
     case disconnect(Peer)
     /// Pass the parameters on to a peer, with the session that it knows.
@@ -69,6 +69,7 @@ package struct GroupMachine {
   private struct Member {
     /// 0 before WELCOME.
     var session: UInt64 = 0
+    let isDirect: Bool
     /// Whether it takes parameters.
     var isReady = false
     /// Whether a message has come since the last tick.
@@ -77,11 +78,24 @@ package struct GroupMachine {
     var quietSince = Instant(nanoseconds: 0)
   }
 
+  /// A peer that was told that the run has ended, and has not answered.
+  private struct Leaving {
+    /// 0 if it has none.
+    let session: UInt64
+    /// Nil before the first tick.
+    var since: Instant?
+    var isHeard = true
+    var quietSince = Instant(nanoseconds: 0)
+  }
+
   package static let mostPeers = 1024
 
   private var job: (plan: StepPlan, chunks: ChunkLayout)?
   package private(set) var run: UInt64 = 0
   private var members: [Peer: Member] = [:]
+  private var leaving: [Peer: Leaving] = [:]
+  /// How the run has ended, and whether it has.
+  private var end: (isOver: Bool, reason: String?) = (false, nil)
   /// The step that sums are of.
   private var step = -1
   private var tree = ReductionTree(leafCount: 1)
@@ -108,6 +122,10 @@ package struct GroupMachine {
   /// Whether anyone behind has a session.
   package var hasMembers: Bool { members.contains { $0.value.session != 0 } }
 
+  /// Whether peers behind have still to answer that they know of the end. What is on its way to them would be lost with
+  /// this member.
+  package var awaitsAnswers: Bool { !leaving.isEmpty }
+
   /// Those behind that have a session.
   package var sessions: [(peer: Peer, session: UInt64)] {
     members.filter { $0.value.session != 0 }.sorted { $0.key < $1.key }.map { ($0.key, $0.value.session) }
@@ -124,14 +142,10 @@ package struct GroupMachine {
       return []
     case .lost: return loseAll()
     case .over(let reason):
+      end = (true, reason)
       // One without a session would ask for one until it gives up.
-      return members.sorted { $0.key < $1.key }.flatMap { peer, member -> [Action] in
-        guard member.session != 0 else { return [.sayGoodbye(peer, run: 0, session: 0, reason: reason)] }
-        return [
-          .sayGoodbye(peer, run: run, session: member.session, reason: reason),
-          .answerGoodbye(peer, session: member.session),
-        ]
-      }
+      return members.sorted { $0.key < $1.key }.map { sayGoodbye($0, session: $1.session) }
+    case .hello(let peer, let isDirect): return greet(peer, isDirect: isDirect)
     case .fromBelow(let header, let byteCount, let peer): return receive(header, byteCount, fromBelow: peer)
     case .fromAbove(let header, let peer): return receive(header, fromAbove: peer)
     case .assigned(let header): return expect(header)
@@ -144,7 +158,8 @@ package struct GroupMachine {
     case .parameters:
       return ready.map { .pass($0, session: members[$0]!.session) }
     case .unreachable(let peer):
-      return members.removeValue(forKey: peer) == nil ? [] : [.disconnect(peer)]
+      let wasKnown = members.removeValue(forKey: peer) != nil
+      return leaving.removeValue(forKey: peer) != nil || wasKnown ? [.disconnect(peer)] : []
     case .tick(let now): return tick(at: now)
     }
   }
@@ -158,11 +173,31 @@ package struct GroupMachine {
       $0.value.session == 0 && now.seconds(since: $0.value.quietSince) > 2 * limits.silenceLimit
     }.keys.sorted()
     for peer in gone { members[peer] = nil }
-    return gone.map { .disconnect($0) }
+    return (gone + tickLeaving(at: now)).map { .disconnect($0) }
   }
 
-  /// Those that take parameters, in a fixed order.
-  private var ready: [Peer] { members.filter(\.value.isReady).keys.sorted() }
+  /// Gives those up that do not answer.
+  private mutating func tickLeaving(at now: Instant) -> [Peer] {
+    for peer in leaving.keys {
+      leaving[peer]!.since = leaving[peer]!.since ?? now
+      if leaving[peer]!.isHeard { (leaving[peer]!.isHeard, leaving[peer]!.quietSince) = (false, now) }
+    }
+    let gone = leaving.filter {
+      now.seconds(since: $0.value.quietSince) > limits.silenceLimit
+        || now.seconds(since: $0.value.since!) > limits.shutdownTimeout
+    }.keys.sorted()
+    for peer in gone { leaving[peer] = nil }
+    return gone
+  }
+
+  private mutating func sayGoodbye(_ peer: Peer, session: UInt64) -> Action {
+    members[peer] = nil
+    leaving[peer] = Leaving(session: session)
+    return .sayGoodbye(peer, run: session == 0 ? 0 : run, session: session, reason: end.reason)
+  }
+
+  /// Those that take parameters from here, in a fixed order.
+  private var ready: [Peer] { members.filter { $0.value.isReady && $0.value.isDirect }.keys.sorted() }
 
   /// Ends the sessions of all behind, and drops all sums.
   private mutating func loseAll() -> [Action] {
@@ -172,12 +207,23 @@ package struct GroupMachine {
       + all.map { .disconnect($0.key) } + [.clear]
   }
 
+  private mutating func greet(_ peer: Peer, isDirect: Bool) -> [Action] {
+    guard members[peer] != nil || members.count + leaving.count < GroupMachine.mostPeers else { return [] }
+    let ended = leaving.removeValue(forKey: peer)?.session ?? 0
+    if end.isOver { return [sayGoodbye(peer, session: 0)] }
+    // Over a new connection it has a new session from now on; one that has none yet asks again.
+    let former = members.updateValue(Member(isDirect: isDirect), forKey: peer)?.session ?? ended
+    return [.handUpHello(peer, anew: former != 0)]
+  }
+
   private mutating func receive(_ header: Header, _ byteCount: Int, fromBelow peer: Peer) -> [Action] {
-    if header.kind == .hello {
-      guard members[peer] != nil || members.count < GroupMachine.mostPeers else { return [] }
-      // Over a new connection it has a new session from now on; one that has none yet asks again.
-      let former = members.updateValue(Member(), forKey: peer)?.session ?? 0
-      return [.handUpHello(peer, anew: former != 0)]
+    if let answering = leaving[peer] {
+      leaving[peer]!.isHeard = true
+      // The coordinator waits for them too.
+      let up: [Action] = answering.session == 0 || header.kind == .push ? [] : [.handUp(peer)]
+      guard header.kind == .goodbye else { return up }
+      leaving[peer] = nil
+      return up + [.disconnect(peer)]
     }
     members[peer]?.isHeard = true
     guard let member = members[peer] else {
@@ -205,8 +251,9 @@ package struct GroupMachine {
     case .lost, .refuse, .goodbye:
       let session = members.removeValue(forKey: peer)!.session
       awaited[session] = nil
-      let answer: [Action] = header.kind == .goodbye ? [.answerGoodbye(peer, session: session)] : []
-      return [.handDown(peer)] + answer + [.disconnect(peer)] + updateExpected()
+      guard header.kind == .goodbye else { return [.handDown(peer), .disconnect(peer)] + updateExpected() }
+      leaving[peer] = Leaving(session: session)
+      return [.handDown(peer)] + updateExpected()
     default: break
     }
     return actions + [.handDown(peer)]

@@ -51,7 +51,10 @@ extension WorkerMachine {
     let isSameTask = prepared.pushed?.task == task
     releasePushed(&prepared) { isSameTask && !$0.leaves.overlaps(leaves) }
     let tree = prepared.plan.tree(task)
-    prepared.work = Work(task: task, sums: PartialSums(tree), unpushedNodes: Set(tree.maximalNodes(in: leaves)))
+    let nodes = AssignedNodes(
+      tree, leaves: leaves, chunks: task.isTraining ? prepared.chunks.indices : 0..<0, pushesFlaws: onNonFinite == .skip
+    )
+    prepared.work = Work(task: task, nodes: nodes)
     let rows = prepared.plan.positions(of: 0..<1, in: task).count
     // A thread computes one replica of a round at a time.
     let isRound = task.isTraining && prepared.plan.local != nil

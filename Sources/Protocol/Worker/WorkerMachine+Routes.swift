@@ -2,30 +2,26 @@ internal import Reduction
 
 /// Pushes nodes by the routes of their task, and keeps links to the relays.
 extension WorkerMachine {
-  /// Pushes a node's chunks, each to its relay or to the coordinator, and then the node's metrics, step by step.
-  mutating func push(_ node: Node, _ metrics: [NodeMetrics], of task: StepTask, _ prepared: inout Prepared) {
-    // In stop mode a non-finite gradient must not update anything.
-    if task.isTraining {
-      if metrics.allSatisfy({ $0.flaw == nil }) || onNonFinite == .skip {
-        let isRound = prepared.plan.local != nil
-        let weight = isRound ? prepared.plan.averageWeight(of: node.leaves, in: task) : metrics[0].weight
-        for chunk in 0..<prepared.chunks.count {
-          if prepared.pushesWithGroup {
-            actions.append(.group(.own(node, step: task.step, chunk: chunk)))
-          } else {
-            push(chunk, of: node, weight, task, prepared)
-          }
-        }
-        if prepared.current.relays.contains(where: { $0 != nil }) {
-          if prepared.pushed?.task != task { prepared.pushed = (task, []) }
-          prepared.pushed!.nodes.append((node, weight))
-        } else {
-          actions.append(.release(node))
-        }
+  /// Pushes chunks of a node, each to its relay or to the coordinator.
+  mutating func push(
+    _ node: Node, _ chunks: [Int], _ weight: Double, of task: StepTask, _ prepared: inout Prepared
+  ) {
+    let weight = prepared.plan.local == nil ? weight : prepared.plan.averageWeight(of: node.leaves, in: task)
+    for chunk in chunks {
+      if prepared.pushesWithGroup {
+        actions.append(.group(.own(node, step: task.step, chunk: chunk)))
       } else {
-        actions.append(.release(node))
+        push(chunk, of: node, weight, task, prepared)
       }
     }
+    guard prepared.current.relays.contains(where: { $0 != nil }) else { return }
+    if prepared.pushed?.task != task { prepared.pushed = (task, [:]) }
+    prepared.pushed!.nodes[node, default: Pushed(weight: weight)].chunks.formUnion(chunks)
+  }
+
+  /// Sends the metrics of a node that is pushed, step by step.
+  mutating func finish(_ node: Node, _ metrics: [NodeMetrics], of task: StepTask, _ prepared: inout Prepared) {
+    if task.isTraining && prepared.pushed?.nodes[node] == nil { actions.append(.release(node)) }
     var header = header(.metrics, node, task)
     for (step, metrics) in metrics.enumerated() {
       header.chunk = UInt32(step)
@@ -61,8 +57,11 @@ extension WorkerMachine {
 
   /// Drops the gradients that were kept in case a relay is lost, except those of nodes that are still needed.
   mutating func releasePushed(_ prepared: inout Prepared, unless isNeeded: (Node) -> Bool = { _ in false }) {
-    for (node, _) in prepared.pushed?.nodes ?? [] where !isNeeded(node) { actions.append(.release(node)) }
-    prepared.pushed?.nodes.removeAll { !isNeeded($0.node) }
+    let unneeded = prepared.pushed?.nodes.keys.filter { !isNeeded($0) } ?? []
+    for node in unneeded.sorted(by: { $0.start < $1.start }) {
+      actions.append(.release(node))
+      prepared.pushed!.nodes[node] = nil
+    }
     if prepared.pushed?.nodes.isEmpty == true { prepared.pushed = nil }
   }
 
@@ -98,7 +97,9 @@ extension WorkerMachine {
     if routes.isCurrent, let (task, nodes) = prepared.pushed {
       for chunk in 0..<prepared.chunks.count
       where before.relay(ofChunk: chunk)?.ticket != routes.relay(ofChunk: chunk)?.ticket {
-        for (node, weight) in nodes { push(chunk, of: node, weight, task, prepared) }
+        for (node, pushed) in nodes.sorted(by: { $0.key.start < $1.key.start }) where pushed.chunks.contains(chunk) {
+          push(chunk, of: node, pushed.weight, task, prepared)
+        }
       }
     }
     reportLinked(&prepared)

@@ -2,8 +2,8 @@ package import Reduction
 
 /// Decides what a worker does: takes events, returns actions. It has no socket, no clock and no bulk data.
 ///
-/// A worker sends HELLO, loads the job, and computes its assignments: pieces on compute threads, then sums of sibling
-/// nodes. It pushes each maximal node of the assignment as soon as it is complete.
+/// A worker sends HELLO, loads the job, and computes its assignments: pieces on compute threads, and sums of sibling nodes.
+/// It pushes each chunk of the assignment's maximal nodes as soon as it is final.
 ///
 /// If it loses its coordinator, it drops its work and sends HELLO again; its data stays loaded.
 package struct WorkerMachine {
@@ -16,10 +16,12 @@ package struct WorkerMachine {
     /// Data and model are loaded.
     case loaded(Ready, StepPlan, ChunkLayout)
     case loadFailed(String)
+    /// These chunks of the gradient of a node that is being computed are final and finite; the gradient's weight.
+    case final(Node, chunks: [Int], weight: Double)
     /// A node is computed: its gradient, or for an evaluation only its metrics; those of each step of its task, in order.
     case computed(Node, [NodeMetrics])
-    /// Two siblings' gradients are added; the last tensor with a non-finite value in the sum.
-    case combined(Node, nonFinite: Int?)
+    /// These chunks of two siblings' gradients are added; the last tensor with a non-finite value in them.
+    case combined(Node, chunks: [Int], nonFinite: Int?)
     case tick
     /// Whether there are members behind this one, to whose sums it adds its own.
     case servesGroup(Bool)
@@ -51,7 +53,7 @@ package struct WorkerMachine {
     case link([Routes.Relay])
     /// Give the routes to this member's own relay, with the run's number; nil when the session is lost.
     case setRelay(Routes?, run: UInt64)
-    /// Give a chunk of a computed node to this member's own relay.
+    /// Give a chunk of a node to this member's own relay.
     case relay(Node, step: Int, chunk: Int)
     /// Tell what serves those behind this member of its own session.
     case group(GroupMachine.Event)
@@ -64,8 +66,10 @@ package struct WorkerMachine {
     case store(chunk: Int, step: Int, ElementKind)
     /// Compute with the vector of the task's step, which does not change meanwhile; local steps begin with the state given.
     case compute(Node, StepTask, RoundStart?)
-    /// Add the right gradient to the left one, which becomes their parent's.
-    case combine(left: Node, right: Node)
+    /// Add these chunks of the right gradient to the left one, which becomes their parent's.
+    case combine(left: Node, right: Node, chunks: [Int])
+    /// The node's gradient is not needed any more, but for what is being added.
+    case forget(Node)
     /// The node's gradient is only needed until its messages are sent.
     case release(Node)
     /// Drop all computing. Each piece is still answered.
@@ -110,9 +114,9 @@ package struct WorkerMachine {
     var hasAsked = false
     /// Whether the sums of those behind this member wait for what it computes of the last assignment, which goes with them.
     var pushesWithGroup = false
-    /// The nodes of the last training task that are pushed, which are kept until the next task: if a relay is lost, its
-    /// chunks are pushed again.
-    var pushed: (task: StepTask, nodes: [(node: Node, weight: Double)])?
+    /// What is pushed of the last training task by way of relays, which is kept until the next task: if a relay is lost,
+    /// its chunks are pushed again.
+    var pushed: (task: StepTask, nodes: [Node: Pushed])?
     /// The routes of the last task, and those after them, by number.
     var routes: [Int: Routes] = [:]
     var current = Routes(number: 0, relays: [])
@@ -134,11 +138,12 @@ package struct WorkerMachine {
 
   struct Work {
     let task: StepTask
-    var sums: PartialSums
-    /// Of each step of the task, in order.
-    var metrics: [Node: [NodeMetrics]] = [:]
-    /// The assignment's maximal nodes that are not pushed yet.
-    var unpushedNodes: Set<Node>
+    var nodes: AssignedNodes
+  }
+
+  struct Pushed {
+    var weight: Double
+    var chunks: Set<Int> = []
   }
 
   var address: String
@@ -187,7 +192,7 @@ package struct WorkerMachine {
     if case .over = state { return [] }
     switch event {
     case .loaded, .loadFailed, .computed, .combined: outstanding -= 1
-    case .started, .received, .relayed, .malformed, .tick, .handshakeFailed, .failed, .servesGroup: break
+    case .started, .received, .relayed, .malformed, .final, .tick, .handshakeFailed, .failed, .servesGroup: break
     }
     switch event {
     case .started: break
@@ -203,8 +208,9 @@ package struct WorkerMachine {
       loaded = (ready, plan, chunks)
       if case .loading = state { becomeReady() }
     case .loadFailed(let reason), .failed(let reason): leave(reason)
-    case .computed(let node, let metrics): addNode(node, metrics)
-    case .combined(let node, let tensor): addSum(node, nonFinite: tensor)
+    case .final(let node, let chunks, let weight): addToWork(node) { $0.add(node, chunks, weight: weight) }
+    case .computed(let node, let metrics): addToWork(node) { $0.add(node, metrics) }
+    case .combined(let node, let chunks, let tensor): addToWork(node) { $0.addSum(node, chunks, nonFinite: tensor) }
     case .handshakeFailed(let reason): handshakeProblem = reason
     case .tick: tick(at: now)
     }
@@ -212,7 +218,8 @@ package struct WorkerMachine {
     outstanding += actions.count { action in
       switch action {
       case .load, .compute, .combine: true
-      case .send, .store, .release, .cancel, .end, .sendToRelay, .link, .setRelay, .relay, .passOn, .group, .connect:
+      case .send, .store, .release, .forget, .cancel, .end, .sendToRelay, .link, .setRelay, .relay, .passOn, .group,
+        .connect:
         false
       }
     }
@@ -294,42 +301,24 @@ package struct WorkerMachine {
     }
   }
 
-  /// Pushes a complete node, or keeps it until its sibling is complete.
-  private mutating func addNode(_ node: Node, _ metrics: [NodeMetrics]) {
+  /// Adds to the task's nodes what is known of `node`, and carries out what follows.
+  private mutating func addToWork(_ node: Node, _ add: (inout AssignedNodes) -> [AssignedNodes.Change]) {
     guard case .ready(var prepared) = state, var work = prepared.work else {
       // It belongs to a session that is over.
       actions.append(.release(node))
       return
     }
-    state = .over
-    work.metrics[node] = metrics
-    if work.unpushedNodes.remove(node) != nil {
-      push(node, metrics, of: work.task, &prepared)
-    } else if case .paired(let left, let right, let parent, _) = work.sums.insert(node) {
-      work.metrics[parent] = zip(
-        work.metrics.removeValue(forKey: left)!, work.metrics.removeValue(forKey: right)!
-      ).map(+)
-      if work.task.isTraining {
-        actions.append(.combine(left: left, right: right))
-      } else {
-        prepared.work = work
-        state = .ready(prepared)
-        addNode(parent, work.metrics[parent]!)
-        return
+    state = .over  // so that `prepared` is the only copy
+    for change in add(&work.nodes) {
+      switch change {
+      case .push(let node, let chunks, let weight): push(node, chunks, weight, of: work.task, &prepared)
+      case .combine(let left, let right, let chunks):
+        actions.append(.combine(left: left, right: right, chunks: chunks))
+      case .forget(let node): actions.append(.forget(node))
+      case .finish(let node, let metrics): finish(node, metrics, of: work.task, &prepared)
       }
     }
-    prepared.work = work.unpushedNodes.isEmpty ? nil : work
+    prepared.work = work.nodes.isDone ? nil : work
     state = .ready(prepared)
-  }
-
-  private mutating func addSum(_ node: Node, nonFinite tensor: Int?) {
-    guard case .ready(let prepared) = state, var metrics = prepared.work?.metrics[node] else {
-      actions.append(.release(node))
-      return
-    }
-    if let tensor, metrics.allSatisfy({ $0.flaw == nil }) {
-      metrics[metrics.count - 1].flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
-    }
-    addNode(node, metrics)
   }
 }
