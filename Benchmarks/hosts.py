@@ -26,6 +26,8 @@ FEATURES, HIDDEN, CLASSES = 8, 256, 10
 PARAMETERS = (FEATURES + 1) * HIDDEN + (HIDDEN + 1) * HIDDEN + (HIDDEN + 1) * CLASSES
 CHUNK = 4096  # parameters of a chunk, for so small a model between machines
 EXAMPLES, TEST, STEPS = 3840, 100, 60
+JOINING_STEPS = 200  # in which workers take their places one after the other
+COUNTED_STEPS = 200  # by which a run on which links are counted is longer than another
 STEPS_WITH_CUT = 400  # many more than the network carries in the time of the cut
 # Of a message: the header, twice what ZeroMQ puts around an encrypted frame.
 MESSAGE = 64 + 2 * 42
@@ -39,12 +41,18 @@ def write_data(folder):
         (folder / f"{name}.csv").write_text("\n".join(rows) + "\n")
 
 
+def share(relay):
+    """The part of all parameters that is in the chunks of one of a mesh's three relays."""
+    return sum(min(CHUNK, PARAMETERS - start) for start in range(relay * CHUNK, PARAMETERS, 3 * CHUNK)) / PARAMETERS
+
+
 # What passes each host's link in a step of three workers, in vectors (the parameters, or a sum of gradients): received, and
-# sent, first by the coordinator. In a mesh, each worker gets a third of the other two's gradients and all parameters, and
-# sends two thirds of its gradient, a third of the sum, and a third of the parameters to each of the others. In a chain, the
-# second and third worker's micro-batches are no node of the tree, so that their two sums pass the second one's link.
+# sent, first by the coordinator. In a mesh, each worker gets its share of the other two's gradients and all parameters. It
+# sends the others' shares of its gradient, its own share of the sum, and that of the parameters to each of the others. In a
+# chain, the second and third worker's micro-batches, from the coordinator on, are no node of the tree: two sums pass the
+# second one's link.
 VECTORS = {
-    "mesh": [(1, 1)] + 3 * [(5 / 3, 5 / 3)],
+    "mesh": [(1, 1)] + [(1 + 2 * share(relay), 1 + 2 * share(relay)) for relay in range(3)],
     "chain": [(1, 1), (3, 2), (2, 3), (1, 1)],
 }
 
@@ -119,7 +127,8 @@ def check_equal(program, local, other):
 def train_here(program, folder, workers, steps):
     """The same job on one machine."""
     output = folder / f"local-{steps}"
-    command(program, "train", "--output", str(output), *job(folder, workers, steps))
+    if not output.exists():
+        command(program, "train", "--output", str(output), *job(folder, workers, steps))
     return output
 
 
@@ -147,28 +156,31 @@ def measure(program, folder, workers, rate):
     print(f"a step: {seconds * 1000:.1f} ms, {workers:.1f} workers a step, {rate} Mbit/s, {PARAMETERS:,} parameters")
 
 
-def measure_links(program, folder, topology, rate):
-    """A run of which every link's bytes are held against the vectors that pass it."""
-    run = Run(program, folder, topology, 3, rate, 2 * STEPS, topology)
+def count_links(program, folder, topology, rate, steps):
+    """The bytes that each host has sent and received in a run."""
+    run = Run(program, folder, f"{topology}-{steps}", 3, rate, steps, topology)
     try:
-        run.wait_for_step(STEPS // 2)
-        before, begin = [host.payload_bytes() for host in run.hosts], time.monotonic()
-        run.wait_for_step(2 * STEPS - 5)
-        after, end = [host.payload_bytes() for host in run.hosts], time.monotonic()
         run.finish()
-        # Not those that are written in that time: a line may be written some steps later.
-        steps = (end - begin) / statistics.mean(line["seconds"] for line in run.steps()[STEPS // 2:2 * STEPS - 5])
+        counts = [host.payload_bytes() for host in run.hosts]
     finally:
         run.end()
-    check_equal(program, train_here(program, folder, 3, 2 * STEPS), run.output)
-    chunks = -(-PARAMETERS // CHUNK)
-    for number, vectors in enumerate(VECTORS[topology]):
-        for name, index, count in [("received", 1, vectors[0]), ("sent", 0, vectors[1])]:
-            found = (after[number][index] - before[number][index]) / steps
-            needed = count * (4 * PARAMETERS + chunks * MESSAGE)
+    check_equal(program, train_here(program, folder, 3, steps), run.output)
+    # Workers may join in another order than they are started in.
+    return counts[:1] + sorted(counts[1:], key=lambda counts: counts[1], reverse=True)
+
+
+def measure_links(program, folder, topology, rate):
+    """Holds the bytes of a step on each link, by which a longer run has more than a shorter one, against VECTORS."""
+    before, after = (count_links(program, folder, topology, rate, steps)
+                     for steps in [JOINING_STEPS, JOINING_STEPS + COUNTED_STEPS])
+    found = [[(last - first) / COUNTED_STEPS for first, last in zip(*counts)] for counts in zip(before, after)]
+    vector = 4 * PARAMETERS + -(-PARAMETERS // CHUNK) * MESSAGE
+    for number, (vectors, counts) in enumerate(zip(VECTORS[topology], found)):
+        for name, count, bytes in [("received", vectors[0], counts[1]), ("sent", vectors[1], counts[0])]:
             host = "the coordinator" if number == 0 else f"worker {number}"
-            print(f"{topology}: {host} {name} {found:,.0f} bytes a step, {needed:,.0f} needed: {found / needed:.3f}")
-            if abs(found / needed - 1) > TOLERANCE:
+            ratio = bytes / (count * vector)
+            print(f"{topology}: {host} {name} {bytes:,.0f} bytes a step, {count * vector:,.0f} needed: {ratio:.3f}")
+            if abs(ratio - 1) > TOLERANCE:
                 raise Failure(f"{topology}: more than {TOLERANCE:.0%} away from what the protocol needs")
 
 

@@ -11,6 +11,7 @@ extension Simulation {
   mutating func fewMoments() -> Double { chance(4, in: 5) ? magnitude(1e-3...0.1) : magnitude(0.1...8) }
 
   mutating func fault() {
+    hasFailed = true
     if scenario.endsDeserted && faultsLeft == 0 {
       log("all workers go for good")
       isDeserted = true

@@ -216,6 +216,8 @@ struct Simulation {
   var isWorkerMissing = false
   /// Until when the present faults last.
   var disturbedUntil: Int64 = 0
+  /// Whether any fault has happened.
+  var hasFailed = false
   /// The slowest worker's slowness.
   var worstSlowness = 1.0
   /// Nanoseconds that the whole run takes one worker with one thread that is not slow, if all goes badly.
@@ -445,6 +447,11 @@ struct Simulation {
       violate("it was asked to stop and has not")
     }
     if !coordinator.banned.isEmpty { violate("an honest worker is banned") }
+    if !hasFailed, let work = coordinator.work,
+      work.repushTime.seconds(since: work.start) > coordinator.configuration.limits.progressTimeout
+    {
+      violate("a relay does not push what it owes, though nothing has failed")
+    }
     // Else the silence of a worker that has ended would be noticed late.
     if coordinator.lastProgress > instant || coordinator.members.values.contains(where: { $0.lastHeard > instant }) {
       violate("something is heard before it is said")

@@ -71,17 +71,20 @@ extension CoordinatorMachine {
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
     let candidates = candidates(for: work.task)
     let quotas = quotas(of: leafCount, for: candidates.map(\.value), in: work)
+    var assignments: [(peer: Peer, leaves: Range<Int>)] = []
     for (quota, (peer, member)) in zip(quotas, candidates) where quota > 0 && member.state == .idle {
       guard let range = work.unassigned.first else { break }
       let leaves = range.prefix(quota)
       work.unassigned[0] = range.dropFirst(leaves.count)
       if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
-      self.work = work
-      assign(leaves, of: work, to: peer, at: now)
-      work = self.work!
-      work.transfers += 1 + members[peer]!.unfinishedNodes.count
+      assignments.append((peer, leaves))
     }
     self.work = work
+    // A relay that knows only of its own leaves would not wait for those behind it.
+    for (peer, leaves) in hasGroups ? assignments.reversed() : assignments {
+      assign(leaves, of: work, to: peer, at: now)
+      self.work!.transfers += 1 + members[peer]!.unfinishedNodes.count
+    }
   }
 
   /// Those that compute and are idle or will be soon, in an order in which those behind one relay are neighbours.
