@@ -34,6 +34,10 @@ import Testing
 /// | metrics of the validation part count for the test part         |    47 |
 /// | a resumed run evaluates a part again                           |   178 |
 /// | a run resumed between its last evaluations leaves the test out |  4345 |
+/// | a relay adds sums in the order of arrival                      |    22 |
+/// | a relay forgets its sums when another member gets leaves       |   159 |
+/// | a node whose chunks were all pushed early cannot go again      |   757 |
+/// | a relay takes the sum of a former step                         | 19765 |
 @Suite struct SimulationTests {
   @Test("every schedule of faults ends with the undisturbed run's bits, or with its error")
   func everySchedule() async {
