@@ -67,6 +67,22 @@ import Testing
     #expect(last.dropFirst(2) == [.forget(left), .forget(right)])
   }
 
+  @Test("a sum that is not finite ends the node above it too, and nothing is kept")
+  func overflow() {
+    var nodes = AssignedNodes(ReductionTree(leafCount: 4), leaves: 0..<4, chunks: 0..<1, pushesFlaws: false)
+    let (left, right, other) = (Node(0..<1), Node(1..<2), Node(2..<4))
+    _ = nodes.add(left, metrics(left))
+    _ = nodes.add(right, metrics(right))
+    #expect(nodes.add(other, metrics(other)) == [])
+    let last = nodes.addSum(Node(0..<2), [0], nonFinite: 3)
+    guard case .finish(let node, let found) = last.first else {
+      Issue.record("\(last)")
+      return
+    }
+    #expect(node == Node(0..<4) && found[0].flaw == NodeMetrics.Flaw(leaf: nil, tensor: 3) && nodes.isDone)
+    #expect(last.dropFirst() == [.forget(Node(0..<2)), .forget(other)])
+  }
+
   @Test("an evaluation has metrics alone")
   func evaluation() {
     var nodes = AssignedNodes(ReductionTree(leafCount: 4), leaves: 0..<2, chunks: 0..<0, pushesFlaws: false)

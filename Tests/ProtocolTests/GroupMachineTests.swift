@@ -159,11 +159,37 @@ import Testing
       ])
     #expect(relay.handle(.fromAbove(Header(.goodbye, run: 7, session: 12), b)).isEmpty, "it is told once")
     #expect(relay.handle(.fromBelow(goodbye, byteCount: 0, a)) == [.handUp(a), .disconnect(a)])
-    #expect(relay.handle(.fromBelow(Header(.goodbye), byteCount: 0, c)) == [.disconnect(c)])
+    #expect(relay.handle(.fromBelow(Header(.goodbye), byteCount: 0, c)) == [.handUp(c), .disconnect(c)])
     // It did not get the GOODBYE.
-    #expect(relay.handle(.hello(b, isDirect: true)) == [.sayGoodbye(b, run: 0, session: 0, reason: "why")])
+    #expect(
+      relay.handle(.hello(b, isDirect: true)) == [
+        .handUpHello(b), .sayGoodbye(b, run: 0, session: 0, reason: "why"),
+      ])
     #expect(relay.awaitsAnswers)
-    #expect(relay.handle(.fromBelow(Header(.goodbye), byteCount: 0, b)) == [.disconnect(b)] && !relay.awaitsAnswers)
+    #expect(relay.handle(.fromBelow(Header(.goodbye), byteCount: 0, b)) == [.handUp(b), .disconnect(b)])
+    #expect(!relay.awaitsAnswers)
+  }
+
+  @Test("one that says HELLO again and again does not keep a relay whose run has ended")
+  func helloAfterTheEnd() {
+    var relay = relay([(a, 11)])
+    _ = relay.handle(.over(reason: nil))
+    let most = Int(Limits().shutdownTimeout)
+    for second in 0...most + 1 {
+      if second < most { #expect(relay.awaitsAnswers, "\(second)") }
+      _ = relay.handle(.hello(a, isDirect: true))
+      _ = relay.handle(.tick(Instant(nanoseconds: Int64(second) * 1_000_000_000)))
+    }
+    _ = relay.handle(.hello(a, isDirect: true))
+    #expect(!relay.awaitsAnswers)
+  }
+
+  @Test("one that leaves is forgotten")
+  func leaves() {
+    var relay = relay([(a, 11), (b, 12)])
+    let goodbye = Header(.goodbye, run: 7, session: 11)
+    #expect(relay.handle(.fromBelow(goodbye, byteCount: 0, a)) == [.handUp(a), .disconnect(a)])
+    #expect(relay.handle(.parameters) == [.pass(b, session: 12)] && !relay.awaitsAnswers)
   }
 
   @Test("those behind it that do not answer are given up", arguments: [false, true])

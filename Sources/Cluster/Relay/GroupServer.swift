@@ -55,7 +55,7 @@ final class GroupServer {
         try send(Header(.refuse), Message(Reason(reason: GroupServer.loop).encodedPayload()), to: peer)
         return []
       }
-      if hello.via?.contains(id) == true { return [] }
+      guard hello.via?.contains(id) != true, machine.hasRoom(for: peer) else { return [] }
       hellos[peer] = hello
       return try handle(.hello(peer, isDirect: hello.via?.isEmpty ?? true))
     case .push:

@@ -123,7 +123,7 @@ package final class Worker {
       for _ in 0..<1000 {
         guard isRunning, try receiveRelayed() else { break }
       }
-      while outcome == nil, let record = inbox?.next() {
+      while isRunning, let record = inbox?.next() {
         try receive { () throws(WireError) in try Frames(record: record) }
       }
       let now = Instant.now
@@ -286,7 +286,9 @@ package final class Worker {
       case .cancel:
         gradients.removeAll()
         engine?.cancel()
-      case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
+      case .end(let failure):
+        outcome = failure.map { .failure($0) } ?? .success
+        engine?.cancel()
       }
     }
     outbox?.flush()

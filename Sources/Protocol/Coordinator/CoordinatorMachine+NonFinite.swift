@@ -3,9 +3,9 @@ internal import Schema
 
 /// Handles losses, gradients and parameters that are infinite or not a number.
 ///
-/// In stop mode a worker reports such a loss or gradient in its metrics and does not push the gradient. The root of a
-/// chunk therefore cannot be complete before the flaw is known. Sums of finite gradients can still overflow, so every
-/// root is checked before the update.
+/// In stop mode a worker reports such a loss or gradient in its metrics and does not push chunks that are not finite. Other
+/// chunks of the step may be updated before the flaw is known, beside the current parameters, which stay. Sums of finite
+/// gradients can still overflow, so every root is checked before the update.
 ///
 /// In skip mode only the roots decide, because their bits are the same for every number of workers. No chunk is updated
 /// before all roots are known to be finite.

@@ -80,10 +80,7 @@ package struct GroupMachine {
 
   /// A peer that was told that the run has ended, and has not answered.
   private struct Leaving {
-    /// 0 if it has none.
-    let session: UInt64
-    /// Nil before the first tick.
-    var since: Instant?
+    /// Whether a message has come since the last tick.
     var isHeard = true
     var quietSince = Instant(nanoseconds: 0)
   }
@@ -94,6 +91,10 @@ package struct GroupMachine {
   package private(set) var run: UInt64 = 0
   private var members: [Peer: Member] = [:]
   private var leaving: [Peer: Leaving] = [:]
+  /// The first tick after one was told.
+  private var leavingSince: Instant?
+  /// Whether it waits for their answers no longer.
+  private var isOutOfTime = false
   /// How the run has ended, and whether it has.
   private var end: (isOver: Bool, reason: String?) = (false, nil)
   /// The step that sums are of.
@@ -135,6 +136,7 @@ package struct GroupMachine {
     switch event {
     case .welcomed(let run):
       self.run = run
+      (leavingSince, isOutOfTime) = (nil, false)
       // Until now the coordinator did not know on whose behalf they came.
       return members.filter { $0.value.session == 0 }.keys.sorted().map { .handUpHello($0) }
     case .loaded(let plan, let chunks):
@@ -178,13 +180,15 @@ package struct GroupMachine {
 
   /// Gives those up that do not answer.
   private mutating func tickLeaving(at now: Instant) -> [Peer] {
-    for peer in leaving.keys {
-      leaving[peer]!.since = leaving[peer]!.since ?? now
-      if leaving[peer]!.isHeard { (leaving[peer]!.isHeard, leaving[peer]!.quietSince) = (false, now) }
+    guard !leaving.isEmpty else { return [] }
+    let since = leavingSince ?? now
+    leavingSince = since
+    isOutOfTime = now.seconds(since: since) > limits.shutdownTimeout
+    for peer in leaving.keys where leaving[peer]!.isHeard {
+      (leaving[peer]!.isHeard, leaving[peer]!.quietSince) = (false, now)
     }
     let gone = leaving.filter {
-      now.seconds(since: $0.value.quietSince) > limits.silenceLimit
-        || now.seconds(since: $0.value.since!) > limits.shutdownTimeout
+      isOutOfTime || now.seconds(since: $0.value.quietSince) > limits.silenceLimit
     }.keys.sorted()
     for peer in gone { leaving[peer] = nil }
     return gone
@@ -192,7 +196,7 @@ package struct GroupMachine {
 
   private mutating func sayGoodbye(_ peer: Peer, session: UInt64) -> Action {
     members[peer] = nil
-    leaving[peer] = Leaving(session: session)
+    if !isOutOfTime { leaving[peer] = Leaving() }
     return .sayGoodbye(peer, run: session == 0 ? 0 : run, session: session, reason: end.reason)
   }
 
@@ -207,32 +211,44 @@ package struct GroupMachine {
       + all.map { .disconnect($0.key) } + [.clear]
   }
 
+  /// Whether a peer that says HELLO can be served.
+  package func hasRoom(for peer: Peer) -> Bool {
+    members[peer] != nil || leaving[peer] != nil || members.count + leaving.count < GroupMachine.mostPeers
+  }
+
   private mutating func greet(_ peer: Peer, isDirect: Bool) -> [Action] {
-    guard members[peer] != nil || members.count + leaving.count < GroupMachine.mostPeers else { return [] }
-    let ended = leaving.removeValue(forKey: peer)?.session ?? 0
-    if end.isOver { return [sayGoodbye(peer, session: 0)] }
+    guard hasRoom(for: peer) else { return [] }
+    // The coordinator may wait for it.
+    if end.isOver { return [.handUpHello(peer), sayGoodbye(peer, session: 0)] }
+    let wasLeaving = leaving.removeValue(forKey: peer) != nil
     // Over a new connection it has a new session from now on; one that has none yet asks again.
-    let former = members.updateValue(Member(isDirect: isDirect), forKey: peer)?.session ?? ended
-    return [.handUpHello(peer, anew: former != 0)]
+    let former = members.updateValue(Member(isDirect: isDirect), forKey: peer)?.session ?? 0
+    return [.handUpHello(peer, anew: former != 0 || wasLeaving)]
   }
 
   private mutating func receive(_ header: Header, _ byteCount: Int, fromBelow peer: Peer) -> [Action] {
-    if let answering = leaving[peer] {
+    if leaving[peer] != nil {
       leaving[peer]!.isHeard = true
-      // The coordinator waits for them too.
-      let up: [Action] = answering.session == 0 || header.kind == .push ? [] : [.handUp(peer)]
-      guard header.kind == .goodbye else { return up }
+      // The coordinator, and relays on the way to it, wait for the answer too.
+      guard header.kind == .goodbye else { return header.kind == .push ? [] : [.handUp(peer)] }
       leaving[peer] = nil
-      return up + [.disconnect(peer)]
+      return [.handUp(peer), .disconnect(peer)]
     }
     members[peer]?.isHeard = true
     guard let member = members[peer] else {
       // It takes this relay for one that it knew. Without an answer it would wait for ever.
       return header.kind == .goodbye ? [] : [.lose(peer, run: header.run, session: header.session)]
     }
-    guard header.kind == .push else {
-      if header.kind == .ready { members[peer]!.isReady = true }
+    switch header.kind {
+    case .push: break
+    case .goodbye:
+      // The coordinator tells by UNASSIGNED not to wait for its sums.
+      members[peer] = nil
+      return [.handUp(peer), .disconnect(peer)]
+    case .ready:
+      members[peer]!.isReady = true
       return [.handUp(peer)]
+    default: return [.handUp(peer)]
     }
     guard let job, header.run == run, header.session == member.session, header.step == UInt64(clamping: step),
       job.chunks.isGradient(header, byteCount: byteCount), tree.contains(header.leafRange),
@@ -252,7 +268,7 @@ package struct GroupMachine {
       let session = members.removeValue(forKey: peer)!.session
       awaited[session] = nil
       guard header.kind == .goodbye else { return [.handDown(peer), .disconnect(peer)] + updateExpected() }
-      leaving[peer] = Leaving(session: session)
+      leaving[peer] = Leaving()
       return [.handDown(peer)] + updateExpected()
     default: break
     }

@@ -28,6 +28,7 @@ package struct AssignedNodes {
     var metrics: [NodeMetrics]?
     /// The last tensor that is not finite though both children's is.
     var tensor: Int?
+    var isForgotten = false
   }
 
   private let tree: ReductionTree
@@ -64,8 +65,8 @@ package struct AssignedNodes {
     let open = state(of: node).open.sorted()
     if !isFlawed(metrics) { add(node, open, metrics[0].weight, &changes) }
     know(node) { $0.metrics = metrics }
-    // Its sums may have been done before it was.
-    if !chunks.isEmpty && open.isEmpty && !unfinished.contains(node) && isAdded(node) { changes.append(.forget(node)) }
+    // All of its chunks may have been added before.
+    if open.isEmpty && nodes[node]!.isForgotten { changes.append(.forget(node)) }
     settle(node, &changes)
     return changes
   }
@@ -128,11 +129,14 @@ package struct AssignedNodes {
     know(parent) { $0.weight = weight }
     combining += 1
     changes.append(.combine(left: left, right: right, chunks: both))
-    if isAdded(node) { changes += [.forget(left), .forget(right)] }
+    guard nodes[node]!.open.isEmpty && nodes[node]!.waiting.isEmpty else { return }
+    for child in [left, right] { forget(child, &changes) }
   }
 
-  /// Whether all chunks of the node are added to its sibling's.
-  private func isAdded(_ node: Node) -> Bool { nodes[node]!.open.isEmpty && nodes[node]!.waiting.isEmpty }
+  private mutating func forget(_ node: Node, _ changes: inout [Change]) {
+    know(node) { $0.isForgotten = true }
+    changes.append(.forget(node))
+  }
 
   /// Goes on with a node of which all is known, and its parents.
   private mutating func settle(_ node: Node, _ changes: inout [Change]) {
@@ -164,7 +168,7 @@ package struct AssignedNodes {
     unfinished.remove(node)
     held.remove(node)
     for below in nodes.keys.filter({ node.covers($0) }).sorted(by: { ($0.start, $0.end) < ($1.start, $1.end) }) {
-      if below != node && !isAdded(below) { changes.append(.forget(below)) }
+      if below != node && !chunks.isEmpty && !nodes[below]!.isForgotten { changes.append(.forget(below)) }
       nodes[below] = nil
     }
   }
