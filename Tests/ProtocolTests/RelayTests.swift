@@ -38,6 +38,26 @@ import Testing
       ])
     #expect(push(2..<4) == [])
   }
+
+  @Test("a member that new routes leave out stays a relay until tasks use them")
+  func staysARelay() {
+    var worker = WorkerMachine(address: "here")
+    let now = Instant(nanoseconds: 0)
+    _ = worker.handle(.started, at: now)
+    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: now)
+    let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+    _ = worker.handle(.loaded(ready, Self.plan, Self.chunks), at: now)
+    let (own, other) = (
+      Routes.Relay(address: "tcp://a:1", key: nil, ticket: 11), Routes.Relay(address: "tcp://b:1", key: nil, ticket: 12)
+    )
+    func served(_ routes: Routes) -> Int? {
+      let actions = worker.handle(.received(Header(.routes, run: 7, session: 1), .routes(routes)), at: now)
+      for case .setRelay(let routes, _) in actions { return routes?.own }
+      return nil
+    }
+    #expect(served(Routes(number: 1, relays: [own, other], own: 0)) == 0)
+    #expect(served(Routes(number: 2, relays: [other, other])) == 0)
+  }
 }
 
 /// A coordinator, and members that offer to be relays and do as they are told.

@@ -119,8 +119,9 @@ extension WorkerMachine {
     prepared.links = prepared.links.filter { relays[$0.key] != nil }
     for ticket in relays.keys where prepared.links[ticket] == nil { prepared.links[ticket] = Link(nextPing: now) }
     actions.append(.link(relays.values.sorted { $0.ticket < $1.ticket }))
-    let newest = all.max { $0.number < $1.number }
-    actions.append(.setRelay(newest, run: run))
+    // One that is no relay in new routes is one until tasks use these.
+    let served = all.filter { $0.own != nil }
+    actions.append(.setRelay((served.isEmpty ? all : served).max { $0.number < $1.number }, run: run))
     pingRelays(&prepared, at: now)
   }
 
