@@ -80,6 +80,17 @@ import Testing
     #expect(count > 0)
   }
 
+  @Test(
+    "schedules that have found bugs",
+    arguments: [
+      1_436_506_737,  // A relay that new routes leave out did not serve the present task.
+      1_712_416_728,  // A relay was given up while those behind it computed what was lost.
+    ] as [UInt64])
+  func formerFailures(_ seed: UInt64) {
+    var simulation = Simulation(seed: seed)
+    #expect(simulation.run() == nil)
+  }
+
   @Test func aSeedReplaysExactly() {
     for seed in 0..<300 as Range<UInt64> {
       var (first, second) = (Simulation(seed: seed), Simulation(seed: seed))

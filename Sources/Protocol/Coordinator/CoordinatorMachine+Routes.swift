@@ -124,8 +124,10 @@ extension CoordinatorMachine {
       routesPausedUntil = Instant(nanoseconds: 0)
       proposeRoutes(at: now)
     }
+    // Who has just been told to compute leaves again has not pushed them yet.
+    let assigned = members.values.filter { $0.task == work?.task }.map(\.assignmentTime).max()
     guard let work, work.task.isTraining, work.metrics.root != nil, work.uncheckedChunks > 0,
-      now.seconds(since: max(work.lastProgress, work.repushTime))
+      now.seconds(since: max(work.lastProgress, work.repushTime, assigned ?? work.start))
         > max(configuration.limits.progressTimeout, patience)
     else { return }
     let unfinished = configuration.chunks.indices.filter { !work.sums[$0].nodes.contains(work.tree.root) }
