@@ -41,12 +41,8 @@ import Testing
 
   @Test("a member that new routes leave out stays a relay until tasks use them")
   func staysARelay() {
-    var worker = WorkerMachine(address: "here")
+    var worker = WorkerMachine.ready(Self.plan, Self.chunks)
     let now = Instant(nanoseconds: 0)
-    _ = worker.handle(.started, at: now)
-    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: now)
-    let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
-    _ = worker.handle(.loaded(ready, Self.plan, Self.chunks), at: now)
     let (own, other) = (
       Routes.Relay(address: "tcp://a:1", key: nil, ticket: 11), Routes.Relay(address: "tcp://b:1", key: nil, ticket: 12)
     )

@@ -48,14 +48,10 @@ import Testing
 
   @Test("an assignment waits for parameters that relays pass on, and asks for what does not come")
   func anAssignmentWaitsForItsParameters() {
-    var worker = WorkerMachine(address: "here")
     let start = Instant(nanoseconds: 0)
-    _ = worker.handle(.started, at: start)
-    _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: start)
     let plan = StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2))
     let chunks = ChunkLayout(parameterCount: 3, size: 2)
-    _ = worker.handle(
-      .loaded(Ready(data: "d", layout: ParameterLayout(), numerics: .simulated), plan, chunks), at: start)
+    var worker = WorkerMachine.ready(plan, chunks)
     let parameters = Header(.parameters, run: 7, session: 1, step: 0, chunk: 0)
     _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: start)
     func isComputing(_ actions: [WorkerMachine.Action]) -> Bool {
@@ -131,14 +127,10 @@ import Testing
     "an evaluation is of the part that the assignment names, and so are its metrics", arguments: HeldOutPart.allCases)
   func evaluatesThePartThatItIsTold(_ part: HeldOutPart) {
     for isThere in [true, false] {
-      var worker = WorkerMachine(address: "here")
-      _ = worker.handle(.started, at: at(0))
-      _ = worker.handle(.received(Header(.welcome, run: 7, session: 1), .welcome(.simulated)), at: at(0))
       let plan = StepPlan(
         trainCount: 8, validationCount: part == .validation && isThere ? 300 : 0,
         testCount: part == .test && isThere ? 300 : 0, batchSize: 8, microBatches: 4, length: .steps(2))
-      let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
-      _ = worker.handle(.loaded(ready, plan, ChunkLayout(parameterCount: 2, size: 2)), at: at(0))
+      var worker = WorkerMachine.ready(plan, ChunkLayout(parameterCount: 2, size: 2))
       let parameters = Header(.parameters, run: 7, session: 1, step: 1, chunk: 0)
       _ = worker.handle(.received(parameters, .parameters(byteCount: 8)), at: at(0))
       let kind = StepTask.evaluate(step: 1, part: part).kind

@@ -155,8 +155,12 @@ func sum(_ metrics: [Metrics], of leaves: [Range<Int>]) -> NodeMetrics {
 extension ParameterLayout {
   /// The index of the last tensor with a value that is not finite, in a vector of `chunks`; nil if there is none.
   func lastNonFiniteTensor(in values: Floats, _ chunks: ChunkLayout) -> Int? {
-    guard !values.areFinite else { return nil }
-    return chunks.indices.compactMap { chunk in
+    values.areFinite ? nil : lastNonFiniteTensor(in: values, chunks, chunks.indices)
+  }
+
+  /// The same in these chunks alone.
+  func lastNonFiniteTensor(in values: Floats, _ chunks: ChunkLayout, _ indices: some Sequence<Int>) -> Int? {
+    indices.compactMap { chunk in
       lastNonFiniteTensor(in: values[chunks[chunk]], from: chunks.modelRange(chunk).lowerBound)
     }.max()
   }

@@ -241,12 +241,12 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     case .train(let step):
       let own = gradients.take()
       gradient = own
-      var final = FinalChunks(chunks)
+      var final = reportsChunks ? FinalChunks(chunks) : nil
       metrics = differentiator.differentiate(
         leaves, step: step, at: parameters.values, into: own.buffer.all, &scratch
       ) { range, metrics in
-        guard reportsChunks, range.count < chunks.valueCount else { return }
-        let finite = final.add(range).filter { own.buffer.values[chunks[$0]].areFinite }
+        guard range.count < chunks.valueCount, let new = final?.add(range) else { return }
+        let finite = new.filter { own.buffer.values[chunks[$0]].areFinite }
         let total = sum(metrics, of: leaves)
         guard !finite.isEmpty, total.loss.isFinite else { return }
         checked.formUnion(finite)
@@ -261,7 +261,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     }
     var sums = sum(metrics, of: leaves)
     if let gradient {
-      let tensor = lastNonFiniteTensor(in: gradient, chunks.indices.filter { !checked.contains($0) })
+      let tensor = ready.layout.lastNonFiniteTensor(
+        in: gradient.buffer.values, chunks, chunks.indices.filter { !checked.contains($0) })
       if tensor != nil || !sums.loss.isFinite {
         sums.flaw = flaw(of: node, task.step, sumTensor: tensor, leaves, at: parameters, &scratch)
       }
@@ -285,14 +286,6 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       trainer.train(
         node.start, from: step, start, state, into: change.buffer.all, &scratch, isCancelled: isCancelled)
     }.map { ($0, change) }
-  }
-
-  /// The last tensor with a value in these chunks that is not finite.
-  private func lastNonFiniteTensor(in gradient: Gradient, _ indices: some Sequence<Int>) -> Int? {
-    indices.compactMap { chunk in
-      ready.layout.lastNonFiniteTensor(
-        in: gradient.buffer.values[chunks[chunk]], from: chunks.modelRange(chunk).lowerBound)
-    }.max()
   }
 
   /// Finds the flaw of a node whose loss or gradient is not finite. Its leaves are computed again one by one.
@@ -322,7 +315,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
           right.buffer.values[range], into: left.buffer.all[range], roundedCount: chunks.roundedCount(chunk))
       }
       timeline?.record(.sum, from: start, leaves: parent.leaves)
-      mailbox.post(.combined(parent, chunks: indices, nonFinite: lastNonFiniteTensor(in: left, indices)))
+      let tensor = ready.layout.lastNonFiniteTensor(in: left.buffer.values, chunks, indices)
+      mailbox.post(.combined(parent, chunks: indices, nonFinite: tensor))
     }
   }
 

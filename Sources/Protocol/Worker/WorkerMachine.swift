@@ -284,7 +284,6 @@ package struct WorkerMachine {
     case (.unassigned, .unassigned(let unassigned), .ready):
       actions.append(.group(.unassigned(session: unassigned.session, step: Int(header.step))))
     case (.ways, .ways(let ways), _):
-      // Where it came from is a way too: the coordinator may not know by which address it is reached.
       self.ways = ways.alternatives
       // Where it came from is a way too: the coordinator may not know by which address it is reached.
       if !ways.alternatives.contains(where: { $0.address == origin }) {
