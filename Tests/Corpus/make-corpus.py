@@ -28,7 +28,7 @@ def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 10, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, vector, element, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 11, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, vector, element, 0,
         len(payload), place, weight
     ) + payload
 
@@ -64,7 +64,7 @@ offer = {"id": 8, "address": "tcp://h:1", "key": "k"}
 summed = {"examples": 8, "batchSize": 8, "microBatches": 4, "totalSteps": 9, "parameterCount": 3, "statisticCount": 0,
           "precision": "bf16", "moments": 1, "localSteps": 2, "replicas": 2}
 ways = {"alternatives": [{"address": "tcp://h:1", "key": "k"}, {"address": "tcp://h:2"}], "moves": False}
-routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0}
+routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0, "isBeside": False}
 
 whole = dict(leaves=(0, 4), task=TRAIN)
 step = [
@@ -88,7 +88,7 @@ for name, content in {
     + b"".join(message("metrics", metrics(8, 2.5), chunk=chunk, leaves=(0, 2), task=TRAIN) for chunk in range(2)),
     "metrics": message("metrics", metrics(4, 1), leaves=(2, 4), task=TEST),
     "metrics-with-flaw": message("metrics", metrics(8, float("nan"), leaf=1, tensor=0), **whole),
-    "ping": message("ping"), "pong": message("pong"),
+    "ping": message("ping"), "ping-of-one-beside": message("ping", chunk=1), "pong": message("pong"),
     "hello-of-relay": message("hello", {"name": "h/2", "threads": 1, "relay": offer}, session=0),
     "hello-of-relay-alone": message("hello", {"name": "h/3", "threads": 0, "relay": offer}, session=0),
     "hello-behind-relays": message("hello", {"name": "h/4", "threads": 2, "via": [9, 8]}, session=0),
@@ -126,7 +126,7 @@ for name, content in {
     "group": message("assign", **whole) + message("unassigned", {"session": 1}) + message("lost")
     + message("welcome", welcome, session=2) + message("assign", session=2, leaves=(2, 4), task=TRAIN),
     "step-with-relays": message("routes", routes) + b"".join(parameters) + message("assign", chunk=1, **whole)
-    + message("routes", {"number": 2, "relays": [None, None], "isCurrent": True}),
+    + message("routes", {"number": 2, "relays": [None, None], "isCurrent": True, "isBeside": True}),
     "step": b"".join(parameters) + message("assign", leaves=(1, 4), task=TRAIN),
     "life": message("lost") + message("welcome", welcome, session=2)
     + message("parameters", session=2, place=2) + message("parameters", session=2, chunk=1, place=2)

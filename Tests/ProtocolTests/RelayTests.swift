@@ -24,6 +24,10 @@ import Testing
         .pong(Header(.pong, run: 7, session: 12), to: peer)
       ])
     #expect(relay.peers == [peer])
+    let beside = RelayMachine.Peer(id: 6)
+    let other = Header(.ping, run: 7, session: 12, chunk: 1)
+    #expect(relay.handle(.received(other, byteCount: 0, from: beside)).count == 1)
+    #expect(relay.peers == [peer], "parameters do not go to who gets them from the coordinator")
     func push(_ leaves: Range<UInt32>) -> [RelayMachine.Action] {
       relay.handle(
         .received(
@@ -53,6 +57,17 @@ import Testing
     }
     #expect(served(Routes(number: 1, relays: [own, other], own: 0)) == 0)
     #expect(served(Routes(number: 2, relays: [other, other])) == 0)
+  }
+
+  @Test("a member tells relays whether it needs parameters of them", arguments: [false, true])
+  func besideTheCoordinator(isBeside: Bool) {
+    var worker = WorkerMachine.ready(Self.plan, Self.chunks)
+    let relay = Routes.Relay(address: "tcp://b:1", key: nil, ticket: 12)
+    let routes = Routes(number: 1, relays: [relay], isBeside: isBeside)
+    let actions = worker.handle(
+      .received(Header(.routes, run: 7, session: 1), .routes(routes)), at: Instant(nanoseconds: 0))
+    let pings = actions.compactMap { if case .sendToRelay(let header, _, 12) = $0 { header.chunk } else { nil } }
+    #expect(pings == [isBeside ? 1 : 0])
   }
 }
 
@@ -157,6 +172,21 @@ private struct RelayedRun {
     let run = RelayedRun(members: members, addressOfCoordinator: "tcp://0:5555")
     #expect(run.machine.routes?.slots.contains(run.peers[0]) == (members == 3))
     #expect(run.machine.routes?.linked.count == members, "it uses them")
+    #expect(run.peers.map { run.routes[$0]?.isBeside } == run.peers.map { $0 == run.peers[0] })
+  }
+
+  @Test func whoIsBesideTheCoordinatorGetsAllParametersFromIt() {
+    var run = RelayedRun(members: 2, addressOfCoordinator: "tcp://0:5555")
+    let (beside, apart) = (run.peers[0], run.peers[1])
+    for peer in run.peers { run.compute(peer) }
+    _ = run.take(beside)
+    _ = run.take(apart)
+    run.pushRoots()
+    func chunks(_ peer: CoordinatorMachine.Peer, _ kind: MessageKind) -> [UInt32] {
+      run.sent[peer, default: []].filter { $0.header.kind == kind }.map(\.header.chunk)
+    }
+    #expect(chunks(apart, .parameters).isEmpty && chunks(apart, .pass) == [1])
+    #expect(chunks(beside, .parameters) == [1] && chunks(beside, .pass) == [0])
   }
 
   @Test func missingChunksComeWithTheAssignmentAgain() {

@@ -129,7 +129,7 @@ extension Simulation {
         life: lives, restarts: restarts, behind: behind,
         group: listens && scenario.hasGroups ? Group(id: UInt64(processes.count + 1)) : nil,
         sharesMemory: sharesMemory, received: received, parameters: received,
-        relayAddress: listens ? "tcp://relay\(processes.count)" : nil,
+        relayAddress: listens ? address(ofRelay: processes.count) : nil,
         threadsFree: Array(repeating: now, count: threads)))
     if chance(1, in: 6) { slowDown(processes.count - 1) }
     log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")
@@ -216,6 +216,11 @@ extension Simulation {
       }
     }
     (connections[old].toCoordinator, connections[old].toWorker, connections[old].sent) = ([], [], [])
+  }
+
+  /// One relay in four is on the coordinator's machine.
+  private mutating func address(ofRelay process: Int) -> String {
+    chance(1, in: 4) ? "\(Self.coordinatorAddress):\(process)" : "tcp://relay\(process)"
   }
 
   /// The connections that a relay has for those behind it break, or some of them.

@@ -6,6 +6,8 @@ package struct RouteTable: Equatable, Sendable {
   package let number: Int
   /// The relay of each slot; nil for the coordinator.
   package var slots: [CoordinatorMachine.Peer?]
+  /// The members on the coordinator's machine, which get all parameters from it.
+  package var beside: Set<CoordinatorMachine.Peer> = []
   /// The members that reach all relays.
   package var linked: Set<CoordinatorMachine.Peer> = []
 
@@ -26,7 +28,8 @@ extension CoordinatorMachine {
     // Where there are members behind others, their chunks go that way.
     let isMesh = (configuration.topology ?? (hasSlowLinks ? .mesh : .star)) == .mesh && !hasGroups
     let offers = active.filter { $0.value.relay != nil && isMesh }
-    let apart = offers.filter { !isBeside($0.value) }
+    let beside = Set(active.filter { isBeside($0.value) }.map(\.key))
+    let apart = offers.filter { !beside.contains($0.key) }
     let relays = (apart.count >= SchedulingPolicy.relaysApart ? apart : offers).prefix(
       min(configuration.chunks.parameterChunks, Routes.relayCounts.upperBound))
     guard relays.count > 1 else {
@@ -34,7 +37,7 @@ extension CoordinatorMachine {
       return
     }
     routesNumber += 1
-    let table = RouteTable(number: routesNumber, slots: relays.map(\.key))
+    let table = RouteTable(number: routesNumber, slots: relays.map(\.key), beside: beside)
     proposal = (table, now)
     for (peer, _) in active { sendRoutes(table, isCurrent: false, to: peer) }
   }
@@ -58,7 +61,9 @@ extension CoordinatorMachine {
     send(
       .routes,
       .routes(
-        Routes(number: table.number, relays: relays, isCurrent: isCurrent, own: table.slots.firstIndex(of: peer))),
+        Routes(
+          number: table.number, relays: relays, isCurrent: isCurrent, own: table.slots.firstIndex(of: peer),
+          isBeside: table.beside.contains(peer))),
       to: peer)
   }
 
@@ -88,13 +93,14 @@ extension CoordinatorMachine {
     guard let table = work?.routes ?? routes, table.slots.contains(where: { $0.map(isBroken) ?? false }) else { return }
     // What the relays were to pass on may not have arrived.
     for chunk in 0..<configuration.chunks.count where table.relay(ofChunk: chunk).map(isBroken) ?? false {
-      for peer in table.linked { members[peer]?.parameters.remove(chunk) }
+      for peer in table.linked.subtracting(table.beside) { members[peer]?.parameters.remove(chunk) }
     }
     // Members learn of it only if their task uses these routes.
     guard work?.routes != nil else { return }
     routesNumber += 1
     let rest = RouteTable(
-      number: routesNumber, slots: table.slots.map { $0.flatMap { isBroken($0) ? nil : $0 } }, linked: table.linked)
+      number: routesNumber, slots: table.slots.map { $0.flatMap { isBroken($0) ? nil : $0 } },
+      beside: table.beside, linked: table.linked)
     work!.formerRelays.formUnion(table.slots.compactMap(\.self))
     work!.routes = rest
     work!.repushTime = now

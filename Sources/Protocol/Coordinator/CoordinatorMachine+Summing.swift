@@ -101,7 +101,7 @@ extension CoordinatorMachine {
     if let relay { sendParameters(chunk, step: next, for: task, to: relay, as: .pass) }
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
     where member.task == work!.task {
-      if relay == nil || member.sharesMemory || !reachesRelays(peer) {
+      if relay == nil || work!.routes!.beside.contains(peer) || !reachesRelays(peer) {
         sendParameters(chunk, step: next, for: task, to: peer)
       } else {
         // The relay passes it on.

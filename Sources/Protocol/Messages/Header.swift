@@ -13,7 +13,8 @@
 /// |     32 |    4 | node start     | ≤ its end | first leaf of the range or tree node                             |
 /// |     36 |    4 | node end       | any       | one past its last leaf                                           |
 /// |     40 |    4 | chunk          | any       | which range of the parameter vector; in ASSIGN and LINKED the    |
-/// |        |      |                |           | number of the routes, 0 for none; in METRICS the local step      |
+/// |        |      |                |           | number of the routes, 0 for none; in METRICS the local step; in  |
+/// |        |      |                |           | PING to a relay 1 from who needs no parameters of it             |
 /// |     44 |    1 | task           | 0…3       | ``TaskKind``: what the step's leaves are, training or evaluation |
 /// |     45 |    1 | vector         | 0…2       | ``VectorKind``: what the chunk is a part of                      |
 /// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
@@ -29,7 +30,7 @@
 /// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
 /// message is handled.
 package struct Header: Equatable, Sendable {
-  package static let protocolVersion: UInt16 = 10
+  package static let protocolVersion: UInt16 = 11
   /// Bytes in an encoded header.
   package static let size = 72
   package static let steps: ClosedRange<UInt64> = 0...1 << 48

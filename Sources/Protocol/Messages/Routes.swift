@@ -2,7 +2,8 @@
 ///
 /// Relay i of n has the chunks c with c mod n = i. A member sends each chunk of its nodes to the chunk's relay, which
 /// adds siblings and pushes the tree's root to the coordinator. So each link carries about twice the parameters a step,
-/// however many workers there are, and the coordinator's link carries them once each way.
+/// however many workers there are, and the coordinator's link carries them once each way. Members on the coordinator's
+/// machine get parameters from it, without using the link.
 package struct Routes: ControlPayload {
   /// Increases with each change in a run, from 1.
   package var number: Int
@@ -13,6 +14,8 @@ package struct Routes: ControlPayload {
   package var isCurrent = false
   /// The index of the relay that the receiver is; nil if it is none.
   package var own: Int?
+  /// Whether the receiver gets all parameters from the coordinator, and none from relays.
+  package var isBeside = false
 
   package struct Relay: Codable, Equatable, Sendable {
     /// Where it listens, such as `tcp://10.0.0.7:5556`.
@@ -42,8 +45,9 @@ package struct Routes: ControlPayload {
     }
   }
 
-  package init(number: Int, relays: [Relay?], isCurrent: Bool = false, own: Int? = nil) {
+  package init(number: Int, relays: [Relay?], isCurrent: Bool = false, own: Int? = nil, isBeside: Bool = false) {
     (self.number, self.relays, self.isCurrent, self.own) = (number, relays, isCurrent, own)
+    self.isBeside = isBeside
   }
 
   /// The relay of a chunk; nil for the coordinator.

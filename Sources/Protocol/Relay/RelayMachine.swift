@@ -46,7 +46,7 @@ package struct RelayMachine {
   private var tree: ReductionTree
   /// By chunk; nil after the root is pushed.
   private var sums: [Int: PartialSums?] = [:]
-  /// Those that others' messages came from, to pass parameters on to.
+  /// Those to pass parameters on to.
   package private(set) var peers: Set<Peer> = []
 
   package static let mostPeers = 1024
@@ -83,11 +83,18 @@ package struct RelayMachine {
   private mutating func receive(_ header: Header, _ byteCount: Int, from peer: Peer) -> [Action] {
     // Strangers and members of other sessions get no answer; they learn their routes from the coordinator.
     guard let ticket, header.session == ticket, header.run == run else { return [] }
-    guard peers.contains(peer) || peers.count < RelayMachine.mostPeers else { return [] }
-    peers.insert(peer)
     let (chunk, leaves) = (Int(header.chunk), header.leafRange)
     switch header.kind {
-    case .ping: return [.pong(Header(.pong, run: run, session: ticket), to: peer)]
+    case .ping:
+      let wantsParameters = header.chunk == 0
+      if !wantsParameters {
+        peers.remove(peer)
+      } else if peers.contains(peer) || peers.count < RelayMachine.mostPeers {
+        peers.insert(peer)
+      } else {
+        return []
+      }
+      return [.pong(Header(.pong, run: run, session: ticket), to: peer)]
     case .push:
       guard let step = Int(exactly: header.step), step < plan.totalSteps, plan.isBetweenRounds(step),
         newestStep < 0 || plan.round(atStep: step) <= plan.round(atStep: newestStep) + RelayMachine.roundsAhead,

@@ -126,8 +126,10 @@ extension WorkerMachine {
   }
 
   private mutating func pingRelays(_ prepared: inout Prepared, at now: Instant) {
+    let isBeside = prepared.routes.max { $0.key < $1.key }?.value.isBeside == true
     for (ticket, var link) in prepared.links.sorted(by: { $0.key < $1.key }) where now >= link.nextPing {
-      actions.append(.sendToRelay(Header(.ping, run: run, session: ticket), .none, ticket: ticket))
+      let header = Header(.ping, run: run, session: ticket, chunk: isBeside ? 1 : 0)
+      actions.append(.sendToRelay(header, .none, ticket: ticket))
       link.nextPing = now.advanced(by: link.pause)
       link.pause = min(2 * link.pause, limits.pingInterval)
       prepared.links[ticket] = link
