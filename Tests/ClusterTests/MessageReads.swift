@@ -358,7 +358,7 @@ struct BesiegedRelay {
         precondition(sums[chunk]?.remove(node) != nil, "\(node) is not there")
         pushed += 1
       case .clear: sums = [:]
-      case .handUp, .handDown, .handUpHello, .lose, .sayGoodbye, .disconnect, .pass: break
+      case .handUp, .handUpWeight, .handDown, .handUpHello, .lose, .sayGoodbye, .disconnect, .pass: break
       }
     }
   }

@@ -38,12 +38,12 @@ import Testing
 
   private func push(
     _ relay: inout GroupMachine, _ leaves: Range<UInt32>, _ peer: Peer, _ session: UInt64, step: UInt64 = 0,
-    chunk: UInt32 = 0
+    chunk: UInt32 = 0, weight: Double = 0, isEmpty: Bool = false
   ) -> [Action] {
     relay.handle(
       .fromBelow(
-        Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train),
-        byteCount: chunk == 0 ? 8 : 4, peer))
+        Header(.push, run: 7, session: session, step: step, leaves: leaves, chunk: chunk, task: .train, weight: weight),
+        byteCount: isEmpty ? 0 : chunk == 0 ? 8 : 4, peer))
   }
 
   @Test("sums of those behind are added as far as they go, and only then pushed")
@@ -65,6 +65,21 @@ import Testing
     // The next step's first assignment ends this one's sums.
     #expect(assign(&relay, 0..<2, a, 11, step: 1) == [.clear, .handDown(a)])
     #expect(push(&relay, 1..<2, b, 12).isEmpty)
+  }
+
+  @Test("the weight of each node is handed on once, before its chunks")
+  func handsWeightsOn() {
+    var relay = relay([(a, 11), (b, 12)])
+    _ = assign(&relay, 0..<1, a, 11)
+    _ = assign(&relay, 1..<2, b, 12)
+    #expect(push(&relay, 0..<1, a, 11, weight: 4) == [.handUpWeight(a), .keep(Node(0..<1), chunk: 0)])
+    #expect(push(&relay, 0..<1, a, 11, chunk: 1, weight: 4) == [.keep(Node(0..<1), chunk: 1)])
+    // Of a relay behind this one, which adds the gradients itself.
+    #expect(push(&relay, 1..<2, b, 12, weight: 4, isEmpty: true) == [.handUp(b)])
+    #expect(push(&relay, 1..<2, b, 12, isEmpty: true).isEmpty)
+    #expect(push(&relay, 2..<3, b, 12, weight: 4, isEmpty: true).isEmpty, "nobody here computes it")
+    _ = assign(&relay, 0..<1, a, 11, step: 1)
+    #expect(push(&relay, 0..<1, a, 11, step: 1, weight: 3).first == .handUpWeight(a))
   }
 
   @Test("what was pushed before others were assigned its sibling is not waited for")

@@ -17,12 +17,12 @@ import Testing
     var places: [String: String] = [:]
     private var lastPeer: UInt64 = 0
 
-    init(_ topology: Topology) {
+    init(_ topology: Topology, awaited: Int = 0) {
       machine = CoordinatorMachine(
         CoordinatorMachine.Configuration(
           run: 7, plan: StepPlan(trainCount: 8, testCount: 0, batchSize: 8, microBatches: 4, length: .steps(2)),
           chunks: ChunkLayout(parameterCount: 3, size: 2), fingerprint: "d", layout: ParameterLayout(),
-          numerics: .simulated, awaitedWorkers: 0, topology: topology, metrics: .loss))
+          numerics: .simulated, awaitedWorkers: awaited, topology: topology, metrics: .loss))
       handle(.started)
     }
 
@@ -73,6 +73,22 @@ import Testing
       handle(.tick)
     }
 
+    /// A member sends a message about a node of the first step.
+    ///
+    /// - Returns: the chunks that are updated then.
+    mutating func send(
+      _ kind: MessageKind, _ content: CoordinatorMachine.Content, of leaves: Range<Int>, by name: String,
+      weight: Double = 0
+    ) -> [Int] {
+      let (peer, member) = machine.members.first { $0.value.name == name }!
+      let header = Header(
+        kind, run: 7, session: member.session, leaves: UInt32(leaves.lowerBound)..<UInt32(leaves.upperBound),
+        task: .train, weight: weight)
+      return machine.handleAnswering(.received(header, content, from: peer), at: now).compactMap {
+        if case .update(let chunk, _, _) = $0 { chunk } else { nil }
+      }
+    }
+
     var settled: [String] { machine.members.values.filter(\.isSettled).map(\.name).sorted() }
   }
 
@@ -87,6 +103,28 @@ import Testing
     #expect(arrivals.places == ["w2": "tcp://w1", "w3": "tcp://w2"])
     arrivals.come(3, by: 2)
     #expect(arrivals.settled == ["w1", "w2", "w3"] && arrivals.warnings.isEmpty)
+  }
+
+  @Test("a chunk is updated before a member's METRICS have come, which are behind all of its PUSHes")
+  func weightsComeFirst() {
+    var alone = Arrivals(.tree(2))
+    alone.come(1)
+    #expect(alone.send(.push, .gradient(byteCount: 8), of: 0..<4, by: "w1", weight: 8) == [0])
+
+    var arrivals = Arrivals(.chain, awaited: 2)
+    arrivals.come(1)
+    arrivals.come(2)
+    arrivals.come(2, by: 1)
+    let leaves = ["w1", "w2"].map { name in arrivals.machine.members.values.first { $0.name == name }!.leaves }
+    #expect(leaves.map(\.count) == [2, 2])
+    // The relay hands the weight on, and pushes the sum of both.
+    #expect(arrivals.send(.push, .gradient(byteCount: 0), of: leaves[1], by: "w2", weight: 4).isEmpty)
+    #expect(arrivals.send(.push, .gradient(byteCount: 8), of: 0..<4, by: "w1").isEmpty)
+    #expect(arrivals.send(.metrics, .metrics(NodeMetrics(examples: 4)), of: leaves[0], by: "w1") == [0])
+    #expect(arrivals.machine.members.count == 2)
+    // What a node weighs does not change.
+    _ = arrivals.send(.push, .gradient(byteCount: 0), of: leaves[1], by: "w2", weight: 3)
+    #expect(arrivals.machine.members.count == 1)
   }
 
   @Test func aTreeIsFilledFromTheCoordinatorOn() {

@@ -74,7 +74,7 @@ import Testing
 /// A coordinator, and members that offer to be relays and do as they are told.
 private struct RelayedRun {
   static let chunks = ChunkLayout(parameterCount: 4, size: 2)
-  let plan = StepPlan(trainCount: 160, testCount: 0, batchSize: 16, microBatches: 4, length: .steps(8))
+  let plan = StepPlan(trainCount: 160, testCount: 0, batchSize: 16, microBatches: 4, length: .steps(1000))
   var machine: CoordinatorMachine
   var now = Instant(nanoseconds: 0)
   /// What the coordinator has sent to each member since the last look.
@@ -198,6 +198,37 @@ private struct RelayedRun {
     let sent = run.take(late)
     #expect(sent.map(\.kind) == [.parameters, .assign] && sent.map(\.step) == [1, 1] && sent[0].chunk == 0)
     #expect(sent.last?.leafRange == leaves)
+  }
+
+  @Test("relays that do not deliver are used again after 30 s, then after 60 s, then after 120 s")
+  func relaysThatDoNotDeliver() {
+    var run = RelayedRun(members: 2)
+    for pause in [30.0, 60, 120] {
+      let number = run.machine.routes?.number
+      #expect(run.machine.work?.routes?.number == number && number != nil)
+      let nodes = run.peers.map { (peer: $0, leaves: run.leaves($0)!) }
+      for peer in run.peers { run.compute(peer) }
+      while run.machine.routes != nil && run.now < Instant(nanoseconds: 1_000_000_000_000) { run.wait(seconds: 0.5) }
+      let start = run.now
+      // What the relays have not passed on is pushed again, so that the step ends.
+      for (peer, leaves) in nodes {
+        for chunk in RelayedRun.chunks.indices {
+          run.receive(
+            .push, .gradient(byteCount: 8), from: peer, chunk: chunk, step: run.machine.step, leaves: leaves,
+            weight: Double(4 * leaves.count))
+        }
+      }
+      for _ in 0..<Int(pause) - 1 {
+        run.wait(seconds: 1)
+        for peer in run.peers { run.compute(peer) }
+      }
+      #expect(run.peers.allSatisfy { run.routes[$0]!.relays.allSatisfy { $0 == nil } }, "\(pause) s")
+      run.wait(seconds: 2)
+      #expect(run.peers.allSatisfy { run.routes[$0]!.relays.allSatisfy { $0 != nil } }, "\(pause) s")
+      #expect(run.now.seconds(since: start) < pause + 2)
+      for peer in run.peers { run.receive(.linked, .none, from: peer, chunk: run.routes[peer]!.number) }
+      for peer in run.peers { run.compute(peer) }
+    }
   }
 
   @Test("a member whose leaves others have computed gets other ones, and stays")

@@ -156,6 +156,10 @@ extension Simulation {
       case .handUp(let peer):
         guard let up, let route = processes[process].group!.upstream[hop(peer)] else { continue }
         send(up, on: route)
+      case .handUpWeight(let peer):
+        guard var up, let route = processes[process].group!.upstream[hop(peer)] else { continue }
+        (up.content, up.payload) = (.gradient(byteCount: 0), nil)
+        send(up, on: route)
       case .handUpHello(let peer, let anew):
         if anew, let route = processes[process].group!.upstream.removeValue(forKey: hop(peer)) { closeRoute(route) }
         guard var hello = processes[process].group!.hellos[hop(peer)], case .hello(var content) = hello.content else {

@@ -115,6 +115,9 @@ final class GroupServer {
       case .handUp(let peer):
         guard let frames, let socket = upstream[peer] else { continue }
         try socket.send(frames.header, frames.payload.map { Message(sharing: $0) })
+      case .handUpWeight(let peer):
+        guard let frames else { continue }
+        try upstream[peer]?.send(frames.header, nil)
       case .handUpHello(let peer, let anew): try handUpHello(of: peer, anew: anew)
       case .handDown(let peer):
         guard let frames else { continue }

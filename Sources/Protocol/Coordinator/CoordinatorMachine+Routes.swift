@@ -162,9 +162,11 @@ extension CoordinatorMachine {
 
   private mutating func pauseRoutes(_ reason: String, at now: Instant) {
     abandonRoutes(at: now)
-    routesPausedUntil = now.advanced(by: SchedulingPolicy.relayRetrySeconds)
-    guard !hasWarnedOfRoutes else { return }
-    hasWarnedOfRoutes = true
+    // A relay that never delivers makes steps stand still each time.
+    let factor = 1 << min(routesPauses, SchedulingPolicy.mostRelayRetryDoublings)
+    routesPausedUntil = now.advanced(by: SchedulingPolicy.relayRetrySeconds * Double(factor))
+    routesPauses += 1
+    guard routesPauses == 1 else { return }
     report(.warning("\(reason): all gradients go to the coordinator for a while"))
   }
 

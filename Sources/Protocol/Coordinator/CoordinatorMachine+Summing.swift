@@ -43,8 +43,29 @@ extension CoordinatorMachine {
     return configuration.plan.averageWeight(of: node.leaves, in: work.task)
   }
 
+  /// Takes what a node weighs, from the member that computes it.
+  ///
+  /// - Returns: false if the worker is expelled.
+  private mutating func takeWeight(_ node: Node, _ weight: Double, from peer: Peer, at now: Instant) -> Bool {
+    guard averageWeight(of: node).map({ $0 == weight }) ?? true else {
+      expel(peer, "it said that the replicas \(node) weigh \(weight), which is not their examples", at: now)
+      return false
+    }
+    guard hasSameWeight(node, weight, from: peer, at: now) else { return false }
+    work!.weights.insert(node, weight)
+    return true
+  }
+
   package mutating func receiveGradient(_ header: Header, byteCount: Int, from peer: Peer, at now: Instant) {
     let chunk = Int(header.chunk)
+    guard byteCount > 0 || header.weight == 0 else {
+      // A relay hands on what a node of a member behind it weighs, and adds its gradient to others.
+      guard let node = resolveNode(of: header, from: peer, at: now),
+        takeWeight(node, header.weight, from: peer, at: now)
+      else { return }
+      updateFiniteChunks()
+      return
+    }
     let isFromRelay = isRelayed(header, from: peer)
     guard let node = resolveNode(of: header, from: peer, isFromRelay: isFromRelay, at: now) else { return }
     guard configuration.chunks.mayPush(header.element, of: header.vector) else {
@@ -58,14 +79,9 @@ extension CoordinatorMachine {
       expel(peer, "it sent \(byteCount) bytes as chunk \(chunk) of the gradient", at: now)
       return
     }
-    if !isFromRelay {
-      guard averageWeight(of: node).map({ $0 == header.weight }) ?? true else {
-        expel(peer, "it said that the replicas \(node) weigh \(header.weight), which is not their examples", at: now)
-        return
-      }
-      guard hasSameWeight(node, header.weight, from: peer, at: now) else { return }
-      // Of a relay's sums the members' METRICS give the weight.
-      work!.weights.insert(node, header.weight)
+    // Of a relay's sums the members give the weight; what it computes alone may be its own.
+    if !isFromRelay || header.weight > 0 && members[peer]!.unfinishedNodes.contains(node) {
+      guard takeWeight(node, header.weight, from: peer, at: now) else { return }
     }
     members[peer]!.lastProgress = now
     guard let (changes, top) = work!.sums[chunk].add(node) else { return }

@@ -197,7 +197,8 @@ package struct CoordinatorMachine {
   package var routesNumber = 0
   /// Until when no routes are proposed; 0 for no pause.
   package var routesPausedUntil = Instant(nanoseconds: 0)
-  package var hasWarnedOfRoutes = false
+  /// How often routes were given up because they did not work.
+  package var routesPauses = 0
   /// How often the sums of those behind a relay did not come, by the relay's address.
   package var withheld: [String: Int] = [:]
   package var reportedRelays = 0

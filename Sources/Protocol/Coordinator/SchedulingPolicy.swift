@@ -81,8 +81,10 @@ package enum SchedulingPolicy {
   /// step stands still for longer after a relay is lost. Smaller: chunks that only wait in a slow link are sent twice.
   package static let missingChunkSeconds = 2.0
 
-  /// Seconds until relays are used again after a member could not reach one, or one did not deliver.
+  /// Seconds until relays are used again after a member could not reach one, or one did not deliver. Each time twice as
+  /// many as the time before, so often: at most 64 minutes.
   package static let relayRetrySeconds = 30.0
+  package static let mostRelayRetryDoublings = 7
 
   // MARK: How many workers compute
 

@@ -41,6 +41,8 @@ package struct GroupMachine {
   package enum Action: Equatable {
     /// Hand the message on to the coordinator, over the peer's own connection.
     case handUp(Peer)
+    /// Hand only the header of a PUSH on, with the weight of its node.
+    case handUpWeight(Peer)
     case handDown(Peer)
     /// The same with the peer's HELLO, which the driver keeps until its WELCOME, over a new connection if there is none
     /// or if `anew`.
@@ -107,6 +109,9 @@ package struct GroupMachine {
   /// The awaited leaves: disjoint ranges in order.
   private var expected: [Range<Int>] = []
   private var chunks: [Int: Chunk] = [:]
+  /// The nodes of which the coordinator has the weight. Without it no chunk could be updated before the members' METRICS,
+  /// which come after all of their PUSHes.
+  private var weighed: Set<Node> = []
 
   private struct Chunk {
     var sums: PartialSums
@@ -207,6 +212,7 @@ package struct GroupMachine {
   private mutating func loseAll() -> [Action] {
     let all = members.sorted { $0.key < $1.key }
     (members, step, awaited, assigned, expected, chunks) = ([:], -1, [:], [], [], [:])
+    weighed = []
     return all.filter { $0.value.session != 0 }.map { .lose($0.key, run: run, session: $0.value.session) }
       + all.map { .disconnect($0.key) } + [.clear]
   }
@@ -251,11 +257,16 @@ package struct GroupMachine {
     default: return [.handUp(peer)]
     }
     guard let job, header.run == run, header.session == member.session, header.step == UInt64(clamping: step),
-      job.chunks.isGradient(header, byteCount: byteCount), tree.contains(header.leafRange),
+      byteCount == 0 ? header.weight > 0 : job.chunks.isGradient(header, byteCount: byteCount),
+      tree.contains(header.leafRange),
       // The coordinator would take this member for the one that pushes what it was not to compute.
       assigned.contains(where: { header.leafRange.clamped(to: $0) == header.leafRange })
     else { return [] }
-    return add(Node(header.leafRange), Int(header.chunk))
+    let node = Node(header.leafRange)
+    // Another relay has handed on the weight alone.
+    guard byteCount > 0 else { return [.handUp(peer)] }
+    let isFirst = header.weight > 0 && weighed.insert(node).inserted
+    return (isFirst ? [.handUpWeight(peer)] : []) + add(node, Int(header.chunk))
   }
 
   private mutating func receive(_ header: Header, fromAbove peer: Peer) -> [Action] {
@@ -283,7 +294,7 @@ package struct GroupMachine {
     var actions: [Action] = []
     if step > self.step {
       (self.step, tree, chunks) = (step, job.plan.tree(.train(step: step)), [:])
-      (awaited, assigned) = ([:], [])
+      (awaited, assigned, weighed) = ([:], [], [])
       actions.append(.clear)
     }
     guard header.leafRange.upperBound <= tree.leafCount else { return actions }
