@@ -7,54 +7,45 @@
 package struct HeldParameters: Equatable, Sendable {
   package static let vectorCount = 2
 
-  /// For each vector and chunk, the round; −1 for none.
-  private var float32, bf16: [[Int]]
+  /// By version, vector and chunk: the round; −1 for none. In one array, because every message changes it or copies its
+  /// member.
+  private var rounds: [Int]
+  private let chunkCount: Int
 
   /// No chunks.
   ///
   /// - Parameter chunks: how many there are.
   package init(chunks: Int) {
-    float32 = Array(repeating: Array(repeating: -1, count: chunks), count: HeldParameters.vectorCount)
-    bf16 = float32
+    chunkCount = chunks
+    rounds = Array(repeating: -1, count: 2 * HeldParameters.vectorCount * chunks)
   }
 
   /// The index of the vector that holds the parameters before `round`.
   package static func vector(ofRound round: Int) -> Int { round % vectorCount }
 
-  private subscript(element: ElementKind) -> [[Int]] {
-    get {
-      switch element {
-      case .float32: float32
-      case .bf16: bf16
-      }
-    }
-    set {
-      switch element {
-      case .float32: float32 = newValue
-      case .bf16: bf16 = newValue
-      }
-    }
+  private func place(_ chunk: Int, _ vector: Int, _ element: ElementKind) -> Int {
+    precondition((0..<chunkCount).contains(chunk))
+    return (Int(element.rawValue) * HeldParameters.vectorCount + vector) * chunkCount + chunk
   }
 
   /// Whether it has the chunk of `round` as `element`.
   package func holds(_ chunk: Int, round: Int, _ element: ElementKind) -> Bool {
-    self[element][HeldParameters.vector(ofRound: round)][chunk] == round
+    rounds[place(chunk, HeldParameters.vector(ofRound: round), element)] == round
   }
 
   package mutating func add(_ chunk: Int, round: Int, _ element: ElementKind) {
-    self[element][HeldParameters.vector(ofRound: round)][chunk] = round
+    rounds[place(chunk, HeldParameters.vector(ofRound: round), element)] = round
   }
 
   /// Whether the vector of `round` has no chunk of that round or a later one.
   package func isNewer(_ chunk: Int, round: Int, _ element: ElementKind) -> Bool {
-    self[element][HeldParameters.vector(ofRound: round)][chunk] < round
+    rounds[place(chunk, HeldParameters.vector(ofRound: round), element)] < round
   }
 
   /// Forgets the chunk, of both rounds and versions.
   package mutating func remove(_ chunk: Int) {
     for vector in 0..<HeldParameters.vectorCount {
-      float32[vector][chunk] = -1
-      bf16[vector][chunk] = -1
+      for element in [ElementKind.float32, .bf16] { rounds[place(chunk, vector, element)] = -1 }
     }
   }
 }

@@ -2,8 +2,10 @@ internal import Reduction
 
 /// Members behind relays: a relay hands their messages on, adds their sums, and passes parameters on to them.
 extension CoordinatorMachine {
-  /// Whether members behind others take part.
-  var hasGroups: Bool { members.values.contains { $0.parent != nil && $0.isSettled } }
+  /// Finds out whether members behind others take part, after members have changed.
+  mutating func updateGroups() {
+    hasGroups = members.values.contains { $0.parent != nil && $0.isSettled }
+  }
 
   /// The nearest relay that a HELLO came by; nil if the coordinator does not know all of them, in this order.
   func relay(_ via: [UInt64]) -> Peer? {
@@ -56,6 +58,7 @@ extension CoordinatorMachine {
   mutating func sendsOnce(
     _ chunk: Int, round: Int, _ element: ElementKind, to peer: Peer, as kind: MessageKind
   ) -> (to: Peer, as: MessageKind) {
+    guard hasGroups else { return (peer, kind) }
     let top = relays(of: peer).last ?? peer
     let behind = membersBehind(top)
     guard !behind.isEmpty, !members[top]!.parameters.holds(chunk, round: round, element) else { return (peer, kind) }

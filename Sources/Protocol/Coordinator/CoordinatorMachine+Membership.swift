@@ -94,6 +94,7 @@ extension CoordinatorMachine {
     let hadGroups = hasGroups
     members[peer]!.awaitsPlace = false
     members[peer]!.state = member.threads > 0 ? .idle : .relaying
+    updateGroups()
     joinedCount += 1
     members[peer]!.number = joinedCount
     stopAwaiting(member.name)
@@ -139,6 +140,7 @@ extension CoordinatorMachine {
       remove(behind, "it came by \(member.name), which has left", mayReturn: true, at: now)
     }
     guard !isOver, members.removeValue(forKey: peer) != nil else { return }
+    updateGroups()
     // It owes nothing any more, also if it comes back on the same connection.
     if work?.groupedLeaves[peer] != nil { work!.groupedLeaves[peer] = [] }
     report(.workerLeft(name: member.name, number: member.number, reason: reason, count: activeCount))

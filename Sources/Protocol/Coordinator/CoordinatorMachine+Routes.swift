@@ -184,7 +184,7 @@ extension CoordinatorMachine {
 
   /// Whether a PUSH is a relay's sum: of all leaves, or of some of those that it computes with those behind it.
   package func isRelayed(_ header: Header, from peer: Peer) -> Bool {
-    guard let work else { return false }
+    guard work?.usesRelays == true, let work else { return false }
     if let leaves = work.groupedLeaves[peer], header.leafRange.allSatisfy(leaves.contains) { return true }
     guard header.leafRange == work.tree.root.leaves else { return false }
     return work.routes?.relay(ofChunk: Int(header.chunk)) == peer || work.formerRelays.contains(peer)

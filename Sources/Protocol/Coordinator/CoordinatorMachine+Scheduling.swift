@@ -89,10 +89,15 @@ extension CoordinatorMachine {
 
   /// Those that compute and are idle or will be soon, in an order in which those behind one relay are neighbours.
   private func candidates(for task: StepTask) -> [(key: Peer, value: Member)] {
-    members.filter {
-      reachesRelays($0.key) && !leftOut.contains($0.key) && ($0.value.state == .idle || $0.value.isSoonIdle(for: task))
+    // What the closures read: each of them would copy all of this machine.
+    let (linked, leftOut) = (work?.routes?.linked, leftOut)
+    let some = members.filter { peer, member in
+      linked?.contains(peer) != false && !leftOut.contains(peer)
+        && (member.state == .idle || member.isSoonIdle(for: task))
     }
-    .sorted { path(to: $0.key).lexicographicallyPrecedes(path(to: $1.key)) }
+    return hasGroups
+      ? some.sorted { path(to: $0.key).lexicographicallyPrecedes(path(to: $1.key)) }
+      : some.sorted { $0.value.number < $1.value.number }
   }
 
   /// The number of unassigned leaves for each candidate: in proportion to their paces, or a single node each if sending

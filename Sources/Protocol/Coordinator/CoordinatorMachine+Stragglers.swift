@@ -40,7 +40,9 @@ extension CoordinatorMachine {
   /// transfers dominate: workers share the link. A worker that is late is expected to need as long again as it is late
   /// already.
   private func takeovers(at now: Instant) -> [(peer: Peer, due: Instant)] {
-    guard !isOver, let work, work.unassigned.isEmpty else { return [] }
+    guard !isOver, members.values.contains(where: { $0.state == .idle }), let work, work.unassigned.isEmpty else {
+      return []
+    }
     let kind = work.task.isTraining
     var fastestIdle: Pace?
     // A fixed order, because paces may be equal.

@@ -151,6 +151,8 @@ package struct CoordinatorMachine {
 
   package let configuration: Configuration
   package var members: [Peer: Member] = [:]
+  /// Whether members behind others take part.
+  package var hasGroups = false
   package var work: Work?
   /// Steps done, including skipped ones.
   package var step = 0

@@ -307,7 +307,8 @@ package struct WorkerMachine {
       actions.append(.release(node))
       return
     }
-    state = .over  // so that `prepared` is the only copy
+    // So that these are the only copies.
+    (state, prepared.work) = (.over, nil)
     for change in add(&work.nodes) {
       switch change {
       case .push(let node, let chunks, let weight): push(node, chunks, weight, of: work.task, &prepared)
