@@ -211,8 +211,7 @@ package struct GroupMachine {
   /// Ends the sessions of all behind, and drops all sums.
   private mutating func loseAll() -> [Action] {
     let all = members.sorted { $0.key < $1.key }
-    (members, step, awaited, assigned, expected, chunks) = ([:], -1, [:], [], [], [:])
-    weighed = []
+    (members, step, awaited, assigned, expected, chunks, weighed) = ([:], -1, [:], [], [], [:], [])
     return all.filter { $0.value.session != 0 }.map { .lose($0.key, run: run, session: $0.value.session) }
       + all.map { .disconnect($0.key) } + [.clear]
   }

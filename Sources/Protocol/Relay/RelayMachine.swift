@@ -86,14 +86,10 @@ package struct RelayMachine {
     let (chunk, leaves) = (Int(header.chunk), header.leafRange)
     switch header.kind {
     case .ping:
+      peers.remove(peer)
       let wantsParameters = header.chunk == 0
-      if !wantsParameters {
-        peers.remove(peer)
-      } else if peers.contains(peer) || peers.count < RelayMachine.mostPeers {
-        peers.insert(peer)
-      } else {
-        return []
-      }
+      guard !wantsParameters || peers.count < RelayMachine.mostPeers else { return [] }
+      if wantsParameters { peers.insert(peer) }
       return [.pong(Header(.pong, run: run, session: ticket), to: peer)]
     case .push:
       guard let step = Int(exactly: header.step), step < plan.totalSteps, plan.isBetweenRounds(step),

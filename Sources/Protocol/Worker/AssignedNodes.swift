@@ -61,11 +61,6 @@ package struct AssignedNodes {
 
   /// A piece is computed.
   package mutating func add(_ node: Node, _ metrics: [NodeMetrics]) -> [Change] {
-    // The only piece of a node that is pushed, whole, as all pieces are that go through shared memory.
-    if nodes.isEmpty, !isFlawed(metrics), unfinished.remove(node) != nil {
-      let push = Change.push(node, chunks: Array(chunks), weight: metrics[0].weight)
-      return chunks.isEmpty ? [.finish(node, metrics)] : [push, .finish(node, metrics)]
-    }
     var changes: [Change] = []
     let open = state(of: node).open.sorted()
     if !isFlawed(metrics) { add(node, open, metrics[0].weight, &changes) }
