@@ -97,7 +97,7 @@ struct SmallRun {
 }
 
 /// A coordinator's decisions, and a worker that has joined and sends it whatever bytes.
-struct BesiegedCoordinator {
+struct BesiegedCoordinator: ~Copyable {
   private(set) var machine: CoordinatorMachine
   private let run: SmallRun
   private var chunks: ChunkLayout { run.chunks }
@@ -222,7 +222,7 @@ struct BesiegedCoordinator {
 }
 
 /// A worker's decisions, and a coordinator that sends it whatever bytes.
-struct BesiegedWorker {
+struct BesiegedWorker: ~Copyable {
   private var machine = WorkerMachine(address: "a")
   private var now = Instant(nanoseconds: 0)
   private(set) var isOver = false

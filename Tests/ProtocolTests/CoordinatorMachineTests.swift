@@ -390,7 +390,7 @@ import Testing
     #expect(reports == ["worker 1: killed by signal 9"])
     // The last one's connection may break before its end is known.
     _ = machine.handle(.unreachable(Peer(id: 2)), at: start)
-    #expect(!machine.isOver)
+    #expect(machine.isOver == false)
     let end = machine.handle(.processEnded(name: "2", "killed by signal 11", isReplaced: false), at: start)
     #expect(outcome(end) == .some("worker 2 has left, and none is left: killed by signal 11"))
   }
@@ -413,9 +413,9 @@ import Testing
       _ = machine.handle(.received(push, .none, from: Peer(id: 4)), at: seconds(second))
     }
     _ = machine.handle(.tick, at: seconds(13.9))
-    #expect(!machine.isShutDown)
+    #expect(machine.isShutDown == false)
     _ = machine.handle(.tick, at: seconds(14.1))
-    #expect(machine.isShutDown, "silent for five seconds")
+    #expect(machine.isShutDown == true, "silent for five seconds")
   }
 
   @Test func aWorkerThatNeverAnswersTheGoodbyeIsNotWaitedForForEver() {

@@ -29,7 +29,7 @@ import Testing
     return machine
   }
 
-  private func header(_ kind: MessageKind, _ machine: CoordinatorMachine, chunk: UInt32 = 0) -> Header {
+  private func header(_ kind: MessageKind, _ machine: borrowing CoordinatorMachine, chunk: UInt32 = 0) -> Header {
     Header(
       kind, run: 7, session: machine.members[Peer(id: 1)]!.session, leaves: 0..<4, chunk: chunk, task: .train,
       weight: kind == .push ? 8 : 0)

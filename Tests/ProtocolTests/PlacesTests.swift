@@ -9,7 +9,7 @@ import Testing
   private typealias Peer = CoordinatorMachine.Peer
 
   /// A coordinator, and members that come and are told their places.
-  private struct Arrivals {
+  private struct Arrivals: ~Copyable {
     var machine: CoordinatorMachine
     var now = Instant(nanoseconds: 0)
     var warnings: [String] = []
@@ -195,12 +195,12 @@ import Testing
   }
 
   @Test func whoComesAfterTheEndIsToldSo() {
-    var machine = Arrivals(.mesh).machine
-    _ = machine.handle(.failed("the reason"), at: Instant(nanoseconds: 0))
+    var arrivals = Arrivals(.mesh)
+    _ = arrivals.machine.handle(.failed("the reason"), at: Instant(nanoseconds: 0))
     let hello = CoordinatorMachine.Event.received(
       Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 9))
     var answers: [String?] = []
-    for case .send(let header, .reason(let reason), _) in machine.handle(hello, at: Instant(nanoseconds: 0)) {
+    for case .send(let header, .reason(let reason), _) in arrivals.machine.handle(hello, at: Instant(nanoseconds: 0)) {
       #expect(header.kind == .goodbye && header.run == 0 && header.session == 0)
       answers.append(reason)
     }

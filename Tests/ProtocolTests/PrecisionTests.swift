@@ -19,16 +19,15 @@ import Testing
   private var ready: Ready { Ready(data: "d", layout: layout, numerics: .simulated) }
   private let start = Instant(nanoseconds: 0)
 
-  /// A coordinator with one worker at work on the first step, and what it has sent to it.
-  private func coordinator() -> (machine: CoordinatorMachine, sent: [Header]) {
+  /// A coordinator with one worker, which is not ready yet.
+  private func coordinator() -> CoordinatorMachine {
     var machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: 7, plan: plan, chunks: chunks, fingerprint: "d", layout: layout, numerics: .simulated, awaitedWorkers: 0,
         metrics: .loss))
     _ = machine.handle(.started, at: start)
     _ = machine.handle(.received(Header(.hello), .hello(Hello(name: "w", threads: 1)), from: Peer(id: 1)), at: start)
-    let sent = send(Header(.ready), .ready(ready), to: &machine)
-    return (machine, sent)
+    return machine
   }
 
   /// Gives the machine a message of the worker; what it answers.
@@ -78,7 +77,8 @@ import Testing
   }
 
   @Test func parametersGoOutRoundedForTrainingAndWholeForAnEvaluation() {
-    var (machine, first) = coordinator()
+    var machine = coordinator()
+    let first = send(Header(.ready), .ready(ready), to: &machine)
     #expect(first.filter { $0.kind == .parameters }.map(Sent.init) == [Sent(0, 0, .bf16, 4), Sent(1, 0, .bf16, 2)])
     let second = train(0, &machine)
     #expect(second.filter { $0.kind == .parameters }.map(Sent.init) == [Sent(0, 1, .bf16, 4), Sent(1, 1, .bf16, 2)])
@@ -100,7 +100,8 @@ import Testing
       (2, .bf16, 2, "in bf16"), (2, .float32, 2, "2 bytes as chunk 2"),
     ] as [(Int, ElementKind, Int, String)])
   func otherElements(_ chunk: Int, _ element: ElementKind, _ bytes: Int, _ reason: String) {
-    var (machine, _) = coordinator()
+    var machine = coordinator()
+    _ = send(Header(.ready), .ready(ready), to: &machine)
     var header = push(chunk, element)
     (header.run, header.session) = (7, machine.members[Peer(id: 1)]!.session)
     let actions = machine.handle(.received(header, .gradient(byteCount: bytes), from: Peer(id: 1)), at: start)

@@ -72,7 +72,7 @@ import Testing
 }
 
 /// A coordinator, and members that offer to be relays and do as they are told.
-private struct RelayedRun {
+private struct RelayedRun: ~Copyable {
   static let chunks = ChunkLayout(parameterCount: 4, size: 2)
   let plan = StepPlan(trainCount: 160, testCount: 0, batchSize: 16, microBatches: 4, length: .steps(1000))
   var machine: CoordinatorMachine

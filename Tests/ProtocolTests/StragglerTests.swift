@@ -5,7 +5,7 @@ import Testing
 @testable import Schema
 
 /// The coordinator's machine with workers that are nothing but a speed, and a virtual clock.
-private struct TimedRun {
+private struct TimedRun: ~Copyable {
   struct TimedWorker: Sendable {
     /// Seconds a leaf, at a moment of the run.
     var secondsPerLeaf: @Sendable (Instant) -> Double
@@ -148,7 +148,8 @@ private struct TimedRun {
   }
 
   @Test func workersThatMakeStepsLongerStandBy() {
-    let (some, all) = (runOverOneLink(usesAllWorkers: false), runOverOneLink(usesAllWorkers: true))
+    let some = runOverOneLink(usesAllWorkers: false)
+    let all = runOverOneLink(usesAllWorkers: true)
     #expect(some.computing == [[1, 4]] && all.computing.isEmpty)
     #expect(some.cuts[190].count == 1 && all.cuts[190].count == 4)
     #expect(some.seconds < 0.5 * all.seconds)

@@ -123,14 +123,13 @@ extension Simulation {
     let listens = isOnlyRelay || scenario.hasRelays && !chance(1, in: 4)
     processes.append(
       Process(
-        machine: WorkerMachine(
+        WorkerMachine(
           address: behind.flatMap { processes[$0].relayAddress } ?? Self.coordinatorAddress, threads: threads),
         threads: threads,
         life: lives, restarts: restarts, behind: behind,
         group: listens && scenario.hasGroups ? Group(id: UInt64(processes.count + 1)) : nil,
-        sharesMemory: sharesMemory, received: received, parameters: received,
-        relayAddress: listens ? address(ofRelay: processes.count) : nil,
-        threadsFree: Array(repeating: now, count: threads)))
+        sharesMemory: sharesMemory, received: received,
+        relayAddress: listens ? address(ofRelay: processes.count) : nil, at: now))
     if chance(1, in: 6) { slowDown(processes.count - 1) }
     log("worker \(processes.count - 1) starts with \(threads) threads, \(processes.last!.slowness) times slower")
     processes[processes.count - 1].route = openRoute(of: processes.count - 1)

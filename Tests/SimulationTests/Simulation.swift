@@ -11,7 +11,7 @@ import TestSupport
 /// Time jumps from event to event. Messages of one connection stay in order; everything else happens in any order.
 /// What becomes of processes and connections is in `Simulation+Faults.swift`, and how the machines' actions are carried
 /// out in `Simulation+Drivers.swift`.
-struct Simulation {
+struct Simulation: ~Copyable {
   typealias Peer = CoordinatorMachine.Peer
 
   enum Event {
@@ -106,7 +106,7 @@ struct Simulation {
     }
   }
 
-  struct Process {
+  final class Process {
     var machine: WorkerMachine
     let threads: Int
     /// The coordinator's life that it was started in, and how often it has been replaced.
@@ -146,6 +146,17 @@ struct Simulation {
     var pausedUntil: Int64 = 0
     /// Until when it does not compute.
     var frozenUntil: Int64 = 0
+
+    init(
+      _ machine: consuming WorkerMachine, threads: Int, life: Int, restarts: Int, behind: Int?, group: Group?,
+      sharesMemory: Bool, received: [ElementKind: [Vector]], relayAddress: String?, at now: Int64
+    ) {
+      self.machine = machine
+      (self.threads, self.life, self.restarts, self.behind) = (threads, life, restarts, behind)
+      (self.group, self.sharesMemory, self.received, parameters) = (group, sharesMemory, received, received)
+      self.relayAddress = relayAddress
+      threadsFree = Array(repeating: now, count: threads)
+    }
 
     /// Its own connection to the coordinator; nil for one behind a relay.
     var connection: Int? { if case .connection(let index) = route { index } else { nil } }
@@ -305,16 +316,6 @@ struct Simulation {
     result.parameters = current.values.map(\.bitPattern)
   }
 
-  /// When the run must have ended: some seconds after the last fault to find together again, and the time for all
-  /// leaves at the pace of the slowest; or the limit without workers.
-  private var latestEnd: Int64 {
-    disturbedUntil
-      + (isDeserted && !scenario.isLocal
-        ? 310_000_000_000
-        : (scenario.hasGroups ? 150_000_000_000 : scenario.hasRelays ? 75_000_000_000 : 30_000_000_000)
-          + Int64(workTime * worstSlowness))
-  }
-
   private mutating func happen(_ event: Event) {
     switch event {
     case .tickCoordinator(let life):
@@ -391,7 +392,7 @@ struct Simulation {
       fault()
       schedule(.fault, after: fewMoments())
     case .supervise:
-      if !scenario.isLocal, !isDeserted, !processes.indices.contains(where: canCompute) { startWorker() }
+      if !scenario.isLocal, !isDeserted, !processes.indices.contains(where: { canCompute($0) }) { startWorker() }
       schedule(.supervise, after: 2)
     case .coordinatorStarts: startCoordinator()
     }
@@ -438,47 +439,5 @@ struct Simulation {
 
   func describe(_ header: Header) -> String {
     "\(header.kind) run \(header.run % 1000) session \(header.session) step \(header.step) \(header.leaves) chunk \(header.chunk) \(header.element)"
-  }
-
-  /// Nothing may grow without a bound in the coordinator, and no honest worker may be banned.
-  private mutating func checkBounds() {
-    guard let coordinator else { return }
-    if let stopDue, outcome == nil, now > max(stopDue, coordinatorPausedUntil + 1_000_000_000) {
-      violate("it was asked to stop and has not")
-    }
-    if !coordinator.banned.isEmpty { violate("an honest worker is banned") }
-    if !hasFailed, let work = coordinator.work,
-      work.repushTime.seconds(since: work.start) > coordinator.configuration.limits.progressTimeout
-    {
-      violate("a relay does not push what it owes, though nothing has failed")
-    }
-    // Else the silence of a worker that has ended would be noticed late.
-    if coordinator.lastProgress > instant || coordinator.members.values.contains(where: { $0.lastHeard > instant }) {
-      violate("something is heard before it is said")
-    }
-    if coordinator.members.count > 16 { violate("there are \(coordinator.members.count) members") }
-    if coordinator.strangers.count > connections.count { violate("there are \(coordinator.strangers.count) strangers") }
-    if coordinator.unawaitedNames.count > processes.count || coordinator.endedNames.count > processes.count
-      || !coordinator.absentNames.isDisjoint(with: coordinator.endedNames)
-    {
-      violate(
-        "it knows the processes \(coordinator.unawaitedNames), \(coordinator.endedNames), \(coordinator.absentNames)")
-    }
-    guard let work = coordinator.work else { return }
-    let leafCount = work.tree.leafCount
-    if work.unassigned.count > leafCount * (coordinator.members.count + 2) {
-      violate("\(work.unassigned.count) ranges are unassigned")
-    }
-    if work.metrics.count > leafCount || work.metrics.count != work.metrics.sums.nodes.count {
-      violate("\(work.metrics.count) metrics are kept of \(work.metrics.sums.nodes.count) nodes")
-    }
-    if work.finders.count > 4 * leafCount { violate("\(work.finders.count) findings are kept") }
-    for (chunk, (sums, names)) in zip(self.sums, work.sums).enumerated() where !sums.isEmpty && lanes[chunk].isEmpty {
-      if sums.count != names.nodes.count || !sums.keys.allSatisfy(names.nodes.contains) {
-        violate("the sums \(sums.keys) are kept and \(names.nodes) are known")
-      }
-      // Disjoint nodes, no two of them siblings.
-      if sums.count > (leafCount + 1) / 2 { violate("\(sums.count) sums of \(leafCount) leaves are kept") }
-    }
   }
 }

@@ -270,8 +270,9 @@ package final class Worker {
       case .compute(let node, let task, let start):
         // The coordinator no longer reads gradients of earlier steps.
         if pushed.step != task.step { pushed = (task.step, []) }
-        // What is pushed in shared memory costs no time on a link.
-        engine?.compute(node, task, start, reportsChunks: !pushesInPlace)
+        // What is pushed in shared memory costs no time on a link, and a single chunk is final when its gradient is.
+        let reportsChunks = !pushesInPlace && engine?.chunks.count != 1
+        engine?.compute(node, task, start, reportsChunks: reportsChunks)
       case .combine(let left, let right, let chunks):
         guard let leftGradient = gradients[left], let rightGradient = gradients[right] else {
           preconditionFailure("\(left) and \(right) have no gradients to add")

@@ -12,7 +12,7 @@ extension CoordinatorMachine {
       }
       return
     }
-    members[peer]!.lastHeard = now
+    member.lastHeard = now
     if member.state == .loading && (header.kind == .push || header.kind == .metrics) {
       expel(peer, "it sent a \(header.kind) message before it was ready", at: now)
       return
@@ -60,10 +60,9 @@ extension CoordinatorMachine {
     strangers.remove(peer)
     sessionCount += 1
     members[peer] = Member(
-      session: configuration.session(sessionCount), name: printable(hello.name), threads: hello.threads,
-      relay: hello.relay, ticket: configuration.session(sessionCount | 1 << 63), parent: parent,
-      parameters: HeldParameters(chunks: configuration.chunks.count), helloTime: now,
-      assignmentTime: now, lastProgress: now, lastHeard: now, lastPing: now)
+      hello, session: configuration.session(sessionCount), name: printable(hello.name),
+      ticket: configuration.session(sessionCount | 1 << 63), parent: parent, chunks: configuration.chunks.count, at: now
+    )
     send(.welcome, .welcome, to: peer)
     if parent != nil { sendWays(to: peer) }
   }
@@ -78,12 +77,12 @@ extension CoordinatorMachine {
       expel(peer, refusal, at: now)
       return
     }
-    members[peer]!.sharesMemory = ready.host != nil
-    members[peer]!.numerics = member.threads > 0 ? ready.numerics : nil
+    member.sharesMemory = ready.host != nil
+    member.numerics = member.threads > 0 ? ready.numerics : nil
     if arrive(peer, at: now) || !isToBePlaced(peer) {
       settle(peer, at: now)
     } else {
-      members[peer]!.awaitsPlace = true
+      member.awaitsPlace = true
     }
     placeMembers(at: now)
   }
@@ -92,13 +91,13 @@ extension CoordinatorMachine {
   mutating func settle(_ peer: Peer, at now: Instant) {
     guard let member = members[peer] else { preconditionFailure("a peer that is no member cannot take part") }
     let hadGroups = hasGroups
-    members[peer]!.awaitsPlace = false
-    members[peer]!.state = member.threads > 0 ? .idle : .relaying
+    member.awaitsPlace = false
+    member.state = member.threads > 0 ? .idle : .relaying
     updateGroups()
     joinedCount += 1
-    members[peer]!.number = joinedCount
+    member.number = joinedCount
     stopAwaiting(member.name)
-    if let numerics = member.numerics { reportOtherNumerics(numerics, of: members[peer]!) }
+    if let numerics = member.numerics { reportOtherNumerics(numerics, of: member) }
     warnOfPlace(of: peer)
     report(.workerJoined(name: member.name, number: joinedCount, threads: member.threads, count: activeCount))
     sendWays()
@@ -225,13 +224,13 @@ extension CoordinatorMachine {
         continue
       }
       if now.seconds(since: member.lastPing) >= limits.pingInterval {
-        members[peer]!.lastPing = now
+        member.lastPing = now
         send(.ping, to: peer)
       }
       let usual = member.task.flatMap { member.paces[$0.isTraining]?.secondsPerTask } ?? 0
       let patience = max(limits.progressTimeout, SchedulingPolicy.progressTimeoutTasks * usual)
       if member.state == .busy && !member.isLagging && now.seconds(since: member.lastProgress) > patience {
-        members[peer]!.isLagging = true
+        member.isLagging = true
         report(.warning("worker \(member.number) (\(member.name)) is slow: its leaves go to idle workers as well"))
         unassignLeaves(of: member)
         dispatch(at: now)
@@ -257,9 +256,9 @@ extension CoordinatorMachine {
   /// Does not count the `pause` in which this process was stopped: messages that came meanwhile are not read yet.
   private mutating func discountPause(_ pause: Double, at now: Instant) {
     func shifted(_ since: Instant) -> Instant { min(now, since.advanced(by: pause)) }
-    for peer in members.keys { members[peer]!.lastHeard = shifted(members[peer]!.lastHeard) }
+    for member in members.values { member.lastHeard = shifted(member.lastHeard) }
     lastProgress = shifted(lastProgress)
-    if let work { self.work!.lastProgress = shifted(work.lastProgress) }
+    if let work { work.lastProgress = shifted(work.lastProgress) }
     if let proposal { self.proposal!.since = shifted(proposal.since) }
   }
 

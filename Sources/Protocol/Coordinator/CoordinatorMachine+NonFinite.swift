@@ -12,10 +12,10 @@ internal import Schema
 extension CoordinatorMachine {
   package mutating func handleChecked(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
     guard let work else { return }
-    self.work!.lastProgress = now
-    self.work!.uncheckedChunks -= 1
+    work.lastProgress = now
+    work.uncheckedChunks -= 1
     switch configuration.onNonFinite {
-    case .skip: self.work!.flawedTensor = [work.flawedTensor, tensor].compactMap { $0 }.max()
+    case .skip: work.flawedTensor = [work.flawedTensor, tensor].compactMap { $0 }.max()
     case .stop where work.endsRun: break
     case .stop:
       if let tensor {
@@ -23,7 +23,7 @@ extension CoordinatorMachine {
         end("\(flawText(flaw, in: work)): \(configuration.advice)", culprit: name(ofTensor: tensor))
         return
       }
-      self.work!.finiteChunks.append(chunk)
+      work.finiteChunks.append(chunk)
       updateFiniteChunks()
     }
     if work.metrics.root != nil { concludeTask(at: now) }
@@ -34,8 +34,8 @@ extension CoordinatorMachine {
     guard configuration.onNonFinite == .stop, let work, !work.endsRun, work.weights.root ?? 0 > 0,
       !configuration.updatesTogether || work.uncheckedChunks == 0
     else { return }
-    self.work!.finiteChunks = []
     for chunk in work.finiteChunks { update(chunk) }
+    work.finiteChunks = []
   }
 
   package mutating func handleUpdated(_ chunk: Int, nonFinite tensor: Int?, at now: Instant) {
@@ -46,10 +46,10 @@ extension CoordinatorMachine {
         culprit: name(ofTensor: tensor))
       return
     }
-    self.work!.lastProgress = now
-    self.work!.openChunks -= 1
+    work.lastProgress = now
+    work.openChunks -= 1
     sendUpdated(chunk)
-    if self.work!.openChunks == 0 && work.metrics.root != nil { completeTask(at: now) }
+    if work.openChunks == 0 && work.metrics.root != nil { completeTask(at: now) }
   }
 
   /// Called when all metrics are complete, and each time that a root is checked after that. Ends the run at once, or,
@@ -63,7 +63,7 @@ extension CoordinatorMachine {
       let sum = steps[index]
       end(
         "\(flawText(sum.flaw, in: work, localStep: index)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
-        culprit: sum.flaw?.tensor.map(name(ofTensor:)) ?? "loss")
+        culprit: sum.flaw?.tensor.map { name(ofTensor: $0) } ?? "loss")
       return
     }
     guard work.uncheckedChunks == 0 else { return }

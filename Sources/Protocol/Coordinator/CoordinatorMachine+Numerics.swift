@@ -4,7 +4,7 @@ extension CoordinatorMachine {
   func refusal(of found: Numerics) -> String? {
     guard !configuration.acceptsOtherNumerics, found.digest != configuration.numerics.digest else { return nil }
     let difference =
-      found.difference(from: configuration.numerics).map(printable) ?? "nothing that is known of them differs"
+      found.difference(from: configuration.numerics).map { printable($0) } ?? "nothing that is known of them differs"
     return
       "it computes other bits than the coordinator (\(difference)): give both the same program; if they have it, its "
       + "model calls functions of the system's library, which differ between systems, or one of the machines is broken; "

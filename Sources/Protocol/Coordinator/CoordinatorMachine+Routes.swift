@@ -143,7 +143,7 @@ extension CoordinatorMachine {
       unfinished.contains { !work.sums[$0].covers(Node(leaf..<leaf + 1)) }
     }
     // What is sent again takes its time.
-    self.work!.repushTime = now
+    work.repushTime = now
     if relays.isEmpty, let relay = debtor(of: missing) {
       let address = members[relay]?.relay?.address ?? ""
       if withheld.count >= Routes.relayCounts.upperBound { withheld = [:] }
@@ -152,7 +152,7 @@ extension CoordinatorMachine {
       expel(relay, "the sums of those behind it do not come", mayReturn: withheld[address]! < 3, at: now)
     } else if relays.isEmpty {
       // What was pushed is lost: it is computed again.
-      self.work!.unassigned = [0..<work.tree.leafCount]
+      work.unassigned = [0..<work.tree.leafCount]
       dispatch(at: now)
     } else {
       let names = relays.compactMap { members[$0]?.name }.sorted()
@@ -197,10 +197,10 @@ extension CoordinatorMachine {
       return
     }
     let missing = chunks.chunks.filter { $0 < configuration.chunks.count }
-    for chunk in missing { members[peer]!.parameters.remove(chunk) }
+    for chunk in missing { member.parameters.remove(chunk) }
     guard let work, task == work.task, !member.leaves.allSatisfy({ work.metrics.sums.covers(Node($0..<$0 + 1)) }) else {
-      members[peer]!.state = .idle
-      members[peer]!.unfinishedNodes = []
+      member.state = .idle
+      member.unfinishedNodes = []
       sendUnassigned(member)
       dispatch(at: now)
       return

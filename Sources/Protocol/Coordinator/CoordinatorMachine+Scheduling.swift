@@ -65,7 +65,7 @@ extension CoordinatorMachine {
       useAllWorkers()
       proposeRoutes(at: now)
     }
-    guard !isOver, var work, !work.unassigned.isEmpty else { return }
+    guard !isOver, let work, !work.unassigned.isEmpty else { return }
     // A lagging worker may have finished some of them meanwhile.
     work.unassigned = work.unassigned.flatMap { unsummed($0, in: work) }
     let leafCount = work.unassigned.reduce(0) { $0 + $1.count }
@@ -79,21 +79,17 @@ extension CoordinatorMachine {
       if work.unassigned[0].isEmpty { work.unassigned.removeFirst() }
       assignments.append((peer, leaves))
     }
-    self.work = work
     // A relay that knows only of its own leaves would not wait for those behind it.
     for (peer, leaves) in hasGroups ? assignments.reversed() : assignments {
       assign(leaves, of: work, to: peer, at: now)
-      self.work!.transfers += 1 + members[peer]!.unfinishedNodes.count
+      work.transfers += 1 + members[peer]!.unfinishedNodes.count
     }
   }
 
   /// Those that compute and are idle or will be soon, in an order in which those behind one relay are neighbours.
   private func candidates(for task: StepTask) -> [(key: Peer, value: Member)] {
-    // What the closures read: each of them would copy all of this machine.
-    let (linked, leftOut) = (work?.routes?.linked, leftOut)
     let some = members.filter { peer, member in
-      linked?.contains(peer) != false && !leftOut.contains(peer)
-        && (member.state == .idle || member.isSoonIdle(for: task))
+      reachesRelays(peer) && !leftOut.contains(peer) && (member.state == .idle || member.isSoonIdle(for: task))
     }
     return hasGroups
       ? some.sorted { path(to: $0.key).lexicographicallyPrecedes(path(to: $1.key)) }
@@ -139,18 +135,18 @@ extension CoordinatorMachine {
     for chunk in chunks.indices where chunks.isRead(chunks.kind(chunk), by: work.task.kind) {
       sendParameters(chunk, step: work.task.step, for: work.task.kind, to: peer)
     }
-    members[peer]!.state = .busy
+    guard let member = members[peer] else { preconditionFailure("leaves of a peer that is no member") }
+    member.state = .busy
     // Of this task, it may have to push finished nodes again.
-    if members[peer]!.task != work.task { members[peer]!.weights.removeAll(keepingCapacity: true) }
-    members[peer]!.task = work.task
-    members[peer]!.leaves = leaves
-    members[peer]!.measuredSteps.removeAll(keepingCapacity: true)
-    members[peer]!.unfinishedNodes = work.tree.maximalNodes(in: leaves)
-    members[peer]!.taskComputeSeconds = 0
-    members[peer]!.assignmentTime = now
-    members[peer]!.lastProgress = now
-    members[peer]!.isLagging = false
-    members[peer]!.usesRelays = work.routes != nil || hasGroups
+    if member.task != work.task { member.weights.removeAll(keepingCapacity: true) }
+    member.task = work.task
+    member.leaves = leaves
+    member.measuredSteps.removeAll(keepingCapacity: true)
+    member.unfinishedNodes = work.tree.maximalNodes(in: leaves)
+    member.taskComputeSeconds = 0
+    (member.assignmentTime, member.lastProgress) = (now, now)
+    member.isLagging = false
+    member.usesRelays = work.routes != nil || hasGroups
     sendAssignment(to: peer, routes: work.routes)
   }
 
@@ -178,13 +174,12 @@ extension CoordinatorMachine {
     }
     let (top, kind) = sendsOnce(chunk, round: round, element, to: peer, as: kind)
     guard let member = members[top] else { return }
-    let peer = top
-    members[peer]!.parameters.add(chunk, round: round, element)
+    member.parameters.add(chunk, round: round, element)
     let header = Header(
       kind, run: configuration.run, session: member.session, step: UInt64(step), chunk: UInt32(chunk),
       vector: configuration.chunks.kind(chunk), element: element,
       payloadLength: UInt64(configuration.chunks.byteCount(chunk, element)))
-    actions.append(.send(header, .parameters(chunk: chunk), to: peer))
+    actions.append(.send(header, .parameters(chunk: chunk), to: top))
   }
 
   /// Makes the leaves of `member` that are not summed yet free for other workers.
@@ -193,7 +188,7 @@ extension CoordinatorMachine {
   package mutating func unassignLeaves(of member: Member, isGone: Bool = false) {
     guard let work, member.task == work.task else { return }
     sendUnassigned(member)
-    self.work!.unassigned += unsummed(member.leaves, in: work) { leaf in
+    work.unassigned += unsummed(member.leaves, in: work) { leaf in
       !isGone && work.usesRelays && work.metrics.sums.covers(Node(leaf..<leaf + 1))
     }
   }

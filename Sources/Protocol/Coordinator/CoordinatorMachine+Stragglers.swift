@@ -18,15 +18,15 @@ extension CoordinatorMachine {
   /// Measures all paces anew, because what they count has changed: with relays, computing alone (``Pace``).
   mutating func forgetPaces() {
     // Present tasks began before the change, and do not count.
-    for peer in members.keys { (members[peer]!.paces, members[peer]!.isWarm) = ([:], false) }
+    for member in members.values { (member.paces, member.isWarm) = ([:], false) }
   }
 
   /// Gives leaves of busy workers to idle ones as well, if these would probably finish them earlier.
   package mutating func takeOver(at now: Instant) {
     let due = takeovers(at: now).filter { $0.due <= now }
-    for (peer, _) in due {
-      members[peer]!.isLagging = true
-      unassignLeaves(of: members[peer]!)
+    for (member, _) in due {
+      member.isLagging = true
+      unassignLeaves(of: member)
     }
     if !due.isEmpty { dispatch(at: now) }
   }
@@ -39,7 +39,7 @@ extension CoordinatorMachine {
   /// Take leaves over as soon as the fastest idle worker would finish them before their present worker. Not when
   /// transfers dominate: workers share the link. A worker that is late is expected to need as long again as it is late
   /// already.
-  private func takeovers(at now: Instant) -> [(peer: Peer, due: Instant)] {
+  private func takeovers(at now: Instant) -> [(member: Member, due: Instant)] {
     guard !isOver, members.values.contains(where: { $0.state == .idle }), let work, work.unassigned.isEmpty else {
       return []
     }
@@ -56,22 +56,22 @@ extension CoordinatorMachine {
       transferPace.isLong && work.task.isTraining && SchedulingPolicy.transferBoundFactor * fastest.computeFraction < 1
     // A worker that waits for relays waits for everyone's links: only the tick finds one that is stuck.
     guard !(isBoundByTransfers && work.usesRelays) else { return [] }
-    let busy = members.filter { $0.value.state == .busy && !$0.value.isLagging && $0.value.task == work.task }
-      .sorted { $0.value.number < $1.value.number }
-    return zip(busy, paces(of: busy.map(\.value), in: work.task)).map { busy, pace in
-      let leaves = Double(busy.value.leaves.count)
+    let busy = members.values.filter { $0.state == .busy && !$0.isLagging && $0.task == work.task }
+      .sorted { $0.number < $1.number }
+    return zip(busy, paces(of: busy, in: work.task)).map { busy, pace in
+      let leaves = Double(busy.leaves.count)
       let takeoverSeconds = max(
         leaves / fastest.leavesPerSecond, SchedulingPolicy.taskOverheadFraction * fastest.secondsPerTask,
         SchedulingPolicy.minimumTakeoverSeconds)
-      let elapsed = now.seconds(since: busy.value.assignmentTime)
+      let elapsed = now.seconds(since: busy.assignmentTime)
       // Of a worker that waits for relays, only a time that is unusual for all says anything.
       let expected =
-        busy.value.usesRelays
+        busy.usesRelays
         ? SchedulingPolicy.relayedTakeoverTasks * longestTask(isTraining: kind) : leaves / pace
       let due =
-        elapsed < expected - takeoverSeconds && !isBoundByTransfers && !busy.value.usesRelays
-        ? now : busy.value.assignmentTime.advanced(by: expected + takeoverSeconds)
-      return (busy.key, due)
+        elapsed < expected - takeoverSeconds && !isBoundByTransfers && !busy.usesRelays
+        ? now : busy.assignmentTime.advanced(by: expected + takeoverSeconds)
+      return (busy, due)
     }
   }
 
@@ -97,25 +97,25 @@ extension CoordinatorMachine {
         now.seconds(since: member.lastProgress) > SchedulingPolicy.remeasuringIntervalLeaves / pace.leavesPerSecond
       else { continue }
       assign(last..<last + 1, of: work, to: peer, at: now)
-      members[peer]!.isLagging = true
-      members[peer]!.paces[true] = nil  // the old pace no longer holds
-      members[peer]!.isWarm = false
+      member.isLagging = true
+      member.paces[true] = nil  // the old pace no longer holds
+      member.isWarm = false
     }
   }
 
   /// Warns once of a worker that is much slower than the fastest.
   package mutating func warnOfSlowWorkers(at now: Instant) {
     let fastest = members.values.compactMap { $0.paces[true]?.leavesPerSecond }.max() ?? 0
-    for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number }) where !member.hasWarnedOfSlowness {
+    for member in members.values.sorted(by: { $0.number < $1.number }) where !member.hasWarnedOfSlowness {
       guard let pace = member.paces[true]?.leavesPerSecond else { continue }
       guard pace < fastest / SchedulingPolicy.slowWarningPaceFactor else {
-        members[peer]!.slowSince = nil
+        member.slowSince = nil
         continue
       }
       let since = member.slowSince ?? now
-      members[peer]!.slowSince = since
+      member.slowSince = since
       guard now.seconds(since: since) > SchedulingPolicy.slowWarningSeconds else { continue }
-      members[peer]!.hasWarnedOfSlowness = true
+      member.hasWarnedOfSlowness = true
       let times = Int((fastest / pace).rounded())
       report(
         .warning(

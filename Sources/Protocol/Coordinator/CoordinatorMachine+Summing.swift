@@ -20,8 +20,8 @@ extension CoordinatorMachine {
     let node = Node(leaves)
     // After a relay is lost, members push finished nodes again.
     guard
-      members[peer]!.unfinishedNodes.contains(node) || isFromRelay
-        || work.usesRelays && members[peer]!.weights[node] != nil
+      let member = members[peer],
+      member.unfinishedNodes.contains(node) || isFromRelay || work.usesRelays && member.weights[node] != nil
     else {
       expel(peer, "it sent a sum of the leaves \(node), which are no node that it was to compute", at: now)
       return nil
@@ -123,7 +123,7 @@ extension CoordinatorMachine {
       } else {
         // The relay passes it on.
         let (round, element) = (configuration.plan.round(atStep: next), configuration.chunks.element(chunk, for: task))
-        members[peer]!.parameters.add(chunk, round: round, element)
+        member.parameters.add(chunk, round: round, element)
       }
     }
   }
@@ -167,13 +167,13 @@ extension CoordinatorMachine {
       return nil
     }
     let isLast = localStep + 1 == configuration.plan.stepCount(of: task)
-    members[peer]!.measuredSteps[node] = isLast ? nil : localStep + 1
+    member.measuredSteps[node] = isLast ? nil : localStep + 1
     return isLast
   }
 
   /// Removes a node from those that a worker must still finish; a worker without any becomes idle.
   private mutating func markNodeFinished(_ header: Header, _ metrics: NodeMetrics, by peer: Peer, at now: Instant) {
-    guard var member = members[peer], let task = member.task, header.step == UInt64(task.step),
+    guard let member = members[peer], let task = member.task, header.step == UInt64(task.step),
       header.task == task.kind
     else { return }
     let leaves = header.leafRange
@@ -191,7 +191,6 @@ extension CoordinatorMachine {
       }
       member.isWarm = true
     }
-    members[peer] = member
   }
 
   /// Checks the metrics of a node's step, and remembers what is not finite.
@@ -306,7 +305,7 @@ extension CoordinatorMachine {
               weight: sum.weight, sums, targetVariation: configuration.targetVariation[part]),
             seconds: now.seconds(since: work.start))))
     }
-    for peer in members.keys { members[peer]!.computeSeconds = 0 }
+    for member in members.values { member.computeSeconds = 0 }
     lastProgress = now
     self.work = nil
     if let task = nextTask { begin(task, at: now) } else { end(nil) }

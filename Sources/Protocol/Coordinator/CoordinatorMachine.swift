@@ -7,7 +7,9 @@ package import Schema
 /// last where there is a validation part. Only one task runs at a time. Its leaves are cut among the idle workers, which
 /// return sums of nodes in any order. The next task starts when the root of every chunk is updated and the metrics are
 /// complete. The unfinished leaves of a worker that leaves go to others; workers may join at any time.
-package struct CoordinatorMachine {
+///
+/// Its members and its work are objects that nothing else holds, which is why it cannot be copied.
+package struct CoordinatorMachine: ~Copyable {
   package struct Configuration: Sendable {
     package var run: UInt64
     /// The session number of the run's n-th membership, n from 1. Records in shared memory are matched to workers by
@@ -87,10 +89,11 @@ package struct CoordinatorMachine {
     case stop(String)
   }
 
+  // Here and below, what is large and rare is indirect, because what is frequent would be copied at its size.
   package enum Content {
     case none
-    case hello(Hello)
-    case ready(Ready)
+    indirect case hello(Hello)
+    indirect case ready(Ready)
     case metrics(NodeMetrics)
     /// The driver holds the gradient.
     case gradient(byteCount: Int)
@@ -119,9 +122,9 @@ package struct CoordinatorMachine {
     case advance
     /// The step, or the round, has no update: keep the parameters.
     case skip
-    case report(TrainingEvent)
+    indirect case report(TrainingEvent)
     /// The run is over; nil means success.
-    case end(failure: TrainingError?)
+    indirect case end(failure: TrainingError?)
   }
 
   package enum Body {
@@ -131,7 +134,7 @@ package struct CoordinatorMachine {
     case reason(String?)
     /// A chunk of the parameters of the header's step.
     case parameters(chunk: Int)
-    case routes(Routes)
+    indirect case routes(Routes)
     /// A ``RoundStart`` of the current state.
     case roundStart
     case unassigned(Unassigned)

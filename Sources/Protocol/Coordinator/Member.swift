@@ -1,7 +1,7 @@
 package import Reduction
 
-/// One membership of a worker: from its HELLO until it leaves.
-package struct Member {
+/// One membership of a worker: from its HELLO until it leaves. Belongs to its machine alone.
+package final class Member {
   package enum State: Equatable {
     /// It loads its data.
     case loading
@@ -63,6 +63,16 @@ package struct Member {
   package var computeSeconds = 0.0
   /// Seconds of all its threads for the current leaves.
   package var taskComputeSeconds = 0.0
+
+  init(
+    _ hello: Hello, session: UInt64, name: String, ticket: UInt64, parent: CoordinatorMachine.Peer?, chunks: Int,
+    at now: Instant
+  ) {
+    (self.session, self.name, threads, relay) = (session, name, hello.threads, hello.relay)
+    (self.ticket, self.parent) = (ticket, parent)
+    parameters = HeldParameters(chunks: chunks)
+    (helloTime, assignmentTime, lastProgress, lastHeard, lastPing) = (now, now, now, now, now)
+  }
 
   /// The mean of `seconds` over its threads, at most `limit`: a worker may report any number.
   package func threadSeconds(_ seconds: Double, within limit: Double) -> Double {

@@ -1,7 +1,7 @@
 package import Reduction
 
-/// The state of the current task.
-package struct Work {
+/// The state of the current task. Belongs to its machine alone.
+package final class Work {
   package let task: StepTask
   package let tree: ReductionTree
   /// The summed nodes of each chunk; empty for an evaluation.

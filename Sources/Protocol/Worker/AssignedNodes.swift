@@ -20,9 +20,9 @@ package struct AssignedNodes {
 
   private struct State {
     /// Chunks that are not final yet.
-    var open: Set<Int>
+    var open: ChunkSet
     /// Final chunks that wait for those of the sibling.
-    var waiting: Set<Int> = []
+    var waiting = ChunkSet()
     /// That of the gradient; nil before any chunk of it is final.
     var weight: Double?
     var metrics: [NodeMetrics]?
@@ -35,7 +35,7 @@ package struct AssignedNodes {
   private let chunks: Range<Int>
   private let pushesFlaws: Bool
   /// The maximal nodes that are not done.
-  private var unfinished: Set<Node>
+  private var unfinished: [Node]
   private var nodes: [Node: State] = [:]
   /// Sums that are being added.
   private var combining = 0
@@ -43,11 +43,11 @@ package struct AssignedNodes {
   private var held: Set<Node> = []
 
   /// - Parameters:
-  ///   - chunks: none for an evaluation.
+  ///   - chunks: those from 0 on; none for an evaluation.
   ///   - pushesFlaws: whether gradients that are not finite are pushed.
   package init(_ tree: ReductionTree, leaves: Range<Int>, chunks: Range<Int>, pushesFlaws: Bool) {
     (self.tree, self.chunks, self.pushesFlaws) = (tree, chunks, pushesFlaws)
-    unfinished = Set(tree.maximalNodes(in: leaves))
+    unfinished = tree.maximalNodes(in: leaves)
   }
 
   package var isDone: Bool { unfinished.isEmpty }
@@ -61,8 +61,14 @@ package struct AssignedNodes {
 
   /// A piece is computed.
   package mutating func add(_ node: Node, _ metrics: [NodeMetrics]) -> [Change] {
+    if nodes[node] == nil, !isFlawed(metrics), let index = unfinished.firstIndex(of: node) {
+      // A maximal node that one thread has computed at once.
+      unfinished.remove(at: index)
+      let push = Change.push(node, chunks: Array(chunks), weight: metrics[0].weight)
+      return (chunks.isEmpty ? [] : [push]) + [.finish(node, metrics)]
+    }
     var changes: [Change] = []
-    let open = state(of: node).open.sorted()
+    let open = state(of: node).open.elements
     if !isFlawed(metrics) { add(node, open, metrics[0].weight, &changes) }
     know(node) { $0.metrics = metrics }
     // All of its chunks may have been added before.
@@ -82,7 +88,7 @@ package struct AssignedNodes {
     if tensor == nil || pushesFlaws {
       add(node, chunks, weight, &changes)
     } else {
-      nodes[node]!.open.subtract(chunks)
+      for chunk in chunks { nodes[node]!.open.remove(chunk) }
     }
     settle(node, &changes)
     if combining == 0 {
@@ -91,7 +97,7 @@ package struct AssignedNodes {
     return changes
   }
 
-  private func state(of node: Node) -> State { nodes[node] ?? State(open: Set(chunks)) }
+  private func state(of node: Node) -> State { nodes[node] ?? State(open: ChunkSet(below: chunks.upperBound)) }
 
   private mutating func know(_ node: Node, _ change: (inout State) -> Void) {
     var state = state(of: node)
@@ -111,7 +117,7 @@ package struct AssignedNodes {
   private mutating func add(_ node: Node, _ chunks: [Int], _ weight: Double, _ changes: inout [Change]) {
     var state = state(of: node)
     state.weight = weight
-    let new = chunks.filter { state.open.remove($0) != nil }
+    let new = chunks.filter { state.open.remove($0) }
     nodes[node] = state
     guard !new.isEmpty else { return }
     guard !unfinished.contains(node) else {
@@ -120,11 +126,11 @@ package struct AssignedNodes {
     }
     let (left, right, parent) = family(of: node)
     let sibling = left == node ? right : left
-    let theirs = nodes[sibling]?.waiting ?? []
+    let theirs = nodes[sibling]?.waiting ?? ChunkSet()
     let both = new.filter(theirs.contains)
-    nodes[node]!.waiting.formUnion(new.filter { !theirs.contains($0) })
+    for chunk in new where !theirs.contains(chunk) { nodes[node]!.waiting.insert(chunk) }
     guard !both.isEmpty else { return }
-    nodes[sibling]!.waiting.subtract(both)
+    for chunk in both { nodes[sibling]!.waiting.remove(chunk) }
     let weight = nodes[left]!.weight! + nodes[right]!.weight!
     know(parent) { $0.weight = weight }
     combining += 1
@@ -165,7 +171,7 @@ package struct AssignedNodes {
 
   private mutating func finish(_ node: Node, _ changes: inout [Change]) {
     changes.append(.finish(node, nodes[node]!.metrics!))
-    unfinished.remove(node)
+    unfinished.removeAll { $0 == node }
     held.remove(node)
     for below in nodes.keys.filter({ node.covers($0) }).sorted(by: { ($0.start, $0.end) < ($1.start, $1.end) }) {
       if below != node && !chunks.isEmpty && !nodes[below]!.isForgotten { changes.append(.forget(below)) }

@@ -7,7 +7,7 @@ extension WorkerMachine {
   /// - Parameter start: what it begins with, if it is one of local steps.
   /// - Returns: false if it cannot be computed.
   mutating func assign(_ header: Header, _ start: RoundStart?, at now: Instant) -> Bool {
-    guard case .ready(var prepared) = state, threads > 0, prepared.work == nil,
+    guard case .ready(let prepared) = state, threads > 0, prepared.work == nil,
       prepared.awaiting == nil || prepared.hasAsked,
       let step = Int(exactly: header.step), let task = StepTask(header.task, step: step)
     else { return false }
@@ -20,13 +20,11 @@ extension WorkerMachine {
     }
     let leaves = header.leafRange
     guard !leaves.isEmpty, leaves.upperBound <= prepared.plan.tree(task).leafCount else { return false }
-    state = .over
     (prepared.awaiting, prepared.roundStart, prepared.hasAsked) = (header, start, false)
     prepared.lastChunk = now
     prepared.pushesWithGroup = servesGroup && header.chunk == 0
     if prepared.pushesWithGroup { actions.append(.group(.assigned(header))) }
-    beginIfComplete(&prepared)
-    state = .ready(prepared)
+    beginIfComplete(prepared)
     return true
   }
 
@@ -40,16 +38,16 @@ extension WorkerMachine {
   }
 
   /// Begins the assignment that was waiting, if all of its parameters and its routes are there.
-  mutating func beginIfComplete(_ prepared: inout Prepared) {
+  mutating func beginIfComplete(_ prepared: Prepared) {
     guard let header = prepared.awaiting, !prepared.hasAsked, let task = StepTask(header.task, step: Int(header.step)),
       missingChunks(header, prepared).isEmpty,
-      use(routes: Int(header.chunk), &prepared)
+      use(routes: Int(header.chunk), prepared)
     else { return }
     prepared.awaiting = nil
     let leaves = header.leafRange
     // What is computed again replaces what was pushed.
     let isSameTask = prepared.pushed?.task == task
-    releasePushed(&prepared) { isSameTask && !$0.leaves.overlaps(leaves) }
+    releasePushed(prepared) { isSameTask && !$0.leaves.overlaps(leaves) }
     let tree = prepared.plan.tree(task)
     let nodes = AssignedNodes(
       tree, leaves: leaves, chunks: task.isTraining ? prepared.chunks.indices : 0..<0, pushesFlaws: onNonFinite == .skip
@@ -70,7 +68,7 @@ extension WorkerMachine {
   mutating func store(
     _ header: Header, _ byteCount: Int, isFromRelay: Bool = false, at now: Instant
   ) -> Bool {
-    guard case .ready(var prepared) = state else { return false }
+    guard case .ready(let prepared) = state else { return false }
     let (chunk, step) = (Int(header.chunk), Int(truncatingIfNeeded: header.step))
     let plan = prepared.plan
     guard plan.isBetweenRounds(step), chunk < prepared.chunks.count, header.vector == prepared.chunks.kind(chunk),
@@ -92,7 +90,6 @@ extension WorkerMachine {
       : !prepared.parameters.holds(chunk, round: round, header.element)
     // Relays pass chunks on to everyone, also to a member that is late. What this drops, it asks the coordinator for.
     guard isTimely || !isNew || isFromRelay || header.kind == .pass else { return false }
-    state = .over  // so that `prepared` is the only copy
     if isTimely && isNew {
       prepared.parameters.add(chunk, round: round, header.element)
       prepared.lastChunk = now
@@ -101,30 +98,27 @@ extension WorkerMachine {
     if header.kind == .pass { actions.append(.passOn(chunk: chunk, step: step, header.element)) }
     if let awaiting = prepared.awaiting, !prepared.hasAsked, step > Int(awaiting.step) {
       // A later step's chunk is the sum of all leaves: others have computed those of this assignment.
-      askForMissing(awaiting, &prepared)
+      askForMissing(awaiting, prepared)
     }
-    beginIfComplete(&prepared)
-    state = .ready(prepared)
+    beginIfComplete(prepared)
     return true
   }
 
   /// Asks the coordinator for the assignment's parameters that have not come.
-  mutating func askForMissing(_ awaiting: Header, _ prepared: inout Prepared) {
+  mutating func askForMissing(_ awaiting: Header, _ prepared: Prepared) {
     prepared.hasAsked = true
     send(.missing, .missing(MissingChunks(chunks: missingChunks(awaiting, prepared))), step: Int(awaiting.step))
   }
 
   /// Handles a message of a relay. It may come late, or from one that is not this session's.
   mutating func receive(_ header: Header, _ content: Content, fromRelay ticket: UInt64, at now: Instant) {
-    guard case .ready(var prepared) = state, header.run == run, header.session == ticket else { return }
+    guard case .ready(let prepared) = state, header.run == run, header.session == ticket else { return }
     // Newer parameters would replace those of an assignment that is still on its way.
     guard Int(header.step) <= prepared.plan.stepAfter(Int(coordinatorStep)) else { return }
     switch (header.kind, content) {
     case (.pong, _):
-      state = .over
       prepared.links[ticket]?.hasAnswered = true
-      reportLinked(&prepared)
-      state = .ready(prepared)
+      reportLinked(prepared)
     case (.parameters, .parameters(let byteCount))
     where prepared.chunks.isRead(header.vector, by: .train) && prepared.chunks.mayGet(header.element, of: header.vector):
       _ = store(header, byteCount, isFromRelay: true, at: now)

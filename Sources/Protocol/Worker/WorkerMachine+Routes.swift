@@ -4,7 +4,7 @@ internal import Reduction
 extension WorkerMachine {
   /// Pushes chunks of a node, each to its relay or to the coordinator.
   mutating func push(
-    _ node: Node, _ chunks: [Int], _ weight: Double, of task: StepTask, _ prepared: inout Prepared
+    _ node: Node, _ chunks: [Int], _ weight: Double, of task: StepTask, _ prepared: Prepared
   ) {
     let weight = prepared.plan.local == nil ? weight : prepared.plan.averageWeight(of: node.leaves, in: task)
     for chunk in chunks {
@@ -20,7 +20,7 @@ extension WorkerMachine {
   }
 
   /// Sends the metrics of a node that is pushed, step by step.
-  mutating func finish(_ node: Node, _ metrics: [NodeMetrics], of task: StepTask, _ prepared: inout Prepared) {
+  mutating func finish(_ node: Node, _ metrics: [NodeMetrics], of task: StepTask, _ prepared: Prepared) {
     if task.isTraining && prepared.pushed?.nodes[node] == nil { actions.append(.release(node)) }
     var header = header(.metrics, node, task)
     for (step, metrics) in metrics.enumerated() {
@@ -56,20 +56,20 @@ extension WorkerMachine {
   }
 
   /// Drops the gradients that were kept in case a relay is lost, except those of nodes that are still needed.
-  mutating func releasePushed(_ prepared: inout Prepared, unless isNeeded: (Node) -> Bool = { _ in false }) {
-    let unneeded = prepared.pushed?.nodes.keys.filter { !isNeeded($0) } ?? []
-    for node in unneeded.sorted(by: { $0.start < $1.start }) {
+  mutating func releasePushed(_ prepared: Prepared, unless isNeeded: (Node) -> Bool = { _ in false }) {
+    guard let pushed = prepared.pushed else { return }
+    for node in pushed.nodes.keys.filter({ !isNeeded($0) }).sorted(by: { $0.start < $1.start }) {
       actions.append(.release(node))
       prepared.pushed!.nodes[node] = nil
     }
-    if prepared.pushed?.nodes.isEmpty == true { prepared.pushed = nil }
+    if prepared.pushed!.nodes.isEmpty { prepared.pushed = nil }
   }
 
   /// Uses the routes that a task names, 0 for none, and forgets those before them. Assignments and routes may come by
   /// different ways, so that either can be first.
   ///
   /// - Returns: false if the routes have not come yet.
-  mutating func use(routes number: Int, _ prepared: inout Prepared) -> Bool {
+  mutating func use(routes number: Int, _ prepared: Prepared) -> Bool {
     if number == 0 {
       prepared.current = Routes(number: prepared.current.number, relays: [])
     } else if let routes = prepared.routes[number] {
@@ -85,15 +85,14 @@ extension WorkerMachine {
   /// Takes the coordinator's new routes. If they replace those of the present task, chunks that now go another way are
   /// pushed again.
   mutating func take(_ routes: Routes, at now: Instant) {
-    guard case .ready(var prepared) = state, routes.number > prepared.current.number else { return }
-    state = .over
+    guard case .ready(let prepared) = state, routes.number > prepared.current.number else { return }
     let before = prepared.current
     if routes.isCurrent {
       prepared.routes = prepared.routes.filter { $0.key > routes.number }
       prepared.current = routes
     }
     prepared.routes[routes.number] = routes
-    linkRelays(&prepared, at: now)
+    linkRelays(prepared, at: now)
     if routes.isCurrent, let (task, nodes) = prepared.pushed {
       for chunk in 0..<prepared.chunks.count
       where before.relay(ofChunk: chunk)?.ticket != routes.relay(ofChunk: chunk)?.ticket {
@@ -102,13 +101,12 @@ extension WorkerMachine {
         }
       }
     }
-    reportLinked(&prepared)
-    beginIfComplete(&prepared)
-    state = .ready(prepared)
+    reportLinked(prepared)
+    beginIfComplete(prepared)
   }
 
   /// Connects to the relays of all routes that may be used.
-  private mutating func linkRelays(_ prepared: inout Prepared, at now: Instant) {
+  private mutating func linkRelays(_ prepared: Prepared, at now: Instant) {
     var relays: [UInt64: Routes.Relay] = [:]
     let all = [prepared.current] + prepared.routes.values
     for routes in all {
@@ -122,10 +120,10 @@ extension WorkerMachine {
     // One that is no relay in new routes is one until tasks use these.
     let served = all.filter { $0.own != nil }
     actions.append(.setRelay((served.isEmpty ? all : served).max { $0.number < $1.number }, run: run))
-    pingRelays(&prepared, at: now)
+    pingRelays(prepared, at: now)
   }
 
-  private mutating func pingRelays(_ prepared: inout Prepared, at now: Instant) {
+  private mutating func pingRelays(_ prepared: Prepared, at now: Instant) {
     let isBeside = prepared.routes.max { $0.key < $1.key }?.value.isBeside == true
     for (ticket, var link) in prepared.links.sorted(by: { $0.key < $1.key }) where now >= link.nextPing {
       let header = Header(.ping, run: run, session: ticket, chunk: isBeside ? 1 : 0)
@@ -137,7 +135,7 @@ extension WorkerMachine {
   }
 
   /// Says LINKED if all relays of the newest routes have answered.
-  mutating func reportLinked(_ prepared: inout Prepared) {
+  mutating func reportLinked(_ prepared: Prepared) {
     guard let newest = prepared.routes.keys.max(), newest > prepared.linked, let routes = prepared.routes[newest],
       routes.relays.enumerated().allSatisfy({ index, relay in
         index == routes.own || relay.map { prepared.links[$0.ticket]?.hasAnswered == true } ?? true
@@ -149,13 +147,11 @@ extension WorkerMachine {
 
   /// Pings relays, which so learn whom to pass parameters on to, and asks for parameters that do not come.
   mutating func tickRelays(at now: Instant) {
-    guard case .ready(var prepared) = state else { return }
-    state = .over
-    pingRelays(&prepared, at: now)
-    defer { state = .ready(prepared) }
+    guard case .ready(let prepared) = state else { return }
+    pingRelays(prepared, at: now)
     guard let header = prepared.awaiting, !prepared.hasAsked,
       now.seconds(since: prepared.lastChunk) > SchedulingPolicy.missingChunkSeconds
     else { return }
-    askForMissing(header, &prepared)
+    askForMissing(header, prepared)
   }
 }

@@ -19,7 +19,7 @@ extension WorkerMachine {
 
   private mutating func dropSession(at now: Instant) {
     // The coordinator may still read what was pushed in shared memory.
-    if case .ready(var prepared) = state { releasePushed(&prepared) }
+    if case .ready(let prepared) = state { releasePushed(prepared) }
     state = .connecting(since: now)
     lastHeard = now
     actions += [.cancel, .link([]), .setRelay(nil, run: run), .group(.lost)]
@@ -57,9 +57,7 @@ extension WorkerMachine {
   mutating func becomeReady() {
     guard let loaded else { preconditionFailure("a worker that has loaded nothing cannot be ready") }
     lostSince = nil
-    state = .ready(
-      Prepared(
-        plan: loaded.plan, chunks: loaded.chunks, parameters: HeldParameters(chunks: loaded.chunks.count)))
+    state = .ready(Prepared(loaded.plan, loaded.chunks))
     send(.ready, .ready(loaded.ready))
   }
 

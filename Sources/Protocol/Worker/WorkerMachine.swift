@@ -6,7 +6,10 @@ package import Reduction
 /// It pushes each chunk of the assignment's maximal nodes as soon as it is final.
 ///
 /// If it loses its coordinator, it drops its work and sends HELLO again; its data stays loaded.
-package struct WorkerMachine {
+///
+/// What it has prepared is an object that nothing else holds, which is why it cannot be copied.
+package struct WorkerMachine: ~Copyable {
+  // Here and below, what is large and rare is indirect, because what is frequent would be copied at its size.
   package enum Event {
     case started
     case received(Header, Content)
@@ -14,7 +17,7 @@ package struct WorkerMachine {
     case relayed(Header, Content, ticket: UInt64)
     case malformed(WireError)
     /// Data and model are loaded.
-    case loaded(Ready, StepPlan, ChunkLayout)
+    indirect case loaded(Ready, StepPlan, ChunkLayout)
     case loadFailed(String)
     /// These chunks of the gradient of a node that is being computed are final and finite; the gradient's weight.
     case final(Node, chunks: [Int], weight: Double)
@@ -33,12 +36,12 @@ package struct WorkerMachine {
 
   package enum Content {
     case none
-    case welcome(Welcome)
+    indirect case welcome(Welcome)
     /// Nil if the run is complete.
     case reason(String?)
     /// The driver holds the parameters.
     case parameters(byteCount: Int)
-    case routes(Routes)
+    indirect case routes(Routes)
     /// An assignment of local steps.
     case roundStart(RoundStart)
     case unassigned(Unassigned)
@@ -52,16 +55,16 @@ package struct WorkerMachine {
     /// Connect to these relays, and end other connections to relays.
     case link([Routes.Relay])
     /// Give the routes to this member's own relay, with the run's number; nil when the session is lost.
-    case setRelay(Routes?, run: UInt64)
+    indirect case setRelay(Routes?, run: UInt64)
     /// Give a chunk of a node to this member's own relay.
     case relay(Node, step: Int, chunk: Int)
     /// Tell what serves those behind this member of its own session.
-    case group(GroupMachine.Event)
+    indirect case group(GroupMachine.Event)
     /// Connect to another relay, or to the coordinator, in place of the present one.
-    case connect(Ways.Alternative)
+    indirect case connect(Ways.Alternative)
     /// Pass the parameters just received on to others.
     case passOn(chunk: Int, step: Int, ElementKind)
-    case load(Welcome)
+    indirect case load(Welcome)
     /// Store the parameters just received as this chunk of this step's vector, which this element was sent in.
     case store(chunk: Int, step: Int, ElementKind)
     /// Compute with the vector of the task's step, which does not change meanwhile; local steps begin with the state given.
@@ -81,7 +84,7 @@ package struct WorkerMachine {
   package enum Body {
     case none
     case hello
-    case ready(Ready)
+    indirect case ready(Ready)
     case reason(String)
     /// A chunk of a node's gradient.
     case gradient(Node, chunk: Int)
@@ -93,7 +96,7 @@ package struct WorkerMachine {
     /// HELLO is sent, not yet answered.
     case connecting(since: Instant)
     /// Work of an earlier session has not ended yet.
-    case draining(Welcome)
+    indirect case draining(Welcome)
     /// The job's data is being loaded.
     case loading
     /// Ready for an assignment, or working on one.
@@ -101,7 +104,8 @@ package struct WorkerMachine {
     case over
   }
 
-  struct Prepared {
+  /// What a session has prepared. Belongs to its machine alone.
+  final class Prepared {
     let plan: StepPlan
     let chunks: ChunkLayout
     var parameters: HeldParameters
@@ -126,6 +130,11 @@ package struct WorkerMachine {
     var linked = 0
     /// When the last chunk of parameters came, or was asked for.
     var lastChunk = Instant(nanoseconds: 0)
+
+    init(_ plan: StepPlan, _ chunks: ChunkLayout) {
+      (self.plan, self.chunks) = (plan, chunks)
+      parameters = HeldParameters(chunks: chunks.count)
+    }
   }
 
   /// A connection to a relay. What is sent before the relay is reached waits in the connection's queue, so that the
@@ -302,23 +311,20 @@ package struct WorkerMachine {
 
   /// Adds to the task's nodes what is known of `node`, and carries out what follows.
   private mutating func addToWork(_ node: Node, _ add: (inout AssignedNodes) -> [AssignedNodes.Change]) {
-    guard case .ready(var prepared) = state, var work = prepared.work else {
+    guard case .ready(let prepared) = state, let task = prepared.work?.task else {
       // It belongs to a session that is over.
       actions.append(.release(node))
       return
     }
-    // So that these are the only copies.
-    (state, prepared.work) = (.over, nil)
-    for change in add(&work.nodes) {
+    for change in add(&prepared.work!.nodes) {
       switch change {
-      case .push(let node, let chunks, let weight): push(node, chunks, weight, of: work.task, &prepared)
+      case .push(let node, let chunks, let weight): push(node, chunks, weight, of: task, prepared)
       case .combine(let left, let right, let chunks):
         actions.append(.combine(left: left, right: right, chunks: chunks))
       case .forget(let node): actions.append(.forget(node))
-      case .finish(let node, let metrics): finish(node, metrics, of: work.task, &prepared)
+      case .finish(let node, let metrics): finish(node, metrics, of: task, prepared)
       }
     }
-    prepared.work = work.nodes.isDone ? nil : work
-    state = .ready(prepared)
+    if prepared.work!.nodes.isDone { prepared.work = nil }
   }
 }
