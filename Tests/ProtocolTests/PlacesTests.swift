@@ -194,6 +194,17 @@ import Testing
     #expect(arrivals.places["w1"] == "tcp://w2")
   }
 
+  @Test func aStartedRelaysEndTakesThoseBehindItWithIt() {
+    var arrivals = Arrivals(.chain, awaited: 2)
+    arrivals.come(1)
+    arrivals.come(2, by: 1)
+    #expect(arrivals.settled == ["w1", "w2"])
+    arrivals.handle(.processEnded(name: "w1", "killed by signal 9", isReplaced: false))
+    #expect(arrivals.machine.members.isEmpty && arrivals.machine.isOver == false, "w2 may come back")
+    arrivals.come(2)
+    #expect(arrivals.settled == ["w2"])
+  }
+
   @Test func whoComesAfterTheEndIsToldSo() {
     var arrivals = Arrivals(.mesh)
     _ = arrivals.machine.handle(.failed("the reason"), at: Instant(nanoseconds: 0))

@@ -181,8 +181,8 @@ extension CoordinatorMachine {
     // The connection may have broken before the end of the process was known.
     let isLost = absentNames.remove(name) != nil
     places.moving[name] = nil
-    // A worker that has reconnected may still have its old membership.
-    for peer in members.keys.sorted() where members[peer]!.name == name { remove(peer, description, at: now) }
+    // A worker that has reconnected may still have its old membership. Those behind it are removed with it.
+    for peer in members.keys.sorted() where members[peer]?.name == name { remove(peer, description, at: now) }
     let hasNeverJoined = stopAwaiting(name)
     if hasNeverJoined || isLost { report(.warning("worker \(name): \(description)")) }
     guard hasNoWorkersLeft else { return }
