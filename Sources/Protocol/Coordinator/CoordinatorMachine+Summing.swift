@@ -102,9 +102,9 @@ extension CoordinatorMachine {
   }
 
   /// Sends an updated chunk to the workers that compute a part of this step, or have just finished one, while other
-  /// chunks are still summed. Others get it with their next leaves: also those that read it in the coordinator's memory,
-  /// which takes no time to send, and would wake them once more. So at most the parameters of two steps are on their way
-  /// to a worker.
+  /// chunks are still summed. Others get it with their next leaves. So at most the parameters of two steps are on their way
+  /// to a worker. Workers that read a chunk in the coordinator's memory are only woken by it: while several chunks are
+  /// updated they fall asleep, and would begin late; a single one would wake them once more for nothing.
   package mutating func sendUpdated(_ chunk: Int) {
     let next = configuration.plan.stepAfter(step)
     let kind = configuration.chunks.kind(chunk)
@@ -117,7 +117,7 @@ extension CoordinatorMachine {
     let relay = work!.routes?.relay(ofChunk: chunk)
     if let relay { sendParameters(chunk, step: next, for: task, to: relay, as: .pass) }
     for (peer, member) in members.sorted(by: { $0.value.number < $1.value.number })
-    where member.task == work!.task && !member.sharesMemory {
+    where member.task == work!.task && (!member.sharesMemory || configuration.chunks.count > 1) {
       if relay == nil || work!.routes!.beside.contains(peer) || !reachesRelays(peer) {
         sendParameters(chunk, step: next, for: task, to: peer)
       } else {
