@@ -20,12 +20,8 @@ extension Simulation {
 
   /// Nothing may grow without a bound in the coordinator, and no honest worker may be banned.
   mutating func checkBounds() {
-    let problems: [String]
-    switch coordinator {
-    case .some(let coordinator): problems = brokenBounds(of: coordinator)
-    case nil: problems = []
-    }
-    for problem in problems { violate(problem) }
+    guard let coordinator else { return }
+    for problem in brokenBounds(of: coordinator.machine) { violate(problem) }
   }
 
   private func brokenBounds(of coordinator: borrowing CoordinatorMachine) -> [String] {

@@ -11,7 +11,7 @@ extension Simulation {
     guard coordinator != nil, outcome == nil else { return }
     isCoordinatorChanged = true
     var gone: [Peer] = []
-    for action in coordinator!.handle(event, at: instant) {
+    for action in coordinator!.machine.handle(event, at: instant) {
       switch action {
       case .send(let header, let body, let peer): send(header, body, to: peer, &gone)
       case .keep(let node, let chunk):
@@ -50,7 +50,7 @@ extension Simulation {
     }
     for peer in gone { handle(.unreachable(peer)) }
     if case .received(let header, _, _) = event, header.kind == .metrics,
-      let due = coordinator?.nextTakeover(after: instant), due.nanoseconds < now + Int64(scenario.tick * 1e9)
+      let due = coordinator?.machine.nextTakeover(after: instant), due.nanoseconds < now + Int64(scenario.tick * 1e9)
     {
       queue.add(.takeOver(life: lives), at: max(due.nanoseconds, now + 1_000_000))
     }
@@ -172,7 +172,9 @@ extension Simulation {
     case .reason(let reason): message = ToWorker(header: header, content: .reason(reason))
     case .roundStart: message = ToWorker(header: header, content: .roundStart(RoundStart(updates: updates)))
     case .parameters(let chunk):
-      if model.plan.local == nil, model.chunks.kind(chunk) == .statistics, coordinator?.work?.task.isTraining != false {
+      if model.plan.local == nil, model.chunks.kind(chunk) == .statistics,
+        coordinator?.machine.work?.task.isTraining != false
+      {
         violate("statistics are sent before the evaluation")
       }
       let content = WorkerMachine.Content.parameters(byteCount: model.chunks.byteCount(chunk, header.element))

@@ -272,7 +272,7 @@ extension Simulation {
     if scenario.isLocal { isDeserted = false }
     sums = Array(repeating: [:], count: model.chunks.count)
     (lanes, laneEnds) = (sums.map { _ in [] }, sums.map { _ in 0 })
-    coordinator = CoordinatorMachine(
+    coordinator = CoordinatorProcess(
       CoordinatorMachine.Configuration(
         run: random.next(), start: step, evaluatedSteps: evaluatedSteps, skippedSteps: step - updates, plan: model.plan,
         chunks: model.chunks,

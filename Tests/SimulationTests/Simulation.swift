@@ -11,7 +11,7 @@ import TestSupport
 /// Time jumps from event to event. Messages of one connection stay in order; everything else happens in any order.
 /// What becomes of processes and connections is in `Simulation+Faults.swift`, and how the machines' actions are carried
 /// out in `Simulation+Drivers.swift`.
-struct Simulation: ~Copyable {
+struct Simulation {
   typealias Peer = CoordinatorMachine.Peer
 
   enum Event {
@@ -106,6 +106,12 @@ struct Simulation: ~Copyable {
     }
   }
 
+  final class CoordinatorProcess {
+    var machine: CoordinatorMachine
+
+    init(_ configuration: CoordinatorMachine.Configuration) { machine = CoordinatorMachine(configuration) }
+  }
+
   final class Process {
     var machine: WorkerMachine
     let threads: Int
@@ -194,7 +200,7 @@ struct Simulation: ~Copyable {
   var hopOwners: [Int?] = []
 
   /// Nil while its process is dead.
-  var coordinator: CoordinatorMachine?
+  var coordinator: CoordinatorProcess?
   var lives = 0
   /// Whether something has happened to it since its bounds were checked.
   var isCoordinatorChanged = false

@@ -93,8 +93,7 @@ import Testing
 
   @Test func aSeedReplaysExactly() {
     for seed in 0..<300 as Range<UInt64> {
-      var first = Simulation(seed: seed)
-      var second = Simulation(seed: seed)
+      var (first, second) = (Simulation(seed: seed), Simulation(seed: seed))
       #expect(first.run() == second.run(), "seed \(seed)")
       // Every message and every fault has drawn numbers.
       let numbers: [UInt64] = [first.random.next(), second.random.next()]
