@@ -106,6 +106,7 @@ struct Simulation {
     }
   }
 
+  /// Holds the machine, which cannot be copied as the simulation can.
   final class CoordinatorProcess {
     var machine: CoordinatorMachine
 

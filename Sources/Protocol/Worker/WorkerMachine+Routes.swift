@@ -69,7 +69,7 @@ extension WorkerMachine {
   /// different ways, so that either can be first.
   ///
   /// - Returns: false if the routes have not come yet.
-  mutating func use(routes number: Int, _ prepared: Prepared) -> Bool {
+  func use(routes number: Int, _ prepared: Prepared) -> Bool {
     if number == 0 {
       prepared.current = Routes(number: prepared.current.number, relays: [])
     } else if let routes = prepared.routes[number] {
