@@ -24,9 +24,11 @@ package struct Poller {
   }
 
   /// Waits up to `milliseconds`. Returns early if one of them is readable, or a signal interrupts.
-  package mutating func wait(milliseconds: Int) throws(ZeroMQError) {
+  ///
+  /// - Parameter polls: whether it polls for a moment before it sleeps.
+  package mutating func wait(milliseconds: Int, polls: Bool = true) throws(ZeroMQError) {
     // In a small model's step, most answers arrive sooner than a thread could sleep and wake.
-    if milliseconds > 0 {
+    if milliseconds > 0, polls {
       let end = DispatchTime.now().uptimeNanoseconds + Poller.patientNanoseconds
       repeat {
         if zmq_poll(&items, Int32(items.count), 0) > 0 { return }

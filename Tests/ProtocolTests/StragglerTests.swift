@@ -11,12 +11,14 @@ private struct TimedRun: ~Copyable {
     var secondsPerLeaf: @Sendable (Instant) -> Double
     /// When work that ends at a moment is really done: later where the process is stopped.
     var end: @Sendable (Instant) -> Instant = { $0 }
+    /// Seconds for which it waits for a core before it begins, at a moment of the run.
+    var wait: @Sendable (Instant) -> Double = { _ in 0 }
   }
 
   private let plan: StepPlan
   private let workers: [TimedWorker]
   /// From an assignment to the start of its work.
-  private let latency = 0.0005
+  private let latency: Double
   /// What a node takes to be pushed.
   private let secondsPerNode: Double
   private var machine: CoordinatorMachine
@@ -31,13 +33,16 @@ private struct TimedRun: ~Copyable {
   private(set) var warnings: [String] = []
   /// How many of how many workers compute, when that was reported.
   private(set) var computing: [[Int]] = []
+  /// At the end of each step, whether the coordinator of a machine with a core for each worker should poll.
+  private(set) var polls: [Bool] = []
   private let sharesLink: Bool
 
   /// - Parameter sharesLink: whether a node takes as many times longer to be pushed as there are workers that compute.
   init(
     _ workers: [TimedWorker], microBatches: Int, steps: Int, secondsPerNode: Double, sharesLink: Bool = false,
-    usesAllWorkers: Bool = true
+    usesAllWorkers: Bool = true, latency: Double = 0.0005, sharesMemory: Bool = false
   ) {
+    self.latency = latency
     self.workers = workers
     (self.secondsPerNode, self.sharesLink) = (secondsPerNode, sharesLink)
     leavesComputed = Array(repeating: 0, count: workers.count)
@@ -55,7 +60,8 @@ private struct TimedRun: ~Copyable {
       handle(.received(Header(.hello), .hello(Hello(name: "\(index)", threads: 1)), from: peer))
       let session = machine.members[peer]!.session
       sessions.append(session)
-      let ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+      var ready = Ready(data: "d", layout: ParameterLayout(), numerics: .simulated)
+      if sharesMemory { ready.host = .simulated }
       handle(.received(Header(.ready, run: 7, session: session), .ready(ready), from: peer))
     }
   }
@@ -71,8 +77,10 @@ private struct TimedRun: ~Copyable {
         let nodes = plan.tree(.train(step: 0)).maximalNodes(in: header.leafRange).count
         let sharing = sharesLink ? Double(machine.activeCount - machine.leftOut.count) : 1
         let seconds = latency + Double(header.leaves.count) * secondsPerLeaf + Double(nodes) * secondsPerNode * sharing
-        pending.append((workers[index].end(now.advanced(by: seconds)), peer, header, secondsPerLeaf))
+        let begin = now.advanced(by: workers[index].wait(now))
+        pending.append((workers[index].end(begin.advanced(by: seconds)), peer, header, secondsPerLeaf))
       case .advance:
+        polls.append(machine.shouldPoll(cores: workers.count))
         stepEnds.append(now)
         cuts.append([:])
       case .report(.warning(let text)): warnings.append(text)
@@ -170,6 +178,31 @@ private struct TimedRun: ~Copyable {
     let run = run([Self.fast, cold], microBatches: 2)
     #expect(run.warnings.isEmpty)
     #expect(run.cuts[10..<400].allSatisfy { $0[0]?.count == 1 && $0[1]?.count == 1 })
+  }
+
+  @Test("a wait for a core is held against no worker on the coordinator's machine", arguments: [true, false])
+  func waitingForACoreIsNoSlowness(_ sharesMemory: Bool) {
+    // The second worker begins once the first is done, for a while.
+    let waiting = TimedWorker(
+      secondsPerLeaf: { _ in 0.001 }, wait: { (100_000_000..<200_000_000).contains($0.nanoseconds) ? 0.003 : 0 })
+    var run = TimedRun(
+      [Self.fast, waiting], microBatches: 2, steps: 200, secondsPerNode: 0, sharesMemory: sharesMemory)
+    run.run()
+    let areEven = run.cuts.dropLast().allSatisfy { $0[0]?.count == 1 && $0[1]?.count == 1 }
+    #expect(areEven == sharesMemory, "elsewhere it may be the link that is slow")
+  }
+
+  @Test("a coordinator polls where it takes no core from workers", arguments: [(0.001, false), (0.0001, true)])
+  func polling(_ secondsPerLeaf: Double, _ polls: Bool) {
+    let worker = TimedWorker(secondsPerLeaf: { _ in secondsPerLeaf })
+    func run(sharesMemory: Bool) -> TimedRun {
+      var run = TimedRun(
+        [worker, worker], microBatches: 2, steps: 20, secondsPerNode: 0, latency: 0.0001, sharesMemory: sharesMemory)
+      run.run()
+      return run
+    }
+    #expect(run(sharesMemory: true).polls[3..<19].allSatisfy { $0 == polls })
+    #expect(run(sharesMemory: false).polls.allSatisfy { $0 }, "other machines' workers have cores of their own")
   }
 
   @Test("a third worker at a tenth of the speed hardly costs time", arguments: [4, 8, 16, 24, 64])

@@ -48,6 +48,7 @@ package final class Coordinator {
   private let sums: ChunkSums
   private var links: LocalLinks
   private var clock: CoordinatorClock
+  private let cores = ProcessInfo.processInfo.activeProcessorCount
   private var outcome: Outcome?
 
   private enum Outcome {
@@ -170,7 +171,8 @@ package final class Coordinator {
     let tick = min(nextTick, machine.nextTakeover(after: now) ?? nextTick)
     var waitMilliseconds = max(0, Int((tick.seconds(since: now) * 1000).rounded(.up)))
     if links.flush() { waitMilliseconds = min(waitMilliseconds, 5) }
-    try poller.wait(milliseconds: links.inbox?.hasUnread == true ? 0 : waitMilliseconds)
+    try poller.wait(
+      milliseconds: links.inbox?.hasUnread == true ? 0 : waitMilliseconds, polls: machine.shouldPoll(cores: cores))
     clock.timeline?.record(.wait, from: now)
     waker.clear()
     for notice in mailbox.takeAll() {

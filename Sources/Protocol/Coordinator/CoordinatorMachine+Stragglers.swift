@@ -75,6 +75,17 @@ extension CoordinatorMachine {
     }
   }
 
+  /// Whether the coordinator should poll for messages for a moment before it sleeps: if the workers on its machine leave
+  /// one of its `cores` free, or if their tasks are so short that a sum is likely to come at once. Otherwise it would only
+  /// take a core from them.
+  package func shouldPoll(cores: Int) -> Bool {
+    let local = members.values.filter(\.sharesMemory)
+    guard let work, local.reduce(0, { $0 + $1.threads }) >= cores else { return true }
+    return local.contains {
+      $0.paces[work.task.isTraining].map { $0.secondsPerTask < SchedulingPolicy.shortTaskSeconds } ?? false
+    }
+  }
+
   /// The usual seconds of the member's task for whom they are the most; 0 if nobody is measured.
   func longestTask(isTraining: Bool) -> Double {
     members.values.compactMap { $0.paces[isTraining]?.secondsPerTask }.max() ?? 0

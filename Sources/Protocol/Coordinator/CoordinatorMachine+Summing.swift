@@ -186,8 +186,8 @@ extension CoordinatorMachine {
         member.paces[task.isTraining, default: Pace()].add(
           leaves: member.leaves.count, seconds: now.seconds(since: member.assignmentTime),
           computeSeconds: member.threadSeconds(
-            member.taskComputeSeconds, within: now.seconds(since: member.assignmentTime)), usedRelays: member.usesRelays
-        )
+            member.taskComputeSeconds, within: now.seconds(since: member.assignmentTime)),
+          countsComputingAlone: member.usesRelays || member.sharesMemory)
       }
       member.isWarm = true
     }

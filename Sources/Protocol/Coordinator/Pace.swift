@@ -1,7 +1,8 @@
 internal import Reduction
 
-/// A worker's speed: leaves a second, from the assignment to the last sum, with transfers and waiting. Of tasks whose
-/// chunks go through relays it is that of computing alone, because there a worker waits for the others' links too.
+/// A worker's speed: leaves a second, from the assignment to the last sum, with transfers and waiting. It is that of
+/// computing alone for tasks whose chunks go through relays, where a worker waits for the others' links too, and for a
+/// worker that shares the coordinator's memory, which may only have waited for a core.
 ///
 /// Leaves are cut in proportion to it, so that all workers finish at about the same time. It is a running mean in which
 /// long tasks count more (``SchedulingPolicy/paceMemory``).
@@ -15,13 +16,14 @@ package struct Pace: Sendable {
   /// Adds a finished task; `computeSeconds` is the mean over the worker's threads.
   package mutating func add(
     leaves newLeaves: Int, seconds newSeconds: Double, computeSeconds newComputeSeconds: Double,
-    usedRelays: Bool = false
+    countsComputingAlone: Bool = false
   ) {
     let memory = SchedulingPolicy.paceMemory
     leaves = memory * leaves + Double(newLeaves)
     seconds = memory * seconds + max(newSeconds, SchedulingPolicy.minimumTaskSeconds)
     pacedSeconds =
-      memory * pacedSeconds + max(usedRelays ? newComputeSeconds : newSeconds, SchedulingPolicy.minimumTaskSeconds)
+      memory * pacedSeconds
+      + max(countsComputingAlone ? newComputeSeconds : newSeconds, SchedulingPolicy.minimumTaskSeconds)
     computeSeconds = memory * computeSeconds + newComputeSeconds
     tasks = memory * tasks + 1
   }
