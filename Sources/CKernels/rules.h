@@ -101,6 +101,23 @@ static void nadam(const lk_update *update, float *first_moment, float *second_mo
   }
 }
 
+static void adan(const lk_update *update, float *first_moment, float *difference_moment, float *second_moment,
+                 float *last_gradient, const lk_moments *moments, float beta3, float one_minus_beta3, int has_last,
+                 float moment_rate, float difference_rate, float root_scale, float epsilon) {
+  const lk_update u = *update;
+  const lk_moments b = *moments;
+  EACH {
+    float g = gradient(u, i);
+    float difference = has_last ? g - OLD(last_gradient) : 0;
+    float ahead = FMA(b.beta2, difference, g);
+    float m = first_moment[i] = mean(b.beta1, OLD(first_moment), b.one_minus_beta1, g);
+    float d = difference_moment[i] = mean(b.beta2, OLD(difference_moment), b.one_minus_beta2, difference);
+    float v = second_moment[i] = mean(beta3, OLD(second_moment), one_minus_beta3, ahead * ahead);
+    last_gradient[i] = g;
+    move(u, i, mean(moment_rate, m, difference_rate, d) / FMA(ROOT(v), root_scale, epsilon));
+  }
+}
+
 static void adagrad(const lk_update *update, float *square_sum, float epsilon, float rate) {
   const lk_update u = *update;
   EACH {
@@ -243,6 +260,22 @@ static void lamb_moments(const lk_update *update, float *first_moment, float *se
   const lk_moments b = *moments;
   SUM_PRODUCTS(u.count, lamb_direction(u, i, first_moment, second_moment, b, moment_scale, root_scale, epsilon, decay),
                a)
+}
+
+/* g over the root of the second moment, which it updates with the first one. */
+INLINE float stable_ratio(const lk_update u, size_t i, float *first_moment, float *second_moment, const lk_moments b,
+                          float root_scale, float epsilon) {
+  float g = gradient(u, i);
+  first_moment[i] = mean(b.beta1, OLD(first_moment), b.one_minus_beta1, g);
+  float root = ROOT(second_moment[i] = mean(b.beta2, OLD(second_moment), b.one_minus_beta2, g * g)) * root_scale;
+  return g / (root > epsilon ? root : epsilon);
+}
+
+static void stable_moments(const lk_update *update, float *first_moment, float *second_moment,
+                           const lk_moments *moments, float root_scale, float epsilon, double *lanes, size_t first) {
+  const lk_update u = *update;
+  const lk_moments b = *moments;
+  SUM_PRODUCTS(u.count, stable_ratio(u, i, first_moment, second_moment, b, root_scale, epsilon), a)
 }
 
 static void lamb_move(const lk_update *update, const float *first_moment, const float *second_moment,

@@ -116,6 +116,23 @@ extension UpdateVectors {
     }
   }
 
+  /// θ − (`momentRate` m + `differenceRate` d) / (√v `rootScale` + ε), where m, d and v are means of g, of its difference x
+  /// to `lastGradient`, and of (g + β₂ x)². `decays` are β₁ and β₂, and v's is β₃.
+  ///
+  /// - Parameter hasLast: whether there is a last gradient; otherwise x is 0.
+  package func adan(
+    _ firstMoment: MutableFloats, _ differenceMoment: MutableFloats, _ secondMoment: MutableFloats,
+    lastGradient: MutableFloats, hasLast: Bool, _ decays: MomentDecays, beta3: Double, momentRate: Double,
+    differenceRate: Double, rootScale: Double, epsilon: Double
+  ) {
+    var moments = decays.moments
+    call([firstMoment, differenceMoment, secondMoment, lastGradient]) {
+      kernels.adan(
+        $0, firstMoment.base, differenceMoment.base, secondMoment.base, lastGradient.base, &moments, Float(beta3),
+        Float(1 - beta3), hasLast ? 1 : 0, Float(momentRate), Float(differenceRate), Float(rootScale), Float(epsilon))
+    }
+  }
+
   /// θ − η m / (√v + ε), where v decays by β₂.
   package func rmspropFirstMoment(
     _ firstMoment: MutableFloats, _ meanSquare: MutableFloats, _ decays: MomentDecays, epsilon: Double, rate: Double
@@ -186,6 +203,20 @@ extension UpdateVectors {
         kernels.lamb_moments(
           update, firstMoment.base, secondMoment.base, &moments, Float(momentScale), Float(rootScale), Float(epsilon),
           Float(decay), $0, $1)
+      }
+    }
+  }
+
+  /// Updates Adam's moments, and adds Σ (g / max(√v `rootScale`, ε))² to `sum`.
+  package func stableMoments(
+    _ firstMoment: MutableFloats, _ secondMoment: MutableFloats, _ decays: MomentDecays, rootScale: Double,
+    epsilon: Double, into sum: inout OrderedSum
+  ) {
+    var moments = decays.moments
+    call([firstMoment, secondMoment]) { update in
+      sum.add(parameters.count) {
+        kernels.stable_moments(
+          update, firstMoment.base, secondMoment.base, &moments, Float(rootScale), Float(epsilon), $0, $1)
       }
     }
   }

@@ -16,7 +16,9 @@ extension OptionDeclaration {
   }
 
   static func beta2(_ value: Double = 0.999) -> Self {
-    .real("beta2", default: value, .fraction, "The decay of the second moment; for lion, of the first.")
+    .real(
+      "beta2", default: value, .fraction,
+      "The decay of the second moment; for lion, of the first; for adan, of the gradients' differences.")
   }
 
   static func rho(_ value: Double = 0.9) -> Self {

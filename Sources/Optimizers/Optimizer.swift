@@ -184,7 +184,9 @@ package struct Optimizer: Sendable {
     if type(of: rule).writesSlotsBeside { vectors.before = part.before }
     var update = UpdateRange(vectors, slots: part.slots.map { $0[range] })
     if decayKind == .own { update.ownDecay = decay }
-    if let tensor, tensor < tensorSums.count { update.tensorSums = tensorSums[tensor] }
+    if let tensor, tensor < tensorSums.count {
+      (update.tensorSums, update.tensorCount) = (tensorSums[tensor], tensors[tensor].range.count)
+    }
     return update
   }
 }

@@ -25,6 +25,9 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
   case plateau
   /// Follows its own gradient, which the rule measures (A. G. Baydin et al., ICLR 2018).
   case hypergradient
+  /// From η₀ to r η₀ by equal factors, r: `schedule-range`: the learning-rate range test (L. N. Smith, "Cyclical Learning
+  /// Rates for Training Neural Networks", WACV 2017, section 3.3, there on a line).
+  case range
 
   /// The warm-up, and the schedule's own options. `schedule-steps` 0 means the default that the help names.
   package var options: [OptionDeclaration] {
@@ -50,6 +53,11 @@ package enum ScheduleKind: String, CaseIterable, Sendable {
           "schedule-growth", default: 1, .within(1...1e6), "How much longer each wave is than the one before."),
       ]
     case .polynomial: return [warmup, end, .real("schedule-power", default: 2, .positive, "The exponent.")]
+    case .range:
+      return [
+        .real(
+          "schedule-range", default: 1e6, .within(1...1e30), "What the learning rate is multiplied by over the run.")
+      ]
     case .plateau:
       return [
         warmup, factor(0.1),
@@ -93,7 +101,7 @@ package struct Schedule: Sendable {
     values = settings.values
   }
 
-  private var warmup: Int { kind == .hypergradient ? 0 : values.whole("warmup") }
+  private var warmup: Int { kind == .hypergradient || kind == .range ? 0 : values.whole("warmup") }
 
   /// η of update `number`, counted from 1.
   package func learningRate(_ number: Int, _ state: OptimizerState) -> Double {
@@ -129,6 +137,7 @@ package struct Schedule: Sendable {
     case .inverseSquareRoot:
       let reached = max(warmup, 1)
       return (Double(reached) / Double(max(k + warmup + 1, reached))).squareRoot()
+    case .range: return Elementary.power(values["schedule-range"], Double(k) / max(left - 1, 1))
     case .plateau: return state.plateau.factor
     }
   }

@@ -118,6 +118,8 @@ public struct UpdateRange: Sendable {
   public var slots: [MutableFloats]
   /// λ for a rule with ``WeightDecay/own(_:)``, otherwise 0.
   public var ownDecay = 0.0
+  /// The number of values of the range's tensor, for a rule with ``RuleSums/eachTensor(_:)``.
+  public var tensorCount = 0
   /// The sums over the range's tensor, for a rule with ``RuleSums/eachTensor(_:)``.
   public var tensorSums: [Double] = []
 

@@ -329,6 +329,7 @@ RULE(nesterov, m, 0.9f, rate)
 RULE(rmsprop, v, option % 2 == 0 ? m : NULL, option < 3 ? m2 : NULL, 0.9f, 0.1f, 0.7f, epsilon, 1e-3f, rate)
 RULE(adam, m, v, option < 3 ? v2 : NULL, &moments, rate, root_scale, epsilon)
 RULE(nadam, m, v, &moments, rate, 0.3f, root_scale, epsilon)
+RULE(adan, m, m2, v, v2, &moments, 0.99f, 0.01f, option < 3, rate, 0.3f, root_scale, epsilon)
 RULE(rmsprop_first_moment, m, v, &moments, epsilon, rate)
 RULE(adagrad, v, epsilon, rate)
 RULE(adadelta, v, v2, 0.9f, 0.1f, epsilon, rate)
@@ -358,6 +359,7 @@ static void test_outer_nesterov(void) { for_each_update(outer_nesterov_case, any
   }                                                                                  \
   static void test_##NAME(void) { for_each_update(NAME##_case, ordinary); }
 SUM(lamb_moments, u, m, v, &moments, 1.1f, root_scale, epsilon, 0.01f)
+SUM(stable_moments, u, m, v, &moments, root_scale, epsilon)
 SUM(sum_squares, u->parameters, u->count)
 SUM(sum_gradient_squares, u)
 SUM(sum_gradient_products, u, u->parameters)
@@ -962,7 +964,7 @@ static const struct {
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
     TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
     TEST(binary_cross_entropy), TEST(outer_nesterov), TEST(round_bf16), TEST(pack_bf16), TEST(unpack_bf16),
-    TEST(accumulate_bf16),
+    TEST(accumulate_bf16), TEST(adan), TEST(stable_moments),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
 /* softmax_cross_entropy has two tests and regression_loss three. */

@@ -159,8 +159,10 @@ import Testing
   static let ruleOptions: [[String]] =
     [
       "gradient-descent", "sgd", "momentum", "nesterov", "rmsprop", "rmsprop-momentum", "adam", "adamw", "nadam",
-      "adagrad", "adadelta", "blend", "lamb", "lars", "lion",
+      "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan", "stable-adamw",
     ].map { ["--optimizer", $0, "--model", "mlp:32,16"] } + [
+      ["--optimizer", "nadam", "--momentum-decay", "0.004", "--model", "mlp:32,16"],
+      ["--optimizer", "stable-adamw", "--model", "mlp:1024,300", "--decay-biases", "no"],
       ["--optimizer", "blend", "--blend", "auto", "--model", "mlp:32,16"],
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--model", "mlp:32,16"],
       ["--optimizer", "momentum", "--schedule", "plateau", "--plateau-patience", "0", "--model", "mlp:32,16"],
@@ -172,7 +174,8 @@ import Testing
       ["--optimizer", "blend", "--blend", "auto", "--outer-every", "5", "--model", "mlp:1024,300"],
     ]
     + [
-      "sgd", "nesterov", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "blend", "lamb", "lars", "lion",
+      "sgd", "nesterov", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan",
+      "stable-adamw",
     ].map {
       [
         "--optimizer", $0, "--model", "mlp:32,16", "--local-steps", "5", "--replicas", "4", "--clip-norm", "0.3",
@@ -192,6 +195,6 @@ import Testing
 
   @Test func noRuleIsLeftOut() throws {
     let list = try succeed(["optimizers"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") }.map(String.init)
-    #expect(list == Self.ruleOptions.prefix(15).map { $0[1] })
+    #expect(list == Self.ruleOptions.prefix(17).map { $0[1] })
   }
 }

@@ -200,7 +200,7 @@ import Testing
 
   private static let known =
     "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
-    + "blend, lamb, lars, lion"
+    + "blend, lamb, lars, lion, adan, stable-adamw"
 
   @Test(
     "refuses what makes no sense, by name",
@@ -253,7 +253,7 @@ import Testing
         "lamb", ["outer-every": 8, "outer-learning-rate": 0.0], "--outer-learning-rate 0.0: for lamb it must be above 0"
       ),
       // No option can say these, but a message can.
-      ("sgd", ["schedule": 9.0], "--schedule 9.0: for sgd it must be one of constant"),
+      ("sgd", ["schedule": 10.0], "--schedule 10.0: for sgd it must be one of constant"),
       ("adam", ["weight-decay-kind": -1.0], "--weight-decay-kind -1.0: for adam it must be one of coupled, decoupled"),
       ("blend", ["blend": .real(.infinity)], "--blend inf: for blend it must be one of constant"),
       ("adam", ["bias-correction": .real(.nan)], "--bias-correction nan: for adam it must be yes or no"),

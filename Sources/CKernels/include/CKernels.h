@@ -279,6 +279,10 @@ typedef struct {
                const lk_moments *moments, float rate, float root_scale, float epsilon);
   void (*nadam)(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments,
                 float moment_rate, float gradient_rate, float root_scale, float epsilon);
+  // Without `has_last`, the difference to the last gradient is 0.
+  void (*adan)(const lk_update *update, float *first_moment, float *difference_moment, float *second_moment,
+               float *last_gradient, const lk_moments *moments, float beta3, float one_minus_beta3, int has_last,
+               float moment_rate, float difference_rate, float root_scale, float epsilon);
   void (*rmsprop_first_moment)(const lk_update *update, float *first_moment, float *mean_square,
                                const lk_moments *moments, float epsilon, float rate);
   void (*adagrad)(const lk_update *update, float *square_sum, float epsilon, float rate);
@@ -294,6 +298,9 @@ typedef struct {
                        float moment_scale, float root_scale, float epsilon, float decay, double *lanes, size_t first);
   void (*lamb_move)(const lk_update *update, const float *first_moment, const float *second_moment, float moment_scale,
                     float root_scale, float epsilon, float decay, float rate);
+  // StableAdamW's first pass: the moments and Σ (g / max(√v̂, ε))².
+  void (*stable_moments)(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments,
+                         float root_scale, float epsilon, double *lanes, size_t first);
   // Moves on from the anchor before the update by what a rule has left in `updated`, which it replaces. `anchor` may be
   // `anchor_before`.
   void (*outer_nesterov)(const lk_update *update, const float *anchor_before, float *anchor, float *outer_momentum,

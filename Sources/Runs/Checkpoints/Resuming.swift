@@ -33,7 +33,7 @@ extension OptimizerSettings {
   var lengthDependentOption: String? {
     let isCounted = (values.ifGiven("schedule-steps") ?? 0) > 0
     switch schedule {
-    case .linear, .polynomial: return "schedule"
+    case .linear, .polynomial, .range: return "schedule"
     case .cosine, .step: if !isCounted { return "schedule" }
     case .constant, .exponential, .inverseSquareRoot, .plateau, .hypergradient: break
     }

@@ -207,13 +207,51 @@ def adamw(theta, gradients, o):
 
 
 def nadam(theta, gradients, o):
-    """Dozat 2016, Algorithm 2, with a constant μ = β₁."""
+    """Dozat 2016, Algorithm 2, with a constant μ = β₁, or with his μ that grows, in which PyTorch leaves ψ to the user."""
+
+    def mu(t):
+        return o.beta1 * (1 - 0.5 * 0.96 ** (t * o.momentum_decay)) if o.momentum_decay > 0 else o.beta1
+
     m, v = slots(theta, 2)
+    product = 1.0
     for t, g in enumerate(gradients, start=1):
         g = coupled(g, theta, o)
         m, v, _, v_hat = moments(m, v, g, t, o)
-        ahead = o.beta1 / (1 - o.beta1 ** (t + 1)) * m + (1 - o.beta1) / (1 - o.beta1**t) * g
+        product *= mu(t)
+        ahead = mu(t + 1) / (1 - product * mu(t + 1)) * m + (1 - mu(t)) / (1 - product) * g
         theta = decoupled(theta, o) - o.learning_rate * ahead / (np.sqrt(v_hat) + o.epsilon)
+        yield theta
+
+
+def adan(theta, gradients, o):
+    """Xie et al. 2022, Algorithm 1 without restarts, and with the bias corrections of the authors' program. Its β are the
+    shares of the former means."""
+    m, d, v = slots(theta, 3)
+    last = None
+    for t, g in enumerate(gradients, start=1):
+        x = g - last if last is not None else np.zeros_like(g)
+        m = o.beta1 * m + (1 - o.beta1) * g
+        d = o.beta2 * d + (1 - o.beta2) * x
+        v = o.beta3 * v + (1 - o.beta3) * (g + o.beta2 * x) ** 2
+        ahead = m / (1 - o.beta1**t) + o.beta2 * d / (1 - o.beta2**t)
+        step = o.learning_rate * ahead / (np.sqrt(v / (1 - o.beta3**t)) + o.epsilon)
+        theta = (theta - step) / (1 + o.learning_rate * o.decay).astype(theta.dtype)
+        last = g
+        yield theta
+
+
+def stable_adamw(theta, gradients, o):
+    """Wortsman et al. 2023, Algorithm 2."""
+    m, v = slots(theta, 2)
+    for t, g in enumerate(gradients, start=1):
+        m, v, m_hat, v_hat = moments(m, v, g, t, o)
+        after = np.zeros_like(theta)
+        for tensor in RANGES.values():
+            ratio = math.sqrt(float(np.mean(g[tensor] ** 2 / np.maximum(v_hat[tensor], o.epsilon**2))))
+            rate = o.learning_rate / max(1.0, ratio)
+            kept = (1 - rate * o.decay[tensor]).astype(theta.dtype) * theta[tensor]
+            after[tensor] = kept - rate * m_hat[tensor] / (np.sqrt(v_hat[tensor]) + o.epsilon)
+        theta = after
         yield theta
 
 
@@ -339,6 +377,8 @@ RULES = {
     "lamb": lamb,
     "lars": lars,
     "lion": lion,
+    "adan": adan,
+    "stable-adamw": stable_adamw,
 }
 
 COMMON = {
@@ -384,7 +424,7 @@ DEFAULTS = {
         "weight-decay": 0.01,
         "weight-decay-kind": "decoupled",
     },
-    "nadam": {"learning-rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "nadam": {"learning-rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "momentum-decay": 0},
     "adagrad": {"learning-rate": 0.01, "epsilon": 1e-10},
     "adadelta": {"learning-rate": 1, "rho": 0.95, "epsilon": 1e-6},
     "blend": {
@@ -419,7 +459,25 @@ DEFAULTS = {
         "weight-decay": 0,
         "weight-decay-kind": "decoupled",
     },
+    "adan": {
+        "learning-rate": 0.001,
+        "beta1": 0.98,
+        "beta2": 0.92,
+        "beta3": 0.99,
+        "epsilon": 1e-8,
+        "weight-decay": 0,
+        "weight-decay-kind": "its own",
+    },
+    "stable-adamw": {
+        "learning-rate": 0.001,
+        "beta1": 0.9,
+        "beta2": 0.99,
+        "epsilon": 1e-6,
+        "weight-decay": 0.01,
+        "weight-decay-kind": "decoupled",
+    },
 }
+
 
 def case(rule, gradients, total_steps=STEPS, **options):
     names = {name: name.rstrip("_").replace("_", "-") for name in options}
@@ -541,6 +599,8 @@ CASES = [
     case(
         "nadam", "even", learning_rate=0.01, beta1=0, weight_decay=0.25, weight_decay_kind="decoupled", clip_value=1
     ),
+    case("nadam", "wide", momentum_decay=0.004),
+    case("nadam", "even", learning_rate=0.01, beta1=0.95, momentum_decay=1),
     case("adagrad", "wide"),
     case("adagrad", "wide", learning_rate=0.1, epsilon=1e-2),
     case("adagrad", "even", learning_rate=0.1, weight_decay=0.1, decay_biases="no", clip_norm=4),
@@ -614,6 +674,14 @@ CASES = [
     case("lion", "even", learning_rate=0.003, weight_decay=0.16, decay_biases="no", clip_norm=4),
     case("lion", "even", learning_rate=0.003, beta1=0.5, weight_decay=0.03, clip_value=1),
     case("lion", "even", beta1=0),
+    case("adan", "wide"),
+    case("adan", "wide", learning_rate=0.01, beta1=0.9, beta2=0.5, beta3=0.95, epsilon=1e-3),
+    case("adan", "even", learning_rate=0.01, weight_decay=0.25, decay_biases="no", clip_norm=4),
+    case("adan", "even", learning_rate=0.01, beta1=0, weight_decay=0.5, clip_value=1),
+    case("stable-adamw", "wide"),
+    case("stable-adamw", "wide", learning_rate=0.0125, beta1=0.8, beta2=0.9, epsilon=1e-3, weight_decay=0.2),
+    case("stable-adamw", "even", learning_rate=0.01, weight_decay=0.25, decay_biases="no", clip_value=1),
+    case("stable-adamw", "even", learning_rate=0.01, beta2=0.999, weight_decay=0, clip_norm=4),
     case("sgd", "even", schedule="hypergradient", hypergradient_rate=1e-4),
     case("sgd", "even", learning_rate=0.05, schedule="hypergradient", hypergradient_rate=1e-5),
     case(
@@ -734,6 +802,12 @@ def inverse_sqrt(o):
         yield math.sqrt(peak / max(o.warmup + k + 1, peak))
 
 
+def rise(o):
+    """Smith 2017, section 3.3, by equal factors in place of equal differences."""
+    for k in range(o.left):
+        yield o.schedule_range ** (k / max(o.left - 1, 1))
+
+
 def plateau(o):
     """As PyTorch's ReduceLROnPlateau with threshold_mode rel. Evaluations during the warmup count too."""
     best, bad, factor = math.inf, 0, 1.0
@@ -758,6 +832,7 @@ SCHEDULES = {
     "cosine": (cosine, {"schedule-end": 0, "schedule-steps": None, "schedule-growth": 1}),
     "polynomial": (polynomial, {"schedule-end": 0, "schedule-power": 2}),
     "inverse-sqrt": (inverse_sqrt, {}),
+    "range": (rise, {"schedule-range": 1e6}),
     "plateau": (plateau, {"schedule-factor": 0.1, "plateau-patience": 2, "plateau-threshold": 1e-4}),
 }
 
@@ -836,6 +911,9 @@ PLANS = [
     plan("inverse-sqrt", [4, 9, 16, 100]),
     plan("inverse-sqrt", [40, 90, 160], warmup=40),
     plan("inverse-sqrt", [1, 4], warmup=1, base_rate=0.003),
+    plan("range", [50, 100, 150]),
+    plan("range", [30], schedule_range=100, total_steps=60, base_rate=1e-4),
+    plan("range", [], total_steps=1),
     plan("plateau", EVALUATED, evaluations=EVALUATIONS),
     plan("plateau", EVALUATED, evaluations=EVALUATIONS, schedule_factor=0.5, plateau_patience=0),
     plan("plateau", EVALUATED, evaluations=EVALUATIONS, schedule_factor=0.3, plateau_patience=1, warmup=45),
@@ -973,7 +1051,7 @@ def check():
         assert any(case.rule == rule and case.options == {} for case in CASES), rule
     for schedule, (_, defaults) in SCHEDULES.items():
         given = {name for plan in PLANS if plan.schedule == schedule for name in plan.options}
-        assert given >= {*defaults, "warmup"}, (schedule, given)
+        assert given >= {*defaults, "warmup"} - ({"warmup"} if schedule == "range" else set()), (schedule, given)
 
     start, sums = data()
     random = np.random.default_rng(1)
