@@ -122,7 +122,10 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     .testTarget(
       name: "ReportsTests",
-      dependencies: ["Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers"]),
+      dependencies: [
+        "Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers", "TestSupport",
+      ],
+      resources: [.copy("Fixtures")]),
     .testTarget(
       name: "LockstepTests",
       dependencies: [

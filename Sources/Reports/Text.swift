@@ -55,3 +55,9 @@ package func table(_ rows: [[String]], numbers: Set<Int> = [], titles: Int = 0) 
   if titles > 0 { lines.insert(String(repeating: "─", count: widths.reduce(2 * (columns - 1), +)), at: titles) }
   return lines
 }
+
+/// Quotes a field of CSV where needed (RFC 4180).
+func csvField(_ text: String) -> String {
+  let needsQuotes = text.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) }
+  return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+}

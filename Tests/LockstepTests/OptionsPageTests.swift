@@ -28,7 +28,8 @@ import Testing
       ("The job: data and model", JobOptions.ofJobs), ("The job: update rules and schedules", OptimizerSection.options),
       ("A run's folder", FolderSection.options), ("Checkpoints", CheckpointSection.options),
       ("Connections", ConnectionSection.options), ("`train`", TrainCommand.Section.options),
-      ("`compare`", CompareCommand.Section.options), ("`launch`", LaunchCommand.Section.options),
+      ("`compare`", CompareCommand.Section.options),
+      ("`sweep`", SweepCommand.Section.options), ("`launch`", LaunchCommand.Section.options),
       ("`coordinator`", CoordinatorCommand.Section.options + CoordinatorKeySection.options),
       ("`worker`", WorkerCommand.Section.options + WorkerKeySection.options), ("`plan`", PlanCommand.Section.options),
     ]

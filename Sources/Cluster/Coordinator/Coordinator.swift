@@ -48,7 +48,7 @@ package final class Coordinator {
   private let sums: ChunkSums
   private var links: LocalLinks
   private var clock: CoordinatorClock
-  private let cores = ProcessInfo.processInfo.activeProcessorCount
+  private let cores: Int
   private var outcome: Outcome?
 
   private enum Outcome {
@@ -64,15 +64,17 @@ package final class Coordinator {
   ///   - acceptsOtherNumerics: whether workers with another digest may take part.
   ///   - topology: the way that gradients and parameters take between members; nil for one by the speed of their links.
   ///   - usesAllWorkers: whether workers compute that make steps longer.
+  ///   - cores: of this machine, as many as are for this run.
   ///   - security: the keys that may connect; nil lets anyone connect.
   /// - Throws: ``TrainingError`` if it cannot listen on the address.
   package init(
     _ run: CoordinatedRun, binding endpoint: String, awaitedWorkers: Int, resuming saved: SavedState? = nil,
     sharesMemory: Bool = true, acceptsOtherNumerics: Bool = false, security: CoordinatorSecurity? = nil,
     timeline: Timeline? = nil, limits: Limits = Limits(), chunkSize: Int? = nil, topology: Topology? = nil,
-    usesAllWorkers: Bool = false, memory: MemoryWatch = .system
+    usesAllWorkers: Bool = false, memory: MemoryWatch = .system,
+    cores: Int = ProcessInfo.processInfo.activeProcessorCount
   ) throws {
-    training = run
+    (training, self.cores) = (run, cores)
     self.memory = memory
     clock = CoordinatorClock(timeline)
     step = saved?.step ?? 0

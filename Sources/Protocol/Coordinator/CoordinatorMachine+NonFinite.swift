@@ -20,7 +20,7 @@ extension CoordinatorMachine {
     case .stop:
       if let tensor {
         let flaw = NodeMetrics.Flaw(leaf: nil, tensor: tensor)
-        end("\(flawText(flaw, in: work)): \(configuration.advice)", culprit: name(ofTensor: tensor))
+        end("\(flawText(flaw, in: work)): \(configuration.advice)", culprit: name(ofTensor: tensor), hasDiverged: true)
         return
       }
       work.finiteChunks.append(chunk)
@@ -43,7 +43,7 @@ extension CoordinatorMachine {
     if let tensor {
       end(
         "the update of step \(configuration.plan.stepAfter(step)) makes \(name(ofTensor: tensor)) not finite: try a smaller --learning-rate",
-        culprit: name(ofTensor: tensor))
+        culprit: name(ofTensor: tensor), hasDiverged: true)
       return
     }
     work.lastProgress = now
@@ -63,7 +63,7 @@ extension CoordinatorMachine {
       let sum = steps[index]
       end(
         "\(flawText(sum.flaw, in: work, localStep: index)), and the step's loss is \(sum.meanLoss): \(configuration.advice), or --on-nonfinite skip",
-        culprit: sum.flaw?.tensor.map { name(ofTensor: $0) } ?? "loss")
+        culprit: sum.flaw?.tensor.map { name(ofTensor: $0) } ?? "loss", hasDiverged: true)
       return
     }
     guard work.uncheckedChunks == 0 else { return }

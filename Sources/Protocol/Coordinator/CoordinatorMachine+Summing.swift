@@ -277,7 +277,7 @@ extension CoordinatorMachine {
         case .evaluate(let step, let part): "on the \(part) part after step \(step)"
         }
       let loss = configuration.metrics.inUnits(steps[index].sums)[0] / steps[index].weight
-      end("the loss \(subject) is \(loss): \(configuration.advice)", culprit: "loss")
+      end("the loss \(subject) is \(loss): \(configuration.advice)", culprit: "loss", hasDiverged: true)
       return
     }
     switch work.task {

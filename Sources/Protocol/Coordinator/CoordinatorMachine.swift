@@ -267,13 +267,13 @@ package struct CoordinatorMachine: ~Copyable {
   }
 
   /// Sends GOODBYE to every worker and ends the run.
-  package mutating func end(_ failure: String?, culprit: String? = nil) {
+  package mutating func end(_ failure: String?, culprit: String? = nil, hasDiverged: Bool = false) {
     guard !isOver else { return }
     (isOver, endReason) = (true, failure)
     for peer in members.keys.sorted() {
       send(.goodbye, .reason(failure), to: peer)
     }
-    actions.append(.end(failure: failure.map { TrainingError($0, culprit: culprit) }))
+    actions.append(.end(failure: failure.map { TrainingError($0, culprit: culprit, hasDiverged: hasDiverged) }))
   }
 
   package mutating func send(_ kind: MessageKind, _ body: Body = .none, to peer: Peer) {

@@ -27,6 +27,7 @@ package enum ChartStyle {
       .chart .axis{stroke:var(--chart-dim);stroke-width:1;fill:none}
       .chart .curve{fill:none;stroke-width:2;stroke-linejoin:round}
       .chart .shared{fill:var(--chart-paper);stroke:var(--chart-ink);stroke-width:1.5}
+      .chart .band{opacity:.18;stroke:none}
       .chart .guide{fill:none;stroke:var(--chart-dim);stroke-width:1.25;stroke-dasharray:2 4}
 
       """

@@ -7,11 +7,15 @@ package struct LineChart: Sendable {
   package var series: [Series]
   /// Thin dotted reference curves. The legend has each label once.
   package var guides: [Series]
+  /// Drawn below the curves.
+  package var bands: [Band]
 
-  package init(_ title: String, x: Axis, y: Axis, _ series: [Series], guides: [Series] = []) {
+  package init(
+    _ title: String, x: Axis, y: Axis, _ series: [Series], guides: [Series] = [], bands: [Band] = []
+  ) {
     self.title = title
     (xAxis, yAxis) = (x, y)
-    (self.series, self.guides) = (series, guides)
+    (self.series, self.guides, self.bands) = (series, guides, bands)
   }
 
   /// The drawing, which is higher if the legend has several rows. Its colours come from ``ChartStyle/styleSheet``.
@@ -22,7 +26,7 @@ package struct LineChart: Sendable {
     let frame = Frame(
       left: labels + 34, top: legend.height + 14, right: width - 18, bottom: height - 44, x: xAxis, y: yAxis)
     let parts =
-      [legend.drawing(x: 10, y: 4)] + frame.grid()
+      [legend.drawing(x: 10, y: 4)] + frame.grid() + bands.map { area($0, frame) }
       + guides.map { .element("path", ["class": "guide", "d": path($0.points, frame)]) } + curves(frame)
       + frame.axes()
     return drawing(title, width: width, height: height, parts)
@@ -64,6 +68,17 @@ package struct LineChart: Sendable {
         return parts
       }
     }
+  }
+
+  private func area(_ band: Band, _ frame: Frame) -> Markup {
+    let outline = (band.upper + band.lower.reversed()).compactMap(frame.place)
+    let path = outline.enumerated().map { "\($0 == 0 ? "M" : "L")\(coordinate($1.x)) \(coordinate($1.y))" }.joined()
+    return .element(
+      "path",
+      [
+        "class": "band", "fill": ChartStyle.light(band.color), "style": "fill:\(ChartStyle.variable(band.color))",
+        "d": path.isEmpty ? "M0 0" : path + "Z",
+      ])
   }
 
   private func path(_ points: [Point], _ frame: Frame) -> String {

@@ -7,6 +7,18 @@ package struct Point: Equatable, Sendable {
   }
 }
 
+/// The area between two curves over the same positions.
+package struct Band: Equatable, Sendable {
+  package var lower: [Point]
+  package var upper: [Point]
+  /// As ``Series/color``.
+  package var color: Int
+
+  package init(lower: [Point], upper: [Point], color: Int) {
+    (self.lower, self.upper, self.color) = (lower, upper, color)
+  }
+}
+
 /// A curve of a chart, and how it is drawn.
 package struct Series: Equatable, Sendable {
   package enum Line: Int, CaseIterable, Sendable {

@@ -139,13 +139,7 @@ extension Comparison {
       let end = [summary?.parametersSHA256 ?? "", run.folder, run.error ?? ""]
       return start + values.map(text) + middle + end
     }
-    return ([titles] + rows).map { $0.map(Comparison.csvField).joined(separator: ",") + "\n" }.joined()
-  }
-
-  /// Quotes a field by RFC 4180.
-  private static func csvField(_ text: String) -> String {
-    let needsQuotes = text.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) }
-    return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
+    return ([titles] + rows).map { $0.map(csvField).joined(separator: ",") + "\n" }.joined()
   }
 }
 

@@ -1,0 +1,140 @@
+internal import ArgumentParser
+internal import Cluster
+internal import Datasets
+internal import Files
+internal import Foundation
+internal import Models
+internal import Optimizers
+internal import Protocol
+internal import Reports
+internal import Runs
+internal import Schema
+
+struct SweepCommand: JobCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sweep",
+    abstract: "Compare update rules fairly: each with the learning rate that suits it, over several seeds.",
+    discussion: """
+      Each rule is tried with seven learning rates, two a decade, around its own or --learning-rate. While the best of some \
+      rule is the largest or the smallest, rates are added, for all rules as many. Then the best of each rule runs with \
+      every seed; the seeds give all rules the same initial parameters, order of examples and dropout.
+
+      Trials are judged by the loss of a validation part at their end, each after its full schedule; the test part is \
+      reported for the best alone. They run side by side, one for each core. Their results go to the output folder, where \
+      the same command goes on after an interruption; no trial that has ended runs again.
+      """)
+
+  enum Section: OptionSection {
+    static let optimizers = OptionDeclaration.text(
+      "optimizers", default: "all", valueName: "list", decides: false, "Update rules, such as adam,rmsprop, or all.")
+    static let seeds = OptionDeclaration.text(
+      "seeds", default: "5", valueName: "list", decides: false,
+      "How many seeds the best of each rule runs with, from --seed on; or the seeds, such as 1,2,3. The first is that of the search."
+    )
+    static let target = OptionDeclaration.real(
+      "target", .above0(upTo: 1e30), valueName: "loss",
+      defaultText: "the median of the best Adam's losses at the end, or of the first rule's", decides: false,
+      "The validation loss to which steps and seconds are counted.")
+    static let output = OptionDeclaration.path(
+      "output", valueName: "folder", defaultText: "runs/sweep-<time>", decides: false,
+      "The sweep's folder; the same command goes on in it.")
+    static let overwrite = OptionDeclaration.toggle("overwrite", "Replace the sweep that --output holds.")
+    static let options = [optimizers, seeds, target, output, overwrite]
+  }
+
+  /// Options that may be given several times.
+  struct Search: ParsableArguments {
+    @Option(
+      name: .customLong("grid"), parsing: .unconditionalSingleValue,
+      help: ArgumentHelp("Values to try of another option, all with all; may be repeated.", valueName: "name=value,…"))
+    var grids: [String] = []
+
+    @Option(
+      name: .customLong("sample"), parsing: .upToNextOption,
+      help: ArgumentHelp(
+        "In place of grids: so many quasi-random points in ranges, each NAME=LOW..HIGH or NAME=LOW..HIGH:log.",
+        valueName: "count range"))
+    var sample: [String] = []
+
+    var chosen: SweepSpace.Search {
+      get throws {
+        let grids = try grids.map { try SweepSpace.Grid($0) }
+        if let twice = grids.indices.first(where: { index in
+          grids[..<index].contains { $0.option == grids[index].option }
+        }) {
+          throw OptionError("--grid \(grids[twice].option): it is given twice")
+        }
+        guard let count = sample.first else { return .grids(grids) }
+        guard grids.isEmpty else { throw OptionError("--grid and --sample exclude each other") }
+        guard let points = Int(count), (1...10_000).contains(points) else {
+          throw OptionError("--sample \(count): the number of points is needed first, from 1 to 10,000")
+        }
+        let ranges = try sample.dropFirst().map { try SweepSpace.Range($0, of: JobOptions.declarations) }
+        if let twice = ranges.indices.first(where: { index in
+          ranges[..<index].contains { $0.option == ranges[index].option }
+        }) {
+          throw OptionError("--sample \(ranges[twice].option): it is given twice")
+        }
+        guard ranges.count < SweepSpace.primes.count else {
+          throw OptionError("--sample: at most \(SweepSpace.primes.count - 1) ranges can be sampled")
+        }
+        return .samples(points, ranges)
+      }
+    }
+  }
+
+  @OptionGroup
+  var own: DeclaredOptions<Section>
+
+  @OptionGroup
+  var search: Search
+
+  @OptionGroup(title: "Job options")
+  var job: DeclaredOptions<JobSection>
+
+  @OptionGroup(title: "Options of update rules and schedules")
+  var optimization: DeclaredOptions<OptimizerSection>
+
+  @OptionGroup
+  var others: OtherOptions
+
+  func validate() throws {
+    do {
+      _ = try search.chosen
+    } catch let error as OptionError {
+      throw ValidationError(error.description)
+    }
+    if let optimizer = job.given.first(where: { $0.name == OptimizerSettings.selector.name })?.value {
+      throw ValidationError("--optimizer \(optimizer): a sweep takes --optimizers, a list")
+    }
+  }
+
+  func run() throws {
+    let signals = SignalWatch()
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    try ensureDescriptors(64 + 64 * cores)
+    let sweep = try PreparedSweep(self)
+    let folder = try SweepFolder(own.text(Section.output), sweep.description, overwrites: own.isOn(Section.overwrite))
+    let runner = TrialRunner(cores: cores)
+    signals.onSignal { runner.stop("interrupted by \($0.name)") }
+    var (rules, next) = sweep.plan.progress(folder.losses)
+    printLine(sweep.headline)
+    if !folder.results.isEmpty { printLine("going on after \(count(folder.results.count, "trial"))") }
+    while !next.isEmpty, signals.received == nil {
+      printLine(sweep.announcement(of: next, after: rules))
+      let display = TrialDisplay(of: next.count)
+      try runner.run(try sweep.prepare(next)) { result in
+        try folder.add(result)
+        display.show(result)
+      }
+      (rules, next) = sweep.plan.progress(folder.losses)
+    }
+    StatusLine.clear()
+    let report = sweep.report(folder.results)
+    try folder.write(report)
+    for line in report.lines { printLine(line) }
+    printLine("report: \(folder.path)/report.html")
+    if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
+    if let failure = report.failure { throw TrainingError(failure) }
+  }
+}

@@ -1,0 +1,166 @@
+internal import ArgumentParser
+internal import Cluster
+internal import Datasets
+internal import Foundation
+internal import Models
+internal import Optimizers
+internal import Protocol
+internal import Reports
+internal import Runs
+internal import Schema
+
+/// A sweep whose options were checked against the data.
+struct PreparedSweep {
+  /// What decides the trials of a sweep: it goes on only if this is equal.
+  struct Description: Codable, Equatable {
+    var options: [String: String]
+    var optimizers: [String]
+    var grids: [String]
+    var sample: [String]
+    var seeds: [UInt64]
+    var target: Double?
+    var numerics: Int
+    var dataDigest: String
+  }
+
+  private static let validationShare = "0.1"
+  private static let validationOption = "validation-fraction"
+
+  let plan: SweepPlan
+  let description: Description
+  /// Names the data, the model and the batch.
+  let headline: String
+  private let base: JobOptions
+  private let target: Double?
+  private let figures: [Figure]
+  /// Of each rule.
+  private let stateBytes: [Int]
+
+  init(_ command: SweepCommand) throws {
+    var base = try command.jobOptions(output: nil)
+    let own = command.own
+    let rules = try parseOptimizers(own.text(SweepCommand.Section.optimizers) ?? "all")
+    let search = try command.search.chosen
+    try PreparedSweep.check(search, rules)
+    let sourceOptions = try base.selection.source.type.options
+    if base.given[PreparedSweep.validationOption] == nil,
+      sourceOptions.contains(where: { $0.name == PreparedSweep.validationOption })
+    {
+      try base.set(PreparedSweep.validationOption, to: PreparedSweep.validationShare)
+    }
+    let data = try base.load()
+    guard data.validation != nil else {
+      throw OptionError(
+        "--data \(base.selection.data): a sweep needs a validation part to choose by; give --validation-fraction above 0"
+      )
+    }
+    let seeds = try PreparedSweep.seeds(own.text(SweepCommand.Section.seeds) ?? "5", from: base.chosenSeed)
+    let jobs = try rules.map { rule in
+      try PreparedJob(base.selecting(rule, among: rules), data, models: ModelKinds.registry.all)
+    }
+    let space = SweepSpace(rules, rates: jobs.map(\.job.optimizer.learningRate), search)
+    plan = SweepPlan(space, seeds: seeds)
+    (self.base, target) = (base, own.has(SweepCommand.Section.target) ? own.real(SweepCommand.Section.target) : nil)
+    figures = jobs[0].model.metrics.figures
+    stateBytes = try jobs.map { 4 * (try $0.job.optimizer.rule().slots.count) }
+    let (first, split) = (jobs[0], jobs[0].plan)
+    headline =
+      "\(first.job.data.data) (\(grouped(split.trainCount)) train, \(grouped(split.validationCount)) validation, "
+      + "\(grouped(split.testCount)) test), \(first.job.modelText) "
+      + "(\(count(first.model.layout.parameterCount, "parameter"))), \(grouped(split.totalSteps)) steps"
+    description = Description(
+      options: base.given.mapValues(\.description), optimizers: rules, grids: command.search.grids,
+      sample: command.search.sample, seeds: seeds, target: target, numerics: Numerics.version,
+      dataDigest: data.fingerprint)
+    // A value that a rule does not take is an error now, not after an hour.
+    for trial in plan.progress([:]).next { _ = try options(of: trial).resolve(data) }
+  }
+
+  /// - Throws: ``OptionError`` for an option that is none of a job, or that none of `rules` has.
+  private static func check(_ search: SweepSpace.Search, _ rules: [String]) throws {
+    let options: [(flag: String, option: String)] =
+      switch search {
+      case .grids(let grids): grids.map { ("grid", $0.option) }
+      case .samples(_, let ranges): ranges.map { ("sample", $0.option) }
+      }
+    for (flag, option) in options {
+      guard let declaration = JobOptions.declarations.first(where: { $0.name == option }), declaration.decides else {
+        throw OptionError("--\(flag) \(option): there is no such option of a job")
+      }
+      guard !["seed", OptimizerSettings.selector.name].contains(option) else {
+        throw OptionError("--\(flag) \(option): give --\(option == "seed" ? "seeds" : "optimizers")")
+      }
+      let owners = OptimizerSettings.selector.owners(of: option)
+      guard owners.isEmpty || owners.contains(where: rules.contains) else {
+        throw OptionError(
+          "--\(flag) \(option): none of \(rules.joined(separator: ", ")) has this option; it belongs to "
+            + owners.joined(separator: ", "))
+      }
+    }
+  }
+
+  /// A count, of seeds from `first` on, or a list with a comma.
+  private static func seeds(_ text: String, from first: UInt64) throws -> [UInt64] {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let numbers = parts.compactMap(UInt64.init)
+    guard numbers.count == parts.count else {
+      throw ValidationError("--seeds '\(text)': a count is needed, such as 5, or seeds, such as 1,2,3")
+    }
+    if parts.count > 1 {
+      try refuseRepeated("seeds", text, numbers)
+      return numbers
+    }
+    guard (1...1000).contains(numbers[0]), first <= UInt64.max - numbers[0] else {
+      throw ValidationError("--seeds \(text): a count from 1 to 1,000 is needed, or seeds, such as 1,2,3")
+    }
+    return (0..<numbers[0]).map { first + $0 }
+  }
+
+  private func options(of trial: Trial) throws -> JobOptions {
+    var options = base.selecting(trial.rule, among: plan.space.rules)
+    for choice in trial.choices { try options.set(choice.option, to: choice.value) }
+    try options.set("seed", to: "\(trial.seed)")
+    return options
+  }
+
+  /// The jobs of trials. The data is loaded once for each seed.
+  func prepare(_ trials: [Trial]) throws -> [(Trial, PreparedJob)] {
+    var jobs: [Trial: PreparedJob] = [:]
+    for (_, group) in Dictionary(grouping: trials, by: \.seed) {
+      let data = try options(of: group[0]).load()
+      for trial in group {
+        jobs[trial] = try PreparedJob(options(of: trial), data, models: ModelKinds.registry.all)
+      }
+    }
+    return trials.map { ($0, jobs[$0]!) }
+  }
+
+  /// What the next trials are for, such as `search: 21 trials, 7 a rule`.
+  func announcement(of trials: [Trial], after rules: [SweepPlan.Progress]) -> String {
+    let budget = rules.map(\.tried.count)
+    if rules.contains(where: { !$0.finals.isEmpty }) {
+      return "seeds: \(count(trials.count, "trial")), the best of each rule with \(count(plan.seeds.count, "seed"))"
+    }
+    let each = budget.min() == budget.max() ? "\(budget[0])" : "\(budget.min()!) to \(budget.max()!)"
+    let isAtEdge = rules.contains { $0.isAtEdge || $0.best == nil && $0.tried.count > SweepSpace.ratePoints }
+    let cause = isAtEdge ? " more, because the best learning rate of a rule lies on the edge" : ""
+    return "search: \(count(trials.count, "trial"))\(cause); each rule has \(each)"
+  }
+
+  func report(_ results: [Trial: TrialResult]) -> SweepReport {
+    SweepReport(
+      SweepResult(plan, results, target: target, figures: figures, stateBytes: stateBytes),
+      Provenance(
+        command: CommandLine.arguments.map(shellQuoted).joined(separator: " "), machine: .this, date: Date(),
+        version: LockstepCommands.version), headline: headline, command: command(of:))
+  }
+
+  /// The command that runs a trial by itself.
+  private func command(of trial: Trial) -> String {
+    let given = ((try? options(of: trial)) ?? base).given
+    let words = JobOptions.declarations.compactMap { option in
+      option.decides ? given[option.name].map { "--\(option.name) \(shellQuoted($0.description))" } : nil
+    }
+    return ([LockstepCommands.programName, "train"] + words).joined(separator: " ")
+  }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import Testing
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
+@Suite(.serialized) struct SweepTests {
+  private let scratch: Scratch
+
+  init() throws { scratch = try Scratch() }
+
+  private static let job = ["--data", "digits", "--model", "mlp:16", "--epochs", "2"]
+
+  private func start(_ arguments: [String], output: String = "out") throws -> Program {
+    try Program(["sweep", "--output", output] + Self.job + arguments, in: scratch.url)
+  }
+
+  private func succeed(_ arguments: [String], output: String = "out") throws -> Program {
+    let program = try start(arguments, output: output)
+    let code = program.wait(seconds: 120)
+    try #require(code == 0, "\(program.errors)")
+    #expect(program.children.isEmpty)
+    return program
+  }
+
+  private struct Record: Decodable, Equatable {
+    struct Row: Decodable, Equatable {
+      struct Choice: Decodable, Equatable {
+        let option, value: String
+      }
+
+      struct Final: Decodable, Equatable {
+        let seed: UInt64
+        let command: String
+        let parametersSha256: String
+        let validationLoss, testLoss: Double
+      }
+
+      let optimizer: String
+      let choices: [Choice]
+      let runs, searched, diverged, failed: Int
+      let difference, intervalLow, shareBetter, stepsToTarget: Double?
+      let finals: [Final]
+      let bestOf: [Double?]
+    }
+
+    let reference: String
+    let target: Double
+    let seeds: [UInt64]
+    let rows: [Row]
+  }
+
+  private func record(_ folder: String = "out") throws -> Record {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(Record.self, from: Data(scratch.read("\(folder)/results.json").utf8))
+  }
+
+  @Test func rulesAreTunedAndRunWithEverySeed() throws {
+    let program = try succeed(["--optimizers", "adam,rmsprop", "--seeds", "3"])
+    let record = try record()
+    #expect(
+      record.reference == "adam" && record.seeds == [0, 1, 2] && record.rows.map(\.optimizer) == ["adam", "rmsprop"])
+    #expect(Set(record.rows.map(\.runs)).count == 1, "equal budgets")
+    for row in record.rows {
+      #expect(row.searched >= 7 && row.runs == row.searched + 2 && row.failed == 0 && row.bestOf.count == row.searched)
+      #expect(row.finals.map(\.seed) == [0, 1, 2])
+      #expect(program.output.contains("\n\(row.optimizer) "))
+    }
+    #expect(record.rows[0].difference == nil && record.rows[1].difference != nil && record.rows[1].intervalLow != nil)
+    // Half of Adam's seeds reach the median of their losses.
+    #expect(record.rows[0].stepsToTarget == 22)
+
+    // The command of a row gives its bits, with another number of workers too.
+    let final = record.rows[1].finals[2]
+    let words = final.command.split(separator: " ").dropFirst(2).map(String.init)
+    let alone = try train(scratch, words + ["--workers", "3"], output: "alone")
+    #expect(alone.parameters_sha256 == final.parametersSha256)
+
+    let html = try scratch.read("out/report.html")
+    let parser = XMLParser(data: Data(html.utf8))
+    #expect(parser.parse(), "\(String(describing: parser.parserError))")
+    #expect(!html.contains("https://") && !html.contains("<script"))
+    let rows = try scratch.read("out/trials.csv").split(separator: "\n")
+    #expect(rows.count == 1 + record.rows.reduce(0) { $0 + $1.runs })
+  }
+
+  @Test func aSweepThatIsKilledGoesOnToTheSameResult() throws {
+    let arguments = ["--optimizers", "adam,sgd", "--seeds", "2", "--grid", "clip-norm=0,1"]
+    _ = try succeed(arguments, output: "whole")
+    let killed = try start(arguments)
+    let folder = scratch.path("out/trials")
+    func ended() -> Int {
+      (try? FileManager.default.contentsOfDirectory(atPath: folder).count { $0.hasSuffix(".json") }) ?? 0
+    }
+    #expect(eventually(seconds: 60) { ended() >= 3 })
+    killed.send(SIGKILL)
+    #expect(killed.wait() != 0)
+    let before = ended()
+    let program = try succeed(arguments)
+    #expect(program.output.contains("going on after \(before) trials"))
+    #expect(try record() == record("whole"))
+
+    // Nothing is left to do.
+    let again = try succeed(arguments)
+    #expect(!again.output.contains("search: ") && again.output.contains("going on after "))
+    #expect(try record() == record("whole"))
+
+    let other = try start(arguments + ["--batch-size", "64"])
+    #expect(other.wait() == 64)
+    #expect(other.errors.contains("there is a sweep with no --batch-size"), "\(other.errors)")
+  }
+
+  @Test func aSignalEndsASweepAndItsWorkers() throws {
+    let program = try start(["--optimizers", "adam,sgd"])
+    #expect(program.waitForOutput("search: 14 trials"))
+    program.send(SIGTERM)
+    #expect(program.wait() == 143)
+    #expect(program.errors.contains("interrupted by SIGTERM") && program.children.isEmpty)
+  }
+
+  @Test func ratesThatDivergeAreCounted() throws {
+    _ = try succeed(["--optimizers", "sgd", "--grid", "learning-rate=0.1,1e30", "--seeds", "1", "--target", "0.001"])
+    let record = try record()
+    #expect(record.rows[0].diverged == 1 && record.rows[0].choices.map(\.value) == ["0.1"] && record.target == 0.001)
+    #expect(record.rows[0].stepsToTarget == nil)
+  }
+
+  @Test(
+    "what makes no sense is refused in a line",
+    arguments: [
+      (["--optimizers", "adam,adam"], "adam is given twice"),
+      (["--optimizers", "sgd", "--grid", "beta2=0.9,0.99"], "none of sgd has this option; it belongs to"),
+      (["--optimizers", "adam", "--grid", "beta2=0.9,1.5"], "--beta2 1.5: for adam it must be"),
+      (["--optimizers", "adam", "--grid", "learning-rate=0"], "--learning-rate 0.0: for adam it must be above 0"),
+      (["--optimizers", "adam", "--grid", "beta9=1"], "there is no such option of a job"),
+      (["--optimizers", "adam", "--grid", "seed=1,2"], "give --seeds"),
+      (["--optimizers", "adam", "--sample", "5", "weight-decay=0.1..0.01:log"], "the range is reversed"),
+      (["--optimizers", "adam", "--sample", "weight-decay=0.1..0.2"], "the number of points is needed first"),
+      (["--optimizers", "adam", "--seeds", "1,1"], "1 is given twice"),
+      (["--optimizers", "adam", "--seeds", "x"], "a count is needed"),
+      (["--optimizer", "adam"], "a sweep takes --optimizers"),
+      (["--optimizers", "adam", "--validation-fraction", "0"], "a sweep needs a validation part"),
+    ])
+  func refusals(_ arguments: [String], _ message: String) throws {
+    let program = try start(arguments)
+    #expect(program.wait() == 64)
+    #expect(program.errors.contains(message), "\(program.errors)")
+    #expect(program.errors.hasPrefix("error: "))
+  }
+
+  @Test func aFolderOfSomethingElseIsLeftAlone() throws {
+    _ = try train(scratch, Self.job, output: "out")
+    let program = try start(["--optimizers", "adam"])
+    #expect(program.wait() == 64)
+    #expect(program.errors.contains("there is job.yaml of something else"), "\(program.errors)")
+  }
+}
