@@ -15,11 +15,11 @@ import Testing
     #expect(svg.hasPrefix("<?xml") && svg.contains("Beale’s function") && !svg.contains("https://"))
     let lines = program.output.split(separator: "\n")
     #expect(lines[0] == "beale, 200 steps from (1.0, 1.5)" && lines.last == "picture: trace-beale.svg")
-    #expect(lines.count == 3 + 15 + 2)
+    #expect(lines.count == 3 + 17 + 2)
     for name in ["sgd", "lamb", "lars", "lion", "blend"] {
       #expect(lines.contains { $0.hasPrefix("\(name) ") } && svg.contains(">\(name)</text>"))
     }
-    #expect(lines[lines.count - 2].hasPrefix("--beta1 goes only to "), "\(lines)")
+    #expect(lines[lines.count - 2].hasPrefix("--beta1 goes to all but gradient-descent, sgd, "), "\(lines)")
     let again = try succeed(
       ["trace", "--function", "beale", "--optimizers", "all", "--steps", "200", "--beta1", "0.8", "--output", "b.svg"],
       in: scratch)

@@ -115,6 +115,9 @@ private struct SimulatedSweep {
     // 1/2, 1/4, 3/4, 1/8 of three decades from 3.16e-5 on; 1/3, 2/3, 1/9, 4/9 of three from 1e-4 on.
     #expect(first.prefix(4).map { $0.choices[0].value } == ["0.001", "0.000178", "0.00562", "7.5e-05"])
     #expect(first.prefix(4).map { $0.choices[1].value } == ["0.001", "0.01", "0.000215", "0.00215"])
+    var sweep = SimulatedSweep(plan)
+    let rules = sweep.run { $0.rate }
+    #expect(sweep.batches.map(\.count) == [8] && rules.allSatisfy { !$0.isAtEdge }, "no two points share a choice")
   }
 
   @Test("a sweep that is interrupted anywhere runs the trials of one that is not")

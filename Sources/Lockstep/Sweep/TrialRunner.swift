@@ -72,11 +72,14 @@ final class TrialRunner: Sendable {
       var run = try prepared.coordinated
       run.initial = try prepared.initialParameters()
       let coordinator = try Coordinator(run, binding: address.endpoint, awaitedWorkers: 1, cores: threads)
-      number = state.withLock { state in
+      let (own, isStopped) = state.withLock { state in
         state.started += 1
         state.running[state.started] = coordinator.mailbox
-        return state.started
+        return (state.started, state.isStopped)
       }
+      number = own
+      // Its mailbox may have come after those that were told.
+      if isStopped { coordinator.mailbox.fail("the sweep has been stopped") }
       let launches = try WorkerLaunch.local(1, threads: threads, connectingTo: coordinator.address)
       let processes = try WorkerProcesses(launches, mailbox: coordinator.mailbox, maxRestarts: 3)
       defer { processes.stop() }

@@ -12,7 +12,7 @@ struct SweepCharts {
   private func chart(_ title: String, x: String, isLogarithmic: Bool = false, _ series: [Series], bands: [Band] = [])
     -> LineChart
   {
-    let points = series.flatMap(\.points)
+    let points = series.flatMap(\.points) + bands.flatMap { $0.lower + $0.upper }
     return LineChart(
       title,
       x: Axis(

@@ -27,7 +27,7 @@ package struct SweepPlan: Sendable {
     package fileprivate(set) var tried: [Trial]
     /// The trial with the least loss; nil before there is one, or if all have diverged.
     package fileprivate(set) var best: Trial?
-    /// Whether the best learning rate is the smallest or the largest that was tried with its other choices.
+    /// Whether the best learning rate is the smallest or the largest of several that were tried with its other choices.
     package fileprivate(set) var isAtEdge = false
     /// The best with each seed; empty before the search is over.
     package fileprivate(set) var finals: [Trial] = []
@@ -92,7 +92,7 @@ package struct SweepPlan: Sendable {
   private func isAtEdge(_ best: Trial?, of tried: [Trial]) -> Bool {
     guard let best else { return false }
     let rates = rates(beside: best, in: tried)
-    return best.rate == rates.first || best.rate == rates.last
+    return rates.count > 1 && (best.rate == rates.first || best.rate == rates.last)
   }
 
   /// Up to `count` further trials: two a decade beyond the edge on which the best lies, below all if every one has
