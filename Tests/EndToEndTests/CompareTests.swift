@@ -163,12 +163,12 @@ import Testing
       ["--optimizers", "all", "--workers", "1", "--steps", "6", "--batch-size", "100", "--beta1", "0.8"])
     try #require(result.code == 0, "\(result.errors)")
     let record = try record()
-    #expect(record.runs.count == 15 && record.runs.allSatisfy { $0.status == "completed" })
-    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 14))
+    #expect(record.runs.count == 17 && record.runs.allSatisfy { $0.status == "completed" })
+    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 16))
     let state = Dictionary(uniqueKeysWithValues: record.runs.map { ($0.name, $0.stateBytesPerParameter) })
     #expect(state["sgd-1-workers"] == 0 && state["rmsprop-1-workers"] == 4 && state["adam-1-workers"] == 8)
     let ranking = try #require(record.ranking)
-    #expect(ranking.steps == 6 && ranking.rows.count == 15 && ranking.seconds > 0)
+    #expect(ranking.steps == 6 && ranking.rows.count == 17 && ranking.seconds > 0)
     #expect(ranking.rows.map(\.rankAtEqualSteps).first == 1)
     for (row, next) in zip(ranking.rows, ranking.rows.dropFirst()) {
       #expect(try #require(row.lossAtEqualSteps) <= #require(next.lossAtEqualSteps))
@@ -179,7 +179,7 @@ import Testing
     }
     #expect(record.notes.contains { $0.hasPrefix("--batch-size goes to all but gradient-descent") })
     #expect(
-      record.notes.contains { $0.hasPrefix("--beta1 goes only to rmsprop-momentum, adam, adamw") }, "\(record.notes)")
+      record.notes.contains { $0.hasPrefix("--beta1 goes to all but gradient-descent, sgd") }, "\(record.notes)")
     for note in record.notes { #expect(result.output.contains(note)) }
     let alone = try train(
       scratch, ["--model", "mlp:16", "--optimizer", "adam", "--steps", "6", "--batch-size", "100", "--beta1", "0.8"])
