@@ -14,10 +14,9 @@ final class TrialRunner: Sendable {
   }
 
   private let state = Mutex(State())
-  private let slots: Int
   private let cores: Int
 
-  init(cores: Int) { (slots, self.cores) = (cores, cores) }
+  init(cores: Int) { self.cores = cores }
 
   /// Ends all trials soon; they have no result.
   func stop(_ reason: String) {
@@ -39,7 +38,7 @@ final class TrialRunner: Sendable {
     let outcome = Mutex<(any Error)?>(nil)
     let threads = max(1, cores / max(trials.count, 1))
     let running = DispatchGroup()
-    for _ in 0..<min(slots, trials.count) {
+    for _ in 0..<min(cores, trials.count) {
       running.enter()
       Thread.detachNewThread { [self] in
         defer { running.leave() }
