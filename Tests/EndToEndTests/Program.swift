@@ -89,6 +89,8 @@ private final class Captured: Sendable {
         }
         changed.signal()
       } while !data.isEmpty
+      // Foundation keeps a process that has ended, with its pipes.
+      try? pipe.fileHandleForReading.close()
     }
   }
 

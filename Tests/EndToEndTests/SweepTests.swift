@@ -112,6 +112,19 @@ import Testing
     #expect(other.errors.contains("there is a sweep with no --batch-size"), "\(other.errors)")
   }
 
+  #if os(Linux)
+    @Test func aTrialLeavesNoDescriptor() throws {
+      let program = try start(["--optimizers", "adam,sgd", "--epochs", "1", "--seeds", "40"])
+      let folder = scratch.path("out/trials")
+      func count(_ path: String) -> Int { (try? FileManager.default.contentsOfDirectory(atPath: path).count) ?? 0 }
+      #expect(eventually(seconds: 100) { count(folder) >= 80 })
+      // Each of the trials that run has about 30, for its sockets.
+      let open = count("/proc/\(program.processIdentifier)/fd")
+      #expect((1...60 + 40 * ProcessInfo.processInfo.activeProcessorCount).contains(open))
+      #expect(program.wait(seconds: 60) == 0)
+    }
+  #endif
+
   @Test func aSignalEndsASweepAndItsWorkers() throws {
     let program = try start(["--optimizers", "adam,sgd"])
     #expect(program.waitForOutput("search: 14 trials"))

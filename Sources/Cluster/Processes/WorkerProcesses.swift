@@ -56,12 +56,15 @@ package final class WorkerProcesses: @unchecked Sendable {
       defer { running.leave() }
       output?.waitForEnd()
       errors.waitForEnd()
+      self?.closeInputs { $0 === inputPipe }
       self?.handleEnd(process, launch, errors, hasBegun: output?.last != nil, restarts: restarts)
     }
     // Under the lock, so that ``stop()`` misses no process.
     let error = state.withLock { state -> (any Error)? in
       guard !state.isStopping else { return TrainingError("the run is over") }
       do {
+        // Fits into the pipe. Not later, because the end of the process closes it.
+        try inputPipe.fileHandleForWriting.write(contentsOf: Data(launch.input.utf8))
         if let cores = launch.cores {
           try Cores.keep(to: cores) { try process.run() }
         } else {
@@ -78,8 +81,14 @@ package final class WorkerProcesses: @unchecked Sendable {
       running.leave()
       throw error
     }
-    // If the worker has ended already, its end is reported anyway.
-    try? inputPipe.fileHandleForWriting.write(contentsOf: Data(launch.input.utf8))
+  }
+
+  /// Closes standard inputs. Not left to their last references, because Foundation keeps a process that has ended.
+  private func closeInputs(_ isMeant: (Pipe) -> Bool) {
+    state.withLock { state in
+      for pipe in state.inputPipes where isMeant(pipe) { try? pipe.fileHandleForWriting.close() }
+      state.inputPipes.removeAll(where: isMeant)
+    }
   }
 
   private func handleEnd(
@@ -107,13 +116,12 @@ package final class WorkerProcesses: @unchecked Sendable {
   /// Waits a second for the workers to exit, then ends them: first by their standard input, which also reaches other
   /// machines, then by signals.
   package func stop() {
-    let (processes, inputPipes) = state.withLock { state in
+    let processes = state.withLock { state in
       state.isStopping = true
-      defer { state.inputPipes = [] }
-      return (state.processes, state.inputPipes)
+      return state.processes
     }
     if running.wait(timeout: .now() + 1) == .success { return }
-    for inputPipe in inputPipes { try? inputPipe.fileHandleForWriting.close() }
+    closeInputs { _ in true }
     if running.wait(timeout: .now() + 1) == .success { return }
     for (signal, seconds) in [(SIGTERM, 2), (SIGKILL, 5)] as [(Int32, Double)] {
       // To the process' group if it has one, so that its children end too.
@@ -170,6 +178,7 @@ private final class OutputLines: Sendable {
         data = pipe.fileHandleForReading.availableData
         append(data)
       } while !data.isEmpty
+      try? pipe.fileHandleForReading.close()
     }
   }
 
