@@ -96,6 +96,7 @@ const lk_kernels KERNELS = {
     .lamb_moments = lamb_moments,
     .lamb_move = lamb_move,
     .stable_moments = stable_moments,
+    .nesterov_mean = nesterov_mean,
     .outer_nesterov = outer_nesterov,
     .sum_squares = sum_squares,
     .sum_gradient_squares = sum_gradient_squares,

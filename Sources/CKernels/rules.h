@@ -42,6 +42,15 @@ static void nesterov(const lk_update *update, float *velocity, float momentum, f
   }
 }
 
+static void nesterov_mean(const lk_update *update, float *moment, float decay, float gradient_share) {
+  const lk_update u = *update;
+  EACH {
+    float g = gradient(u, i);
+    moment[i] = mean(decay, OLD(moment), gradient_share, g);
+    u.updated[i] = mean(decay, moment[i], gradient_share, g);
+  }
+}
+
 /* RMSprop with any of its options; unused slots are null. */
 INLINE void rmsprop_step(const lk_update u, float *mean_square, float *mean_gradient, float *velocity, float rho,
                          float one_minus_rho, float momentum, float epsilon, float epsilon_inside, float rate) {

@@ -78,6 +78,11 @@ extension UpdateVectors {
     call([velocity]) { kernels.nesterov($0, velocity.base, Float(momentum), Float(rate)) }
   }
 
+  /// m ← μ m + (1 − μ) g, and `updated` ← μ m + (1 − μ) g, with μ: `decay`.
+  package func nesterovMean(_ moment: MutableFloats, decay: Double) {
+    call([moment]) { kernels.nesterov_mean($0, moment.base, Float(decay), Float(1 - decay)) }
+  }
+
   /// RMSprop. `meanGradient` and `velocity` are nil if its options do not need them.
   package func rmsprop(
     _ meanSquare: MutableFloats, meanGradient: MutableFloats?, velocity: MutableFloats?, rho: Double, momentum: Double,

@@ -70,7 +70,7 @@ public enum LockstepCommands {
   private static func computes(_ command: any ParsableCommand) -> Bool {
     if let worker = command as? WorkerCommand { return !worker.endWithInput }
     return command is any RunCommand || command is EvaluateCommand || command is CompareCommand
-      || command is SweepCommand
+      || command is SweepCommand || command is FindRateCommand
   }
 
   /// Ends the process at once. After exit(), a thread that still loads data would crash, because what libraries hold in
@@ -113,9 +113,9 @@ struct RootCommand: ParsableCommand {
       """,
     version: LockstepCommands.version,
     subcommands: [
-      TrainCommand.self, CompareCommand.self, SweepCommand.self, LaunchCommand.self, CoordinatorCommand.self,
-      WorkerCommand.self,
-      RelayCommand.self, KeygenCommand.self, PlanCommand.self, EvaluateCommand.self, PredictCommand.self,
+      TrainCommand.self, FindRateCommand.self, CompareCommand.self, SweepCommand.self, LaunchCommand.self,
+      CoordinatorCommand.self, WorkerCommand.self, RelayCommand.self, KeygenCommand.self, PlanCommand.self,
+      EvaluateCommand.self, PredictCommand.self,
       GenerateCommand.self, DiffCommand.self, CheckCommand.self,
       InspectCommand.self, DataCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
     ])

@@ -57,3 +57,9 @@ func terminalWidth() -> Int {
   guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
   return Int(size.ws_col)
 }
+
+/// The columns of a plot on standard output, and whether it has colours.
+func plotStyle() -> (width: Int, hasColor: Bool) {
+  guard isatty(STDOUT_FILENO) == 1 else { return (80, false) }
+  return (min(terminalWidth(), 120), (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty)
+}

@@ -74,10 +74,13 @@ final class TrainingRun {
       topology: topology, usesAllWorkers: connections.usesAllWorkers)
   }
 
-  /// Prints what was found in a table, and the run's headline followed by `more`.
-  func introduce(_ more: String = "") {
+  /// Prints what was found in a table, the run's headline followed by `more`, and its parameter groups.
+  func introduce(_ more: String = "") throws {
     for line in prepared.report?.lines ?? [] { printLine(line) }
     printLine(headline + more)
+    for (group, size) in zip(prepared.job.optimizer.groups, try prepared.optimizer().groupSizes) {
+      printLine("\(group.text): \(count(size.tensors, "tensor")), \(count(size.parameters, "parameter"))")
+    }
   }
 
   /// For a run between machines: prints which options keep parameters from going out while sums still come, if there are
@@ -90,24 +93,7 @@ final class TrainingRun {
   }
 
   /// Describes the data, the model and the optimizer.
-  var headline: String {
-    let (job, plan) = (prepared.job, prepared.plan)
-    let validation = plan.validationCount > 0 ? "\(grouped(plan.validationCount)) validation, " : ""
-    let parts = "\(grouped(plan.trainCount)) train, \(validation)\(grouped(plan.testCount)) test"
-    let target =
-      switch prepared.target {
-      case .classification(let classes): "\(classes) classes"
-      case .regression(let outputs): outputs > 1 ? "regression of \(outputs) outputs" : "regression"
-      case .positions(let count, let classes): "\(classes) classes at \(count) positions"
-      }
-    let data = prepared.featureCount > 0 ? "\(prepared.dataName) (\(parts), \(target))" : prepared.dataName
-    let batch = job.data.stepIsWhole ? "" : "batch \(plan.batchSize) in "
-    return
-      "\(data), \(job.modelText) (\(count(prepared.model.layout.parameterCount, "parameter"))), "
-      + "\(job.optimizer.name) \(job.optimizer.learningRate), "
-      + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
-      + (plan.local.map { ", \(count($0.replicas, "replica")) of \($0.steps) local steps" } ?? "")
-  }
+  var headline: String { prepared.headline("\(prepared.job.optimizer.learningRate)") }
 
   /// Makes a signal end the run after the current step, or round of local steps.
   func endOnSignal(_ coordinator: Coordinator) {
@@ -271,4 +257,23 @@ struct Interruption: Error, CustomStringConvertible {
 extension PreparedJob {
   /// The data's name for output.
   var dataName: String { featureCount == 0 ? "no data" : job.data.data }
+
+  /// Describes the data, the model and the optimizer with its learning rate `rate`.
+  func headline(_ rate: String) -> String {
+    let validation = plan.validationCount > 0 ? "\(grouped(plan.validationCount)) validation, " : ""
+    let parts = "\(grouped(plan.trainCount)) train, \(validation)\(grouped(plan.testCount)) test"
+    let target =
+      switch target {
+      case .classification(let classes): "\(classes) classes"
+      case .regression(let outputs): outputs > 1 ? "regression of \(outputs) outputs" : "regression"
+      case .positions(let count, let classes): "\(classes) classes at \(count) positions"
+      }
+    let data = featureCount > 0 ? "\(dataName) (\(parts), \(target))" : dataName
+    let batch = job.data.stepIsWhole ? "" : "batch \(plan.batchSize) in "
+    return
+      "\(data), \(job.modelText) (\(count(model.layout.parameterCount, "parameter"))), "
+      + "\(job.optimizer.name) \(rate), "
+      + "\(batch)\(count(job.microBatches, "micro-batch", "micro-batches"))"
+      + (plan.local.map { ", \(count($0.replicas, "replica")) of \($0.steps) local steps" } ?? "")
+  }
 }

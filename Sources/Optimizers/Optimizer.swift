@@ -1,3 +1,4 @@
+internal import Dispatch
 package import Kernels
 internal import Schema
 
@@ -7,15 +8,38 @@ internal import Schema
 /// parameters.
 package struct Optimizer: Sendable {
   package struct Tensor: Sendable {
+    /// Its name in the model's file.
+    package var name: String
     /// Its position in the parameter vector.
     package var range: Range<Int>
-    /// Whether `--decay-biases no` exempts it from decay.
-    package var isBias: Bool
+    /// Whether `--decay-biases no` exempts it from decay: whether its name ends in "bias".
+    package var isBias: Bool { name.hasSuffix("bias") }
 
-    /// A tensor whose name ends in "bias" is a bias.
-    package init(_ name: String, _ range: Range<Int>) {
-      self.range = range
-      isBias = name.hasSuffix("bias")
+    /// Its sizes as stored; empty if it has one axis.
+    package var shape: [Int]
+
+    package init(_ name: String, _ range: Range<Int>, shape: [Int] = []) {
+      (self.name, self.range, self.shape) = (name, range, shape)
+    }
+  }
+
+  /// What is the same for all tensors of a parameter group, and for those that are in none.
+  private struct Group {
+    let rule: any UpdateRule
+    /// Of the learning rate.
+    let factor: Double
+    let isFrozen: Bool
+
+    init(_ settings: OptimizerSettings, _ group: ParameterGroup?) throws {
+      rule = try settings.rule(group)
+      factor = group?.values["learning-rate"]?.number.map { $0 / settings.learningRate } ?? 1
+      isFrozen = group?.isFrozen ?? false
+    }
+
+    func own(_ step: UpdateStep) -> UpdateStep {
+      var step = step
+      step.learningRate *= factor
+      return step
     }
   }
 
@@ -49,14 +73,25 @@ package struct Optimizer: Sendable {
   package private(set) var step: UpdateStep
   /// What follows a round of the rule's steps in several replicas; nil without local steps.
   package let average: ReplicaAverage?
+  /// Of tensors that are in no group.
   private let rule: any UpdateRule
   private let schedule: Schedule
   private let tensors: [Tensor]
-  private let clipValue, clipNorm, decay: Double
+  /// First that of tensors that are in no group of the user's.
+  private let groups: [Group]
+  /// For each tensor.
+  private let groupIndices: [Int]
+  /// λ for each tensor.
+  private let decays: [Double]
+  /// Whether ranges of different tensors may differ in their group, λ or sums.
+  private let tensorsDiffer: Bool
+  private let hasTensorSums: Bool
+  private let clipValue, clipNorm: Double
   private let decayKind: DecayKind
-  private let decaysBiases: Bool
   private var scale = 1.0
   private var tensorSums: [[Double]] = []
+  /// For a rule that transforms tensors, as long as the parameters. Each step writes one that no copy of this value has.
+  private var directions: FloatBuffer?
 
   private enum DecayKind {
     case coupled, decoupled, own
@@ -64,7 +99,8 @@ package struct Optimizer: Sendable {
 
   /// The optimizer of a run of `total` updates.
   ///
-  /// - Parameter tensors: in order; together they cover the whole vector.
+  /// - Parameter tensors: in order; together they cover the whole vector. Empty if nothing is updated.
+  /// - Throws: ``OptionError`` if a parameter group has none of them.
   package init(_ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int) throws {
     rule = try settings.rule()
     average = ReplicaAverage(settings, rule)
@@ -73,14 +109,24 @@ package struct Optimizer: Sendable {
     let values = settings.values
     clipValue = values["clip-value"] > 0 ? values["clip-value"] : .infinity
     clipNorm = values["clip-norm"]
-    decay = values["weight-decay"]
-    decaysBiases = values.isOn("decay-biases")
+    groups = try [Group(settings, nil)] + settings.groups.map { try Group(settings, $0) }
+    let assigned =
+      tensors.isEmpty ? [] : try ParameterGroup.assign(settings.groups, to: tensors.map(\.name))
+    groupIndices = assigned.map { $0.map { $0 + 1 } ?? 0 }
+    decays = zip(tensors, assigned).map { tensor, group in
+      let own = group.flatMap { settings.groups[$0].values["weight-decay"]?.number }
+      return own ?? (tensor.isBias && !values.isOn("decay-biases") ? 0 : values["weight-decay"])
+    }
+    hasTensorSums = if case .eachTensor = rule.sums { true } else { false }
+    tensorsDiffer = hasTensorSums || Set(groupIndices).count > 1 || Set(decays).count > 1
     decayKind =
       switch type(of: rule).weightDecay {
       case .either: values.text("weight-decay-kind") == "coupled" ? .coupled : .decoupled
       case .decoupled: .decoupled
       case .own: .own
       }
+    directions =
+      type(of: rule).transformsTensors ? FloatBuffer(count: tensors.last?.range.upperBound ?? 0) : nil
     step = UpdateStep(number: 0, total: total, learningRate: settings.learningRate)
   }
 
@@ -89,6 +135,14 @@ package struct Optimizer: Sendable {
 
   /// The names of all slots that a checkpoint holds.
   package var savedSlots: [String] { slots + (average?.slots ?? []) }
+
+  /// How many tensors and parameters each of the user's groups has.
+  package var groupSizes: [(tensors: Int, parameters: Int)] {
+    groups.indices.dropFirst().map { group in
+      let own = tensors.indices.filter { groupIndices[$0] == group }
+      return (own.count, own.reduce(0) { $0 + tensors[$1].range.count })
+    }
+  }
 
   /// η of update `number`, counted from 1, after what evaluations and updates have left in ``state``.
   package func learningRate(ofUpdate number: Int) -> Double { schedule.learningRate(number, state) }
@@ -111,7 +165,15 @@ package struct Optimizer: Sendable {
     state.updates = number
     if clipNorm > 0 {
       var squares = OrderedSum()
-      for part in parts { squares.addGradientSquares(vectors(part)) }
+      for part in parts {
+        guard groups.contains(where: \.isFrozen) else {
+          squares.addGradientSquares(vectors(part, 0..<part.parameters.count))
+          continue
+        }
+        for (tensor, range) in ranges(part) where !groups[groupIndices[tensor]].isFrozen {
+          squares.addGradientSquares(vectors(part, range))
+        }
+      }
       let norm = squares.value.squareRoot()
       if norm > clipNorm { scale *= clipNorm / norm }
     }
@@ -121,15 +183,28 @@ package struct Optimizer: Sendable {
     case .overall(let count):
       var sums = Array(repeating: OrderedSum(), count: count)
       for part in parts {
-        for (_, range) in cut(part) { rule.measure(range, step, into: &sums) }
+        for (group, _, range) in cut(part) { group.rule.measure(range, group.own(step), into: &sums) }
       }
       rule.adapt(&state, &step, sums.map(\.value))
     case .eachTensor(let count):
+      if let length = directions?.count, !isKnownUniquelyReferenced(&directions) {
+        directions = FloatBuffer(count: length)
+      }
       var sums = Array(repeating: Array(repeating: OrderedSum(), count: count), count: tensors.count)
       for part in parts {
-        for (tensor, range) in cut(part) { rule.measure(range, step, into: &sums[tensor]) }
+        for (group, tensor, range) in cut(part) { group.rule.measure(range, group.own(step), into: &sums[tensor]) }
       }
       tensorSums = sums.map { $0.map(\.value) }
+      transformTensors()
+    }
+  }
+
+  private func transformTensors() {
+    guard let directions else { return }
+    DispatchQueue.concurrentPerform(iterations: tensors.count) { index in
+      let (tensor, group) = (tensors[index], groups[groupIndices[index]])
+      guard !group.isFrozen else { return }
+      group.rule.transform(directions.all[tensor.range], shape: tensor.shape)
     }
   }
 
@@ -142,12 +217,14 @@ package struct Optimizer: Sendable {
   /// Updates a range. Ranges may come in any order and on any thread.
   package func update(_ part: Part) {
     if rule.sums == .none { copySlots(part) }
-    for (_, range) in cut(part) { rule.update(range, step) }
+    keepFrozen(part)
+    for (group, _, range) in cut(part) { group.rule.update(range, group.own(step)) }
   }
 
   /// The same as ``update(_:)`` by the rule's plain reference; for tests.
   func reference(_ part: Part) {
-    for (_, range) in cut(part) { rule.reference(range, step) }
+    keepFrozen(part)
+    for (group, _, range) in cut(part) { group.rule.reference(range, group.own(step)) }
   }
 
   /// Tells the schedule the loss of an evaluation.
@@ -155,37 +232,55 @@ package struct Optimizer: Sendable {
     schedule.evaluated(loss, &state)
   }
 
-  private func vectors(_ part: Part) -> UpdateVectors {
+  private func vectors(_ part: Part, _ range: Range<Int>) -> UpdateVectors {
     UpdateVectors(
-      parameters: part.parameters, gradientSum: part.gradientSum, updated: part.updated, scale: scale)
+      parameters: part.parameters[range], gradientSum: part.gradientSum[range], updated: part.updated[range],
+      scale: scale)
   }
 
-  /// Divides the part by tensors, if the rule or the decay treats tensors differently.
-  private func cut(_ part: Part) -> [(tensor: Int, range: UpdateRange)] {
+  /// The part's ranges of tensors that may differ, each with the index of its tensor.
+  private func ranges(_ part: Part) -> [(tensor: Int, range: Range<Int>)] {
+    guard tensorsDiffer else { return [(0, 0..<part.parameters.count)] }
     let end = part.start + part.parameters.count
-    let tensorsDiffer: Bool =
-      if case .eachTensor = rule.sums { true } else { decay > 0 && !decaysBiases && tensors.contains(where: \.isBias) }
-    guard tensorsDiffer else { return [(0, range(part, 0..<part.parameters.count, tensor: nil))] }
     return tensors.enumerated().compactMap { index, tensor in
       let common = tensor.range.clamped(to: part.start..<end)
-      guard !common.isEmpty else { return nil }
-      return (index, range(part, common.lowerBound - part.start..<common.upperBound - part.start, tensor: index))
+      return common.isEmpty ? nil : (index, common.lowerBound - part.start..<common.upperBound - part.start)
     }
   }
 
-  private func range(_ part: Part, _ range: Range<Int>, tensor: Int?) -> UpdateRange {
-    var vectors = UpdateVectors(
-      parameters: part.parameters[range], gradientSum: part.gradientSum[range], updated: part.updated[range],
-      scale: scale)
+  /// The ranges to update.
+  private func cut(_ part: Part) -> [(group: Group, tensor: Int, range: UpdateRange)] {
+    ranges(part).compactMap { tensor, range in
+      let group = groups[groupIndices[tensor]]
+      return group.isFrozen ? nil : (group, tensor, self.range(part, range, tensor, group))
+    }
+  }
+
+  /// Leaves the part's frozen tensors and their slots as they are.
+  private func keepFrozen(_ part: Part) {
+    guard groups.contains(where: \.isFrozen) else { return }
+    for (tensor, range) in ranges(part) where groups[groupIndices[tensor]].isFrozen {
+      part.updated[range].copy(part.parameters[range])
+      guard part.before != 0, type(of: rule).writesSlotsBeside else { continue }
+      for slot in part.slots { slot[range].copy(slot[range].readOnly.displaced(by: part.before)) }
+    }
+  }
+
+  private func range(_ part: Part, _ range: Range<Int>, _ tensor: Int, _ group: Group) -> UpdateRange {
+    var vectors = vectors(part, range)
     vectors.clip = clipValue
-    let decay = !decaysBiases && tensor.map { tensors[$0].isBias } == true ? 0 : decay
+    let decay = decays[tensor]
     if decayKind == .coupled { vectors.decay = decay }
-    if decayKind == .decoupled { vectors.shrink = step.learningRate * decay }
+    if decayKind == .decoupled { vectors.shrink = group.own(step).learningRate * decay }
     if type(of: rule).writesSlotsBeside { vectors.before = part.before }
     var update = UpdateRange(vectors, slots: part.slots.map { $0[range] })
     if decayKind == .own { update.ownDecay = decay }
-    if let tensor, tensor < tensorSums.count {
-      (update.tensorSums, update.tensorCount) = (tensorSums[tensor], tensors[tensor].range.count)
+    if tensor < tensorSums.count {
+      update.tensorSums = tensorSums[tensor]
+    }
+    if hasTensorSums { (update.tensorCount, update.tensorShape) = (tensors[tensor].range.count, tensors[tensor].shape) }
+    if let directions {
+      update.measured = directions.all[part.start + range.lowerBound..<part.start + range.upperBound]
     }
     return update
   }

@@ -5,6 +5,8 @@ package struct OptimizerSettings: Equatable, Sendable {
   package let name: String
   /// The rule's own options, those of every rule and of outer steps, `schedule`, and the schedule's options.
   package let values: OptionValues
+  /// Of `--parameter-group`.
+  package let groups: [ParameterGroup]
 
   package var schedule: ScheduleKind { ScheduleKind(rawValue: values.text("schedule")) ?? .constant }
 
@@ -47,6 +49,10 @@ package struct OptimizerSettings: Equatable, Sendable {
     }
     self.name = name
     self.values = OptionValues(values)
+    groups =
+      try values[OptionDeclaration.parameterGroup.name].map {
+        try ParameterGroup.groups($0.description, of: rule)
+      } ?? []
     if self.values["clip-value"] > 0 && self.values["clip-norm"] > 0 {
       throw OptionError("--clip-value and --clip-norm exclude each other")
     }
@@ -55,12 +61,38 @@ package struct OptimizerSettings: Equatable, Sendable {
       throw OptionError("--schedule hypergradient goes with \(names.joined(separator: " and ")), not with \(name)")
     }
     try rule.init(self.values).check()
+    try checkGroups(rule)
     try checkLocalSteps(rule.init(self.values), stepIsWhole: rule.stepIsWhole)
   }
 
-  package func rule() throws -> any UpdateRule {
+  /// - Parameter group: whose options replace the others; nil for tensors that are in none.
+  package func rule(_ group: ParameterGroup? = nil) throws -> any UpdateRule {
     let rule = try OptimizerSettings.rule(name)
+    let values = values(group)
     return outerEvery > 0 ? OptimizerSettings.withOuterSteps(rule).init(values) : rule.init(values)
+  }
+
+  func values(_ group: ParameterGroup?) -> OptionValues {
+    OptionValues(values.values.merging(group?.values ?? [:]) { $1 })
+  }
+
+  /// - Throws: ``OptionError`` if a group's options are not compatible with the others, or change which slots and sums the
+  ///   rule has, which all tensors share.
+  private func checkGroups(_ rule: any UpdateRule.Type) throws {
+    let shared = rule.init(values)
+    for group in groups {
+      let own = rule.init(values(group))
+      do {
+        try own.check()
+      } catch let error as OptionError {
+        throw OptionError("--\(OptionDeclaration.parameterGroup.name) '\(group.text)': \(error.description)")
+      }
+      guard own.slots == shared.slots, own.sums == shared.sums else {
+        throw OptionError(
+          "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': this changes what \(name) holds for each parameter, which "
+            + "must be the same for all; give it as an option of the job")
+      }
+    }
   }
 
   private static func withOuterSteps<Rule: UpdateRule>(_ rule: Rule.Type) -> any UpdateRule.Type {

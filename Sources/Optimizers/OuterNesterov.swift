@@ -24,6 +24,7 @@ struct OuterNesterov<Rule: UpdateRule>: UpdateRule {
   static var hasHypergradient: Bool { Rule.hasHypergradient }
   static var stepIsWhole: Bool { Rule.stepIsWhole }
   static var writesSlotsBeside: Bool { Rule.writesSlotsBeside }
+  static var transformsTensors: Bool { Rule.transformsTensors }
 
   private let rule: Rule
   private let every: Int
@@ -48,6 +49,8 @@ struct OuterNesterov<Rule: UpdateRule>: UpdateRule {
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     rule.measure(inner(range), step, into: &sums)
   }
+
+  func transform(_ direction: MutableFloats, shape: [Int]) { rule.transform(direction, shape: shape) }
 
   func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
     rule.adapt(&state, &step, sums)

@@ -22,6 +22,9 @@ public protocol UpdateRule: Sendable {
   /// Whether ``update(_:_:)`` and ``measure(_:_:into:)`` read slots with ``UpdateRange/slotBefore(_:)`` and only write
   /// ``UpdateRange/slots``. The default is false: slots are copied first, then updated in place.
   static var writesSlotsBeside: Bool { get }
+  /// Whether each step changes a direction of each whole tensor by ``transform(_:shape:)``. Then ``sums`` must be of each
+  /// tensor. The default is false.
+  static var transformsTensors: Bool { get }
 
   /// Each value has been checked against its range.
   init(_ values: OptionValues)
@@ -44,6 +47,12 @@ public protocol UpdateRule: Sendable {
   /// Adds the terms of one range to ``sums``. Called for all ranges, in order. May update slots.
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum])
 
+  /// Changes what ``measure(_:_:into:)`` has left in ``UpdateRange/direction`` of a whole tensor. Tensors may come in any order
+  /// and on any thread. The default changes nothing.
+  ///
+  /// - Parameter shape: the tensor's sizes as stored; empty if it has one axis.
+  func transform(_ direction: MutableFloats, shape: [Int])
+
   /// Adapts the step, such as its learning rate, to the sums of ``RuleSums/overall(_:)``.
   func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double])
 
@@ -64,6 +73,8 @@ extension UpdateRule {
   public static var stepIsWhole: Bool { false }
   /// Default: slots are updated in place.
   public static var writesSlotsBeside: Bool { false }
+  /// Default: no tensor is needed whole.
+  public static var transformsTensors: Bool { false }
   /// Default: slots with these names.
   public var squares: Set<String> {
     ["second-moment", "largest-second-moment", "mean-square", "mean-square-update", "square-sum"]
@@ -76,6 +87,8 @@ extension UpdateRule {
   public func check() throws {}
   /// Default: the rule needs no sums.
   public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
+  /// Default: nothing is changed.
+  public func transform(_ direction: MutableFloats, shape: [Int]) {}
   /// Default: the rule has no state that depends on all parameters.
   public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
 }
@@ -122,6 +135,14 @@ public struct UpdateRange: Sendable {
   public var tensorCount = 0
   /// The sums over the range's tensor, for a rule with ``RuleSums/eachTensor(_:)``.
   public var tensorSums: [Double] = []
+  /// The sizes of the range's tensor as stored, for a rule with ``RuleSums/eachTensor(_:)``; empty if it has one axis.
+  public var tensorShape: [Int] = []
+  /// For a rule that ``UpdateRule/transformsTensors``: what it has measured and transformed.
+  public var direction: MutableFloats {
+    guard let measured else { preconditionFailure("the rule transforms no tensors") }
+    return measured
+  }
+  var measured: MutableFloats?
 
   /// The properties describe the parameters.
   public init(_ vectors: UpdateVectors, slots: [MutableFloats]) {

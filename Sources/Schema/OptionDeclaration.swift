@@ -43,6 +43,8 @@ public struct OptionDeclaration: Sendable {
   public let decides: Bool
   /// Words that a list may be in place of numbers.
   public private(set) var words: [String] = []
+  /// What stands between values if the option is given several times; nil if it may be given once.
+  public private(set) var separator: String?
   /// Other spellings of a choice's words, with the words that they stand for.
   public private(set) var aliases: [String: String] = [:]
 
@@ -127,11 +129,15 @@ public struct OptionDeclaration: Sendable {
   }
 
   /// An option whose value is any text that is not empty.
+  ///
+  /// - Parameter separator: what stands between the texts of an option that may be given several times.
   public static func text(
-    _ name: String, default value: String? = nil, valueName: String, defaultText: String? = nil, decides: Bool = true,
-    _ help: String
+    _ name: String, default value: String? = nil, valueName: String, defaultText: String? = nil,
+    separator: String? = nil, decides: Bool = true, _ help: String
   ) -> OptionDeclaration {
-    OptionDeclaration(name, .text, value.map { .text($0) }, defaultText, valueName, nil, decides, help)
+    var option = OptionDeclaration(name, .text, value.map { .text($0) }, defaultText, valueName, nil, decides, help)
+    option.separator = separator
+    return option
   }
 }
 

@@ -336,6 +336,7 @@ RULE(adadelta, v, v2, 0.9f, 0.1f, epsilon, rate)
 RULE(blend, m, v, v2, option < 3 ? m2 : NULL, &moments, 0.9f, 0.1f, rate, root_scale, 0.02f, epsilon, 0.3f)
 RULE(lion, m, &moments, rate)
 RULE(lamb_move, m, v, 1.1f, root_scale, epsilon, 0.01f, rate)
+RULE(nesterov_mean, m, 0.95f, 0.05f)
 
 /* What the rule has left in `updated` is an input too; the first update's anchor is the parameters. */
 static void outer_nesterov_case(const lk_update *u, unsigned option) {
@@ -964,7 +965,7 @@ static const struct {
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
     TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
     TEST(binary_cross_entropy), TEST(outer_nesterov), TEST(round_bf16), TEST(pack_bf16), TEST(unpack_bf16),
-    TEST(accumulate_bf16), TEST(adan), TEST(stable_moments),
+    TEST(accumulate_bf16), TEST(adan), TEST(stable_moments), TEST(nesterov_mean),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
 /* softmax_cross_entropy has two tests and regression_loss three. */

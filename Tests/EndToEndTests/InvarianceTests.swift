@@ -159,10 +159,11 @@ import Testing
   static let ruleOptions: [[String]] =
     [
       "gradient-descent", "sgd", "momentum", "nesterov", "rmsprop", "rmsprop-momentum", "adam", "adamw", "nadam",
-      "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan", "stable-adamw",
+      "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan", "stable-adamw", "muon",
     ].map { ["--optimizer", $0, "--model", "mlp:32,16"] } + [
       ["--optimizer", "nadam", "--momentum-decay", "0.004", "--model", "mlp:32,16"],
       ["--optimizer", "stable-adamw", "--model", "mlp:1024,300", "--decay-biases", "no"],
+      ["--optimizer", "muon", "--model", "cnn", "--parameter-group", "9.*: orthogonalize no"],
       ["--optimizer", "blend", "--blend", "auto", "--model", "mlp:32,16"],
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--model", "mlp:32,16"],
       ["--optimizer", "momentum", "--schedule", "plateau", "--plateau-patience", "0", "--model", "mlp:32,16"],
@@ -172,10 +173,18 @@ import Testing
       ["--optimizer", "momentum", "--outer-every", "8", "--clip-norm", "0.1", "--model", "mlp:1024,300"],
       ["--optimizer", "lamb", "--outer-every", "5", "--model", "mlp:1024,300", "--decay-biases", "no"],
       ["--optimizer", "blend", "--blend", "auto", "--outer-every", "5", "--model", "mlp:1024,300"],
+      [
+        "--optimizer", "adamw", "--model", "mlp:1024,300", "--parameter-group", "*.bias: weight-decay 0",
+        "--parameter-group", "2.weight: learning-rate 1e-4, beta2 0.9", "--parameter-group", "0.*: frozen",
+      ],
+      [
+        "--optimizer", "lamb", "--model", "mlp:1024,300", "--clip-norm", "0.1", "--parameter-group",
+        "0.bias: frozen; 2.*: learning-rate 0.01", "--local-steps", "5", "--replicas", "4",
+      ],
     ]
     + [
       "sgd", "nesterov", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan",
-      "stable-adamw",
+      "stable-adamw", "muon",
     ].map {
       [
         "--optimizer", $0, "--model", "mlp:32,16", "--local-steps", "5", "--replicas", "4", "--clip-norm", "0.3",
@@ -195,6 +204,6 @@ import Testing
 
   @Test func noRuleIsLeftOut() throws {
     let list = try succeed(["optimizers"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") }.map(String.init)
-    #expect(list == Self.ruleOptions.prefix(17).map { $0[1] })
+    #expect(list == Self.ruleOptions.prefix(18).map { $0[1] })
   }
 }

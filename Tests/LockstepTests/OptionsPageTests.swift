@@ -29,7 +29,8 @@ import Testing
       ("A run's folder", FolderSection.options), ("Checkpoints", CheckpointSection.options),
       ("Connections", ConnectionSection.options), ("`train`", TrainCommand.Section.options),
       ("`compare`", CompareCommand.Section.options),
-      ("`sweep`", SweepCommand.Section.options), ("`launch`", LaunchCommand.Section.options),
+      ("`find-rate`", FindRateCommand.Section.options), ("`sweep`", SweepCommand.Section.options),
+      ("`launch`", LaunchCommand.Section.options),
       ("`coordinator`", CoordinatorCommand.Section.options + CoordinatorKeySection.options),
       ("`worker`", WorkerCommand.Section.options + WorkerKeySection.options), ("`plan`", PlanCommand.Section.options),
     ]

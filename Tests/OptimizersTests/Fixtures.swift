@@ -21,7 +21,7 @@ struct RuleFixtures: Decodable, Sendable {
 
   struct Tensor: Decodable, Sendable {
     let name: String
-    let range: [Int]
+    let shape, range: [Int]
   }
 
   let examples: Int
@@ -33,7 +33,7 @@ struct RuleFixtures: Decodable, Sendable {
   static let shared: RuleFixtures = load("rules")
 
   var optimizerTensors: [Optimizer.Tensor] {
-    tensors.map { Optimizer.Tensor($0.name, $0.range[0]..<$0.range[1]) }
+    tensors.map { Optimizer.Tensor($0.name, $0.range[0]..<$0.range[1], shape: $0.shape) }
   }
 }
 

@@ -47,7 +47,7 @@ import Testing
       "adam": ["second-moment"], "adagrad": ["square-sum"], "adadelta": ["mean-square", "mean-square-update"],
       "rmsprop": ["mean-square"], "blend": ["second-moment", "mean-square"], "momentum": [], "lion": [], "sgd": [],
       "lamb": ["second-moment"], "nadam": ["second-moment"], "rmsprop-momentum": ["mean-square"], "lars": [],
-      "adan": ["second-moment"], "stable-adamw": ["second-moment"],
+      "adan": ["second-moment"], "stable-adamw": ["second-moment"], "muon": ["second-moment"],
     ]
     for (name, squares) in expected {
       let rule = try OptimizerSettings(name, given: [:]).rule()

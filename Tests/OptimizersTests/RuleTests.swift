@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Schema
+import Synchronization
 import TestSupport
 import Testing
 
@@ -45,8 +46,10 @@ import Testing
   func rangesDoNotMatter(_ settings: OptimizerSettings) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     let count = 1003
-    let tensors = [("a.weight", 0..<600), ("a.bias", 600..<633), ("b.weight", 633..<1000), ("b.bias", 1000..<count)]
-      .map { Optimizer.Tensor($0.0, $0.1) }
+    let tensors = [("0.weight", 0..<600), ("0.bias", 600..<633), ("2.weight", 633..<1000), ("2.bias", 1000..<count)]
+      .map {
+        Optimizer.Tensor($0.0, $0.1, shape: $0.0 == "0.weight" ? [30, 20] : $0.0 == "2.weight" ? [1, 1, 367] : [])
+      }
     let start = FloatBuffer(count: count)
     Philox(seed: seed, stream: 1).fillUniform(start.all, bound: 2)
     var whole = try Trajectory(settings, start: start.array, tensors: tensors, total: 7)
@@ -200,7 +203,7 @@ import Testing
 
   private static let known =
     "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
-    + "blend, lamb, lars, lion, adan, stable-adamw"
+    + "blend, lamb, lars, lion, adan, stable-adamw, muon"
 
   @Test(
     "refuses what makes no sense, by name",
@@ -263,6 +266,87 @@ import Testing
     #expect(error?.description.hasPrefix(message) == true, "\(String(describing: error))")
   }
 
+  @Test(
+    "groups that make no sense are refused with the way out",
+    arguments: [
+      ("adam", "*.bias", "a pattern of tensor names, a colon and options are needed"),
+      ("adam", "*.bias:", "a pattern of tensor names, a colon and options are needed"),
+      ("adam", ": beta1 0.5", "a pattern of tensor names, a colon and options are needed"),
+      ("adam", "*.bias: weight-decay", "'weight-decay' is no option with its value, nor frozen"),
+      ("adam", "*.bias: weight-decay 0 1", "'weight-decay 0 1' is no option with its value"),
+      ("adam", "*.bias: weight-decay 0,", "'' is no option with its value"),
+      ("adam", "*.bias: weight_decay 0", "'weight_decay' is none of what a group of adam can have: learning-rate, "),
+      ("adam", "*.bias: weight-decy 0", "did you mean 'weight-decay'?"),
+      (
+        "sgd", "*.bias: beta1 0.5",
+        "'beta1' is none of what a group of sgd can have: learning-rate, weight-decay, frozen"
+      ),
+      ("adam", "*: clip-norm 1", "'clip-norm' is none of what"),
+      ("adam", "*: beta1 1", "beta1 1 must be at least 0 and below 1"),
+      ("adam", "*: beta1 x", "--beta1 x: it must be"),
+      ("adam", "*: learning-rate 0", "learning-rate 0 must be above 0"),
+      ("adam", "*: beta1 0.5, beta1 0.6", "beta1 is given twice"),
+      ("adam", "*: frozen, beta1 0.5", "frozen tensors have no other options"),
+      ("adam", "*: amsgrad yes", "this changes what adam holds for each parameter"),
+      ("blend", "*: blend auto", "this changes what blend holds for each parameter"),
+      (
+        "adam", "2.*: beta1 0.5; 3.*: beta1 0.6",
+        "no tensor has such a name; they are 0.weight, 0.bias, 2.weight, 2.bias"
+      ),
+      ("adam", "0.*: beta1 0.5; 0.b*: beta1 0.6", "the groups before it have all its tensors"),
+      ("adam", "*: frozen", "all tensors are frozen"),
+    ])
+  func refusesGroups(_ rule: String, _ text: String, _ message: String) {
+    let error = #expect(throws: OptionError.self) {
+      let settings = try OptimizerSettings(rule, given: ["parameter-group": .text(text)])
+      _ = try Optimizer(settings, tensors: RuleFixtures.shared.optimizerTensors, total: 1, stepsPerEpoch: 1)
+    }
+    #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test("frozen tensors keep their bits, whatever decays and averages")
+  func frozen() throws {
+    let fixtures = RuleFixtures.shared
+    for rule in UpdateRules.builtIn.map({ $0.name }) {
+      let given: [String: OptionValue] = [
+        "parameter-group": "0.*: frozen", "weight-decay": 0.1, "learning-rate": 0.01, "outer-every": 2,
+      ]
+      var run = try Trajectory(
+        OptimizerSettings(rule, given: given), start: fixtures.start, tensors: fixtures.optimizerTensors, total: 5)
+      for sums in fixtures.gradientSums["even"]!.prefix(5) {
+        run.step(sums, examples: 32, ranges: [0..<11, 11..<24], isBeside: true)
+      }
+      let after = run.parameters.array
+      #expect(after.prefix(18) == fixtures.start.prefix(18) && after.suffix(6) != fixtures.start.suffix(6), "\(rule)")
+      #expect(run.slots.allSatisfy { $0.array.prefix(18).allSatisfy { $0 == 0 } }, "\(rule)")
+    }
+  }
+
+  @Test("copies of an optimizer step at the same time, each as it would alone", arguments: ["muon", "lamb", "adam"])
+  func copies(_ rule: String) throws {
+    let fixtures = RuleFixtures.shared
+    let sums = fixtures.gradientSums["even"]!.suffix(8).map { $0 }
+    func start() throws -> Trajectory {
+      try Trajectory(
+        OptimizerSettings(rule, given: [:]), start: fixtures.start, tensors: fixtures.optimizerTensors, total: 1)
+    }
+    let alone = try sums.map { sum in
+      var run = try start()
+      run.step(sum, examples: 32, ranges: [0..<24])
+      return run.bits
+    }
+    let original = try start()
+    let together = Mutex(alone)
+    for _ in 0..<50 {
+      DispatchQueue.concurrentPerform(iterations: sums.count) { index in
+        var run = original.copy
+        run.step(sums[index], examples: 32, ranges: [0..<24])
+        together.withLock { $0[index] = run.bits }
+      }
+      #expect(together.withLock { $0 } == alone)
+    }
+  }
+
   @Test("a value is written as it is read", arguments: OptimizerSettings.options.map(\.name))
   func texts(_ name: String) throws {
     let option = OptimizerSettings.options.first { $0.name == name }!
@@ -270,7 +354,11 @@ import Testing
       guard let checked = option.check(value) else { continue }
       #expect(try option.value(of: checked.description) == checked)
     }
-    for text in ["", "x", "nan", "inf"] { #expect(throws: OptionError.self) { try option.value(of: text) } }
+    #expect(throws: OptionError.self) { try option.value(of: "") }
+    // Any text is one of groups, until the rule is known.
+    for text in ["x", "nan", "inf"] where option.kind != .text {
+      #expect(throws: OptionError.self) { try option.value(of: text) }
+    }
   }
 
   @Test("choices and flags of former files are read by position")

@@ -4,7 +4,7 @@ import Testing
 @testable import Reports
 
 /// What Fixtures/make-statistics.py has computed.
-private struct StatisticsFixtures: Decodable {
+struct StatisticsFixtures: Decodable {
   struct Quantiles: Decodable {
     let values, shares, quantiles: [Double]
   }
@@ -19,9 +19,19 @@ private struct StatisticsFixtures: Decodable {
     let losses, best: [Double?]
   }
 
+  /// A null loss is infinite.
+  struct RateTest: Decodable {
+    let rates, smoothed: [Double]
+    let losses: [Double?]
+    let hasDiverged: Bool
+    let least: Double
+    let steepest, suggestion: Double?
+  }
+
   let quantiles: [Quantiles]
   let intervals: [Interval]
   let bestOf: [BestOf]
+  let rateTests: [RateTest]
 
   static let shared: StatisticsFixtures = {
     let url = Bundle.module.url(forResource: "statistics", withExtension: "json", subdirectory: "Fixtures")!

@@ -47,6 +47,14 @@ import Testing
     #expect(try Job(values).precision == .float32)
   }
 
+  @Test func anOptionThatMayBeRepeatedIsAListOrOneText() throws {
+    let list = try merged("parameter-group:\n- '*.bias: weight-decay 0'\n- '0.*: frozen'\n")
+    let text = try merged("parameter-group: '*.bias: weight-decay 0; 0.*: frozen'\n")
+    #expect(list == text && list.given["parameter-group"] == "*.bias: weight-decay 0; 0.*: frozen")
+    #expect(throws: OptionError.self) { try merged("batch-size: [32, 64]\n") }
+    #expect(throws: OptionError.self) { try merged("parameter-group: [[a], '*: frozen']\n") }
+  }
+
   @Test func aFlagBeatsTheFile() throws {
     let yaml = "batch-size: 64\nlearning-rate: 1e-2\nepochs: 3\nseed: 5\noutput: here\n"
     let options = try merged(yaml, flags: [("batch-size", "32"), ("steps", "7"), ("beta1", "0.5")])

@@ -301,6 +301,8 @@ typedef struct {
   // StableAdamW's first pass: the moments and Σ (g / max(√v̂, ε))².
   void (*stable_moments)(const lk_update *update, float *first_moment, float *second_moment, const lk_moments *moments,
                          float root_scale, float epsilon, double *lanes, size_t first);
+  // Muon's first pass: the mean of the gradients, and in place of parameters the mean that looks ahead.
+  void (*nesterov_mean)(const lk_update *update, float *moment, float decay, float gradient_share);
   // Moves on from the anchor before the update by what a rule has left in `updated`, which it replaces. `anchor` may be
   // `anchor_before`.
   void (*outer_nesterov)(const lk_update *update, const float *anchor_before, float *anchor, float *outer_momentum,

@@ -111,11 +111,7 @@ struct CompareCommand: JobCommand {
       },
       figures: prepared[0].job.model.metrics.figures, parts: prepared[0].job.plan.heldOutParts,
       notes: options.notes(among: grid.optimizers))
-    let files = ComparisonFiles(
-      folder.path,
-      Provenance(
-        command: CommandLine.arguments.map(shellQuoted).joined(separator: " "), machine: .this, date: Date(),
-        version: LockstepCommands.version))
+    let files = ComparisonFiles(folder.path, .ofThisCommand)
     if overwrite { for run in comparison.runs { RunFolder.removeResults(at: run.folder) } }
     // Written before the first run and after each one. So the files always show what is done, and a folder that cannot
     // be written fails at once.
@@ -156,10 +152,9 @@ struct CompareCommand: JobCommand {
       printLine("\n" + table.lines.joined(separator: "\n") + "\n\n" + table.notes.joined(separator: "\n"))
     }
     let charts = ComparisonCharts(comparison)
-    let isTerminal = isatty(STDOUT_FILENO) == 1
-    let hasColor = isTerminal && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
     if !charts.isEmpty {
-      for plot in charts.plots(width: isTerminal ? min(terminalWidth(), 120) : 80, hasColor: hasColor) {
+      let (width, hasColor) = plotStyle()
+      for plot in charts.plots(width: width, hasColor: hasColor) {
         printLine("\n" + plot.joined(separator: "\n"))
       }
     }

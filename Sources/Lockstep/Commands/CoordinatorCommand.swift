@@ -63,7 +63,7 @@ struct CoordinatorCommand: RunCommand {
       topology: Topology.given(own.text(.topology)), security: security, timeline: timeline)
     defer { coordinator.waitForWorkers() }
     run.endOnSignal(coordinator)
-    run.introduce()
+    try run.introduce()
     if !isLocal(bind) { try run.explainWaitingChunks() }
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
     let options = isFoundByDefault ? "" : " --connect \(reached.address)"

@@ -93,7 +93,7 @@ struct LaunchCommand: RunCommand {
       security: CoordinatorSecurity(coordinatorKey, admitting: AuthorizedKeys([workers.publicKey])), timeline: nil)
     run.endOnSignal(coordinator)
     let reached = try AdvertisedAddress(of: coordinator.address, as: own.text(.advertise))
-    run.introduce()
+    try run.introduce()
     if hosts.contains(where: { !$0.isHere }) { try run.explainWaitingChunks() }
     printLine("listening on \(coordinator.address)\(reached.remark)")
     let threads = hosts.map(\.threads).reduce(0, +)

@@ -48,7 +48,7 @@ struct TrainCommand: RunCommand {
     let (workers, threads) = (own.whole(Section.workers), own.whole(Section.threads))
     try ensureDescriptors(64 + 16 * workers)
     let run = try start(signals)
-    run.introduce(", \(count(workers, "worker")) of \(count(threads, "thread"))")
+    try run.introduce(", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
       workers: workers, threads: threads, maxRestarts: own.whole(Section.maxRestarts), connections.chosen,
       timeline: own.text(.timeline))
@@ -64,17 +64,14 @@ extension TrainingRun {
     let timeline = try path.map { try Timeline($0, process: "coordinator") }
     // Deferred first, so that it runs after the workers have ended.
     defer { finish(timeline) }
-    let address = try LocalAddress()
-    defer { address.remove() }
-    let coordinator = try makeCoordinator(
-      binding: address.endpoint, awaitedWorkers: workers, connections, timeline: timeline)
-    endOnSignal(coordinator)
-    let launches = try WorkerLaunch.local(
-      workers, threads: threads, connectingTo: coordinator.address, timeline: path)
-    let processes = try WorkerProcesses(launches, mailbox: coordinator.mailbox, maxRestarts: maxRestarts)
-    defer { processes.stop() }
-    defer { coordinator.waitForWorkers() }
-    try run(coordinator, command: "train")
+    try withLocalWorkers(workers, threads: threads, maxRestarts: maxRestarts, timeline: path) { endpoint in
+      let coordinator = try makeCoordinator(
+        binding: endpoint, awaitedWorkers: workers, connections, timeline: timeline)
+      endOnSignal(coordinator)
+      return coordinator
+    } _: { coordinator in
+      try run(coordinator, command: "train")
+    }
   }
 }
 

@@ -34,6 +34,9 @@ struct DeclaredOptions<Section: OptionSection>: ParsableArguments, CustomReflect
       let key = AnyKey(stringValue: option.name)
       if option.kind == .toggle {
         if try container.decode(Flag<Bool>.self, forKey: key).wrappedValue { given.append((option.name, "yes")) }
+      } else if let separator = option.separator {
+        let texts = try container.decode(Option<[String]>.self, forKey: key).wrappedValue
+        if !texts.isEmpty { given.append((option.name, texts.joined(separator: "\(separator) "))) }
       } else if let text = try container.decode(Option<String?>.self, forKey: key).wrappedValue {
         given.append((option.name, text))
       }
@@ -45,9 +48,14 @@ struct DeclaredOptions<Section: OptionSection>: ParsableArguments, CustomReflect
       self,
       children: Section.options.map { option -> Mirror.Child in
         let help = ArgumentHelp(OptionHelp.text(of: option), valueName: option.valueName)
-        return option.kind == .toggle
-          ? (option.name, Flag<Bool>(wrappedValue: false, name: .customLong(option.name), help: help))
-          : (option.name, Option<String?>(name: .customLong(option.name), parsing: .unconditional, help: help))
+        let name = NameSpecification.customLong(option.name)
+        if option.kind == .toggle { return (option.name, Flag<Bool>(wrappedValue: false, name: name, help: help)) }
+        return option.separator == nil
+          ? (option.name, Option<String?>(name: name, parsing: .unconditional, help: help))
+          : (
+            option.name,
+            Option<[String]>(wrappedValue: [], name: name, parsing: .unconditionalSingleValue, help: help)
+          )
       })
   }
 

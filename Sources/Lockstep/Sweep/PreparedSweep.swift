@@ -149,10 +149,8 @@ struct PreparedSweep {
 
   func report(_ results: [Trial: TrialResult]) -> SweepReport {
     SweepReport(
-      SweepResult(plan, results, target: target, figures: figures, stateBytes: stateBytes),
-      Provenance(
-        command: CommandLine.arguments.map(shellQuoted).joined(separator: " "), machine: .this, date: Date(),
-        version: LockstepCommands.version), headline: headline, command: command(of:))
+      SweepResult(plan, results, target: target, figures: figures, stateBytes: stateBytes), .ofThisCommand,
+      headline: headline, command: command(of:))
   }
 
   /// The command that runs a trial by itself.

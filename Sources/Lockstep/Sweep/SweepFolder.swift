@@ -21,10 +21,10 @@ final class SweepFolder: @unchecked Sendable {
     folder = try OutputFolder(path, prefix: "sweep-")
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let file = "\(folder.path)/sweep.json"
+    let file = "\(folder.path)/\(SweepFolder.mark)"
     if overwrites {
       try? FileManager.default.removeItem(atPath: trials)
-      for name in SweepFolder.reports + ["sweep.json"] { unlink("\(folder.path)/\(name)") }
+      for name in SweepFolder.reports + [SweepFolder.mark] { unlink("\(folder.path)/\(name)") }
     } else if FileManager.default.fileExists(atPath: file) {
       let earlier = try SweepFolder.read(PreparedSweep.Description.self, file)
       if let difference = description.difference(from: earlier) {
@@ -37,15 +37,14 @@ final class SweepFolder: @unchecked Sendable {
         if result.outcome != .failed { results[result.trial] = result }
       }
       return
-    } else if let taken = ["job.yaml", "comparison.json"].first(where: {
-      FileManager.default.fileExists(atPath: "\(folder.path)/\($0)")
-    }) {
-      throw OptionError("--output \(folder.path): there is \(taken) of something else; choose another folder")
+    } else {
+      try folder.refuseOthers(than: SweepFolder.mark)
     }
     try makeFolders(trials)
     try AtomicFile.write(String(decoding: encoder.encode(description), as: UTF8.self) + "\n", to: file)
   }
 
+  private static let mark = "sweep.json"
   private static let reports = ["report.html", "results.json", "trials.csv"]
 
   private var trials: String { "\(folder.path)/trials" }

@@ -66,48 +66,50 @@ final class TrialRunner: Sendable {
     var number: Int?
     defer { if let number { state.withLock { $0.running[number] = nil } } }
     do {
-      let address = try LocalAddress()
-      defer { address.remove() }
-      var run = try prepared.coordinated
-      run.initial = try prepared.initialParameters()
-      let coordinator = try Coordinator(run, binding: address.endpoint, awaitedWorkers: 1, cores: threads)
-      let (own, isStopped) = state.withLock { state in
-        state.started += 1
-        state.running[state.started] = coordinator.mailbox
-        return (state.started, state.isStopped)
-      }
-      number = own
-      // Its mailbox may have come after those that were told.
-      if isStopped { coordinator.mailbox.fail("the sweep has been stopped") }
-      let launches = try WorkerLaunch.local(1, threads: threads, connectingTo: coordinator.address)
-      let processes = try WorkerProcesses(launches, mailbox: coordinator.mailbox, maxRestarts: 3)
-      defer { processes.stop() }
-      defer { coordinator.waitForWorkers() }
-      let metrics = prepared.model.metrics
-      func finished(_ failure: TrainingError?) -> RunSummary {
-        statistics.finished(
-          coordinator.parameters.values, of: prepared.model.layout, seconds: statistics.summary.stepTime.total,
-          failure: failure)
-      }
-      do {
-        try coordinator.run { event in
-          statistics.add(event, metrics)
-          guard case .evaluation(let report) = event, report.part == prepared.plan.evaluatedPart else { return }
-          let summary = statistics.summary
-          evaluations.append(
-            TrialResult.Evaluation(
-              step: report.step, examples: summary.examplesSeen, seconds: summary.stepTime.total,
-              loss: report.loss.isFinite ? report.loss : nil))
+      return try withLocalWorkers(1, threads: threads) { endpoint in
+        var run = try prepared.coordinated
+        run.initial = try prepared.initialParameters()
+        let coordinator = try Coordinator(run, binding: endpoint, awaitedWorkers: 1, cores: threads)
+        number = register(coordinator.mailbox)
+        return coordinator
+      } _: { coordinator in
+        let metrics = prepared.model.metrics
+        func finished(_ failure: TrainingError?) -> RunSummary {
+          statistics.finished(
+            coordinator.parameters.values, of: prepared.model.layout, seconds: statistics.summary.stepTime.total,
+            failure: failure)
         }
-      } catch {
-        let failure = error as? TrainingError ?? TrainingError("\(error)")
-        return TrialResult(
-          trial, failure.hasDiverged ? .diverged : .failed, error: failure.description, summary: finished(failure),
-          evaluations: evaluations)
+        do {
+          try coordinator.run { event in
+            statistics.add(event, metrics)
+            guard case .evaluation(let report) = event, report.part == prepared.plan.evaluatedPart else { return }
+            let summary = statistics.summary
+            evaluations.append(
+              TrialResult.Evaluation(
+                step: report.step, examples: summary.examplesSeen, seconds: summary.stepTime.total,
+                loss: report.loss.isFinite ? report.loss : nil))
+          }
+        } catch {
+          let failure = error as? TrainingError ?? TrainingError("\(error)")
+          return TrialResult(
+            trial, failure.hasDiverged ? .diverged : .failed, error: failure.description, summary: finished(failure),
+            evaluations: evaluations)
+        }
+        return TrialResult(trial, .completed, error: nil, summary: finished(nil), evaluations: evaluations)
       }
-      return TrialResult(trial, .completed, error: nil, summary: finished(nil), evaluations: evaluations)
     } catch {
       return TrialResult(trial, .failed, error: "\(error)", summary: RunSummary(), evaluations: evaluations)
     }
+  }
+
+  private func register(_ mailbox: CoordinatorMailbox) -> Int {
+    let (number, isStopped) = state.withLock { state in
+      state.started += 1
+      state.running[state.started] = mailbox
+      return (state.started, state.isStopped)
+    }
+    // It may have come after those that were told.
+    if isStopped { mailbox.fail("the sweep has been stopped") }
+    return number
   }
 }

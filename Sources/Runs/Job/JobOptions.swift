@@ -228,15 +228,23 @@ public struct JobOptions: Equatable, Sendable {
     for (key, value) in mapping {
       let location = "\(path), line \(key.mark?.line ?? 0)"
       guard let name = key.string else { throw OptionError("\(location): an option's name is needed before the colon") }
-      guard let scalar = value.scalar else { throw OptionError("\(location): \(name) needs one value") }
       do {
-        try fromFile.set(name, to: scalar.string)
+        try fromFile.set(name, to: JobOptions.text(of: value, for: name))
       } catch let error as OptionError {
         throw OptionError("\(location): \(error.description)")
       }
     }
     overlay(on: &fromFile)
     self = fromFile
+  }
+
+  /// The value of the option `name` in a job file, where those of an option that may be repeated may be a list.
+  private static func text(of node: Yams.Node, for name: String) throws -> String {
+    if let text = node.scalar?.string { return text }
+    guard let separator = Catalog.current.byName[name]?.separator, let list = node.sequence,
+      list.allSatisfy({ $0.scalar != nil })
+    else { throw OptionError("\(name) needs one value") }
+    return list.compactMap { $0.scalar?.string }.joined(separator: "\(separator) ")
   }
 
   /// Sets the options given here in `other`. Another model, rule, schedule or source replaces the options that belong to

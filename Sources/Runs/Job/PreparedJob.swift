@@ -78,6 +78,8 @@ package struct PreparedJob: Sendable {
         model: model, data: data, plan: plan, seed: job.seed, precision: job.precision,
         optimizer: try plan.local.map { [model, plan] _ in try job.makeOptimizer(model, plan) }), scaling)
     targetVariation = data.heldOut.compactMapValues(\.targetVariation)
+    // Parameter groups may name tensors that this model does not have.
+    _ = try optimizer()
   }
 
   package func optimizer() throws -> Optimizer { try job.makeOptimizer(model, plan) }
@@ -86,7 +88,9 @@ package struct PreparedJob: Sendable {
 extension Job {
   /// The update rule for a model's parameters.
   func makeOptimizer(_ model: any Model, _ plan: StepPlan) throws -> Optimizer {
-    let tensors = model.layout.tensors.filter { !$0.isStatistic }.map { Optimizer.Tensor($0.name, $0.range) }
+    let tensors = model.layout.tensors.filter { !$0.isStatistic }.map {
+      Optimizer.Tensor($0.name, $0.range, shape: $0.shape)
+    }
     return try Optimizer(optimizer, tensors: tensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
   }
 }

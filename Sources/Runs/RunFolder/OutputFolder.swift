@@ -1,5 +1,6 @@
 internal import Files
 internal import Foundation
+internal import Schema
 
 /// An output folder, locked so that only one process at a time writes into it.
 package final class OutputFolder {
@@ -28,6 +29,16 @@ package final class OutputFolder {
   }
 
   deinit { close(descriptor) }
+
+  /// The file by which each kind of content is known.
+  private static let marks = ["job.yaml", "comparison.json", "sweep.json", "find-rate.json"]
+
+  /// - Throws: ``OptionError`` if something else is in the folder than what has the file `own`.
+  package func refuseOthers(than own: String) throws {
+    for mark in OutputFolder.marks where mark != own && FileManager.default.fileExists(atPath: "\(path)/\(mark)") {
+      throw OptionError("--output \(path): there is \(mark) of something else; choose another folder")
+    }
+  }
 
   /// Makes `runs/<prefix><time>`, with a number at the end if another run has made that.
   private static func makeNew(_ prefix: String) throws -> String {

@@ -3,7 +3,7 @@
 
     python3 make-fixtures.py            # rewrites rules.json and schedules.json beside it; needs NumPy 2
     python3 make-fixtures.py --check    # writes nothing; what it checks is told at check() below
-    python3 make-fixtures.py --torch    # writes nothing; compares outer steps with torch.optim, and needs PyTorch
+    python3 make-fixtures.py --torch    # writes nothing; compares outer steps and groups with torch.optim, and needs PyTorch
 
 rules.json: 200 updates over 24 parameters in four tensors, a case for each rule and choice of options. The gradients
 are sums over `examples` examples, as the coordinator gets them, stored as float32 so that both sides start from the
@@ -16,6 +16,7 @@ the automatic blend as used in these updates, η of the hypergradient as used in
 schedules.json: the learning rates of chosen updates t, counted from 1.
 """
 
+import fnmatch
 import json
 import math
 import pathlib
@@ -361,6 +362,31 @@ def outer_nesterov(steps, theta, o):
         yield after
 
 
+def muon(theta, gradients, o):
+    """Jordan 2024 with Liu et al. 2025's step size; what is no matrix follows Loshchilov & Hutter 2019."""
+    m, v = slots(theta, 2)
+    for t, g in enumerate(gradients, start=1):
+        shrunk = decoupled(theta, o)
+        after = np.empty_like(theta)
+        for name, tensor in RANGES.items():
+            if len(SHAPES[name]) > 1 and o.orthogonalize:
+                m[tensor] = o.momentum * m[tensor] + (1 - o.momentum) * g[tensor]
+                ahead = (1 - o.momentum) * g[tensor] + o.momentum * m[tensor]
+                x = ahead.reshape(SHAPES[name])
+                x = x / (norm(x) + 1e-7)
+                for _ in range(int(o.newton_schulz_steps)):
+                    gram = x @ x.T
+                    x = 3.4445 * x + (-4.775 * gram + 2.0315 * gram @ gram) @ x
+                after[tensor] = shrunk[tensor] - o.learning_rate * 0.2 * math.sqrt(max(x.shape)) * x.ravel()
+            else:
+                m[tensor] = o.beta1 * m[tensor] + (1 - o.beta1) * g[tensor]
+                v[tensor] = o.beta2 * v[tensor] + (1 - o.beta2) * g[tensor] ** 2
+                m_hat, v_hat = m[tensor] / (1 - o.beta1**t), v[tensor] / (1 - o.beta2**t)
+                after[tensor] = shrunk[tensor] - o.learning_rate * m_hat / (np.sqrt(v_hat) + o.epsilon)
+        theta = after
+        yield theta
+
+
 RULES = {
     "gradient-descent": gradient_descent,
     "sgd": gradient_descent,
@@ -379,6 +405,7 @@ RULES = {
     "lion": lion,
     "adan": adan,
     "stable-adamw": stable_adamw,
+    "muon": muon,
 }
 
 COMMON = {
@@ -392,6 +419,7 @@ COMMON = {
     "outer-every": 0,
     "outer-learning-rate": 0.4,
     "outer-momentum": 0.9,
+    "parameter-group": None,
 }
 DEFAULTS = {
     "gradient-descent": {"learning-rate": 0.1},
@@ -474,6 +502,17 @@ DEFAULTS = {
         "beta2": 0.99,
         "epsilon": 1e-6,
         "weight-decay": 0.01,
+        "weight-decay-kind": "decoupled",
+    },
+    "muon": {
+        "learning-rate": 0.001,
+        "momentum": 0.95,
+        "newton-schulz-steps": 5,
+        "orthogonalize": "yes",
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
+        "weight-decay": 0.1,
         "weight-decay-kind": "decoupled",
     },
 }
@@ -735,12 +774,74 @@ CASES = [
     case("lars", "even", outer_every=3, outer_learning_rate=1, outer_momentum=0.5),
     case("rmsprop", "wide", momentum=0.9, centered="yes", outer_every=3, outer_momentum=0.5),
     case("adagrad", "wide", outer_every=3, outer_momentum=0.5),
+    # Groups: a tensor is in the first that matches.
+    case("sgd", "even", parameter_group="*.weight: learning-rate 0.05"),
+    case("sgd", "even", clip_norm=4, weight_decay=0.1, parameter_group="2.*: frozen; *.bias: weight-decay 0"),
+    case("momentum", "even", parameter_group="0.*: momentum 0.5; *.weight: learning-rate 0.02"),
+    case("adam", "wide", parameter_group="*.bias: beta1 0.5, beta2 0.9; ?.weight: learning-rate 0.01"),
+    case(
+        "adamw",
+        "even",
+        learning_rate=0.01,
+        weight_decay=0.25,
+        decay_biases="no",
+        parameter_group="0.bias: weight-decay 0.5; 0.*: learning-rate 0.0125, weight-decay 0.2",
+    ),
+    case("lamb", "wide", parameter_group="[0-1].*: weight-decay 0.5; 2.bias: frozen"),
+    case("adan", "even", weight_decay=0.25, parameter_group="2.*: weight-decay 0, learning-rate 0.01"),
+    case("muon", "even"),
+    case("muon", "even", learning_rate=0.002, momentum=0.8, weight_decay=0, beta1=0.8, beta2=0.99, epsilon=0.1),
+    case("muon", "wide"),
+    case("muon", "even", weight_decay=0.5, decay_biases="no", clip_norm=4, newton_schulz_steps=3),
+    case("muon", "even", orthogonalize="no", clip_value=1),
+    case("muon", "even", outer_every=3, outer_momentum=0.5, parameter_group="2.*: orthogonalize 0; 0.bias: frozen"),
+    case("adagrad", "wide", outer_every=3, parameter_group="*.bias: frozen; 2.*: learning-rate 0.1"),
 ]
+
+
+def groups_of(text):
+    """For each tensor: the options that its group gives it, None if it is frozen."""
+    groups = {}
+    for name in RANGES:
+        groups[name] = {}
+        for group in text.split(";"):
+            pattern, options = (part.strip() for part in group.split(":"))
+            if fnmatch.fnmatchcase(name, pattern):
+                words = [option.split() for option in options.split(",")]
+                groups[name] = None if words == [["frozen"]] else {key: float(value) for key, value in words}
+                break
+    return groups
+
+
+def run_groups(case, start, gradients, options):
+    """Each tensor from a run of all with its group's options: what these rules do to a tensor does not depend on others,
+    but for the norm that clips, of which frozen tensors are no part."""
+    groups = groups_of(options["parameter-group"])
+    gradients = gradients.copy()
+    for name, group in groups.items():
+        if group is None:
+            gradients[:, RANGES[name]] = 0
+    paths = {}
+    for name, group in groups.items():
+        if group is not None:
+            decays = {"decay-biases": "yes"} if "weight-decay" in group else {}
+            own = {**options, **group, **decays, "parameter-group": None}
+            paths[name] = list(run(case, start, gradients, own))
+    for t in range(case.total_steps if case.total_steps < len(gradients) else len(gradients)):
+        theta = start.copy()
+        for name, path in paths.items():
+            theta[RANGES[name]] = path[t][0][RANGES[name]]
+        yield theta, None
 
 
 def run(case, start, gradients, options=None):
     """Yields parameters and scalar (None where the rule has none to show) after each update."""
-    options = {**COMMON, **DEFAULTS[case.rule], **(case.options if options is None else options)}
+    given = case.options if options is None else options
+    options = {**COMMON, **DEFAULTS[case.rule], **given}
+    if options["parameter-group"]:
+        assert options["schedule"] != "hypergradient" and options.get("blend") != "auto"
+        yield from run_groups(case, start, gradients, given)
+        return
     values = {"lambda_" if name == "lambda" else name.replace("-", "_"): value for name, value in options.items()}
     flags = {name: value == "yes" for name, value in values.items() if value in ("yes", "no")}
     o = SimpleNamespace(**{**values, **flags}, rule=case.rule, total_steps=case.total_steps)
@@ -1123,8 +1224,75 @@ def torch_path(case, start, gradients):
         yield theta.detach().numpy().copy()
 
 
-def check_torch():
+def torch_groups(case, start, gradients):
+    """The parameters after each update by torch.optim with parameter groups."""
+    import torch
+
+    o = {**COMMON, **DEFAULTS[case.rule], **case.options}
+    groups = groups_of(o["parameter-group"])
+    tensors = {n: torch.tensor(start[RANGES[n]], dtype=torch.float64, requires_grad=groups[n] is not None) for n in RANGES}
+    parameters = []
+    for name, group in groups.items():
+        if group is not None:
+            decays = o["decay-biases"] == "yes" or not name.endswith("bias")
+            own = {**o, "weight-decay": o["weight-decay"] if decays else 0, **group}
+            entry = {"params": [tensors[name]], "lr": own["learning-rate"], "weight_decay": own["weight-decay"]}
+            if "beta2" in own:
+                entry |= {"betas": (own["beta1"], own["beta2"]), "eps": own["epsilon"]}
+            else:
+                entry |= {"momentum": own.get("momentum", 0)}
+            parameters.append(entry)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.get(case.rule, torch.optim.SGD)
+    optimizer = kind(parameters)
+    for g in gradients[: case.total_steps]:
+        for name, tensor in tensors.items():
+            if groups[name] is not None:
+                tensor.grad = torch.tensor(g[RANGES[name]])
+        if o["clip-norm"] is not None:
+            every = [tensor for tensor in tensors.values() if tensor.grad is not None]
+            total = torch.nn.utils.get_total_norm([tensor.grad for tensor in every])
+            if total > o["clip-norm"]:
+                for tensor in every:
+                    tensor.grad *= o["clip-norm"] / total
+        optimizer.step()
+        yield np.concatenate([tensors[name].detach().numpy() for name in RANGES])
+
+
+def check_torch_muon():
+    """torch.optim.Muon takes the Newton-Schulz steps in bfloat16, so its directions differ by about a hundredth."""
+    import torch
+
+    if not hasattr(torch.optim, "Muon"):
+        return print("this PyTorch has no Muon")
     start, sums = data()
+    case = SimpleNamespace(rule="muon", options={"learning-rate": 0.01, "weight-decay": 0.5}, total_steps=20)
+    begin, gradients = start.astype(np.float64), sums["even"].astype(np.float64) / EXAMPLES
+    for name in ("0.weight", "2.weight"):
+        theta = torch.tensor(begin[RANGES[name]].reshape(SHAPES[name]), dtype=torch.float32, requires_grad=True)
+        optimizer = torch.optim.Muon(
+            [theta], lr=0.01, weight_decay=0.5, momentum=0.95, nesterov=True, adjust_lr_fn="match_rms_adamw"
+        )
+        # Until the mean has gradients in it that are not 0.
+        for t, (ours, _) in enumerate(run(case, begin, gradients)):
+            theta.grad = torch.tensor(gradients[t][RANGES[name]].reshape(SHAPES[name]), dtype=torch.float32)
+            optimizer.step()
+        theirs = theta.detach().numpy().ravel()
+        moved = ours[RANGES[name]] - begin[RANGES[name]]
+        off = np.max(np.abs(theirs - ours[RANGES[name]])) / np.max(np.abs(moved))
+        print(f"{off:10.2e} muon {name}")
+        assert off < 0.03
+
+
+def check_torch():
+    check_torch_muon()
+    start, sums = data()
+    for case in CASES:
+        if "parameter-group" in case.options and case.rule in ("sgd", "momentum", "adam", "adamw"):
+            begin, gradients = start.astype(np.float64), sums[case.gradients].astype(np.float64) / EXAMPLES
+            pairs = zip(run(case, begin, gradients), torch_groups(case, begin, gradients), strict=True)
+            worst = max(error(got[0], want) for got, want in pairs)
+            print(f"{worst:10.2e} {case.rule} {case.options}")
+            assert worst < 1e-12
     for case in CASES:
         options = {"outer-every", "outer-learning-rate", "outer-momentum"}
         if case.rule not in ("sgd", "momentum", "adam", "adamw") or not {"outer-every"} <= {*case.options} <= options:

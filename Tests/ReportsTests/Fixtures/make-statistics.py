@@ -48,6 +48,28 @@ def best_of(losses):
     return {"losses": [None if np.isinf(x) else x for x in losses], "best": [None if np.isinf(x) else x for x in medians]}
 
 
+def rate_test(rates, losses):
+    """Of a run that was not cut short: smoothed losses by their explicit weights, and what is read from them."""
+    smoothed = []
+    for end in range(1, len(losses) + 1):
+        value = np.average(losses[:end], weights=0.9 ** np.arange(end - 1, -1, -1))
+        if not np.isfinite(value) or value > 4 * min(smoothed, default=np.inf):
+            break
+        smoothed.append(value)
+    lowest = int(np.argmin(smoothed))
+    falls = -np.diff(smoothed)
+    has_diverged = len(smoothed) < len(losses)
+    return {
+        "rates": list(rates),
+        "losses": [None if np.isinf(x) else x for x in losses],
+        "smoothed": smoothed,
+        "hasDiverged": has_diverged,
+        "least": rates[lowest],
+        "steepest": rates[int(np.argmax(falls)) + 1] if max(falls) > 0 else None,
+        "suggestion": float(f"{rates[lowest] / 10:.1e}") if lowest > 0 and (has_diverged or lowest < len(smoothed) - 1) else None,
+    }
+
+
 def main():
     random = np.random.default_rng(SEED)
     content = {
@@ -61,6 +83,18 @@ def main():
             best_of([float(x) for x in random.standard_normal(6)]),
             best_of([float("inf"), 0.2, float("inf"), 0.1, float("inf"), float("inf")]),
             best_of([float("inf")] * 3),
+        ],
+        "rateTests": [
+            rate_test([float(x) for x in np.geomspace(1e-6, 10, len(losses))], [float(x) for x in losses])
+            for losses in [
+                # Falls and diverges; falls and becomes infinite; falls to the end; falls, then rises a little; never falls.
+                np.concatenate([2 - 1.5 / (1 + np.exp(-(np.arange(60) - 40) / 4)), 2.0 ** np.arange(20)])
+                + 0.01 * random.standard_normal(80),
+                np.concatenate([np.linspace(3, 1, 30), [np.inf]]),
+                np.linspace(3, 1, 30),
+                np.concatenate([np.linspace(3, 1, 30), np.linspace(1, 3, 20)]),
+                np.linspace(1, 2, 30),
+            ]
         ],
     }
     pathlib.Path(__file__).with_name("statistics.json").write_text(json.dumps(content, indent=1) + "\n")
