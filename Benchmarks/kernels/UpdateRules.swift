@@ -37,6 +37,31 @@ func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
   try time(
     "adam, beside, between outer steps", OptimizerSettings("adam", given: ["outer-every": .whole(1 << 40)]),
     isBeside: true)
+  try timeMatrices(vectors)
+}
+
+/// What a step of Muon takes for one matrix, nearly all of it the products of its Newton–Schulz steps.
+private func timeMatrices(_ vectors: Vectors) throws {
+  print("\n| muon, a matrix of | ms a step | GFLOP/s |\n| --- | ---: | ---: |")
+  for (rows, columns) in [(784, 64), (784, 256), (1024, 1024), (256, 4096)] {
+    let range = 0..<rows * columns
+    let tensors = [Optimizer.Tensor("weight", range, shape: [rows, columns])]
+    var optimizer = try Optimizer(
+      OptimizerSettings("muon", given: [:]), tensors: tensors, total: 1 << 40, stepsPerEpoch: 100)
+    let slots = optimizer.slots.map { _ in FloatBuffer(count: range.count) }
+    let part = Optimizer.Part(
+      start: 0, parameters: vectors.one.values[range], gradientSum: vectors.two.values[range], slots: slots.map(\.all),
+      updated: vectors.three.all[range])
+    let time = withExtendedLifetime(slots) {
+      medianSeconds {
+        optimizer.begin(weight: 128, [part])
+        optimizer.update(part)
+      }
+    }
+    let (short, long) = (Double(min(rows, columns)), Double(max(rows, columns)))
+    let operations = 5 * 2 * short * short * (2 * long + short)
+    row("\(rows) × \(columns)", places(time * 1e3, 2), places(operations / time / 1e9, 0))
+  }
 }
 
 /// Bytes a parameter that a rule must move: θ, g and slots in, θ and slots out; a rule that measures tensors first reads
@@ -45,7 +70,7 @@ private func bytes(_ rule: any UpdateRule) -> Int {
   let once = 4 * (3 + 2 * rule.slots.count)
   return switch rule {
   case is LAMB: once + 4 * 3
-  case is LARS: once + 4 * 2
+  case is LARS, is StableAdamW: once + 4 * 2
   default: once
   }
 }

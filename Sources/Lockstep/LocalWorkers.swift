@@ -1,11 +1,20 @@
 internal import Cluster
 
-/// Runs a coordinator in this process, and worker processes on this machine that end with it.
+/// Runs `body` while the worker processes of `launches` work for `coordinator`. They end with it.
+func withWorkers<Result>(
+  _ launches: [WorkerLaunch], of coordinator: Coordinator, maxRestarts: Int = 3, _ body: () throws -> Result
+) throws -> Result {
+  let processes = try WorkerProcesses(launches, mailbox: coordinator.mailbox, maxRestarts: maxRestarts)
+  defer { processes.stop() }
+  defer { coordinator.waitForWorkers() }
+  return try body()
+}
+
+/// Runs `body` with a coordinator in this process while worker processes on this machine work for it.
 ///
 /// - Parameters:
 ///   - timeline: a file in whose place each worker records a timeline of its own.
 ///   - makeCoordinator: takes the address to bind to.
-///   - body: what the coordinator does.
 func withLocalWorkers<Result>(
   _ workers: Int, threads: Int, maxRestarts: Int = 3, timeline: String? = nil,
   _ makeCoordinator: (String) throws -> Coordinator, _ body: (Coordinator) throws -> Result
@@ -15,8 +24,5 @@ func withLocalWorkers<Result>(
   let coordinator = try makeCoordinator(address.endpoint)
   let launches = try WorkerLaunch.local(
     workers, threads: threads, connectingTo: coordinator.address, timeline: timeline)
-  let processes = try WorkerProcesses(launches, mailbox: coordinator.mailbox, maxRestarts: maxRestarts)
-  defer { processes.stop() }
-  defer { coordinator.waitForWorkers() }
-  return try body(coordinator)
+  return try withWorkers(launches, of: coordinator, maxRestarts: maxRestarts) { try body(coordinator) }
 }

@@ -133,6 +133,76 @@ import Testing
     #expect(program.errors.contains("interrupted by SIGTERM") && program.children.isEmpty)
   }
 
+  @Test func halvingSearchesWithShorterRuns() throws {
+    let program = try succeed([
+      "--optimizers", "adam,sgd", "--seeds", "2", "--halving", "--grid", "learning-rate=0.001,0.003,0.01,0.03",
+    ])
+    #expect(program.output.contains("search: 8 trials of a quarter of the steps; each rule has 4"))
+    #expect(program.output.contains("halving: 4 trials, the better half of each rule for half of the steps"))
+    #expect(program.output.contains("halving: 2 trials, the better half of those for all steps"))
+    let lengths = try scratch.read("out/trials.csv").split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)[4]
+    }
+    #expect(
+      lengths.count { $0 == "0.25" } == 8 && lengths.count { $0 == "0.5" } == 4 && lengths.count { $0 == "1.0" } == 4)
+    let final = try record().rows[0].finals[1]
+    let words = final.command.split(separator: " ").dropFirst(2).map(String.init)
+    #expect(try train(scratch, words, output: "alone").parameters_sha256 == final.parametersSha256)
+    let other = try start(["--optimizers", "adam,sgd", "--seeds", "2", "--grid", "learning-rate=0.001,0.003,0.01,0.03"])
+    #expect(other.wait() == 64 && other.errors.contains("there is a sweep with --halving"), "\(other.errors)")
+  }
+
+  @Test func severalJobsAreComparedByAProfile() throws {
+    _ = try scratch.file("one.yaml", "data: digits\nmodel: linear\nepochs: 2\n")
+    _ = try scratch.file("two.yaml", "data: digits\nmodel: mlp:8\nepochs: 1\nbatch-size: 64\n")
+    let arguments = [
+      "sweep", "--jobs", "one.yaml,two.yaml", "--optimizers", "adam,sgd", "--seeds", "2", "--output", "all",
+    ]
+    let program = try Program(arguments, in: scratch.url)
+    #expect(program.wait(seconds: 120) == 0, "\(program.errors)")
+    struct Profile: Decodable {
+      struct Rule: Decodable {
+        let optimizer: String
+        let share_best, share_at_all: Double
+        let steps_to_target: [String: Double]
+      }
+
+      let jobs: [String]
+      let rules: [Rule]
+    }
+    let profile = try JSONDecoder().decode(Profile.self, from: Data(scratch.read("all/profile.json").utf8))
+    #expect(profile.jobs == ["one", "two"] && profile.rules.map(\.optimizer) == ["adam", "sgd"])
+    // Its own median is the target.
+    #expect(profile.rules[0].share_at_all == 1 && profile.rules.reduce(0) { $0 + $1.share_best } >= 1)
+    for (name, steps) in profile.rules[0].steps_to_target {
+      #expect(try record("all/\(name)").rows[0].stepsToTarget == steps)
+    }
+    let parser = XMLParser(data: Data(try scratch.read("all/report.html").utf8))
+    #expect(parser.parse(), "\(String(describing: parser.parserError))")
+    let again = try Program(arguments, in: scratch.url)
+    #expect(again.wait() == 0 && !again.output.contains("search: "), "\(again.errors)")
+  }
+
+  /// A command that takes a host and a command line, as ssh does, and runs it here, but reaches no host called `down`.
+  private func localShell() throws -> String {
+    let path = try scratch.file("shell", "#!/bin/sh\n[ \"$1\" = down ] && exit 255\nshift\nexec sh -c \"$1\"\n")
+    try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
+    return path
+  }
+
+  @Test func trialsOnHostsHaveTheSameResults() throws {
+    let job = ["--optimizers", "adam,sgd", "--seeds", "2", "--grid", "learning-rate=0.001,0.01"]
+    _ = try succeed(job, output: "here")
+    let hosts = try ["--ssh", localShell(), "--bind", "tcp://127.0.0.1:0", "--hosts"]
+    let program = try succeed(job + hosts + ["x:2,down,localhost"], output: "hosts")
+    #expect(try record("hosts") == record("here"))
+    #expect(program.errors.contains("warning: a place on down is left out: "), "\(program.errors)")
+
+    let none = try start(job + hosts + ["down:2"], output: "none")
+    #expect(none.wait() == 1)
+    #expect(none.errors.contains("no host is left to run trials on; the last: "), "\(none.errors)")
+  }
+
   @Test func ratesThatDivergeAreCounted() throws {
     _ = try succeed(["--optimizers", "sgd", "--grid", "learning-rate=0.1,1e30", "--seeds", "1", "--target", "0.001"])
     let record = try record()
@@ -154,6 +224,13 @@ import Testing
       (["--optimizers", "adam", "--seeds", "1,1"], "1 is given twice"),
       (["--optimizers", "adam", "--seeds", "x"], "a count is needed"),
       (["--optimizer", "adam"], "a sweep takes --optimizers"),
+      (["--ssh", "rsh"], "--ssh needs --hosts"), (["--hosts", "a b"], "a host is HOST, USER@HOST or HOST:THREADS"),
+      (["--hosts", "a", "--bind", "tcp://0.0.0.0:5555"], "port 0 is needed"),
+      (["--jobs", "a.yaml,b/a.yaml"], "a is given twice"), (["--jobs", "a.yaml,"], "a file is missing"),
+      (["--jobs", "a.yaml"], "no such file"), (["--jobs", "a.yaml", "--job", "b.yaml"], "exclude each other"),
+      (
+        ["--optimizers", "adam", "--halving", "--batch-size", "1294"], "a run has 2 steps, of which there is no quarter"
+      ),
       (["--optimizers", "adam", "--validation-fraction", "0"], "a sweep needs a validation part"),
     ])
   func refusals(_ arguments: [String], _ message: String) throws {

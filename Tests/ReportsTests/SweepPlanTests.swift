@@ -34,9 +34,10 @@ private struct SimulatedSweep {
 
 @Suite struct SweepPlanTests {
   private func plan(
-    _ rules: [String], rates: [Double], _ grids: [String] = [], seeds: [UInt64] = [0, 1, 2]
+    _ rules: [String], rates: [Double], _ grids: [String] = [], seeds: [UInt64] = [0, 1, 2], halves: Bool = false
   ) throws -> SweepPlan {
-    SweepPlan(SweepSpace(rules, rates: rates, .grids(try grids.map { try SweepSpace.Grid($0) })), seeds: seeds)
+    SweepPlan(
+      SweepSpace(rules, rates: rates, .grids(try grids.map { try SweepSpace.Grid($0) })), seeds: seeds, halves: halves)
   }
 
   /// Smallest at `best`.
@@ -101,6 +102,29 @@ private struct SimulatedSweep {
     #expect(rules[1].tried.allSatisfy { $0.choices.count == 1 } && Set(rules[1].tried).count == 21)
   }
 
+  @Test func halvingGivesMoreStepsToTheBetterHalf() throws {
+    var sweep = SimulatedSweep(try plan(["adam", "sgd"], rates: [0.001, 0.1], halves: true))
+    // With more steps, smaller rates are better.
+    let rules = sweep.run { trial in
+      let best = trial.rule == "adam" ? 0.001 : 0.1
+      return distance(trial, from: trial.part == 4 ? best : best / 3.16) * Double(trial.part ?? 1)
+    }
+    #expect(sweep.batches.map(\.count) == [14, 8, 4, 4])
+    #expect(sweep.batches.map { Set($0.map(\.part)) } == [[4], [2], [nil], [nil]])
+    #expect(rules.map { $0.best?.choices[0].value } == ["0.000316", "0.0316"])
+    #expect(rules.allSatisfy { $0.tried.count == 7 && $0.promoted.count == 6 && !$0.isAtEdge && $0.finals.count == 3 })
+    #expect(
+      rules[0].promoted.prefix(4).map { $0.choices[0].value }.sorted() == ["0.0001", "0.000316", "0.001", "0.00316"])
+  }
+
+  @Test func halvingLeavesOutWhatDiverges() throws {
+    var sweep = SimulatedSweep(try plan(["adam"], rates: [0.001], ["learning-rate=0.1,0.2,0.3,0.4"], halves: true))
+    let rules = sweep.run { $0.rate > 0.1 ? .infinity : 1 }
+    #expect(sweep.batches.map(\.count) == [4, 1, 1, 2] && rules[0].best?.rate == 0.1)
+    var none = SimulatedSweep(try plan(["adam"], rates: [0.001], ["learning-rate=0.1,0.2"], halves: true))
+    #expect(none.run { _ in .infinity }[0].best == nil && none.batches.count == 1)
+  }
+
   @Test func ratesThatAreGivenAreTakenAsTheyAre() throws {
     var sweep = SimulatedSweep(try plan(["adam"], rates: [0.001], ["learning-rate=0.1,0.2"], seeds: [0]))
     let rules = sweep.run { $0.rate }
@@ -126,7 +150,8 @@ private struct SimulatedSweep {
     var random = SeededGenerator(seed: seed)
     for _ in 0..<200 {
       let plan = try plan(
-        ["adam", "sgd", "lion"], rates: [0.001, 0.1, 0.0001], Bool.random(using: &random) ? ["beta1=0.5,0.9"] : [])
+        ["adam", "sgd", "lion"], rates: [0.001, 0.1, 0.0001], Bool.random(using: &random) ? ["beta1=0.5,0.9"] : [],
+        halves: .random(using: &random))
       let (low, high) = (Double.random(in: 1e-8...1, using: &random), Double.random(in: 0.001...10, using: &random))
       func loss(_ trial: Trial) -> Double { trial.rate > high ? .infinity : distance(trial, from: low) }
       var whole = SimulatedSweep(plan)

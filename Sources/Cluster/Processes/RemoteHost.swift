@@ -38,6 +38,11 @@ package struct RemoteHost: Sendable, Equatable, CustomStringConvertible {
   }
 
   package var description: String { "\(name):\(threads)" }
+
+  private init(name: String, threads: Int) { (self.name, self.threads) = (name, threads) }
+
+  /// The same host with another number of threads.
+  package func with(threads: Int) -> RemoteHost { RemoteHost(name: name, threads: threads) }
 }
 
 extension WorkerLaunch {

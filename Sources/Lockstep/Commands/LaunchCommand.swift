@@ -35,6 +35,11 @@ struct LaunchCommand: RunCommand {
     static let options = [hosts, ssh, remoteProgram, bind, .advertise, .topology, maxRestarts]
 
     static func check(_ given: DeclaredOptions<Self>) throws { _ = try Topology.given(given.text(.topology)) }
+
+    static func check(bind: String) throws {
+      guard bind.hasPrefix("tcp://") else { throw ValidationError("--bind \(bind): an address is tcp://HOST:PORT") }
+      try checkEndpoint(bind, of: "bind")
+    }
   }
 
   @OptionGroup
@@ -63,8 +68,7 @@ struct LaunchCommand: RunCommand {
 
   func validate() throws {
     _ = try parsedHosts
-    guard bind.hasPrefix("tcp://") else { throw ValidationError("--bind \(bind): an address is tcp://HOST:PORT") }
-    try checkEndpoint(bind, of: "bind")
+    try Section.check(bind: bind)
     guard !ssh.isEmpty else { throw ValidationError("--ssh: a command is needed") }
   }
 
@@ -73,11 +77,7 @@ struct LaunchCommand: RunCommand {
       guard let hosts = own.text(Section.hosts) else {
         throw ValidationError("--hosts is missing: HOST[:THREADS],… says where the workers are to be")
       }
-      do {
-        return try hosts.split(separator: ",", omittingEmptySubsequences: false).map { try RemoteHost($0) }
-      } catch {
-        throw ValidationError("--hosts \(hosts): \(error)")
-      }
+      return try RemoteHost.list(hosts)
     }
   }
 
@@ -109,15 +109,26 @@ struct LaunchCommand: RunCommand {
       on: hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
       pair: workers, coordinator: coordinatorKey.publicKey, relaying: topology != .star,
       show: printError)
-    let processes = try WorkerProcesses(
-      launches, mailbox: coordinator.mailbox, maxRestarts: own.whole(Section.maxRestarts))
-    defer { processes.stop() }
-    defer { coordinator.waitForWorkers() }
-    try run.run(coordinator, command: "launch\(arguments)")
+    try withWorkers(launches, of: coordinator, maxRestarts: own.whole(Section.maxRestarts)) {
+      try run.run(coordinator, command: "launch\(arguments)")
+    }
   }
 
   /// The options for the hosts, for the command that resumes the run.
   private var arguments: String {
     own.given.filter { $0.name != Section.maxRestarts.name }.map { " --\($0.name) \(shellQuoted($0.value))" }.joined()
+  }
+}
+
+extension RemoteHost {
+  /// The hosts of `--hosts`.
+  ///
+  /// - Throws: `ValidationError` for a text of another form.
+  static func list(_ text: String) throws -> [RemoteHost] {
+    do {
+      return try text.split(separator: ",", omittingEmptySubsequences: false).map { try RemoteHost($0) }
+    } catch {
+      throw ValidationError("--hosts \(text): \(error)")
+    }
   }
 }

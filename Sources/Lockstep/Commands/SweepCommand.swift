@@ -20,7 +20,7 @@ struct SweepCommand: JobCommand {
       every seed; the seeds give all rules the same initial parameters, order of examples and dropout.
 
       Trials are judged by the loss of a validation part at their end, each after its full schedule; the test part is \
-      reported for the best alone. They run side by side, one for each core. Their results go to the output folder, where \
+      reported for the best alone. They run side by side, one for each core, or on --hosts. Their results go to the output folder, where \
       the same command goes on after an interruption; no trial that has ended runs again.
       """)
 
@@ -39,7 +39,22 @@ struct SweepCommand: JobCommand {
       "output", valueName: "folder", defaultText: "runs/sweep-<time>", decides: false,
       "The sweep's folder; the same command goes on in it.")
     static let overwrite = OptionDeclaration.toggle("overwrite", "Replace the sweep that --output holds.")
-    static let options = [optimizers, seeds, target, output, overwrite]
+    static let jobs = OptionDeclaration.text(
+      "jobs", valueName: "files", defaultText: "the one that the job options describe", decides: false,
+      "Job files, separated by commas: each is swept, and a performance profile compares the rules over all of them.")
+    static let halving = OptionDeclaration.toggle(
+      "halving",
+      "Successive halving: search with a quarter of the steps, then with half of them for the better half of each rule, then with all for the better half of those."
+    )
+    static let hosts = OptionDeclaration.text(
+      "hosts", valueName: "hosts", defaultText: "this machine", decides: false,
+      "Where trials run, as `launch` starts workers there: HOST[:TRIALS],… with so many at a time on each (1 unless said)."
+    )
+    private static let launch = LaunchCommand.Section.self
+    static let options = [
+      optimizers, jobs, seeds, halving, target, output, overwrite, hosts, launch.ssh, launch.remoteProgram, launch.bind,
+      .advertise,
+    ]
   }
 
   /// Options that may be given several times.
@@ -112,11 +127,42 @@ struct SweepCommand: JobCommand {
   func run() throws {
     let signals = SignalWatch()
     let cores = ProcessInfo.processInfo.activeProcessorCount
-    try ensureDescriptors(64 + 64 * cores)
-    let sweep = try PreparedSweep(self)
-    let folder = try SweepFolder(own.text(Section.output), sweep.description, overwrites: own.isOn(Section.overwrite))
-    let runner = TrialRunner(cores: cores)
+    let hosts = try trialHosts()
+    try ensureDescriptors(64 + 64 * (hosts?.hosts.map(\.threads).reduce(0, +) ?? cores))
+    let runner = TrialRunner(cores: cores, hosts: hosts)
     signals.onSignal { runner.stop("interrupted by \($0.name)") }
+    let (output, overwrites) = (own.text(Section.output), own.isOn(Section.overwrite))
+    guard let files = try jobFiles() else {
+      let sweep = try PreparedSweep(self, job: nil)
+      let report = try run(sweep, SweepFolder(output, sweep.description, overwrites: overwrites), runner, signals)
+      if let failure = report.failure { throw TrainingError(failure) }
+      return
+    }
+    // What is wrong with any of them is an error before the first one runs.
+    let sweeps = try files.map { try ($0.name, PreparedSweep(self, job: $0.path)) }
+    let folder = try OutputFolder(output, prefix: "sweep-")
+    try folder.refuseOthers(than: SweepProfile.file)
+    var failures: [String] = []
+    var jobs: [SweepProfile.Job] = []
+    for (number, (name, sweep)) in sweeps.enumerated() {
+      printLine("\(number > 0 ? "\n" : "")[\(number + 1)/\(sweeps.count)] \(name)")
+      let own = try SweepFolder("\(folder.path)/\(name)", sweep.description, overwrites: overwrites)
+      let report = try run(sweep, own, runner, signals)
+      if let failure = report.failure { failures.append("\(name): \(failure)") }
+      jobs.append(SweepProfile.Job(name, headline: sweep.headline, sweep.result(own.results)))
+    }
+    let profile = SweepProfile(jobs, .ofThisCommand)
+    try AtomicFile.write(profile.json, to: "\(folder.path)/\(SweepProfile.file)")
+    try AtomicFile.write(profile.html, to: "\(folder.path)/report.html")
+    for line in profile.lines { printLine(line) }
+    printLine("report: \(folder.path)/report.html")
+    if !failures.isEmpty { throw TrainingError(failures.joined(separator: "; ")) }
+  }
+
+  /// Runs what is left of a sweep, and writes and prints its report.
+  private func run(
+    _ sweep: PreparedSweep, _ folder: SweepFolder, _ runner: TrialRunner, _ signals: SignalWatch
+  ) throws -> SweepReport {
     var (rules, next) = sweep.plan.progress(folder.losses)
     printLine(sweep.headline)
     if !folder.results.isEmpty { printLine("going on after \(count(folder.results.count, "trial"))") }
@@ -135,6 +181,41 @@ struct SweepCommand: JobCommand {
     for line in report.lines { printLine(line) }
     printLine("report: \(folder.path)/report.html")
     if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
-    if let failure = report.failure { throw TrainingError(failure) }
+    return report
+  }
+
+  /// Nil for this machine.
+  private func trialHosts() throws -> TrialHosts? {
+    typealias Launch = LaunchCommand.Section
+    guard let text = own.text(Section.hosts) else {
+      let others = [Launch.ssh, Launch.remoteProgram, Launch.bind, .advertise]
+      guard let option = others.first(where: own.has) else { return nil }
+      throw ValidationError("--\(option.name) needs --hosts, where the trials are to run")
+    }
+    let bind = own.text(Launch.bind) ?? ""
+    try Launch.check(bind: bind)
+    guard bind.hasSuffix(":0") else {
+      throw ValidationError("--bind \(bind): port 0 is needed, as each trial listens at a port of its own")
+    }
+    let ssh = (own.text(Launch.ssh) ?? "").split(separator: " ").map(String.init)
+    return try TrialHosts(
+      RemoteHost.list(text), ssh: ssh, remoteProgram: own.text(Launch.remoteProgram), bind: bind,
+      advertised: own.text(.advertise))
+  }
+
+  /// The files of `--jobs`, each with the name of its folder; nil without.
+  private func jobFiles() throws -> [(name: String, path: String)]? {
+    guard let text = own.text(Section.jobs) else { return nil }
+    if let file = job.text(JobSection.file) {
+      throw ValidationError("--job \(file) and --jobs \(text) exclude each other")
+    }
+    let files = text.split(separator: ",", omittingEmptySubsequences: false).map { path in
+      (name: URL(fileURLWithPath: String(path)).deletingPathExtension().lastPathComponent, path: String(path))
+    }
+    guard files.allSatisfy({ !$0.path.isEmpty }) else {
+      throw ValidationError("--jobs '\(text)': a file is missing between or beside commas")
+    }
+    try refuseRepeated("jobs", text, files.map(\.name))
+    return files
   }
 }

@@ -46,7 +46,9 @@ protocol JobCommand: ParsableCommand {
 
 extension JobCommand {
   /// The given options and `output`, then those of the job file that are not given.
-  func jobOptions(output: String?) throws -> JobOptions {
+  ///
+  /// - Parameter file: in place of `--job`.
+  func jobOptions(output: String?, file: String? = nil) throws -> JobOptions {
     var options = JobOptions()
     for (name, value) in job.given where name != JobSection.file.name { try options.set(name, to: value) }
     try options.set(optimization.given)
@@ -55,7 +57,7 @@ extension JobCommand {
       try options.set(name, to: value)
     }
     if let output { try options.set(JobOptions.outputOption.name, to: output) }
-    if let file = job.text(JobSection.file) {
+    if let file = file ?? job.text(JobSection.file) {
       try options.merge(file: file)
       if let version = options.marks.numerics, version != Numerics.version {
         printError(

@@ -18,6 +18,7 @@ struct PreparedSweep {
     var grids: [String]
     var sample: [String]
     var seeds: [UInt64]
+    var halves: Bool
     var target: Double?
     var numerics: Int
     var dataDigest: String
@@ -35,9 +36,12 @@ struct PreparedSweep {
   private let figures: [Figure]
   /// Of each rule.
   private let stateBytes: [Int]
+  /// Of each rule, the steps of a whole run.
+  private let steps: [String: Int]
 
-  init(_ command: SweepCommand) throws {
-    var base = try command.jobOptions(output: nil)
+  /// - Parameter file: one of `--jobs`; nil without.
+  init(_ command: SweepCommand, job file: String?) throws {
+    var base = try command.jobOptions(output: nil, file: file)
     let own = command.own
     let rules = try parseOptimizers(own.text(SweepCommand.Section.optimizers) ?? "all")
     let search = try command.search.chosen
@@ -59,7 +63,12 @@ struct PreparedSweep {
       try PreparedJob(base.selecting(rule, among: rules), data, models: ModelKinds.registry.all)
     }
     let space = SweepSpace(rules, rates: jobs.map(\.job.optimizer.learningRate), search)
-    plan = SweepPlan(space, seeds: seeds)
+    let halves = own.isOn(SweepCommand.Section.halving)
+    plan = SweepPlan(space, seeds: seeds, halves: halves)
+    steps = Dictionary(zip(rules, jobs.map(\.plan.totalSteps))) { first, _ in first }
+    guard !halves || steps.values.allSatisfy({ $0 >= 4 }) else {
+      throw OptionError("--halving: a run has \(steps.values.min()!) steps, of which there is no quarter")
+    }
     (self.base, target) = (base, own.has(SweepCommand.Section.target) ? own.real(SweepCommand.Section.target) : nil)
     figures = jobs[0].model.metrics.figures
     stateBytes = try jobs.map { 4 * (try $0.job.optimizer.rule().slots.count) }
@@ -70,7 +79,7 @@ struct PreparedSweep {
       + "(\(count(first.model.layout.parameterCount, "parameter"))), \(grouped(split.totalSteps)) steps"
     description = Description(
       options: base.given.mapValues(\.description), optimizers: rules, grids: command.search.grids,
-      sample: command.search.sample, seeds: seeds, target: target, numerics: Numerics.version,
+      sample: command.search.sample, seeds: seeds, halves: halves, target: target, numerics: Numerics.version,
       dataDigest: data.fingerprint)
     // A value that a rule does not take is an error now, not after an hour.
     for trial in plan.progress([:]).next { _ = try options(of: trial).resolve(data) }
@@ -120,6 +129,11 @@ struct PreparedSweep {
     var options = base.selecting(trial.rule, among: plan.space.rules)
     for choice in trial.choices { try options.set(choice.option, to: choice.value) }
     try options.set("seed", to: "\(trial.seed)")
+    if let part = trial.part {
+      var shorter = JobOptions()
+      try shorter.set("steps", to: "\(steps[trial.rule]! / part)")
+      shorter.overlay(on: &options)
+    }
     return options
   }
 
@@ -141,16 +155,25 @@ struct PreparedSweep {
     if rules.contains(where: { !$0.finals.isEmpty }) {
       return "seeds: \(count(trials.count, "trial")), the best of each rule with \(count(plan.seeds.count, "seed"))"
     }
+    if let part = rules.compactMap({ $0.promoted.last }).last?.part, part == 2 {
+      return "halving: \(count(trials.count, "trial")), the better half of each rule for half of the steps"
+    }
+    if rules.contains(where: { !$0.promoted.isEmpty }) {
+      return "halving: \(count(trials.count, "trial")), the better half of those for all steps"
+    }
     let each = budget.min() == budget.max() ? "\(budget[0])" : "\(budget.min()!) to \(budget.max()!)"
     let isAtEdge = rules.contains { $0.isAtEdge || $0.best == nil && $0.tried.count > SweepSpace.ratePoints }
     let cause = isAtEdge ? " more, because the best learning rate of a rule lies on the edge" : ""
-    return "search: \(count(trials.count, "trial"))\(cause); each rule has \(each)"
+    let length = plan.halves ? " of a quarter of the steps" : ""
+    return "search: \(count(trials.count, "trial"))\(length)\(cause); each rule has \(each)"
+  }
+
+  func result(_ results: [Trial: TrialResult]) -> SweepResult {
+    SweepResult(plan, results, target: target, figures: figures, stateBytes: stateBytes)
   }
 
   func report(_ results: [Trial: TrialResult]) -> SweepReport {
-    SweepReport(
-      SweepResult(plan, results, target: target, figures: figures, stateBytes: stateBytes), .ofThisCommand,
-      headline: headline, command: command(of:))
+    SweepReport(result(results), .ofThisCommand, headline: headline, command: command(of:))
   }
 
   /// The command that runs a trial by itself.

@@ -5,18 +5,29 @@ internal import Reports
 internal import Runs
 internal import Synchronization
 
-/// Runs trials side by side, each with a coordinator in this process and a worker process.
+/// Runs trials side by side, each with a coordinator in this process and a worker process, here or on other hosts.
 final class TrialRunner: Sendable {
   private struct State {
     var running: [Int: CoordinatorMailbox] = [:]
     var started = 0
     var isStopped = false
+    /// Places on hosts where a trial has failed, by index.
+    var leftOut: Set<Int> = []
+  }
+
+  private struct Work: Sendable {
+    let trial: Trial
+    let job: PreparedJob
+    /// The error of the host on which it has failed, if it has.
+    var failure: String?
   }
 
   private let state = Mutex(State())
   private let cores: Int
+  private let hosts: TrialHosts?
 
-  init(cores: Int) { self.cores = cores }
+  /// - Parameter hosts: in place of this machine; a trial at a time on each of their threads.
+  init(cores: Int, hosts: TrialHosts? = nil) { (self.cores, self.hosts) = (cores, hosts) }
 
   /// Ends all trials soon; they have no result.
   func stop(_ reason: String) {
@@ -27,51 +38,94 @@ final class TrialRunner: Sendable {
     for mailbox in mailboxes { mailbox.fail(reason) }
   }
 
-  /// Runs `trials`, as many at a time as there are cores, and calls `finish` with each result, one at a time. If there are
-  /// fewer than cores, their workers have more threads.
+  private var isStopped: Bool { state.withLock { $0.isStopped } }
+
+  /// Where trials run, a trial at a time each: here as many as there are cores; if there are fewer trials, their workers have
+  /// more threads.
+  private func places(for trials: Int) -> [TrialPlace] {
+    guard let hosts else {
+      return Array(repeating: .here(threads: max(1, cores / max(trials, 1))), count: min(cores, trials))
+    }
+    return hosts.hosts.flatMap { host in
+      Array(repeating: TrialPlace.host(host.with(threads: 1), hosts), count: host.threads)
+    }
+  }
+
+  /// Runs `trials`, and calls `finish` with each result, one at a time.
   ///
-  /// - Throws: the first error of `finish`; then no further trial is started.
+  /// A trial that fails on a host runs again on another, and nothing more runs in that place: the host may be the cause.
+  ///
+  /// - Throws: the first error of `finish`, or an error if no place is left; then no further trial is started.
   func run(
     _ trials: [(Trial, PreparedJob)], _ finish: @escaping @Sendable (TrialResult) throws -> Void
   ) throws {
-    let next = Mutex(0)
-    let outcome = Mutex<(any Error)?>(nil)
-    let threads = max(1, cores / max(trials.count, 1))
+    let places = places(for: trials.count)
+    var left = trials.map { Work(trial: $0.0, job: $0.1, failure: nil) }
+    while !left.isEmpty, !isStopped {
+      let able = state.withLock { state in places.indices.filter { !state.leftOut.contains($0) } }
+      guard !able.isEmpty else {
+        throw TrainingError("no host is left to run trials on; the last: \(left.compactMap(\.failure).last ?? "")")
+      }
+      left = try run(left, able.prefix(left.count).map { ($0, places[$0]) }, finish)
+    }
+  }
+
+  /// Runs `work` once.
+  ///
+  /// - Returns: what must run again.
+  private func run(
+    _ work: [Work], _ places: [(index: Int, place: TrialPlace)],
+    _ finish: @escaping @Sendable (TrialResult) throws -> Void
+  ) throws -> [Work] {
+    let progress = Mutex((next: 0, again: [Work](), error: (any Error)?.none))
     let running = DispatchGroup()
-    for _ in 0..<min(cores, trials.count) {
+    for (index, place) in places {
       running.enter()
       Thread.detachNewThread { [self] in
         defer { running.leave() }
-        while true {
-          let index = next.withLock { next in
-            defer { next += 1 }
-            return next
+        while !isStopped {
+          let taken = progress.withLock { progress -> Work? in
+            guard progress.next < work.count, progress.error == nil else { return nil }
+            defer { progress.next += 1 }
+            return work[progress.next]
           }
-          guard index < trials.count, !state.withLock({ $0.isStopped }), outcome.withLock({ $0 == nil }) else { return }
-          let result = run(trials[index].0, trials[index].1, threads: threads)
-          guard !state.withLock({ $0.isStopped }) else { return }
-          outcome.withLock { outcome in
-            do { try finish(result) } catch { outcome = outcome ?? error }
+          guard var taken else { return }
+          let result = run(taken.trial, taken.job, at: place)
+          guard !isStopped else { return }
+          let isOfHost = result.outcome == .failed && place.host != nil
+          if isOfHost {
+            state.withLock { _ = $0.leftOut.insert(index) }
+            printError("warning: a place on \(place.host ?? "") is left out: \(oneLine(result.error ?? ""))")
           }
+          progress.withLock { progress in
+            if isOfHost, taken.failure == nil {
+              taken.failure = result.error ?? ""
+              progress.again.append(taken)
+            } else {
+              do { try finish(result) } catch { progress.error = progress.error ?? error }
+            }
+          }
+          if isOfHost { return }
         }
       }
     }
     running.wait()
-    if let error = outcome.withLock({ $0 }) { throw error }
+    return try progress.withLock { progress in
+      if let error = progress.error { throw error }
+      return isStopped ? [] : progress.again + work[progress.next...]
+    }
   }
 
-  private func run(_ trial: Trial, _ prepared: PreparedJob, threads: Int) -> TrialResult {
+  private func run(_ trial: Trial, _ prepared: PreparedJob, at place: TrialPlace) -> TrialResult {
     var statistics = RunStatistics()
     var evaluations: [TrialResult.Evaluation] = []
     var number: Int?
     defer { if let number { state.withLock { $0.running[number] = nil } } }
     do {
-      return try withLocalWorkers(1, threads: threads) { endpoint in
-        var run = try prepared.coordinated
-        run.initial = try prepared.initialParameters()
-        let coordinator = try Coordinator(run, binding: endpoint, awaitedWorkers: 1, cores: threads)
+      var run = try prepared.coordinated
+      run.initial = try prepared.initialParameters()
+      return try place.withWorker(run) { coordinator in
         number = register(coordinator.mailbox)
-        return coordinator
       } _: { coordinator in
         let metrics = prepared.model.metrics
         func finished(_ failure: TrainingError?) -> RunSummary {

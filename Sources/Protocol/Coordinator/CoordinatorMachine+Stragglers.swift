@@ -79,11 +79,16 @@ extension CoordinatorMachine {
   /// one of its `cores` free, or if their tasks are so short that a sum is likely to come at once. Otherwise it would only
   /// take a core from them.
   package func shouldPoll(cores: Int) -> Bool {
-    let local = members.values.filter(\.sharesMemory)
-    guard let work, local.reduce(0, { $0 + $1.threads }) >= cores else { return true }
-    return local.contains {
-      $0.paces[work.task.isTraining].map { $0.secondsPerTask < SchedulingPolicy.shortTaskSeconds } ?? false
+    guard let work else { return true }
+    var (threads, areShort) = (0, false)
+    // Before each wait, so without an array.
+    for member in members.values where member.sharesMemory {
+      threads += member.threads
+      if let pace = member.paces[work.task.isTraining] {
+        areShort = areShort || pace.secondsPerTask < SchedulingPolicy.shortTaskSeconds
+      }
     }
+    return threads < cores || areShort
   }
 
   /// The usual seconds of the member's task for whom they are the most; 0 if nobody is measured.

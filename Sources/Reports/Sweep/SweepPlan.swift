@@ -6,7 +6,10 @@
 /// 3. While some rule's best learning rate is the largest or the smallest that was tried: two more trials for each rule,
 ///    beyond the edge for those, beside the best for the others, so that all rules have as many. At most
 ///    ``mostExtensions`` times.
-/// 4. The best of each rule with the other seeds.
+/// 4. With halving, all of these are runs of a quarter of the length. Of each rule the better half runs again with half of
+///    it, and of those the better half with all of it (K. Jamieson & A. Talwalkar, "Non-stochastic Best Arm Identification and
+///    Hyperparameter Optimization", AISTATS 2016, with runs that begin anew, so that each has its full schedule).
+/// 5. The best of each rule with the other seeds.
 package struct SweepPlan: Sendable {
   /// How often two learning rates, a decade, are added at an edge.
   package static let mostExtensions = 4
@@ -14,10 +17,11 @@ package struct SweepPlan: Sendable {
   package let space: SweepSpace
   /// The first is that of the search.
   package let seeds: [UInt64]
+  package let halves: Bool
 
-  package init(_ space: SweepSpace, seeds: [UInt64]) {
+  package init(_ space: SweepSpace, seeds: [UInt64], halves: Bool = false) {
     precondition(!seeds.isEmpty)
-    (self.space, self.seeds) = (space, seeds)
+    (self.space, self.seeds, self.halves) = (space, seeds, halves)
   }
 
   /// What is known of a rule.
@@ -25,6 +29,8 @@ package struct SweepPlan: Sendable {
     package let rule: String
     /// The trials of the search, in the order in which they were decided.
     package fileprivate(set) var tried: [Trial]
+    /// With halving, those of them that run again with a larger part of the length.
+    package fileprivate(set) var promoted: [Trial] = []
     /// The trial with the least loss; nil before there is one, or if all have diverged.
     package fileprivate(set) var best: Trial?
     /// Whether the best learning rate is the smallest or the largest of several that were tried with its other choices.
@@ -38,7 +44,10 @@ package struct SweepPlan: Sendable {
   /// - Parameter losses: of the trials that have ended, by trial; infinite for one that diverged or failed.
   /// - Returns: each rule's progress, and the trials to run next, which do not depend on each other; none at the end.
   package func progress(_ losses: [Trial: Double]) -> (rules: [Progress], next: [Trial]) {
-    var rules = space.rules.indices.map { Progress(rule: space.rules[$0], tried: space.base($0, seed: seeds[0])) }
+    var rules = space.rules.indices.map { index in
+      Progress(
+        rule: space.rules[index], tried: space.base(index, seed: seeds[0]).map { $0.with(part: halves ? 4 : nil) })
+    }
     func missing(_ trials: [Trial]) -> [Trial] { trials.filter { losses[$0] == nil } }
     func searched() -> [Trial] { missing(rules.flatMap(\.tried)) }
     func extend(_ index: Int, by count: Int) -> Bool {
@@ -68,6 +77,21 @@ package struct SweepPlan: Sendable {
         judge()
       }
     }
+    for part in halves ? [2, nil] : [] {
+      for index in rules.indices {
+        let before = rules[index].promoted.filter { $0.part == 2 }
+        let better = half(part == nil ? before : rules[index].tried, losses).map { $0.with(part: part) }
+        rules[index].promoted += better
+        rules[index].best = best(better, losses)
+      }
+      let next = missing(rules.flatMap(\.promoted))
+      guard next.isEmpty else { return (rules, next) }
+    }
+    if halves {
+      for index in rules.indices {
+        rules[index].isAtEdge = isAtEdge(rules[index].best?.with(part: 4), of: rules[index].tried)
+      }
+    }
     for index in rules.indices {
       guard let best = rules[index].best else { continue }
       rules[index].finals = seeds.map(best.with(seed:))
@@ -82,6 +106,15 @@ package struct SweepPlan: Sendable {
       if let loss = losses[trial], loss.isFinite, loss < best?.loss ?? .infinity { best = (trial, loss) }
     }
     return best?.trial
+  }
+
+  /// The better half of trials, of which one may be more if their number is odd; none that has diverged.
+  private func half(_ trials: [Trial], _ losses: [Trial: Double]) -> [Trial] {
+    let order = trials.indices.sorted { left, right in
+      let (one, other) = (losses[trials[left]] ?? .infinity, losses[trials[right]] ?? .infinity)
+      return one == other ? left < right : one < other
+    }
+    return order.prefix((trials.count + 1) / 2).map { trials[$0] }.filter { losses[$0] ?? .infinity < .infinity }
   }
 
   /// The learning rates that were tried with the other choices of `trial`, in ascending order.

@@ -90,10 +90,16 @@ package struct SweepReport {
       columns: columns, rows: cells,
       notes: [
         "Medians over \(count(result.seeds.count, "seed")), with quartiles, of the best learning rate of each rule on the "
-          + "validation part; the test part decided nothing.",
-        "Against \(result.reference): the mean difference of the \(part) loss, seed by seed, its bootstrapped interval, and "
-          + "the share of seeds with a smaller loss.",
-      ])
+          + "validation part; the test part decided nothing."
+      ]
+        + (result.halves
+          ? [
+            "The search was one of successive halving: all were run for a quarter of the steps, the better half of each rule for "
+              + "half of them, and the better half of those for all. What is best only after many steps may have been lost."
+          ] : []) + [
+          "Against \(result.reference): the mean difference of the \(part) loss, seed by seed, its bootstrapped interval, and "
+            + "the share of seeds with a smaller loss."
+        ])
   }
 
   private func signed(_ value: Double) -> String { (value < 0 ? "−" : "+") + format(abs(value)) }
@@ -153,15 +159,17 @@ package struct SweepReport {
             [
               Page.figure(
                 charts.sensitivity.svg(), "Learning rates",
-                "The validation loss at the end by learning rate, the best of the other choices, with the first seed. Where a "
-                  + "curve is interrupted, the run diverged."),
+                "The validation loss at the end by learning rate, the best of the other choices, with the first seed"
+                  + (result.halves ? ", after a quarter of the steps. " : ". ")
+                  + "Where a curve is interrupted, the run diverged."),
               Page.figure(
                 charts.curves.svg(), "Validation loss by step",
                 "Medians over the seeds at the best learning rate; the band is between the quartiles."),
               Page.figure(
                 charts.budgets.svg(), "Best of n runs",
                 "The median of the least validation loss among n runs that are drawn from those of the search: what a "
-                  + "smaller budget would probably have found."),
+                  + "smaller budget would probably have found"
+                  + (result.halves ? " after a quarter of the steps." : ".")),
             ]),
           .element("h2", [:], "To repeat it"), .element("pre", [:], [.element("code", [:], provenance.command)]),
           .element(
@@ -245,18 +253,17 @@ package struct SweepReport {
   /// A row for each trial; numbers without units, missing values are empty.
   package var csv: String {
     let titles = [
-      "optimizer", "choices", "learning_rate", "seed", "outcome", "validation_loss", "test_loss", "train_loss", "steps",
+      "optimizer", "choices", "learning_rate", "seed", "length", "outcome", "validation_loss", "test_loss",
+      "train_loss", "steps",
       "seconds", "parameters_sha256", "error",
     ]
-    let trials = result.rows.flatMap { row in
-      row.searched + row.finals.filter { $0.trial.seed != row.searched.first?.trial.seed }
-    }
-    let rows = trials.map { result in
+    let rows = result.rows.flatMap(\.all).map { result in
       let summary = result.summary
       let others = result.trial.choices.filter { $0.option != Trial.rateOption }
       return [
         result.trial.rule, others.map { "\($0.option)=\($0.value)" }.joined(separator: " "), "\(result.trial.rate)",
-        "\(result.trial.seed)", result.outcome.rawValue, summary.validationLoss.map { "\($0)" } ?? "",
+        "\(result.trial.seed)", "\(1 / Double(result.trial.part ?? 1))", result.outcome.rawValue,
+        summary.validationLoss.map { "\($0)" } ?? "",
         summary.testLoss.map { "\($0)" } ?? "", summary.trainLoss.map { "\($0)" } ?? "", "\(summary.steps)",
         "\(summary.seconds)", summary.parametersSHA256 ?? "", result.error ?? "",
       ]

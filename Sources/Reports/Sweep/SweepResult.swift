@@ -26,8 +26,10 @@ package struct SweepResult: Sendable {
 
   package struct Row: Sendable {
     package let progress: SweepPlan.Progress
-    /// The runs of the search that have ended.
+    /// The runs of the search that have ended; with halving, those of a quarter of the length.
     package let searched: [TrialResult]
+    /// With halving, the longer ones.
+    package let promoted: [TrialResult]
     /// The best with each seed that has ended.
     package let finals: [TrialResult]
     /// Over ``finals``; nil without one.
@@ -42,13 +44,14 @@ package struct SweepResult: Sendable {
 
     package var rule: String { progress.rule }
     package var diverged: Int { searched.count { $0.outcome == .diverged } }
-    package var failed: [TrialResult] { (searched + finals).filter { $0.outcome == .failed } }
+    package var failed: [TrialResult] { all.filter { $0.outcome == .failed } }
 
-    /// Of all its runs.
-    package var runs: Int { searched.count + finals.count { $0.trial.seed != searched.first?.trial.seed } }
-    package var totalSeconds: Double {
-      (searched + finals.filter { $0.trial.seed != searched.first?.trial.seed }).reduce(0) { $0 + $1.summary.seconds }
+    /// Each run once.
+    package var all: [TrialResult] {
+      searched + promoted + finals.filter { $0.trial.seed != searched.first?.trial.seed }
     }
+    package var runs: Int { all.count }
+    package var totalSeconds: Double { all.reduce(0) { $0 + $1.summary.seconds } }
 
     /// The coordinator's mean time for the sums and the update of a step.
     package var updateSeconds: Double? {
@@ -69,6 +72,8 @@ package struct SweepResult: Sendable {
   package let hasTestPart: Bool
   package let figure: Figure?
   package let seeds: [UInt64]
+  /// Whether the search was one of successive halving.
+  package let halves: Bool
 
   /// - Parameters:
   ///   - target: nil for the median of the reference's final validation losses.
@@ -104,7 +109,8 @@ package struct SweepResult: Sendable {
         return Statistics.lowMedian(own.map { $0.evaluation(reaching: target).map(value) ?? .infinity })
       }
       return Row(
-        progress: rules[index], searched: rules[index].tried.compactMap { results[$0] }, finals: own,
+        progress: rules[index], searched: rules[index].tried.compactMap { results[$0] },
+        promoted: rules[index].promoted.compactMap { results[$0] }, finals: own,
         validation: spread(own.map(\.loss)), test: hasTest ? spread(own.map(loss)) : nil,
         score: figures.first.flatMap { figure in
           spread(own.compactMap { (hasTest ? $0.summary.test : $0.summary.validation)[figure.name] })
@@ -113,15 +119,16 @@ package struct SweepResult: Sendable {
         seconds: untilTarget(\.seconds), stateBytesPerParameter: stateBytes[index])
     }
     (reference, isTargetGiven, hasTestPart) = (names[first], given != nil, hasTest)
-    (figure, seeds) = (figures.first, plan.seeds)
+    (figure, seeds, halves) = (figures.first, plan.seeds, plan.halves)
   }
 
   /// Sentences without a full stop: what is missing, has failed or lies on an edge.
   package var remarks: [String] {
     var remarks: [String] = []
     for row in rows {
-      if row.progress.best == nil, row.searched.count == row.progress.tried.count {
-        remarks.append("\(row.rule) diverged or failed in all of its \(count(row.searched.count, "run"))")
+      let decided = row.progress.tried.count + row.progress.promoted.count
+      if row.progress.best == nil, row.searched.count + row.promoted.count == decided {
+        remarks.append("\(row.rule) diverged or failed in all of its \(count(decided, "run"))")
       } else if row.progress.isAtEdge, let best = row.progress.best, !row.progress.finals.isEmpty {
         remarks.append("the best learning rate of \(row.rule), \(rateText(best.rate)), lies on the edge of those tried")
       }

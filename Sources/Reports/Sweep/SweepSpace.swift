@@ -16,9 +16,11 @@ package struct Trial: Hashable, Codable, Sendable {
   /// The learning rate first.
   package let choices: [Choice]
   package let seed: UInt64
+  /// The run is one of so many equal parts of the whole length, with a schedule of its own; nil for the whole length.
+  package let part: Int?
 
-  package init(_ rule: String, _ choices: [Choice], seed: UInt64) {
-    (self.rule, self.choices, self.seed) = (rule, choices, seed)
+  package init(_ rule: String, _ choices: [Choice], seed: UInt64, part: Int? = nil) {
+    (self.rule, self.choices, self.seed, self.part) = (rule, choices, seed, part)
   }
 
   package var rate: Double { choices.first { $0.option == Trial.rateOption }.flatMap { Double($0.value) } ?? 0 }
@@ -28,15 +30,18 @@ package struct Trial: Hashable, Codable, Sendable {
   /// The same choices with another learning rate.
   func with(rate: Double) -> Trial {
     Trial(
-      rule, choices.map { $0.option == Trial.rateOption ? Choice($0.option, rateText(rate)) : $0 }, seed: seed)
+      rule, choices.map { $0.option == Trial.rateOption ? Choice($0.option, rateText(rate)) : $0 }, seed: seed,
+      part: part)
   }
 
-  func with(seed: UInt64) -> Trial { Trial(rule, choices, seed: seed) }
+  func with(seed: UInt64) -> Trial { Trial(rule, choices, seed: seed, part: part) }
+
+  func with(part: Int?) -> Trial { Trial(rule, choices, seed: seed, part: part) }
 
   /// Such as `adam,learning-rate=0.001,seed=0`; also a file's name.
   package var name: String {
-    ([rule] + choices.map { "\($0.option)=\($0.value)" } + ["seed=\(seed)"]).joined(separator: ",")
-      .replacing("/", with: "_")
+    ([rule] + choices.map { "\($0.option)=\($0.value)" } + ["seed=\(seed)"] + (part.map { ["part=\($0)"] } ?? []))
+      .joined(separator: ",").replacing("/", with: "_")
   }
 }
 

@@ -249,7 +249,7 @@ public struct JobOptions: Equatable, Sendable {
 
   /// Sets the options given here in `other`. Another model, rule, schedule or source replaces the options that belong to
   /// the former one alone, no outer steps those of outer steps, no local steps those of local steps, another length the former length.
-  func overlay(on other: inout JobOptions) {
+  package func overlay(on other: inout JobOptions) {
     for selector in JobOptions.selectors where other.given[selector.name] != given[selector.name] {
       guard let chosen = given[selector.name].flatMap({ selector.alternative($0.description) }) else { continue }
       for option in selector.options where !chosen.options.contains(where: { $0.name == option.name }) {

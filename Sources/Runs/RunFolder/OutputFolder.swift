@@ -31,7 +31,7 @@ package final class OutputFolder {
   deinit { close(descriptor) }
 
   /// The file by which each kind of content is known.
-  private static let marks = ["job.yaml", "comparison.json", "sweep.json", "find-rate.json"]
+  private static let marks = ["job.yaml", "comparison.json", "sweep.json", "profile.json", "find-rate.json"]
 
   /// - Throws: ``OptionError`` if something else is in the folder than what has the file `own`.
   package func refuseOthers(than own: String) throws {
