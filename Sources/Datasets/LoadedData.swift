@@ -142,6 +142,12 @@ extension Loaded {
       (self.train, self.test) = (Examples(all), Examples(all))
       return
     }
+    if let step = train.windowStep, let testAll {
+      let overlap = (train.targetCount + step - 1) / step
+      (self.train, validation) = try splitting.parts(ofWindows: all, overlap: overlap, name)
+      self.test = Examples(testAll)
+      return
+    }
     var labels: (codes: [Int32], classes: Int)?
     if case .classes(let codes) = all.targets, case .classification(let classes) = target { labels = (codes, classes) }
     let parts = try splitting.parts(of: all, hasTest: testAll != nil, labels: labels, name)

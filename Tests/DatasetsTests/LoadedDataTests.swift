@@ -56,6 +56,22 @@ import Testing
 
   // MARK: The validation part
 
+  @Test func ofATextTheEndIsTheValidationPartWithoutOverlap() throws {
+    try Data((0..<200).map { UInt8($0) }).write(to: URL(fileURLWithPath: "\(folder.path)/text"))
+    func load(_ fraction: Double) throws -> LoadedData {
+      var source = DataSelection(data: "text:\(folder.path)/text")
+      source.options = ["context": 4, "validation-fraction": .real(fraction)]
+      return try LoadedData(source, classify: nil, seed: 3)
+    }
+    let (whole, cut) = (try load(0), try load(0.1))
+    #expect(rows(whole.train) == Array(0..<176) && whole.validation == nil)
+    // The last window to train on predicts byte 157.
+    #expect(rows(cut.train) == Array(0..<154) && rows(cut.validation) == [158, 162, 166, 170, 174])
+    #expect(rows(cut.test) == rows(whole.test) && rows(cut.test) == [180, 184, 188, 192])
+    #expect(throws: DatasetError.self) { try load(0.98) }
+    #expect(throws: DatasetError.self) { try load(1e-9) }
+  }
+
   @Test(
     "three parts have their shares, nothing in common, and together everything",
     arguments: [(100, 0.2, 0.1), (7, 0.3, 0.3), (50, 0, 0.5), (10, 0.9, 0)])

@@ -1,13 +1,15 @@
 internal import Foundation
 internal import Schema
 
-/// Text as bytes: an example is a window, and each byte's target is the one after it. The last tenth is the test part.
+/// Text as bytes: an example is a window, and each byte's target is the one after it. The last tenth is the test part, and the
+/// end of what is before it the validation part.
 enum TextFile: DataSource {
   static let name = "text"
   static let summary = "text:FILE or text:FILE,FILE"
   static let options: [OptionDeclaration] = [
     .whole(
-      "context", default: 64, 1...1 << 20, valueName: "bytes", "The length of a text's examples: what a model sees.")
+      "context", default: 64, 1...1 << 20, valueName: "bytes", "The length of a text's examples: what a model sees."),
+    .validationFraction,
   ]
 
   private static func paths(_ location: String) -> [String] {

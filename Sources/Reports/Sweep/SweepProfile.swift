@@ -70,7 +70,7 @@ package struct SweepProfile: Sendable {
 
   private var chart: LineChart {
     let finite = ratios.joined().filter(\.isFinite)
-    let end = max(finite.max() ?? 1, 1.1) * 1.05
+    let end = max(finite.max() ?? 1, 2) * 1.05
     let series = order.map { rule in
       let line = Series.Line(rawValue: rule / Series.colorCount % Series.Line.allCases.count) ?? .solid
       var points = [Point(1, share(rule, within: 1))]
@@ -98,7 +98,7 @@ package struct SweepProfile: Sendable {
             "div", ["class": "figures"],
             [
               Page.figure(
-                chart.svg(), "Performance profile",
+                chart.svg(width: 900, height: 380), "Performance profile",
                 "For each rule, the share of the jobs whose target it reaches within so many times the steps of the best rule. Higher "
                   + "is better: at the left edge, how often it is the best; at the right, how often it gets there at all."
               )
