@@ -34,7 +34,7 @@ import Testing
         let seed: UInt64
         let command: String
         let parametersSha256: String
-        let validationLoss, testLoss: Double
+        let validationLoss, testLoss: Double?
       }
 
       let optimizer: String
@@ -203,6 +203,33 @@ import Testing
     #expect(none.errors.contains("no host is left to run trials on; the last: "), "\(none.errors)")
   }
 
+  @Test func withoutAValidationPartTheTrainingDecides() throws {
+    let program = try succeed(["--optimizers", "adam,sgd", "--seeds", "1", "--validation-fraction", "0"])
+    #expect(program.output.contains("without a validation part, the training loss decides"))
+    #expect(program.output.contains("train") && !program.output.contains("validation loss"))
+    let final = try record().rows[0].finals[0]
+    let words = final.command.split(separator: " ").dropFirst(2).map(String.init)
+    let alone = try train(scratch, words, output: "alone")
+    #expect(alone.parameters_sha256 == final.parametersSha256)
+    let rows = try scratch.read("out/trials.csv").split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    let titles = rows[0]
+    let loss = try #require(titles.firstIndex(of: "train_loss"))
+    let best = try #require(rows.dropFirst().filter { $0[0] == "adam" }.compactMap { Double($0[loss]) }.min())
+    #expect(alone.train_loss == best)
+
+    let function = try Program(
+      [
+        "sweep", "--data", "none", "--model", "quadratic:10,10", "--steps", "2000", "--optimizers", "sgd,adam",
+        "--seeds", "2",
+        "--output", "function",
+      ], in: scratch.url)
+    #expect(function.wait(seconds: 120) == 0, "\(function.errors)")
+    #expect(function.output.contains("no data, quadratic:10,10"), "\(function.output)")
+    #expect(try record("function").rows.allSatisfy { $0.finals.count == 2 })
+  }
+
   @Test func ratesThatDivergeAreCounted() throws {
     _ = try succeed(["--optimizers", "sgd", "--grid", "learning-rate=0.1,1e30", "--seeds", "1", "--target", "0.001"])
     let record = try record()
@@ -231,7 +258,6 @@ import Testing
       (
         ["--optimizers", "adam", "--halving", "--batch-size", "1294"], "a run has 2 steps, of which there is no quarter"
       ),
-      (["--optimizers", "adam", "--validation-fraction", "0"], "a sweep needs a validation part"),
     ])
   func refusals(_ arguments: [String], _ message: String) throws {
     let program = try start(arguments)

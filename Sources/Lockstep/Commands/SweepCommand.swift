@@ -19,7 +19,8 @@ struct SweepCommand: JobCommand {
       rule is the largest or the smallest, rates are added, for all rules as many. Then the best of each rule runs with \
       every seed; the seeds give all rules the same initial parameters, order of examples and dropout.
 
-      Trials are judged by the loss of a validation part at their end, each after its full schedule; the test part is \
+      Trials are judged by the loss of a validation part at their end, each after its full schedule (of the training with \
+      --validation-fraction 0, and of a function without data); the test part is \
       reported for the best alone. They run side by side, one for each core, or on --hosts. Their results go to the output folder, where \
       the same command goes on after an interruption; no trial that has ended runs again.
       """)
@@ -34,7 +35,7 @@ struct SweepCommand: JobCommand {
     static let target = OptionDeclaration.real(
       "target", .above0(upTo: 1e30), valueName: "loss",
       defaultText: "the median of the best Adam's losses at the end, or of the first rule's", decides: false,
-      "The validation loss to which steps and seconds are counted.")
+      "The validation loss, or the training loss where it decides, to which steps and seconds are counted.")
     static let output = OptionDeclaration.path(
       "output", valueName: "folder", defaultText: "runs/sweep-<time>", decides: false,
       "The sweep's folder; the same command goes on in it.")

@@ -36,6 +36,8 @@ struct PreparedSweep {
   private let figures: [Figure]
   /// Of each rule.
   private let stateBytes: [Int]
+  /// Whether a validation part decides, and not the training.
+  private let hasValidation: Bool
   /// Of each rule, the steps of a whole run.
   private let steps: [String: Int]
 
@@ -53,11 +55,6 @@ struct PreparedSweep {
       try base.set(PreparedSweep.validationOption, to: PreparedSweep.validationShare)
     }
     let data = try base.load()
-    guard data.validation != nil else {
-      throw OptionError(
-        "--data \(base.selection.data): a sweep needs a validation part to choose by; give --validation-fraction above 0"
-      )
-    }
     let seeds = try PreparedSweep.seeds(own.text(SweepCommand.Section.seeds) ?? "5", from: base.chosenSeed)
     let jobs = try rules.map { rule in
       try PreparedJob(base.selecting(rule, among: rules), data, models: ModelKinds.registry.all)
@@ -73,10 +70,13 @@ struct PreparedSweep {
     figures = jobs[0].model.metrics.figures
     stateBytes = try jobs.map { 4 * (try $0.job.optimizer.rule().slots.count) }
     let (first, split) = (jobs[0], jobs[0].plan)
+    hasValidation = split.validationCount > 0
+    let parts = [(split.trainCount, "train"), (split.validationCount, "validation"), (split.testCount, "test")]
+      .filter { $0.0 > 0 && first.featureCount > 0 }.map { "\(grouped($0)) \($1)" }
     headline =
-      "\(first.job.data.data) (\(grouped(split.trainCount)) train, \(grouped(split.validationCount)) validation, "
-      + "\(grouped(split.testCount)) test), \(first.job.modelText) "
+      first.dataName + (parts.isEmpty ? "" : " (\(parts.joined(separator: ", ")))") + ", \(first.job.modelText) "
       + "(\(count(first.model.layout.parameterCount, "parameter"))), \(grouped(split.totalSteps)) steps"
+      + (hasValidation ? "" : "; without a validation part, the training loss decides")
     description = Description(
       options: base.given.mapValues(\.description), optimizers: rules, grids: command.search.grids,
       sample: command.search.sample, seeds: seeds, halves: halves, target: target, numerics: Numerics.version,
@@ -169,7 +169,8 @@ struct PreparedSweep {
   }
 
   func result(_ results: [Trial: TrialResult]) -> SweepResult {
-    SweepResult(plan, results, target: target, figures: figures, stateBytes: stateBytes)
+    SweepResult(
+      plan, results, target: target, figures: figures, stateBytes: stateBytes, hasValidation: hasValidation)
   }
 
   func report(_ results: [Trial: TrialResult]) -> SweepReport {

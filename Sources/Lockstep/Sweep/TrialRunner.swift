@@ -136,12 +136,12 @@ final class TrialRunner: Sendable {
         do {
           try coordinator.run { event in
             statistics.add(event, metrics)
-            guard case .evaluation(let report) = event, report.part == prepared.plan.evaluatedPart else { return }
+            guard let (step, loss) = prepared.plan.decidingLoss(event, statistics.summary) else { return }
             let summary = statistics.summary
             evaluations.append(
               TrialResult.Evaluation(
-                step: report.step, examples: summary.examplesSeen, seconds: summary.stepTime.total,
-                loss: report.loss.isFinite ? report.loss : nil))
+                step: step, examples: summary.examplesSeen, seconds: summary.stepTime.total,
+                loss: loss.isFinite ? loss : nil))
           }
         } catch {
           let failure = error as? TrainingError ?? TrainingError("\(error)")
@@ -165,5 +165,24 @@ final class TrialRunner: Sendable {
     // It may have come after those that were told.
     if isStopped { mailbox.fail("the sweep has been stopped") }
     return number
+  }
+}
+
+extension StepPlan {
+  /// The loss that `event` tells of the part that decides, if it does, and the steps done: the validation part's; without one,
+  /// that of the training, at as many evaluations as make about 500.
+  fileprivate func decidingLoss(_ event: TrainingEvent, _ summary: RunSummary) -> (step: Int, loss: Double)? {
+    if validationCount > 0 {
+      guard case .evaluation(let report) = event, report.part == .validation else { return nil }
+      return (report.step, report.loss)
+    }
+    guard case .step(let report) = event, isEvaluationDue(afterStep: report.step - 1), let loss = summary.trainLoss
+    else {
+      return nil
+    }
+    let evaluations = max(totalSteps / (evaluateEvery ?? stepsPerEpoch), 1)
+    let number = report.step / (evaluateEvery ?? stepsPerEpoch)
+    guard report.step == totalSteps || number.isMultiple(of: (evaluations + 499) / 500) else { return nil }
+    return (report.step, loss)
   }
 }

@@ -1,8 +1,11 @@
+internal import Foundation
+
 /// A sweep's charts.
 struct SweepCharts {
   private let rows: [SweepResult.Row]
+  private let part: String
 
-  init(_ result: SweepResult) { rows = result.rows }
+  init(_ result: SweepResult) { (rows, part) = (result.rows, result.part) }
 
   private func curve(_ row: Int, _ points: [Point], hasDots: Bool = false) -> Series {
     let line = Series.Line(rawValue: row / Series.colorCount % Series.Line.allCases.count) ?? .solid
@@ -18,7 +21,7 @@ struct SweepCharts {
       x: Axis(
         x, covering: points.map(\.x), kind: isLogarithmic ? .logarithmic : .linear, isTight: true,
         isWhole: !isLogarithmic),
-      y: Axis("validation loss", covering: points.map(\.y), kind: .automatic), series, bands: bands)
+      y: Axis("\(part) loss", covering: points.map(\.y), kind: .automatic), series, bands: bands)
   }
 
   /// Of each learning rate the best of the other choices.
@@ -29,7 +32,7 @@ struct SweepCharts {
       }
       return curve(index, losses.sorted { $0.key < $1.key }.map { Point($0.key, $0.value) }, hasDots: true)
     }
-    return chart("Validation loss by learning rate", x: "learning rate", isLogarithmic: true, series)
+    return chart("\(part.capitalized) loss by learning rate", x: "learning rate", isLogarithmic: true, series)
   }
 
   var budgets: LineChart {
@@ -56,6 +59,6 @@ struct SweepCharts {
           color: index))
       return curve(index, spreads.map { Point($0, $1.median) })
     }
-    return chart("Validation loss by step", x: "step", series, bands: bands)
+    return chart("\(part.capitalized) loss by step", x: "step", series, bands: bands)
   }
 }

@@ -27,7 +27,7 @@ package struct SweepReport {
     }.map(\.element)
   }
 
-  private func deciding(_ row: SweepResult.Row) -> Double { (row.test ?? row.validation)?.median ?? .infinity }
+  private func deciding(_ row: SweepResult.Row) -> Double { (row.test ?? row.deciding)?.median ?? .infinity }
 
   /// Why the sweep's exit code is 1, in one line; nil if no trial has failed.
   package var failure: String? {
@@ -44,9 +44,9 @@ package struct SweepReport {
       "\(count(runs, "run")) of \(count(result.rows.count, "rule")) in \(duration(result.rows.reduce(0) { $0 + $1.totalSeconds })) of training"
         + (diverged > 0 ? ", \(grouped(diverged)) of them diverged" : "")
     ]
-    if let best = rows.first, let spread = best.test ?? best.validation, result.rows.count > 1 {
+    if let best = rows.first, let spread = best.test ?? best.deciding, result.rows.count > 1 {
       sentences.append(
-        "\(best.rule) has the least median \(result.hasTestPart ? "test" : "validation") loss, \(format(spread.median))"
+        "\(best.rule) has the least median \(result.hasTestPart ? "test" : result.part) loss, \(format(spread.median))"
       )
     }
     return sentences + result.remarks.map { $0.prefix(1).uppercased() + $0.dropFirst() }
@@ -69,14 +69,15 @@ package struct SweepReport {
   private var results: ComparisonTable {
     var columns = [
       ComparisonTable.Column(title: "optimizer", isText: true),
-      ComparisonTable.Column(title: "learning rate", isText: true), ComparisonTable.Column(title: "validation loss"),
+      ComparisonTable.Column(title: "learning rate", isText: true),
+      ComparisonTable.Column(title: "\(result.part) loss"),
     ]
     if result.hasTestPart { columns.append(ComparisonTable.Column(title: "test loss")) }
-    let part = result.hasTestPart ? "test" : "validation"
+    let part = result.hasTestPart ? "test" : result.part
     if let figure = result.figure { columns.append(ComparisonTable.Column(title: "\(part) \(figure.title)")) }
     columns += ["against \(result.reference)", "interval (95 %)", "better on"].map { ComparisonTable.Column(title: $0) }
     let cells = rows.map { row in
-      var cells = [row.rule, choices(row), text(row.validation)]
+      var cells = [row.rule, choices(row), text(row.deciding)]
       if result.hasTestPart { cells.append(text(row.test)) }
       if result.figure != nil { cells.append(text(row.score)) }
       guard let pairing = row.pairing else { return cells + ["–", "–", "–"] }
@@ -90,7 +91,8 @@ package struct SweepReport {
       columns: columns, rows: cells,
       notes: [
         "Medians over \(count(result.seeds.count, "seed")), with quartiles, of the best learning rate of each rule on the "
-          + "validation part; the test part decided nothing."
+          + (result.part == "validation" ? "validation part" : "training itself, by the mean loss of its last epoch")
+          + "; the test part decided nothing."
       ]
         + (result.halves
           ? [
@@ -121,7 +123,7 @@ package struct SweepReport {
         ]
       },
       notes: [
-        "To target: until half of the seeds have had an evaluation with a validation loss\(target) or less, "
+        "To target: until half of the seeds have had an evaluation with a \(result.part) loss\(target) or less, "
           + (result.isTargetGiven ? "as given" : "the median of the best \(result.reference)'s at the end")
           + "; ∞ where more than half of them miss it. Seconds are those of steps, while other trials ran beside.",
         "State bytes: what the coordinator holds for each parameter beside it. Update: its time for the sums and the update "
@@ -159,15 +161,15 @@ package struct SweepReport {
             [
               Page.figure(
                 charts.sensitivity.svg(), "Learning rates",
-                "The validation loss at the end by learning rate, the best of the other choices, with the first seed"
+                "The \(result.part) loss at the end by learning rate, the best of the other choices, with the first seed"
                   + (result.halves ? ", after a quarter of the steps. " : ". ")
                   + "Where a curve is interrupted, the run diverged."),
               Page.figure(
-                charts.curves.svg(), "Validation loss by step",
+                charts.curves.svg(), "\(result.part.capitalized) loss by step",
                 "Medians over the seeds at the best learning rate; the band is between the quartiles."),
               Page.figure(
                 charts.budgets.svg(), "Best of n runs",
-                "The median of the least validation loss among n runs that are drawn from those of the search: what a "
+                "The median of the least \(result.part) loss among n runs that are drawn from those of the search: what a "
                   + "smaller budget would probably have found"
                   + (result.halves ? " after a quarter of the steps." : ".")),
             ]),
@@ -193,7 +195,7 @@ package struct SweepReport {
       let choices: [Trial.Choice]
       let runs, searched, diverged, failed: Int
       let isAtEdge: Bool
-      let validationLoss, testLoss, score: SweepResult.Spread?
+      let decidingLoss, testLoss, score: SweepResult.Spread?
       let difference, intervalLow, intervalHigh, shareBetter: Double?
       let stepsToTarget, examplesToTarget, secondsToTarget: Double?
       let stateBytesPerParameter: Int
@@ -207,12 +209,12 @@ package struct SweepReport {
       let seed: UInt64
       let command: String
       let parametersSHA256: String?
-      let validationLoss, testLoss: Double?
+      let trainLoss, validationLoss, testLoss: Double?
     }
 
     let command, date, version, headline: String
     let verdict: [String]
-    let reference: String
+    let reference, decidingPart: String
     let target: Double?
     let seeds: [UInt64]
     let rows: [Row]
@@ -225,7 +227,7 @@ package struct SweepReport {
         Record.Row(
           optimizer: row.rule, choices: row.progress.best?.choices ?? [], runs: row.runs, searched: row.searched.count,
           diverged: row.diverged, failed: row.failed.count, isAtEdge: row.progress.isAtEdge,
-          validationLoss: row.validation, testLoss: row.test, score: row.score, difference: row.pairing?.difference,
+          decidingLoss: row.deciding, testLoss: row.test, score: row.score, difference: row.pairing?.difference,
           intervalLow: row.pairing?.interval?.lowerBound, intervalHigh: row.pairing?.interval?.upperBound,
           shareBetter: row.pairing?.shareBetter, stepsToTarget: finite(row.steps),
           examplesToTarget: finite(row.examples),
@@ -235,7 +237,8 @@ package struct SweepReport {
           finals: row.finals.map {
             Record.Final(
               seed: $0.trial.seed, command: command($0.trial), parametersSHA256: $0.summary.parametersSHA256,
-              validationLoss: $0.summary.validationLoss, testLoss: $0.summary.testLoss)
+              trainLoss: $0.summary.trainLoss, validationLoss: $0.summary.validationLoss,
+              testLoss: $0.summary.testLoss)
           })
       }
       let encoder = JSONEncoder()
@@ -245,7 +248,8 @@ package struct SweepReport {
         positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
       let record = Record(
         command: provenance.command, date: provenance.dateText, version: provenance.version, headline: headline,
-        verdict: verdict, reference: result.reference, target: result.target, seeds: result.seeds, rows: rows)
+        verdict: verdict, reference: result.reference, decidingPart: result.part, target: result.target,
+        seeds: result.seeds, rows: rows)
       return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
     }
   }

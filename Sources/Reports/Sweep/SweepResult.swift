@@ -32,13 +32,13 @@ package struct SweepResult: Sendable {
     package let promoted: [TrialResult]
     /// The best with each seed that has ended.
     package let finals: [TrialResult]
-    /// Over ``finals``; nil without one.
-    package let validation, test: Spread?
+    /// Over ``finals``, the loss that decides and that of the test part; nil without one.
+    package let deciding, test: Spread?
     /// The model's first figure on the test part, such as the accuracy.
     package let score: Spread?
     /// Nil for the reference itself, and where a seed has no finite loss.
     package let pairing: Pairing?
-    /// Until the validation loss of half of the seeds is at most the target; infinite if it is not.
+    /// Until the deciding loss of half of the seeds is at most the target; infinite if it is not.
     package let steps, examples, seconds: Double
     package let stateBytesPerParameter: Int
 
@@ -64,11 +64,13 @@ package struct SweepResult: Sendable {
   package let rows: [Row]
   /// Adam, or the first rule if it is not among them.
   package let reference: String
-  /// The validation loss that counts as the target; nil before it is known.
+  /// The deciding loss that counts as the target; nil before it is known.
   package let target: Double?
   /// Whether the user gave it.
   package let isTargetGiven: Bool
-  /// Whether losses compared are those of the test part; else there is none, and they are of the validation part.
+  /// The part whose loss decides: validation, or train where there is none.
+  package let part: String
+  /// Whether losses compared are those of the test part; else there is none, and they are of the deciding part.
   package let hasTestPart: Bool
   package let figure: Figure?
   package let seeds: [UInt64]
@@ -76,10 +78,12 @@ package struct SweepResult: Sendable {
   package let halves: Bool
 
   /// - Parameters:
-  ///   - target: nil for the median of the reference's final validation losses.
+  ///   - target: nil for the median of the reference's final losses.
+  ///   - hasValidation: whether a validation part decides, and not the training.
   ///   - stateBytes: of each rule, for each parameter.
   package init(
-    _ plan: SweepPlan, _ results: [Trial: TrialResult], target given: Double?, figures: [Figure], stateBytes: [Int]
+    _ plan: SweepPlan, _ results: [Trial: TrialResult], target given: Double?, figures: [Figure], stateBytes: [Int],
+    hasValidation: Bool
   ) {
     let (rules, _) = plan.progress(results.mapValues(\.loss))
     let names = rules.map(\.rule)
@@ -111,15 +115,20 @@ package struct SweepResult: Sendable {
       return Row(
         progress: rules[index], searched: rules[index].tried.compactMap { results[$0] },
         promoted: rules[index].promoted.compactMap { results[$0] }, finals: own,
-        validation: spread(own.map(\.loss)), test: hasTest ? spread(own.map(loss)) : nil,
+        deciding: spread(own.map(\.loss)), test: hasTest ? spread(own.map(loss)) : nil,
         score: figures.first.flatMap { figure in
-          spread(own.compactMap { (hasTest ? $0.summary.test : $0.summary.validation)[figure.name] })
+          spread(
+            own.compactMap { result in
+              let summary = result.summary
+              return (hasTest ? summary.test : hasValidation ? summary.validation : summary.train)[figure.name]
+            })
         },
         pairing: pairing(index), steps: untilTarget { Double($0.step) }, examples: untilTarget { Double($0.examples) },
         seconds: untilTarget(\.seconds), stateBytesPerParameter: stateBytes[index])
     }
     (reference, isTargetGiven, hasTestPart) = (names[first], given != nil, hasTest)
     (figure, seeds, halves) = (figures.first, plan.seeds, plan.halves)
+    part = hasValidation ? "validation" : "train"
   }
 
   /// Sentences without a full stop: what is missing, has failed or lies on an edge.
@@ -140,7 +149,7 @@ package struct SweepResult: Sendable {
     if let target, !rows.isEmpty, rows.allSatisfy({ $0.steps == .infinity }),
       rows.contains(where: { !$0.finals.isEmpty })
     {
-      remarks.append("no rule reaches the target, a validation loss of \(format(target))")
+      remarks.append("no rule reaches the target, a \(part) loss of \(format(target))")
     }
     return remarks
   }

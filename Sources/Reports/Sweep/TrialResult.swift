@@ -9,7 +9,7 @@ package struct TrialResult: Codable, Sendable {
     case failed
   }
 
-  /// An evaluation of the validation part.
+  /// An evaluation of the validation part; without one, the mean loss of the training since the last epoch began.
   package struct Evaluation: Codable, Equatable, Sendable {
     package var step: Int
     /// Trained by then, including repetitions.
@@ -36,9 +36,12 @@ package struct TrialResult: Codable, Sendable {
     (self.summary, self.evaluations) = (summary, evaluations)
   }
 
-  /// The validation loss at the end; infinite if the trial has none that is finite.
+  /// The validation loss at the end, or without a validation part the mean training loss of the last epoch; infinite if it is
+  /// not finite, or the trial has not ended.
   package var loss: Double {
-    guard outcome == .completed, let loss = summary.validationLoss, loss.isFinite else { return .infinity }
+    guard outcome == .completed, let loss = summary.validationLoss ?? summary.trainLoss, loss.isFinite else {
+      return .infinity
+    }
     return loss
   }
 
