@@ -87,7 +87,7 @@ def sweep(program, folder, variant, name):
     return {row["optimizer"]: row | {"part": result["deciding_part"]} for row in result["rows"]}
 
 
-def candidate(row):
+def candidate(row, folder):
     """What is reported of a rule: losses by seed, of the test part where there is one."""
     finals = row["finals"]
     part = "test_loss" if finals and "test_loss" in finals[0] else f"{row['part']}_loss"
@@ -98,14 +98,15 @@ def candidate(row):
         "tuned_by": row["part"], "deciding_loss": row["deciding_loss"]["median"] if finals else float("inf"),
         "compared": part, "seeds": [final["seed"] for final in finals], "losses": losses,
         "median": statistics.median(losses) if losses else float("inf"),
-        "commands": [final["command"].replace(f"{ROOT}/", "") for final in finals], "sha256": [final["parameters_sha256"] for final in finals],
+        "commands": [final["command"].replace(f"{ROOT}/", "").replace(f"{folder}/", "") for final in finals],
+        "sha256": [final["parameters_sha256"] for final in finals],
     }
 
 
 def measure(program, folder, name):
     rows = {variant: sweep(program, folder, variant, name) for variant in SWEEPS}
-    found = {rule: candidate(rows["constant"][rule]) for rule in PARENTS}
-    found |= {f"blend, {variant}": candidate(rows[variant]["blend"]) for variant in SWEEPS}
+    found = {rule: candidate(rows["constant"][rule], folder) for rule in PARENTS}
+    found |= {f"blend, {variant}": candidate(rows[variant]["blend"], folder) for variant in SWEEPS}
     # The parent is chosen as everything else is: by the part that decides.
     parent = min(PARENTS, key=lambda rule: found[rule]["deciding_loss"])
     for other in found.values():
