@@ -110,6 +110,16 @@ package struct Examples: Sendable {
     case permuted(IndexPermutation, start: Int)
     /// These rows.
     case rows([Int32])
+    /// Every so many rows, from `start` on.
+    case strided(start: Int, step: Int)
+  }
+
+  /// `count` rows, each `step` after the one before.
+  init(_ dataset: Dataset, from start: Int, step: Int = 1, count: Int) {
+    self.dataset = dataset
+    selection = .strided(start: start, step: step)
+    featureCount = dataset.featureCount
+    self.count = count
   }
 
   init(_ dataset: Dataset, rows: [Int32]) {
@@ -143,6 +153,7 @@ package struct Examples: Sendable {
     case nil: index
     case .permuted(let permutation, let start): permutation[start + index]
     case .rows(let rows): Int(rows[index])
+    case .strided(let start, let step): start + index * step
     }
   }
 

@@ -100,17 +100,14 @@ struct Splitting {
   /// - Parameter overlap: how many windows, one after the other, share a position.
   func parts(ofWindows all: Dataset, overlap: Int, _ name: String) throws -> (train: Examples, validation: Examples?) {
     guard validationFraction > 0 else { return (Examples(all), nil) }
-    guard all.count <= Int(Int32.max) else {
-      throw DatasetError("\(name) has \(all.count) windows, and at most \(Int32.max) can be cut into parts")
-    }
     let first = all.count - Int((Double(all.count) * validationFraction).rounded())
-    let validation = stride(from: first, to: all.count, by: overlap).map { Int32($0) }
+    let count = (all.count - first + overlap - 1) / overlap
     guard first > overlap else {
       throw DatasetError(
         "\(name): a validation fraction of \(validationFraction) leaves none of its windows to train on")
     }
-    try checkParts(all.count, validation: validation.count, test: nil, name)
-    return (Examples(all, rows: (0..<Int32(first - overlap)).map { $0 }), Examples(all, rows: validation))
+    try checkParts(all.count, validation: count, test: nil, name)
+    return (Examples(all, from: 0, count: first - overlap), Examples(all, from: first, step: overlap, count: count))
   }
 
   // MARK: Records

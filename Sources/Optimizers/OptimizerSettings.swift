@@ -87,6 +87,16 @@ package struct OptimizerSettings: Equatable, Sendable {
       } catch let error as OptionError {
         throw OptionError("--\(OptionDeclaration.parameterGroup.name) '\(group.text)': \(error.description)")
       }
+      // These follow a gradient of all parameters.
+      let followed =
+        schedule == .hypergradient
+        ? ["learning-rate"] : values.values["blend"] == "auto" ? ["lambda", "lambda-rate"] : []
+      if let option = followed.first(where: { group.values[$0] != nil }) {
+        let cause = schedule == .hypergradient ? "--schedule hypergradient" : "--blend auto"
+        throw OptionError(
+          "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': with \(cause) there is one \(option) for all parameters, which "
+            + "follows their gradient; leave one of them out")
+      }
       guard own.slots == shared.slots, own.sums == shared.sums else {
         throw OptionError(
           "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': this changes what \(name) holds for each parameter, which "
@@ -132,10 +142,14 @@ extension OptimizerSettings {
     of given: [String: OptionValue], for name: String, among names: [String]
   ) -> [String: OptionValue] {
     let selector = selector
-    return given.filter { option, _ in
+    var part = given.filter { option, _ in
       let owners = selector.owners(of: option)
       return owners.contains(name) || !owners.contains { names.contains($0) }
     }
+    let groups = OptionDeclaration.parameterGroup.name
+    part[groups] = part[groups].flatMap { ParameterGroup.part(of: $0.description, for: name, among: names) }
+      .map { .text($0) }
+    return part
   }
 
   /// A sentence without a full stop for each option that some of the rules lack.

@@ -10,7 +10,7 @@ package struct ParameterGroup: Equatable, Sendable {
   package let text: String
   /// With `*` for any characters, `?` for one, and `[…]` for one of some.
   private let pattern: String
-  let values: [String: OptionValue]
+  package let values: [String: OptionValue]
   /// Whether the tensors keep their values.
   let isFrozen: Bool
 
@@ -46,7 +46,7 @@ package struct ParameterGroup: Equatable, Sendable {
             + suggestion(words[0], known))
       }
       guard values[option.name] == nil else { throw error("\(option.name) is given twice") }
-      guard let value = option.check(try option.value(of: words[1])) else {
+      guard let value = (try? option.value(of: words[1])).flatMap(option.check) else {
         throw error("\(option.name) \(words[1]) must be \(option.allowed)")
       }
       values[option.name] = value
@@ -60,9 +60,33 @@ package struct ParameterGroup: Equatable, Sendable {
   /// - Throws: ``OptionError`` for a text that is none, an option that the rule does not have, or a wrong value.
   static func groups(_ text: String, of rule: any UpdateRule.Type) throws -> [ParameterGroup] {
     let options = rule.options + rule.weightDecay.options.filter { $0.name == "weight-decay" }
-    return try text.split(separator: ";").map {
-      try ParameterGroup($0.trimmingCharacters(in: .whitespaces), of: rule.name, options)
+    return try pieces(text).map { try ParameterGroup($0, of: rule.name, options) }
+  }
+
+  /// No group, so that a flag can switch off those of a job file.
+  static let none = "none"
+
+  private static func pieces(_ text: String) -> [String] {
+    text == none
+      ? []
+      : text.split(separator: ";", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
+  /// The groups in `text` for the rule `name`, without the options that it lacks and another rule in `names` has; nil if
+  /// nothing is left.
+  static func part(of text: String, for name: String, among names: [String]) -> String? {
+    let selector = OptimizerSettings.selector
+    let left = pieces(text).compactMap { group -> String? in
+      let parts = group.split(separator: ":", maxSplits: 1).map(String.init)
+      guard parts.count == 2 else { return group }
+      let own = parts[1].split(separator: ",", omittingEmptySubsequences: false).filter { assignment in
+        guard let option = assignment.split(whereSeparator: { $0 == " " || $0 == "=" }).first else { return true }
+        let owners = selector.owners(of: String(option))
+        return owners.contains(name) || !owners.contains { names.contains($0) }
+      }
+      return own.isEmpty ? nil : "\(parts[0]):\(own.joined(separator: ","))"
     }
+    return left.isEmpty ? nil : left.joined(separator: "; ")
   }
 
   private func matches(_ name: String) -> Bool { fnmatch(pattern, name, 0) == 0 }

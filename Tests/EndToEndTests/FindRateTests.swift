@@ -41,6 +41,14 @@ import Testing
     #expect(!html.contains("https://") && !html.contains("<script"))
   }
 
+  @Test func aJobFileMayNameARate() throws {
+    _ = try train(
+      scratch, ["--model", "linear", "--schedule", "cosine", "--warmup", "3", "--epochs", "1"], output: "run")
+    try succeed(["find-rate", "--job", "run/job.yaml", "--steps", "30", "--output", "out"], in: scratch)
+    let steps = try record("out").steps
+    #expect(steps[0].learning_rate == 1e-7 && steps[1].learning_rate > 1.5e-7)
+  }
+
   @Test func aRunThatStopsAtAValueThatIsNotFiniteIsATest() throws {
     try succeed(["find-rate", "--optimizer", "sgd", "--to", "1e12", "--output", "out"], in: scratch)
     let record = try record("out")
@@ -50,10 +58,12 @@ import Testing
   @Test(arguments: [
     (["--from", "1", "--to", "0.1"], "--from 1.0: it must be less than --to, 0.1"),
     (["--from", "0"], "--from 0: it must be"),
+    (["--to", "1e30"], "--to 1e+30: it may be up to 1e30 times --from, 1e-07"),
+    (["--parameter-group", "*.bias: learning-rate 1"], "leave it out of the group"),
     (["--learning-rate", "1"], "--learning-rate 1: the test chooses it; give --from and --to"),
     (["--schedule", "cosine"], "--schedule cosine: the test chooses it"),
     (["--steps", "1"], "a test needs at least two steps"),
-    (["--warmup", "3"], "--warmup does not go with --schedule range"),
+    (["--warmup", "3"], "--warmup 3: the test chooses it; give --from and --to"),
     (["--output", "full"], "--output full: there is a test already; replace it by --overwrite"),
     (["--output", "run"], "--output run: there is job.yaml of something else"),
   ])

@@ -181,6 +181,8 @@ import Testing
     #expect(parser.parse(), "\(String(describing: parser.parserError))")
     let again = try Program(arguments, in: scratch.url)
     #expect(again.wait() == 0 && !again.output.contains("search: "), "\(again.errors)")
+    let other = try Program(["sweep", "--jobs", "two.yaml,one.yaml"] + arguments.dropFirst(3), in: scratch.url)
+    #expect(other.wait() == 64 && other.errors.contains("there is a sweep of the jobs one, two;"), "\(other.errors)")
   }
 
   /// A command that takes a host and a command line, as ssh does, and runs it here, but reaches no host called `down`.
@@ -194,9 +196,9 @@ import Testing
     let job = ["--optimizers", "adam,sgd", "--seeds", "2", "--grid", "learning-rate=0.001,0.01"]
     _ = try succeed(job, output: "here")
     let hosts = try ["--ssh", localShell(), "--bind", "tcp://127.0.0.1:0", "--hosts"]
-    let program = try succeed(job + hosts + ["x:2,down,localhost"], output: "hosts")
+    let program = try succeed(job + hosts + ["down:4,x:2,localhost"], output: "hosts")
     #expect(try record("hosts") == record("here"))
-    #expect(program.errors.contains("warning: a place on down is left out: "), "\(program.errors)")
+    #expect(program.errors.contains("warning: down is left out: "), "\(program.errors)")
 
     let none = try start(job + hosts + ["down:2"], output: "none")
     #expect(none.wait() == 1)
@@ -230,6 +232,20 @@ import Testing
     #expect(try record("function").rows.allSatisfy { $0.finals.count == 2 })
   }
 
+  @Test func aGridOverHowDataAreReadReadsThemSo() throws {
+    _ = try succeed([
+      "--optimizers", "adam", "--seeds", "1", "--grid", "learning-rate=0.001", "--grid", "scale=none,standard",
+    ])
+    let final = try record().rows[0].finals[0]
+    #expect(final.command.contains("--scale standard"))
+    let words = final.command.split(separator: " ").dropFirst(2).map(String.init)
+    #expect(try train(scratch, words, output: "alone").parameters_sha256 == final.parametersSha256)
+    let losses = try scratch.read("out/trials.csv").split(separator: "\n").dropFirst().map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)[6]
+    }
+    #expect(Set(losses).count == 2)
+  }
+
   @Test func ratesThatDivergeAreCounted() throws {
     _ = try succeed(["--optimizers", "sgd", "--grid", "learning-rate=0.1,1e30", "--seeds", "1", "--target", "0.001"])
     let record = try record()
@@ -253,7 +269,7 @@ import Testing
       (["--optimizer", "adam"], "a sweep takes --optimizers"),
       (["--ssh", "rsh"], "--ssh needs --hosts"), (["--hosts", "a b"], "a host is HOST, USER@HOST or HOST:THREADS"),
       (["--hosts", "a", "--bind", "tcp://0.0.0.0:5555"], "port 0 is needed"),
-      (["--jobs", "a.yaml,b/a.yaml"], "a is given twice"), (["--jobs", "a.yaml,"], "a file is missing"),
+      (["--jobs", "a.yaml,b/a.yaml"], "two files are called a"), (["--jobs", "a.yaml,"], "a file is missing"),
       (["--jobs", "a.yaml"], "no such file"), (["--jobs", "a.yaml", "--job", "b.yaml"], "exclude each other"),
       (
         ["--optimizers", "adam", "--halving", "--batch-size", "1294"], "a run has 2 steps, of which there is no quarter"

@@ -283,7 +283,7 @@ import Testing
       ),
       ("adam", "*: clip-norm 1", "'clip-norm' is none of what"),
       ("adam", "*: beta1 1", "beta1 1 must be at least 0 and below 1"),
-      ("adam", "*: beta1 x", "--beta1 x: it must be"),
+      ("adam", "*: beta1 x", "beta1 x must be at least 0 and below 1"),
       ("adam", "*: learning-rate 0", "learning-rate 0 must be above 0"),
       ("adam", "*: beta1 0.5, beta1 0.6", "beta1 is given twice"),
       ("adam", "*: frozen, beta1 0.5", "frozen tensors have no other options"),
@@ -295,6 +295,7 @@ import Testing
       ),
       ("adam", "0.*: beta1 0.5; 0.b*: beta1 0.6", "the groups before it have all its tensors"),
       ("adam", "*: frozen", "all tensors are frozen"),
+      ("adam", ";", "a pattern of tensor names, a colon and options are needed"),
     ])
   func refusesGroups(_ rule: String, _ text: String, _ message: String) {
     let error = #expect(throws: OptionError.self) {
@@ -302,6 +303,33 @@ import Testing
       _ = try Optimizer(settings, tensors: RuleFixtures.shared.optimizerTensors, total: 1, stepsPerEpoch: 1)
     }
     #expect(error?.description.contains(message) == true, "\(String(describing: error))")
+  }
+
+  @Test("groups do not say what follows the gradient of all parameters")
+  func groupsOfFollowedValues() throws {
+    for (rule, given, group) in [
+      ("blend", ["blend": "auto"], "*: lambda 0.9"), ("sgd", ["schedule": "hypergradient"], "*: learning-rate 1"),
+    ] as [(String, [String: OptionValue], String)] {
+      let error = #expect(throws: OptionError.self) {
+        try OptimizerSettings(rule, given: given.merging(["parameter-group": .text(group)]) { $1 })
+      }
+      #expect(error?.description.contains("for all parameters, which follows their gradient") == true)
+    }
+  }
+
+  @Test("of groups for several rules, each takes what it has")
+  func groupsOfSeveralRules() throws {
+    let given: [String: OptionValue] = [
+      "parameter-group": "0.*: orthogonalize no, beta1 0.8; 2.*: orthogonalize no; *: frozen", "clip-norm": 1,
+    ]
+    func part(_ name: String, _ names: [String]) -> String? {
+      OptimizerSettings.part(of: given, for: name, among: names)["parameter-group"]?.description
+    }
+    #expect(part("muon", ["muon", "adamw"]) == given["parameter-group"]?.description)
+    #expect(part("adamw", ["muon", "adamw"]) == "0.*: beta1 0.8; *: frozen")
+    #expect(part("sgd", ["muon", "sgd"]) == "*: frozen")
+    #expect(part("sgd", ["sgd"]) == given["parameter-group"]?.description, "refused, as nobody has it")
+    #expect(try OptimizerSettings("sgd", given: ["parameter-group": "none"]).groups.isEmpty)
   }
 
   @Test("frozen tensors keep their bits, whatever decays and averages")

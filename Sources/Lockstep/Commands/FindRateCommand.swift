@@ -23,9 +23,9 @@ struct FindRateCommand: JobCommand {
 
   enum Section: OptionSection {
     static let from = OptionDeclaration.real(
-      "from", default: 1e-7, .above0(upTo: 1e15), valueName: "rate", decides: false, "The first learning rate.")
+      "from", default: 1e-7, .positive, valueName: "rate", decides: false, "The first learning rate.")
     static let to = OptionDeclaration.real(
-      "to", default: 10, .above0(upTo: 1e15), valueName: "rate", decides: false, "The last learning rate.")
+      "to", default: 10, .positive, valueName: "rate", decides: false, "The last learning rate.")
     static let workers = TrainCommand.Section.workers
     static let threads = TrainCommand.Section.threads
     static let output = OptionDeclaration.path(
@@ -36,6 +36,7 @@ struct FindRateCommand: JobCommand {
     static func check(_ given: DeclaredOptions<Section>) throws {
       let (from, to) = (given.real(Section.from), given.real(Section.to))
       guard from < to else { throw ValidationError("--from \(from): it must be less than --to, \(to)") }
+      guard to / from <= 1e30 else { throw ValidationError("--to \(to): it may be up to 1e30 times --from, \(from)") }
     }
   }
 
@@ -57,6 +58,11 @@ struct FindRateCommand: JobCommand {
     let signals = SignalWatch()
     try ensureDescriptors(64 + 16 * own.whole(Section.workers))
     let prepared = try PreparedJob(testOptions(), models: ModelKinds.registry.all)
+    if let group = prepared.job.optimizer.groups.first(where: { $0.values["learning-rate"] != nil }) {
+      throw OptionError(
+        "--parameter-group '\(group.text)': the test chooses the learning rate of all parameters; leave it out of the group"
+      )
+    }
     guard prepared.plan.totalSteps > 1 else {
       throw OptionError("--steps \(prepared.plan.totalSteps): a test needs at least two steps")
     }
@@ -74,16 +80,19 @@ struct FindRateCommand: JobCommand {
 
   /// The job of the test.
   private func testOptions() throws -> JobOptions {
-    var options = try jobOptions(output: nil)
-    for name in ["learning-rate", "schedule"] {
-      if let value = options.given[name] {
-        throw OptionError("--\(name) \(value.description): the test chooses it; give --from and --to")
-      }
+    let chosen = Set(["learning-rate", ScheduleKind.option.name] + ScheduleKind.selector.options.map(\.name))
+    let flags = optimization.given + (try others.given)
+    if let (name, value) = flags.first(where: { chosen.contains($0.name) }) {
+      throw OptionError("--\(name) \(value): the test chooses it; give --from and --to")
     }
+    var options = try jobOptions(output: nil)
+    // Those of a job file are of no use here.
     let (from, to) = (own.real(Section.from), own.real(Section.to))
-    try options.set([
+    var test = JobOptions()
+    try test.set([
       ("schedule", ScheduleKind.range.rawValue), ("learning-rate", "\(from)"), ("schedule-range", "\(to / from)"),
     ])
+    test.overlay(on: &options)
     if options.given["epochs"] == nil, options.given["steps"] == nil { try options.set("steps", to: "100") }
     // Evaluations tell nothing here. The last step has one in any case.
     if options.given["evaluate-every"] == nil { try options.set("evaluate-every", to: "\(1 << 40)") }
@@ -126,7 +135,7 @@ struct FindRateCommand: JobCommand {
           progress.show(event, statistics)
         }
       }
-    } catch let error as TrainingError where error.hasDiverged && signals.received == nil {
+    } catch let error as TrainingError where error.hasDiverged && signals.received == nil && steps.count > 1 {
       return RateTest(steps, hasEnded: true)
     } catch {
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }

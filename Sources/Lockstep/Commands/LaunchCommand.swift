@@ -36,6 +36,13 @@ struct LaunchCommand: RunCommand {
 
     static func check(_ given: DeclaredOptions<Self>) throws { _ = try Topology.given(given.text(.topology)) }
 
+    /// The words of the command.
+    static func words(ofSSH text: String?) throws -> [String] {
+      let words = (text ?? "").split(separator: " ").map(String.init)
+      guard !words.isEmpty else { throw ValidationError("--ssh: a command is needed") }
+      return words
+    }
+
     static func check(bind: String) throws {
       guard bind.hasPrefix("tcp://") else { throw ValidationError("--bind \(bind): an address is tcp://HOST:PORT") }
       try checkEndpoint(bind, of: "bind")
@@ -64,12 +71,11 @@ struct LaunchCommand: RunCommand {
   var others: OtherOptions
 
   private var bind: String { own.text(Section.bind) ?? "" }
-  private var ssh: [String] { (own.text(Section.ssh) ?? "").split(separator: " ").map(String.init) }
 
   func validate() throws {
     _ = try parsedHosts
     try Section.check(bind: bind)
-    guard !ssh.isEmpty else { throw ValidationError("--ssh: a command is needed") }
+    _ = try Section.words(ofSSH: own.text(Section.ssh))
   }
 
   private var parsedHosts: [RemoteHost] {
@@ -106,7 +112,8 @@ struct LaunchCommand: RunCommand {
           + "a job with --\(option) \(threads) has some for each")
     }
     let launches = try WorkerLaunch.remote(
-      on: hosts, by: ssh, program: own.text(Section.remoteProgram), connectingTo: reached.address,
+      on: hosts, by: Section.words(ofSSH: own.text(Section.ssh)), program: own.text(Section.remoteProgram),
+      connectingTo: reached.address,
       pair: workers, coordinator: coordinatorKey.publicKey, relaying: topology != .star,
       show: printError)
     try withWorkers(launches, of: coordinator, maxRestarts: own.whole(Section.maxRestarts)) {

@@ -143,6 +143,14 @@ struct SweepCommand: JobCommand {
     let sweeps = try files.map { try ($0.name, PreparedSweep(self, job: $0.path)) }
     let folder = try OutputFolder(output, prefix: "sweep-")
     try folder.refuseOthers(than: SweepProfile.file)
+    let file = "\(folder.path)/\(SweepProfile.file)"
+    if !overwrites, let earlier = SweepProfile.jobs(of: file), earlier != sweeps.map(\.0) {
+      throw OptionError(
+        "--output \(folder.path): there is a sweep of the jobs \(earlier.joined(separator: ", ")); choose another folder, or "
+          + "replace it by --overwrite")
+    }
+    // Says what the folder is for from the beginning.
+    try AtomicFile.write(SweepProfile([], .ofThisCommand).json(jobs: sweeps.map(\.0)), to: file)
     var failures: [String] = []
     var jobs: [SweepProfile.Job] = []
     for (number, (name, sweep)) in sweeps.enumerated() {
@@ -153,7 +161,7 @@ struct SweepCommand: JobCommand {
       jobs.append(SweepProfile.Job(name, headline: sweep.headline, sweep.result(own.results)))
     }
     let profile = SweepProfile(jobs, .ofThisCommand)
-    try AtomicFile.write(profile.json, to: "\(folder.path)/\(SweepProfile.file)")
+    try AtomicFile.write(profile.json(jobs: sweeps.map(\.0)), to: file)
     try AtomicFile.write(profile.html, to: "\(folder.path)/report.html")
     for line in profile.lines { printLine(line) }
     printLine("report: \(folder.path)/report.html")
@@ -198,7 +206,7 @@ struct SweepCommand: JobCommand {
     guard bind.hasSuffix(":0") else {
       throw ValidationError("--bind \(bind): port 0 is needed, as each trial listens at a port of its own")
     }
-    let ssh = (own.text(Launch.ssh) ?? "").split(separator: " ").map(String.init)
+    let ssh = try Launch.words(ofSSH: own.text(Launch.ssh))
     return try TrialHosts(
       RemoteHost.list(text), ssh: ssh, remoteProgram: own.text(Launch.remoteProgram), bind: bind,
       advertised: own.text(.advertise))
@@ -216,7 +224,11 @@ struct SweepCommand: JobCommand {
     guard files.allSatisfy({ !$0.path.isEmpty }) else {
       throw ValidationError("--jobs '\(text)': a file is missing between or beside commas")
     }
-    try refuseRepeated("jobs", text, files.map(\.name))
+    if let twice = files.indices.first(where: { index in files[..<index].contains { $0.name == files[index].name } }) {
+      throw ValidationError(
+        "--jobs '\(text)': two files are called \(files[twice].name), as the folders of their sweeps would be; rename one"
+      )
+    }
     return files
   }
 }

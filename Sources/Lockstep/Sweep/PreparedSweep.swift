@@ -18,7 +18,8 @@ struct PreparedSweep {
     var grids: [String]
     var sample: [String]
     var seeds: [UInt64]
-    var halves: Bool
+    /// Nil for false.
+    var halves: Bool?
     var target: Double?
     var numerics: Int
     var dataDigest: String
@@ -38,8 +39,6 @@ struct PreparedSweep {
   private let stateBytes: [Int]
   /// Whether a validation part decides, and not the training.
   private let hasValidation: Bool
-  /// Of each rule, the steps of a whole run.
-  private let steps: [String: Int]
 
   /// - Parameter file: one of `--jobs`; nil without.
   init(_ command: SweepCommand, job file: String?) throws {
@@ -62,10 +61,6 @@ struct PreparedSweep {
     let space = SweepSpace(rules, rates: jobs.map(\.job.optimizer.learningRate), search)
     let halves = own.isOn(SweepCommand.Section.halving)
     plan = SweepPlan(space, seeds: seeds, halves: halves)
-    steps = Dictionary(zip(rules, jobs.map(\.plan.totalSteps))) { first, _ in first }
-    guard !halves || steps.values.allSatisfy({ $0 >= 4 }) else {
-      throw OptionError("--halving: a run has \(steps.values.min()!) steps, of which there is no quarter")
-    }
     (self.base, target) = (base, own.has(SweepCommand.Section.target) ? own.real(SweepCommand.Section.target) : nil)
     figures = jobs[0].model.metrics.figures
     stateBytes = try jobs.map { 4 * (try $0.job.optimizer.rule().slots.count) }
@@ -79,10 +74,11 @@ struct PreparedSweep {
       + (hasValidation ? "" : "; without a validation part, the training loss decides")
     description = Description(
       options: base.given.mapValues(\.description), optimizers: rules, grids: command.search.grids,
-      sample: command.search.sample, seeds: seeds, halves: halves, target: target, numerics: Numerics.version,
+      sample: command.search.sample, seeds: seeds, halves: halves ? true : nil, target: target,
+      numerics: Numerics.version,
       dataDigest: data.fingerprint)
     // A value that a rule does not take is an error now, not after an hour.
-    for trial in plan.progress([:]).next { _ = try options(of: trial).resolve(data) }
+    for trial in plan.progress([:]).next { _ = try options(of: trial, data).resolve(data) }
   }
 
   /// - Throws: ``OptionError`` for an option that is none of a job, or that none of `rules` has.
@@ -129,21 +125,45 @@ struct PreparedSweep {
     var options = base.selecting(trial.rule, among: plan.space.rules)
     for choice in trial.choices { try options.set(choice.option, to: choice.value) }
     try options.set("seed", to: "\(trial.seed)")
-    if let part = trial.part {
-      var shorter = JobOptions()
-      try shorter.set("steps", to: "\(steps[trial.rule]! / part)")
-      shorter.overlay(on: &options)
-    }
     return options
   }
 
-  /// The jobs of trials. The data is loaded once for each seed.
+  /// The options of a trial, also of one whose run is a part of the whole length; then warm-up and `schedule-steps` are
+  /// shorter too.
+  private func options(of trial: Trial, _ data: LoadedData) throws -> JobOptions {
+    var options = try options(of: trial)
+    guard let part = trial.part else { return options }
+    let steps = try options.resolve(data).plan(data).totalSteps
+    guard steps >= part else {
+      throw OptionError(
+        "--halving: a run has \(count(steps, "step")), of which there is no quarter; give more --epochs or --steps, or leave "
+          + "--halving out")
+    }
+    var shorter = JobOptions()
+    try shorter.set("steps", to: "\(steps / part)")
+    for name in ["warmup", "schedule-steps"] {
+      if let whole = options.given[name]?.number, whole > 0 {
+        try shorter.set(name, to: "\(max(1, Int(whole) / part))")
+      }
+    }
+    shorter.overlay(on: &options)
+    return options
+  }
+
+  /// Options that do not change how the data are read.
+  private static let lengths: Set = ["batch-size", "micro-batches", "epochs", "steps", "evaluate-every"]
+
+  /// The jobs of trials. The data are loaded once for those that read them alike.
   func prepare(_ trials: [Trial]) throws -> [(Trial, PreparedJob)] {
+    let ofRules = Set(OptimizerSettings.options.map(\.name)).union(PreparedSweep.lengths)
+    let alike = Dictionary(grouping: trials) { trial in
+      Trial("", trial.choices.filter { !ofRules.contains($0.option) }, seed: trial.seed)
+    }
     var jobs: [Trial: PreparedJob] = [:]
-    for (_, group) in Dictionary(grouping: trials, by: \.seed) {
+    for group in alike.values {
       let data = try options(of: group[0]).load()
       for trial in group {
-        jobs[trial] = try PreparedJob(options(of: trial), data, models: ModelKinds.registry.all)
+        jobs[trial] = try PreparedJob(options(of: trial, data), data, models: ModelKinds.registry.all)
       }
     }
     return trials.map { ($0, jobs[$0]!) }
@@ -155,10 +175,10 @@ struct PreparedSweep {
     if rules.contains(where: { !$0.finals.isEmpty }) {
       return "seeds: \(count(trials.count, "trial")), the best of each rule with \(count(plan.seeds.count, "seed"))"
     }
-    if let part = rules.compactMap({ $0.promoted.last }).last?.part, part == 2 {
+    if trials.contains(where: { $0.part == 2 }) {
       return "halving: \(count(trials.count, "trial")), the better half of each rule for half of the steps"
     }
-    if rules.contains(where: { !$0.promoted.isEmpty }) {
+    if plan.halves, trials.allSatisfy({ $0.part == nil }) {
       return "halving: \(count(trials.count, "trial")), the better half of those for all steps"
     }
     let each = budget.min() == budget.max() ? "\(budget[0])" : "\(budget.min()!) to \(budget.max()!)"

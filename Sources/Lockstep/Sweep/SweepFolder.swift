@@ -86,7 +86,7 @@ extension PreparedSweep.Description {
       return earlier.sample.isEmpty ? "no --sample" : "--sample \(earlier.sample.joined(separator: " "))"
     }
     if seeds != earlier.seeds { return "the seeds \(earlier.seeds.map(String.init).joined(separator: ","))" }
-    if halves != earlier.halves { return earlier.halves ? "--halving" : "no --halving" }
+    if halves != earlier.halves { return earlier.halves == true ? "--halving" : "no --halving" }
     if target != earlier.target { return earlier.target.map { "--target \($0)" } ?? "no --target" }
     if numerics != earlier.numerics { return "numerics version \(earlier.numerics), which gives other bits" }
     return dataDigest == earlier.dataDigest ? nil : "other data (fingerprint \(earlier.dataDigest.prefix(12))…)"

@@ -69,4 +69,6 @@ enum TrialPlace: Sendable {
 
   /// The host's name; nil for this machine.
   var host: String? { if case .host(let host, _) = self { host.name } else { nil } }
+
+  func isLeftOut(of records: HostRecords) -> Bool { host.map(records.leftOut.contains) ?? false }
 }

@@ -11,15 +11,15 @@ final class TrialRunner: Sendable {
     var running: [Int: CoordinatorMailbox] = [:]
     var started = 0
     var isStopped = false
-    /// Places on hosts where a trial has failed, by index.
-    var leftOut: Set<Int> = []
+    var hosts = HostRecords()
+    var lastFailure = ""
   }
 
   private struct Work: Sendable {
     let trial: Trial
     let job: PreparedJob
-    /// The error of the host on which it has failed, if it has.
-    var failure: String?
+    /// The hosts on which it has failed.
+    var failedOn: Set<String> = []
   }
 
   private let state = Mutex(State())
@@ -46,27 +46,27 @@ final class TrialRunner: Sendable {
     guard let hosts else {
       return Array(repeating: .here(threads: max(1, cores / max(trials, 1))), count: min(cores, trials))
     }
-    return hosts.hosts.flatMap { host in
-      Array(repeating: TrialPlace.host(host.with(threads: 1), hosts), count: host.threads)
+    // In turns, so that few trials are spread over all.
+    let rounds = hosts.hosts.map(\.threads).max() ?? 0
+    return (0..<rounds).flatMap { round in
+      hosts.hosts.filter { $0.threads > round }.map { .host($0.with(threads: 1), hosts) }
     }
   }
 
   /// Runs `trials`, and calls `finish` with each result, one at a time.
   ///
-  /// A trial that fails on a host runs again on another, and nothing more runs in that place: the host may be the cause.
-  ///
-  /// - Throws: the first error of `finish`, or an error if no place is left; then no further trial is started.
+  /// - Throws: the first error of `finish`, or an error if no host is left (``HostRecords``); then no further trial is started.
   func run(
     _ trials: [(Trial, PreparedJob)], _ finish: @escaping @Sendable (TrialResult) throws -> Void
   ) throws {
     let places = places(for: trials.count)
-    var left = trials.map { Work(trial: $0.0, job: $0.1, failure: nil) }
+    var left = trials.map { Work(trial: $0.0, job: $0.1) }
     while !left.isEmpty, !isStopped {
-      let able = state.withLock { state in places.indices.filter { !state.leftOut.contains($0) } }
+      let able = state.withLock { state in places.filter { !$0.isLeftOut(of: state.hosts) } }
       guard !able.isEmpty else {
-        throw TrainingError("no host is left to run trials on; the last: \(left.compactMap(\.failure).last ?? "")")
+        throw TrainingError("no host is left to run trials on; the last: \(state.withLock { $0.lastFailure })")
       }
-      left = try run(left, able.prefix(left.count).map { ($0, places[$0]) }, finish)
+      left = try run(left, Array(able.prefix(left.count)), finish)
     }
   }
 
@@ -74,16 +74,16 @@ final class TrialRunner: Sendable {
   ///
   /// - Returns: what must run again.
   private func run(
-    _ work: [Work], _ places: [(index: Int, place: TrialPlace)],
+    _ work: [Work], _ places: [TrialPlace],
     _ finish: @escaping @Sendable (TrialResult) throws -> Void
   ) throws -> [Work] {
     let progress = Mutex((next: 0, again: [Work](), error: (any Error)?.none))
     let running = DispatchGroup()
-    for (index, place) in places {
+    for place in places {
       running.enter()
       Thread.detachNewThread { [self] in
         defer { running.leave() }
-        while !isStopped {
+        while !isStopped, !state.withLock({ place.isLeftOut(of: $0.hosts) }) {
           let taken = progress.withLock { progress -> Work? in
             guard progress.next < work.count, progress.error == nil else { return nil }
             defer { progress.next += 1 }
@@ -92,20 +92,13 @@ final class TrialRunner: Sendable {
           guard var taken else { return }
           let result = run(taken.trial, taken.job, at: place)
           guard !isStopped else { return }
-          let isOfHost = result.outcome == .failed && place.host != nil
-          if isOfHost {
-            state.withLock { _ = $0.leftOut.insert(index) }
-            printError("warning: a place on \(place.host ?? "") is left out: \(oneLine(result.error ?? ""))")
-          }
-          progress.withLock { progress in
-            if isOfHost, taken.failure == nil {
-              taken.failure = result.error ?? ""
-              progress.again.append(taken)
-            } else {
+          if runsAgain(&taken, result, at: place) {
+            progress.withLock { $0.again.append(taken) }
+          } else {
+            progress.withLock { progress in
               do { try finish(result) } catch { progress.error = progress.error ?? error }
             }
           }
-          if isOfHost { return }
         }
       }
     }
@@ -114,6 +107,24 @@ final class TrialRunner: Sendable {
       if let error = progress.error { throw error }
       return isStopped ? [] : progress.again + work[progress.next...]
     }
+  }
+
+  /// Whether a trial must run again, because its host may be why it has failed.
+  private func runsAgain(_ work: inout Work, _ result: TrialResult, at place: TrialPlace) -> Bool {
+    guard let host = place.host else { return false }
+    guard result.outcome == .failed else {
+      state.withLock { $0.hosts.succeeded(host) }
+      return false
+    }
+    let reason = oneLine(result.error ?? "")
+    let verdict = state.withLock { [work] state in
+      state.lastFailure = reason
+      return state.hosts.failed(host, before: work.failedOn)
+    }
+    guard case .again(let leavesOut) = verdict else { return false }
+    work.failedOn.insert(host)
+    if leavesOut { printError("warning: \(host) is left out: \(reason)") }
+    return true
   }
 
   private func run(_ trial: Trial, _ prepared: PreparedJob, at place: TrialPlace) -> TrialResult {

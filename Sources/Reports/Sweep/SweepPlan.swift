@@ -108,7 +108,7 @@ package struct SweepPlan: Sendable {
     return best?.trial
   }
 
-  /// The better half of trials, of which one may be more if their number is odd; none that has diverged.
+  /// The better half of trials, rounded up, without those that have diverged.
   private func half(_ trials: [Trial], _ losses: [Trial: Double]) -> [Trial] {
     let order = trials.indices.sorted { left, right in
       let (one, other) = (losses[trials[left]] ?? .infinity, losses[trials[right]] ?? .infinity)

@@ -129,21 +129,29 @@ package struct SweepProfile: Sendable {
     let rules: [Rule]
   }
 
-  package var json: String {
-    get throws {
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      let record = Record(
-        command: provenance.command, date: provenance.dateText, version: provenance.version, jobs: jobs.map(\.name),
-        rules: rules.indices.map { rule in
-          Record.Rule(
-            optimizer: rules[rule], shareBest: share(rule, within: 1), shareWithin125Percent: share(rule, within: 1.25),
-            shareWithinTwice: share(rule, within: 2), shareAtAll: share(rule, within: .greatestFiniteMagnitude),
-            stepsToTarget: Dictionary(
-              zip(jobs.map(\.name), steps[rule]).filter { $1.isFinite }, uniquingKeysWith: { first, _ in first }))
-        })
-      return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
+  /// - Parameter names: of all jobs, those that have not run yet too.
+  package func json(jobs names: [String]) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let record = Record(
+      command: provenance.command, date: provenance.dateText, version: provenance.version, jobs: names,
+      rules: rules.indices.map { rule in
+        Record.Rule(
+          optimizer: rules[rule], shareBest: share(rule, within: 1), shareWithin125Percent: share(rule, within: 1.25),
+          shareWithinTwice: share(rule, within: 2), shareAtAll: share(rule, within: .greatestFiniteMagnitude),
+          stepsToTarget: Dictionary(
+            zip(jobs.map(\.name), steps[rule]).filter { $1.isFinite }, uniquingKeysWith: { first, _ in first }))
+      })
+    return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
+  }
+
+  /// The jobs that the record at `path` names; nil if there is none.
+  package static func jobs(of path: String) -> [String]? {
+    struct Jobs: Decodable {
+      let jobs: [String]
     }
+    let content = try? Data(contentsOf: URL(fileURLWithPath: path))
+    return content.flatMap { try? JSONDecoder().decode(Jobs.self, from: $0).jobs }
   }
 }

@@ -39,7 +39,7 @@ package struct SweepReport {
 
   private var verdict: [String] {
     let runs = result.rows.reduce(0) { $0 + $1.runs }
-    let diverged = result.rows.reduce(0) { $0 + $1.diverged }
+    let diverged = result.rows.reduce(0) { $0 + $1.all.count { $0.outcome == .diverged } }
     var sentences = [
       "\(count(runs, "run")) of \(count(result.rows.count, "rule")) in \(duration(result.rows.reduce(0) { $0 + $1.totalSeconds })) of training"
         + (diverged > 0 ? ", \(grouped(diverged)) of them diverged" : "")

@@ -137,7 +137,10 @@ package struct SweepResult: Sendable {
     for row in rows {
       let decided = row.progress.tried.count + row.progress.promoted.count
       if row.progress.best == nil, row.searched.count + row.promoted.count == decided {
-        remarks.append("\(row.rule) diverged or failed in all of its \(count(decided, "run"))")
+        remarks.append(
+          row.searched.allSatisfy { $0.loss == .infinity }
+            ? "\(row.rule) diverged or failed in all of its \(count(decided, "run"))"
+            : "\(row.rule) diverged or failed in all of its longer runs")
       } else if row.progress.isAtEdge, let best = row.progress.best, !row.progress.finals.isEmpty {
         remarks.append("the best learning rate of \(row.rule), \(rateText(best.rate)), lies on the edge of those tried")
       }

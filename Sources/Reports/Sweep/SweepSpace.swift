@@ -206,7 +206,8 @@ extension SweepSpace.Range {
     guard !isLogarithmic || low > 0 else {
       throw OptionError("--sample \(text): a logarithmic range must be above 0")
     }
-    for end in [low, high] where declaration.check(isWhole ? .whole(UInt64(max(end, 0))) : .real(end)) == nil {
+    for end in [low, high]
+    where declaration.check(isWhole ? .whole(UInt64(exactly: max(end, 0).rounded()) ?? .max) : .real(end)) == nil {
       throw OptionError("--sample \(text): \(end) is outside of what --\(parts[0]) may be")
     }
     (option, bounds) = (parts[0], low...high)

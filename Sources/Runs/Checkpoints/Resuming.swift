@@ -37,7 +37,8 @@ extension OptimizerSettings {
     case .cosine, .step: if !isCounted { return "schedule" }
     case .constant, .exponential, .inverseSquareRoot, .plateau, .hypergradient: break
     }
-    return values.values["blend"]?.description.hasPrefix("to-") == true ? "blend" : nil
+    let kinds = [values.values["blend"]] + groups.map { $0.values["blend"] }
+    return kinds.contains { $0?.description.hasPrefix("to-") == true } ? "blend" : nil
   }
 }
 

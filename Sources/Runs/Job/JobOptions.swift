@@ -243,7 +243,10 @@ public struct JobOptions: Equatable, Sendable {
     if let text = node.scalar?.string { return text }
     guard let separator = Catalog.current.byName[name]?.separator, let list = node.sequence,
       list.allSatisfy({ $0.scalar != nil })
-    else { throw OptionError("\(name) needs one value") }
+    else {
+      let isRepeatable = Catalog.current.byName[name]?.separator != nil
+      throw OptionError("\(name) needs one value" + (isRepeatable ? ", or a list of them, each in quotes" : ""))
+    }
     return list.compactMap { $0.scalar?.string }.joined(separator: "\(separator) ")
   }
 
