@@ -89,7 +89,7 @@ struct Page {
     dd{margin:0;text-align:right;overflow-wrap:anywhere}
     pre{margin:0 0 12px;padding:12px 16px;background:var(--soft);border:1px solid var(--rule);white-space:pre-wrap;overflow-wrap:anywhere;font-size:14px}
     @media (max-width:700px){main{padding:16px 14px 40px}dl{columns:1}}
-    @media print{main{max-width:none;padding:0}figure,.details{break-inside:avoid}}
+    @media print{main{max-width:none;padding:0}figure,.details,tr{break-inside:avoid}.scroll{overflow:visible}table{font-size:10px}th,td{padding:3px 5px;white-space:normal}}
 
     """
 }

@@ -58,15 +58,7 @@ import Testing
     job.map { $0 == "text:poem.txt" ? "text:\(scratch.path("poem.txt"))" : $0 }
   }
 
-  private func hashes(_ folder: String) throws -> [String] {
-    struct Line: Decodable {
-      let event: String
-      let parameters_sha256: String?
-    }
-    return try scratch.read("\(folder)/metrics.jsonl").split(separator: "\n")
-      .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
-      .compactMap { $0.event == "epoch" ? $0.parameters_sha256 : nil }
-  }
+  private func hashes(_ folder: String) throws -> [String] { try scratch.epochHashes(folder) }
 
   @Test("workers and threads do not change a bit of any epoch", arguments: jobs)
   func workersAndThreads(_ job: [String]) throws {
@@ -153,57 +145,5 @@ import Testing
     }
     #expect(code == 0, "\(coordinator.program.errors)")
     #expect(try hashes("run") == hashes("undisturbed"))
-  }
-
-  /// Every rule, and what looks at the whole gradient at once; the last ones' parameters are two chunks.
-  static let ruleOptions: [[String]] =
-    [
-      "gradient-descent", "sgd", "momentum", "nesterov", "rmsprop", "rmsprop-momentum", "adam", "adamw", "nadam",
-      "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan", "stable-adamw", "muon",
-    ].map { ["--optimizer", $0, "--model", "mlp:32,16"] } + [
-      ["--optimizer", "nadam", "--momentum-decay", "0.004", "--model", "mlp:32,16"],
-      ["--optimizer", "stable-adamw", "--model", "mlp:1024,300", "--decay-biases", "no"],
-      ["--optimizer", "muon", "--model", "cnn", "--parameter-group", "9.*: orthogonalize no"],
-      ["--optimizer", "blend", "--blend", "auto", "--model", "mlp:32,16"],
-      ["--optimizer", "sgd", "--schedule", "hypergradient", "--model", "mlp:32,16"],
-      ["--optimizer", "momentum", "--schedule", "plateau", "--plateau-patience", "0", "--model", "mlp:32,16"],
-      ["--optimizer", "lamb", "--model", "mlp:1024,300", "--decay-biases", "no"],
-      ["--optimizer", "adam", "--clip-norm", "0.1", "--schedule", "hypergradient", "--model", "mlp:1024,300"],
-      ["--optimizer", "adam", "--outer-every", "1", "--model", "mlp:32,16"],
-      ["--optimizer", "momentum", "--outer-every", "8", "--clip-norm", "0.1", "--model", "mlp:1024,300"],
-      ["--optimizer", "lamb", "--outer-every", "5", "--model", "mlp:1024,300", "--decay-biases", "no"],
-      ["--optimizer", "blend", "--blend", "auto", "--outer-every", "5", "--model", "mlp:1024,300"],
-      [
-        "--optimizer", "adamw", "--model", "mlp:1024,300", "--parameter-group", "*.bias: weight-decay 0",
-        "--parameter-group", "2.weight: learning-rate 1e-4, beta2 0.9", "--parameter-group", "0.*: frozen",
-      ],
-      [
-        "--optimizer", "lamb", "--model", "mlp:1024,300", "--clip-norm", "0.1", "--parameter-group",
-        "0.bias: frozen; 2.*: learning-rate 0.01", "--local-steps", "5", "--replicas", "4",
-      ],
-    ]
-    + [
-      "sgd", "nesterov", "rmsprop", "adamw", "nadam", "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan",
-      "stable-adamw", "muon",
-    ].map {
-      [
-        "--optimizer", $0, "--model", "mlp:32,16", "--local-steps", "5", "--replicas", "4", "--clip-norm", "0.3",
-        "--schedule", "plateau", "--plateau-patience", "0",
-      ]
-    }
-
-  @Test("every update rule gives the same bits for one worker and for three", arguments: ruleOptions)
-  func rules(_ rule: [String]) throws {
-    let job = rule + ["--epochs", "3"]
-    let one = try train(scratch, job + ["--workers", "1"], output: "1")
-    let three = try train(scratch, job + ["--workers", "3", "--threads", "2"], output: "3")
-    #expect(try hashes("1") == hashes("3"))
-    #expect(one.parameters_sha256 == three.parameters_sha256)
-    #expect(Set(try hashes("1")).count == 3, "it moves")
-  }
-
-  @Test func noRuleIsLeftOut() throws {
-    let list = try succeed(["optimizers"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") }.map(String.init)
-    #expect(list == Self.ruleOptions.prefix(18).map { $0[1] })
   }
 }

@@ -131,6 +131,17 @@ final class Scratch: Sendable {
   }
 
   func read(_ name: String) throws -> String { try String(contentsOfFile: path(name), encoding: .utf8) }
+
+  /// The parameters' hashes after each epoch of the run in `folder`.
+  func epochHashes(_ folder: String) throws -> [String] {
+    struct Line: Decodable {
+      let event: String
+      let parameters_sha256: String?
+    }
+    return try read("\(folder)/metrics.jsonl").split(separator: "\n")
+      .map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+      .compactMap { $0.event == "epoch" ? $0.parameters_sha256 : nil }
+  }
 }
 
 /// This package's folder.

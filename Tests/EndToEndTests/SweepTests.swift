@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 #if canImport(FoundationXML)
@@ -113,7 +114,7 @@ import Testing
   }
 
   #if os(Linux)
-    @Test func aTrialLeavesNoDescriptor() throws {
+    @Test(.tags(.heavy), .enabled(if: runsHeavyCases)) func aTrialLeavesNoDescriptor() throws {
       let program = try start(["--optimizers", "adam,sgd", "--epochs", "1", "--seeds", "40"])
       let folder = scratch.path("out/trials")
       func count(_ path: String) -> Int { (try? FileManager.default.contentsOfDirectory(atPath: path).count) ?? 0 }
@@ -152,7 +153,7 @@ import Testing
     #expect(other.wait() == 64 && other.errors.contains("there is a sweep with --halving"), "\(other.errors)")
   }
 
-  @Test func severalJobsAreComparedByAProfile() throws {
+  @Test(.tags(.heavy), .enabled(if: runsHeavyCases)) func severalJobsAreComparedByAProfile() throws {
     _ = try scratch.file("one.yaml", "data: digits\nmodel: linear\nepochs: 2\n")
     _ = try scratch.file("two.yaml", "data: digits\nmodel: mlp:8\nepochs: 1\nbatch-size: 64\n")
     let arguments = [
@@ -224,6 +225,7 @@ import Testing
     let function = try Program(
       [
         "sweep", "--data", "none", "--model", "quadratic:10,10", "--steps", "2000", "--optimizers", "sgd,adam",
+        "--grid", "learning-rate=0.001,0.01",
         "--seeds", "2",
         "--output", "function",
       ], in: scratch.url)
