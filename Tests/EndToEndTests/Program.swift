@@ -228,7 +228,8 @@ struct Summary: Decodable {
 func succeed(_ arguments: [String], of name: String = "lockstep", in scratch: Scratch? = nil) throws -> Program {
   let program = try Program(arguments, of: name, in: scratch?.url)
   let code = program.wait()
-  try #require(code == 0, "\(arguments): \(String(describing: code)) \(program.errors)")
+  try #require(
+    code == 0, "\(arguments): \(String(describing: code)) \(program.errors)\n\(program.output.suffix(2000))")
   return program
 }
 
