@@ -75,6 +75,33 @@ import ZeroMQ
     #expect(saved.slots.array.map(\.bitPattern) == whole.slots.array.map(\.bitPattern))
   }
 
+  @Test("a checkpoint that is taken while the one before is still held keeps its bits too")
+  func twoHeldCheckpoints() throws {
+    let optimizer = try PreparedJob(JobOptions(), models: ModelFactory.builtIn).optimizer()
+    let count = prepared.model.layout.count
+    let chunks = ChunkLayout(prepared.model.layout, size: count)
+    let gradient = FloatBuffer((0..<count).map { Float($0 % 7) - 3 })
+    func makeStore() -> ParameterStore {
+      ParameterStore(chunks, optimizer, isShared: false) { prepared.model.initialize($0, seed: 0) }
+    }
+    func bits(_ buffer: FloatBuffer) -> [UInt32] { buffer.array.map(\.bitPattern) }
+    var (plain, holding) = (makeStore(), makeStore())
+    var held: [(slots: FloatBuffer, expected: [UInt32])] = []
+    for number in 1...8 {
+      for isHolding in [false, true] {
+        func step(_ store: inout ParameterStore) {
+          store.begin(number, steps: 1, isLast: false, weight: 4) { [] }
+          _ = store.update(0, examples: 4)(gradient.values)
+          store.advance()
+        }
+        if isHolding { step(&holding) } else { step(&plain) }
+      }
+      #expect(bits(plain.current) == bits(holding.current) && bits(plain.slots) == bits(holding.slots), "\(number)")
+      if [2, 4, 5].contains(number) { held.append((holding.slots, bits(plain.slots))) }
+      for (slots, expected) in held { #expect(bits(slots) == expected, "\(number)") }
+    }
+  }
+
   @Test("checkpoints that are held keep their bits, and change none of the run's", arguments: [0, 1, 3])
   func heldCheckpoints(outerEvery: UInt64) throws {
     var options = JobOptions()

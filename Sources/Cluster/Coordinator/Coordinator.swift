@@ -240,7 +240,8 @@ package final class Coordinator {
   /// workers in shared memory or in the socket, and 256 MiB for the rest.
   private var usualMemory: Int {
     let rounded = chunks.precision == .bf16 ? 2 : 0
-    let vectors = 8 + rounded + 2 * store.optimizer.slots.count + 4 * machine.members.count
+    // Two sets of slots, and two more while checkpoints hold those.
+    let vectors = 8 + rounded + 4 * store.optimizer.slots.count + 4 * machine.members.count
     return residentAtStart + vectors * chunks.valueCount * MemoryLayout<Float>.size
       + machine.members.count * 2 * receivedBytes + 256 << 20
   }

@@ -29,7 +29,7 @@ struct ParameterStore {
   /// those of the outer step.
   private var slotSets: [FloatBuffer]
   private var currentSet = 0
-  /// The set that the step writes; the current one while a checkpoint still holds the other.
+  /// The set that the step writes; the current one while a checkpoint still holds the other alone.
   private var updatedSet = 1
   /// The optimizer's state before the current step; nil between steps.
   private var stateBefore: OptimizerState?
@@ -108,8 +108,7 @@ struct ParameterStore {
     guard stateBefore == nil else { return }
     precondition(optimizer.state.updates + 1 == number, "update \(number) follows \(optimizer.state.updates)")
     stateBefore = optimizer.state
-    // A third set of slots would take more memory than the copy for the checkpoint that it saves.
-    updatedSet = isKnownUniquelyReferenced(&slotSets[1 - currentSet]) ? 1 - currentSet : currentSet
+    chooseSet()
     self.weight = weight
     guard optimizer.average == nil else {
       // The replicas have made these updates.
@@ -119,6 +118,22 @@ struct ParameterStore {
     let sums = optimizer.needsWholeGradient ? sums() : []
     withExtendedLifetime(sums) {
       optimizer.begin(weight: weight, isLast: isLast, sums.map { part($0.0)($0.1.values) })
+    }
+  }
+
+  /// Chooses the set of slots that the step writes: one that no checkpoint holds.
+  private mutating func chooseSet() {
+    if isKnownUniquelyReferenced(&slotSets[1 - currentSet]) {
+      updatedSet = 1 - currentSet
+    } else if isKnownUniquelyReferenced(&slotSets[currentSet]) {
+      updatedSet = currentSet
+    } else {
+      // One checkpoint is hardly written, and the next one is taken already.
+      let size = slotSets[currentSet].count
+      let both = FloatBuffer(count: 2 * size)
+      both.all[0..<size].copy(slotSets[currentSet].values)
+      slotSets = [both.part(0..<size), both.part(size..<2 * size)]
+      (currentSet, updatedSet) = (0, 1)
     }
   }
 
