@@ -13,6 +13,7 @@ package final class CheckpointWriter: Sendable {
     (self.store, self.prepared) = (store, prepared)
   }
 
+  /// Whether a checkpoint is being written. The last one may be held for a moment longer.
   package var isBusy: Bool { state.withLock { $0.isBusy } }
 
   /// The step of the last written checkpoint.
