@@ -1,4 +1,5 @@
 internal import Protocol
+internal import Synchronization
 internal import ZeroMQ
 
 /// Makes connections to where this member's messages go: the coordinator, or a relay.
@@ -46,8 +47,14 @@ final class Uplink {
   /// The same for the member's own messages; handshakes that fail go to `mailbox`.
   func connect(reportingTo mailbox: WorkerMailbox) throws -> (Socket, HandshakeMonitor) {
     let socket = try Socket(context, .dealer)
+    let isExplained = Mutex(false)
     let monitor = try HandshakeMonitor(socket, of: context) { [notices = mailbox.notices, address, security] failure in
-      notices.post(.handshakeFailed(failure.explanation(address, security)))
+      // A connection that breaks off does not say why; an earlier one may have.
+      let isNews = isExplained.withLock { isExplained in
+        defer { isExplained = isExplained || failure.reason != .broken }
+        return failure.reason != .broken || !isExplained
+      }
+      if isNews { notices.post(.handshakeFailed(failure.explanation(address, security))) }
     }
     try start(socket)
     return (socket, monitor)
