@@ -65,10 +65,9 @@ final class TrainingRun {
   ) throws -> Coordinator {
     // Not earlier, so that memory for loading the data is returned to the system.
     Allocator.keepFreedMemory()
-    var run = try prepared.coordinated
-    if checkpoint == nil { run.initial = try prepared.initialParameters() }
     return try Coordinator(
-      run, binding: endpoint, awaitedWorkers: awaitedWorkers, resuming: checkpoint?.savedState,
+      checkpoint == nil ? prepared.newRun() : prepared.coordinated, binding: endpoint, awaitedWorkers: awaitedWorkers,
+      resuming: checkpoint?.savedState,
       sharesMemory: connections.sharesMemory, acceptsOtherNumerics: connections.acceptsOtherNumerics,
       security: security, timeline: timeline, limits: connections.limits,
       topology: topology, usesAllWorkers: connections.usesAllWorkers)

@@ -86,11 +86,13 @@ package struct Optimizer: Sendable {
   /// Whether ranges of different tensors may differ in their group, λ or sums.
   private let tensorsDiffer: Bool
   private let hasTensorSums: Bool
+  private let hasFrozen: Bool
   private let clipValue, clipNorm: Double
   private let decayKind: DecayKind
   private var scale = 1.0
   private var tensorSums: [[Double]] = []
-  /// For a rule that transforms tensors, as long as the parameters. Each step writes one that no copy of this value has.
+  /// For a rule that transforms tensors, as long as the parameters; nil before the first step. Each step writes one that no
+  /// copy of this value has.
   private var directions: FloatBuffer?
 
   private enum DecayKind {
@@ -125,8 +127,7 @@ package struct Optimizer: Sendable {
       case .decoupled: .decoupled
       case .own: .own
       }
-    directions =
-      type(of: rule).transformsTensors ? FloatBuffer(count: tensors.last?.range.upperBound ?? 0) : nil
+    hasFrozen = groups.contains { $0.isFrozen }
     step = UpdateStep(number: 0, total: total, learningRate: settings.learningRate)
   }
 
@@ -166,7 +167,7 @@ package struct Optimizer: Sendable {
     if clipNorm > 0 {
       var squares = OrderedSum()
       for part in parts {
-        guard groups.contains(where: \.isFrozen) else {
+        guard hasFrozen else {
           squares.addGradientSquares(vectors(part, 0..<part.parameters.count))
           continue
         }
@@ -187,8 +188,8 @@ package struct Optimizer: Sendable {
       }
       rule.adapt(&state, &step, sums.map(\.value))
     case .eachTensor(let count):
-      if let length = directions?.count, !isKnownUniquelyReferenced(&directions) {
-        directions = FloatBuffer(count: length)
+      if type(of: rule).transformsTensors, !isKnownUniquelyReferenced(&directions) {
+        directions = FloatBuffer(count: tensors.last?.range.upperBound ?? 0)
       }
       var sums = Array(repeating: Array(repeating: OrderedSum(), count: count), count: tensors.count)
       for part in parts {
@@ -258,7 +259,7 @@ package struct Optimizer: Sendable {
 
   /// Leaves the part's frozen tensors and their slots as they are.
   private func keepFrozen(_ part: Part) {
-    guard groups.contains(where: \.isFrozen) else { return }
+    guard hasFrozen else { return }
     for (tensor, range) in ranges(part) where groups[groupIndices[tensor]].isFrozen {
       part.updated[range].copy(part.parameters[range])
       guard part.before != 0, type(of: rule).writesSlotsBeside else { continue }

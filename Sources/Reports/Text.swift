@@ -61,3 +61,13 @@ func csvField(_ text: String) -> String {
   let needsQuotes = text.unicodeScalars.contains { "\",\r\n".unicodeScalars.contains($0) }
   return needsQuotes ? "\"" + text.replacing("\"", with: "\"\"") + "\"" : text
 }
+
+/// `record` as a file of JSON for programs: with keys in snake case, sorted, and numbers that are not finite as words.
+func jsonText(_ record: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.keyEncodingStrategy = .convertToSnakeCase
+  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+  encoder.nonConformingFloatEncodingStrategy = .convertToString(
+    positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
+  return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
+}

@@ -119,9 +119,7 @@ struct FindRateCommand: JobCommand {
     defer { StatusLine.clear() }
     do {
       try withLocalWorkers(workers, threads: own.whole(Section.threads)) { endpoint in
-        var run = try prepared.coordinated
-        run.initial = try prepared.initialParameters()
-        let coordinator = try Coordinator(run, binding: endpoint, awaitedWorkers: workers)
+        let coordinator = try Coordinator(prepared.newRun(), binding: endpoint, awaitedWorkers: workers)
         let mailbox = coordinator.mailbox
         signals.onSignal { mailbox.fail("interrupted by \($0.name)") }
         return coordinator

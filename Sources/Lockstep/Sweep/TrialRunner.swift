@@ -133,9 +133,7 @@ final class TrialRunner: Sendable {
     var number: Int?
     defer { if let number { state.withLock { $0.running[number] = nil } } }
     do {
-      var run = try prepared.coordinated
-      run.initial = try prepared.initialParameters()
-      return try place.withWorker(run) { coordinator in
+      return try place.withWorker(prepared.newRun()) { coordinator in
         number = register(coordinator.mailbox)
       } _: { coordinator in
         let metrics = prepared.model.metrics

@@ -41,6 +41,9 @@ package struct Series: Equatable, Sendable {
 
   package static let colorCount = ChartStyle.colors.count
 
+  /// The line of the curve at `index`, which tells it from the one with the same colour.
+  static func line(at index: Int) -> Line { Line(rawValue: index / colorCount % Line.allCases.count) ?? .solid }
+
   package var label: String
   /// From left to right. A point that is not finite interrupts the curve.
   package var points: [Point]

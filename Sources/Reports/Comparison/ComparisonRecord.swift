@@ -83,10 +83,7 @@ package struct ComparisonRecord: Encodable {
 
   package var json: String {
     get throws {
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      return String(decoding: try encoder.encode(self), as: UTF8.self) + "\n"
+      try jsonText(self)
     }
   }
 }

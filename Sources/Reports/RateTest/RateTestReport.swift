@@ -99,9 +99,6 @@ package struct RateTestReport {
 
   package var json: String {
     get throws {
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       let record = Record(
         command: provenance.command, date: provenance.dateText, version: provenance.version, headline: headline,
         suggestion: try? test.suggestion.get(), leastLossRate: test.leastLossRate, steepestRate: test.steepestRate,
@@ -109,7 +106,7 @@ package struct RateTestReport {
         steps: test.steps.indices.map {
           Record.Step(learningRate: test.steps[$0].rate, loss: test.steps[$0].loss, smoothed: test.smoothed[$0])
         })
-      return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
+      return try jsonText(record)
     }
   }
 }

@@ -8,8 +8,7 @@ struct SweepCharts {
   init(_ result: SweepResult) { (rows, part) = (result.rows, result.part) }
 
   private func curve(_ row: Int, _ points: [Point], hasDots: Bool = false) -> Series {
-    let line = Series.Line(rawValue: row / Series.colorCount % Series.Line.allCases.count) ?? .solid
-    return Series(rows[row].rule, points, color: row, line: line, hasDots: hasDots)
+    Series(rows[row].rule, points, color: row, line: Series.line(at: row), hasDots: hasDots)
   }
 
   private func chart(_ title: String, x: String, isLogarithmic: Bool = false, _ series: [Series], bands: [Band] = [])

@@ -72,12 +72,12 @@ package struct SweepProfile: Sendable {
     let finite = ratios.joined().filter(\.isFinite)
     let end = max(finite.max() ?? 1, 2) * 1.05
     let series = order.map { rule in
-      let line = Series.Line(rawValue: rule / Series.colorCount % Series.Line.allCases.count) ?? .solid
       var points = [Point(1, share(rule, within: 1))]
       for ratio in Set(ratios[rule]).sorted() where ratio > 1 && ratio.isFinite {
         points += [Point(ratio, points[points.count - 1].y), Point(ratio, share(rule, within: ratio))]
       }
-      return Series(rules[rule], points + [Point(end, points[points.count - 1].y)], color: rule, line: line)
+      return Series(
+        rules[rule], points + [Point(end, points[points.count - 1].y)], color: rule, line: Series.line(at: rule))
     }
     return LineChart(
       "Performance profile",
@@ -131,9 +131,6 @@ package struct SweepProfile: Sendable {
 
   /// - Parameter names: of all jobs, those that have not run yet too.
   package func json(jobs names: [String]) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let record = Record(
       command: provenance.command, date: provenance.dateText, version: provenance.version, jobs: names,
       rules: rules.indices.map { rule in
@@ -143,7 +140,7 @@ package struct SweepProfile: Sendable {
           stepsToTarget: Dictionary(
             zip(jobs.map(\.name), steps[rule]).filter { $1.isFinite }, uniquingKeysWith: { first, _ in first }))
       })
-    return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
+    return try jsonText(record)
   }
 
   /// The jobs that the record at `path` names; nil if there is none.

@@ -241,16 +241,11 @@ package struct SweepReport {
               testLoss: $0.summary.testLoss)
           })
       }
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      encoder.nonConformingFloatEncodingStrategy = .convertToString(
-        positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
       let record = Record(
         command: provenance.command, date: provenance.dateText, version: provenance.version, headline: headline,
         verdict: verdict, reference: result.reference, decidingPart: result.part, target: result.target,
         seeds: result.seeds, rows: rows)
-      return String(decoding: try encoder.encode(record), as: UTF8.self) + "\n"
+      return try jsonText(record)
     }
   }
 

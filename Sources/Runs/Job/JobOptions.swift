@@ -5,7 +5,6 @@ internal import Optimizers
 internal import Protocol
 package import Schema
 internal import Synchronization
-internal import Yams
 
 /// The options of a job that a user has given; the others have defaults.
 ///
@@ -195,59 +194,6 @@ public struct JobOptions: Equatable, Sendable {
       throw OptionError("--model \(text): \(error.description)")
     }
     shorthands[argument] = "model \(text)"
-  }
-
-  /// Reads a YAML file of options. Options that are set already stay.
-  ///
-  /// - Throws: ``OptionError`` that names the file, the line and the key.
-  package mutating func merge(file path: String) throws {
-    let text: String
-    do {
-      text = try String(contentsOfFile: path, encoding: .utf8)
-    } catch {
-      let exists = FileManager.default.fileExists(atPath: path)
-      throw OptionError("--job \(path): \(exists ? "cannot be read as text" : "no such file")")
-    }
-    try merge(yaml: text, of: path)
-  }
-
-  mutating func merge(yaml text: String, of path: String) throws {
-    let root: Yams.Node?
-    do {
-      // Explicit, because Yams would read the encoding from the environment.
-      root = try Yams.compose(yaml: text, .default, .default, .utf8)
-    } catch let error as YamlError {
-      throw OptionError(
-        "\(path) is not YAML: \(String(describing: error).split(separator: "\n").joined(separator: " "))")
-    }
-    var fromFile = JobOptions()
-    guard let root else { return }
-    guard let mapping = root.mapping else {
-      throw OptionError("\(path): options are needed, one a line, as in 'batch-size: 256'")
-    }
-    for (key, value) in mapping {
-      let location = "\(path), line \(key.mark?.line ?? 0)"
-      guard let name = key.string else { throw OptionError("\(location): an option's name is needed before the colon") }
-      do {
-        try fromFile.set(name, to: JobOptions.text(of: value, for: name))
-      } catch let error as OptionError {
-        throw OptionError("\(location): \(error.description)")
-      }
-    }
-    overlay(on: &fromFile)
-    self = fromFile
-  }
-
-  /// The value of the option `name` in a job file, where those of an option that may be repeated may be a list.
-  private static func text(of node: Yams.Node, for name: String) throws -> String {
-    if let text = node.scalar?.string { return text }
-    guard let separator = Catalog.current.byName[name]?.separator, let list = node.sequence,
-      list.allSatisfy({ $0.scalar != nil })
-    else {
-      let isRepeatable = Catalog.current.byName[name]?.separator != nil
-      throw OptionError("\(name) needs one value" + (isRepeatable ? ", or a list of them, each in quotes" : ""))
-    }
-    return list.compactMap { $0.scalar?.string }.joined(separator: "\(separator) ")
   }
 
   /// Sets the options given here in `other`. Another model, rule, schedule or source replaces the options that belong to
@@ -480,12 +426,5 @@ extension JobOptions {
     for index in 0..<loaded.train.count { for label in loaded.train.labels(index) { counts[label] += 1 } }
     let all = Double(loaded.train.count * loaded.target.positions) / Double(counts.count)
     return counts.map { $0 > 0 ? "\(all / Double($0))" : "0" }.joined(separator: ",")
-  }
-}
-
-extension Job {
-  /// The job as YAML with every option. Running it again gives the same bits.
-  package func yaml() throws -> String {
-    try Yams.serialize(node: Yams.Node(options.map { (Yams.Node($0.name), Yams.Node($0.value)) }))
   }
 }

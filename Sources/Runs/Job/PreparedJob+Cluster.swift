@@ -21,6 +21,13 @@ extension PreparedJob {
     }
   }
 
+  /// A run that starts anew, with ``initialParameters()``.
+  package func newRun() throws -> CoordinatedRun {
+    var run = try coordinated
+    run.initial = try initialParameters()
+    return run
+  }
+
   /// The parameters of the saved model that a new run starts from, whose tensors must have the names and shapes of this
   /// job's model; nil for those that the seed determines.
   ///
