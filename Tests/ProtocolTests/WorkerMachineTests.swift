@@ -39,6 +39,8 @@ import Testing
     #expect(worker.handle(.received(Header(.lost, run: 7, session: 1), .none), at: at(1)).isEmpty)
     let back = worker.handle(.tick, at: at(6.1))
     #expect(goes(back) == ["tcp://coordinator"] && says(.hello, back))
+    // Those behind have asked for a session by the former way meanwhile.
+    #expect(back.contains { if case .group(.lost) = $0 { true } else { false } })
     var ends: [String?] = []
     for case .end(let failure) in worker.handle(.received(Header(.goodbye), .reason(nil)), at: at(6.2)) {
       ends.append(failure)

@@ -85,6 +85,8 @@ import Testing
     arguments: [
       1_436_506_737,  // A relay that new routes leave out did not serve the present task.
       1_712_416_728,  // A relay was given up while those behind it computed what was lost.
+      684_343_466,  // Those behind a relay that went another way asked for a session by the former one, in vain.
+      953_767_130,  // The same.
     ] as [UInt64])
   func formerFailures(_ seed: UInt64) {
     var simulation = Simulation(seed: seed)

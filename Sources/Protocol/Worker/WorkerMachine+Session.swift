@@ -38,6 +38,8 @@ extension WorkerMachine {
   private mutating func goOn() {
     guard let way = ways.first else { return }
     ways.append(ways.removeFirst())
+    // Those behind have connections by the former way, on which the coordinator would not know who they come from.
+    if way.address != address { actions.append(.group(.lost)) }
     address = way.address
     actions.append(.connect(way))
   }
