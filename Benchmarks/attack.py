@@ -588,7 +588,7 @@ def gradients(process, parameters):
 
 
 def header(kind, length, run=0, session=0, step=0, start=0, end=0, chunk=0, task=0, slot=0, weight=0.0):
-    return struct.pack("<4sHHQQQIIIBBBBQQd", b"LKST", 11, kind, run, session, step, start, end, chunk, task, 0, 0, 0,
+    return struct.pack("<4sHHQQQIIIBBBBQQd", b"LKST", 12, kind, run, session, step, start, end, chunk, task, 0, 0, 0,
                        length, slot, weight)
 
 

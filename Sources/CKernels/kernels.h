@@ -97,6 +97,7 @@ const lk_kernels KERNELS = {
     .lamb_move = lamb_move,
     .stable_moments = stable_moments,
     .nesterov_mean = nesterov_mean,
+    .schedule_free = schedule_free,
     .outer_nesterov = outer_nesterov,
     .sum_squares = sum_squares,
     .sum_gradient_squares = sum_gradient_squares,

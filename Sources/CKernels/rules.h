@@ -197,6 +197,20 @@ static void lion(const lk_update *update, float *first_moment, const lk_moments 
   }
 }
 
+static void schedule_free(const lk_update *update, const float *iterate_before, float *iterate, float *second_moment,
+                          float decay, float square_share, float rate, float parameter_rate, float toward,
+                          float root_scale, float epsilon, float weight_decay) {
+  const lk_update u = *update;
+  EACH {
+    float g = gradient(u, i);
+    float v = second_moment[i] = mean(decay, OLD(second_moment), square_share, g * g);
+    float y = u.parameters[i], z = iterate_before[i];
+    float d = FMA(weight_decay, y, g / FMA(ROOT(v), root_scale, epsilon));
+    iterate[i] = FMA(-rate, d, z);
+    u.updated[i] = FMA(parameter_rate, d, FMA(toward, z - y, y));
+  }
+}
+
 static void outer_nesterov(const lk_update *update, const float *anchor_before, float *anchor, float *outer_momentum,
                            float momentum, float rate) {
   const lk_update u = *update;

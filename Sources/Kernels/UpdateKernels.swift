@@ -186,6 +186,20 @@ extension UpdateVectors {
     call([firstMoment]) { kernels.lion($0, firstMoment.base, &moments, Float(rate)) }
   }
 
+  /// Schedule-Free AdamW: v ← β v + (1 − β) g²; d = g / (√v `rootScale` + ε) + λ θ; θ ← θ + c (z − θ) + `parameterRate` d;
+  /// z ← z − `rate` d. With β: `decay`, c: `toward`, λ: `weightDecay`; `iterate` is the new z.
+  package func scheduleFree(
+    _ iterateBefore: Floats, _ iterate: MutableFloats, _ secondMoment: MutableFloats, decay: Double, rate: Double,
+    parameterRate: Double, toward: Double, rootScale: Double, epsilon: Double, weightDecay: Double
+  ) {
+    precondition(iterateBefore.count == parameters.count)
+    call([iterate, secondMoment]) {
+      kernels.schedule_free(
+        $0, iterateBefore.base, iterate.base, secondMoment.base, Float(decay), Float(1 - decay), Float(rate),
+        Float(parameterRate), Float(toward), Float(rootScale), Float(epsilon), Float(weightDecay))
+    }
+  }
+
   /// From the anchor a, of which `anchor` is the new one, and θ, which is `updated`: Δ = a − θ; b ← μ b + Δ;
   /// θ ← a − α (Δ + μ b); a ← θ.
   package func outerNesterov(

@@ -34,6 +34,6 @@ extension OptionDeclaration {
     .real(
       "clip-value", default: 0, .notNegative, "Keep each element of the gradient within ± this; 0 for no limit."),
     .real("clip-norm", default: 0, .notNegative, "Scale the gradient down to this norm; 0 for no limit."),
-    .parameterGroup, .outerEvery, .localSteps,
+    .parameterGroup, .ema, .outerEvery, .localSteps,
   ]
 }

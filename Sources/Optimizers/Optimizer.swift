@@ -73,6 +73,8 @@ package struct Optimizer: Sendable {
   package private(set) var step: UpdateStep
   /// What follows a round of the rule's steps in several replicas; nil without local steps.
   package let average: ReplicaAverage?
+  /// What evaluations read in place of the parameters; nil if they read these.
+  package let evaluated: ParameterAverage?
   /// Of tensors that are in no group.
   private let rule: any UpdateRule
   private let schedule: Schedule
@@ -90,6 +92,8 @@ package struct Optimizer: Sendable {
   private let clipValue, clipNorm: Double
   private let decayKind: DecayKind
   private var scale = 1.0
+  /// The share of the updated values in averages.
+  private var averageWeight = 1.0
   private var tensorSums: [[Double]] = []
   /// For a rule that transforms tensors, as long as the parameters; nil before the first step. Each step writes one that no
   /// copy of this value has.
@@ -106,6 +110,7 @@ package struct Optimizer: Sendable {
   package init(_ settings: OptimizerSettings, tensors: [Tensor], total: Int, stepsPerEpoch: Int) throws {
     rule = try settings.rule()
     average = ReplicaAverage(settings, rule)
+    evaluated = ParameterAverage(settings, rule)
     schedule = Schedule(settings, total: total, stepsPerEpoch: stepsPerEpoch)
     self.tensors = tensors
     let values = settings.values
@@ -164,6 +169,8 @@ package struct Optimizer: Sendable {
     if let isLast { step.isLast = isLast }
     scale = 1 / weight
     state.updates = number
+    averageWeight = evaluated?.weight(number: number, count: 1) ?? 1
+    rule.begin(&state, &step)
     if clipNorm > 0 {
       var squares = OrderedSum()
       for part in parts {
@@ -220,6 +227,32 @@ package struct Optimizer: Sendable {
     if rule.sums == .none { copySlots(part) }
     keepFrozen(part)
     for (group, _, range) in cut(part) { group.rule.update(range, group.own(step)) }
+  }
+
+  /// Averages a range that has been updated.
+  ///
+  /// - Parameter before: its averages before the step.
+  package func average(_ part: Part, _ before: Floats, into average: MutableFloats) {
+    guard evaluated == .ofRule else { return self.average(before, part.updated.readOnly, into: average) }
+    for (tensor, range) in ranges(part) {
+      let group = groups[groupIndices[tensor]]
+      guard !group.isFrozen else {
+        average[range].copy(part.updated[range].readOnly)
+        continue
+      }
+      group.rule.average(self.range(part, range, tensor, group), into: average[range])
+    }
+  }
+
+  /// Averages values that the rule has not updated: statistics, or those of a round of replicas' steps.
+  package func average(_ before: Floats, _ updated: Floats, into average: MutableFloats) {
+    interpolate(before, updated, weight: averageWeight, into: average)
+  }
+
+  /// Counts the updates of a round, which replicas have made.
+  package mutating func endRound(updates: Int) {
+    state.updates += updates
+    averageWeight = evaluated?.weight(number: state.updates, count: updates) ?? 1
   }
 
   /// The same as ``update(_:)`` by the rule's plain reference; for tests.

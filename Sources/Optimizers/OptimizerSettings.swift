@@ -62,6 +62,7 @@ package struct OptimizerSettings: Equatable, Sendable {
     }
     try rule.init(self.values).check()
     try checkGroups(rule)
+    try checkAverage(rule)
     try checkLocalSteps(rule.init(self.values), stepIsWhole: rule.stepIsWhole)
   }
 
@@ -111,6 +112,9 @@ package struct OptimizerSettings: Equatable, Sendable {
 
   /// Whether each step of the rule called `name` must use all training examples.
   package static func stepIsWhole(_ name: String) -> Bool { (try? rule(name))?.stepIsWhole == true }
+
+  /// Whether the rule called `name` averages the parameters itself.
+  static func averages(_ name: String) -> Bool { (try? rule(name))?.averages == true }
 
   private static func rule(_ name: String) throws -> any UpdateRule.Type {
     let rules = UpdateRules.registry.all

@@ -8,6 +8,8 @@ public struct OptimizerState: Codable, Equatable, Sendable {
   public var lambda: Double?
   /// The state of the plateau schedule.
   public var plateau = Plateau()
+  /// Of a rule that averages the parameters by weights of its own, otherwise nil.
+  public var averaged: AveragedSteps?
 
   /// The state before the first update.
   public init() {}
@@ -20,6 +22,17 @@ public struct OptimizerState: Codable, Equatable, Sendable {
     public var bad = 0
     /// The product of all reductions so far.
     public var factor = 1.0
+  }
+
+  /// The weights of the steps in an average.
+  public struct AveragedSteps: Codable, Equatable, Sendable {
+    /// The sum of the weights so far.
+    public var weight = 0.0
+    /// The largest η so far.
+    public var largestRate = 0.0
+
+    /// None.
+    public init() {}
   }
 
   /// Adds `rate` · `product` to η, where `product` is gₜ · (last update direction) (Baydin et al. 2018, equation 4).

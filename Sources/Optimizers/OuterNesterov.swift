@@ -46,6 +46,8 @@ struct OuterNesterov<Rule: UpdateRule>: UpdateRule {
 
   var sums: RuleSums { rule.sums }
 
+  func begin(_ state: inout OptimizerState, _ step: inout UpdateStep) { rule.begin(&state, &step) }
+
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     rule.measure(inner(range), step, into: &sums)
   }

@@ -25,6 +25,9 @@ public protocol UpdateRule: Sendable {
   /// Whether each step changes a direction of each whole tensor by ``transform(_:shape:)``. Then ``sums`` must be of each
   /// tensor. The default is false.
   static var transformsTensors: Bool { get }
+  /// Whether evaluations read, and a run leaves, averages that ``average(_:into:)`` makes in place of the parameters that it
+  /// trains. The default is false.
+  static var averages: Bool { get }
 
   /// Each value has been checked against its range.
   init(_ values: OptionValues)
@@ -44,6 +47,9 @@ public protocol UpdateRule: Sendable {
   /// The sums that it needs before a step's first update. The default is none.
   var sums: RuleSums { get }
 
+  /// Begins a step, before all else. The default does nothing.
+  func begin(_ state: inout OptimizerState, _ step: inout UpdateStep)
+
   /// Adds the terms of one range to ``sums``. Called for all ranges, in order. May update slots.
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum])
 
@@ -60,6 +66,10 @@ public protocol UpdateRule: Sendable {
   /// ``reference(_:_:)``.
   func update(_ range: UpdateRange, _ step: UpdateStep)
 
+  /// Writes what evaluations read of a range that has been updated: of `updated` and ``UpdateRange/slots``. Called if the rule
+  /// ``averages``. The default copies `updated`.
+  func average(_ range: UpdateRange, into average: MutableFloats)
+
   /// The same as ``update(_:_:)`` in plain Swift that reads like the equations. Tests compare the two.
   func reference(_ range: UpdateRange, _ step: UpdateStep)
 }
@@ -75,6 +85,8 @@ extension UpdateRule {
   public static var writesSlotsBeside: Bool { false }
   /// Default: no tensor is needed whole.
   public static var transformsTensors: Bool { false }
+  /// Default: evaluations read the parameters.
+  public static var averages: Bool { false }
   /// Default: slots with these names.
   public var squares: Set<String> {
     ["second-moment", "largest-second-moment", "mean-square", "mean-square-update", "square-sum"]
@@ -83,6 +95,12 @@ extension UpdateRule {
   public var sums: RuleSums { .none }
   /// Default: the plain reference.
   public func update(_ range: UpdateRange, _ step: UpdateStep) { reference(range, step) }
+  /// Default: a step needs no beginning.
+  public func begin(_ state: inout OptimizerState, _ step: inout UpdateStep) {}
+  /// Default: the parameters themselves.
+  public func average(_ range: UpdateRange, into average: MutableFloats) {
+    average.copy(range.vectors.updated.readOnly)
+  }
   /// Default: all values are compatible.
   public func check() throws {}
   /// Default: the rule needs no sums.
@@ -115,6 +133,8 @@ public struct UpdateStep: Equatable, Sendable {
   public var learningRate: Double
   /// λ of the rule `blend`.
   public var lambda = 1.0
+  /// Of a rule that ``UpdateRule/averages``: the share of this step in the average.
+  public var averageShare = 1.0
 
   /// The properties describe the parameters.
   public init(number: Int, total: Int, learningRate: Double) {

@@ -22,24 +22,26 @@ package struct ChunkLayout: Equatable, Sendable {
   package let size: Int
   /// What gradients and the parameters and moments for training are rounded to, and sent as. Statistics are float32.
   package let precision: Precision
+  /// Whether evaluations read averages of the parameters and statistics in place of those that are trained.
+  package let isAveraged: Bool
 
   package init(
     parameterCount: Int, statisticCount: Int = 0, moments: Int? = nil, size: Int = ChunkLayout.defaultSize,
-    precision: Precision = .float32
+    precision: Precision = .float32, isAveraged: Bool = false
   ) {
     precondition(parameterCount > 0 && statisticCount >= 0 && moments ?? 0 >= 0 && size > 0)
     (self.parameterCount, self.statisticCount) = (parameterCount, statisticCount)
-    (self.moments, self.size, self.precision) = (moments, size, precision)
+    (self.moments, self.size, self.precision, self.isAveraged) = (moments, size, precision, isAveraged)
   }
 
   /// Of `layout`'s vector.
   package init(
     _ layout: ParameterLayout, moments: Int? = nil, size: Int = ChunkLayout.defaultSize,
-    precision: Precision = .float32
+    precision: Precision = .float32, isAveraged: Bool = false
   ) {
     self.init(
       parameterCount: layout.parameterCount, statisticCount: layout.count - layout.parameterCount,
-      moments: moments, size: size, precision: precision)
+      moments: moments, size: size, precision: precision, isAveraged: isAveraged)
   }
 
   private var momentCount: Int { moments ?? 0 }
@@ -104,12 +106,15 @@ package struct ChunkLayout: Equatable, Sendable {
     }
   }
 
+  /// The version of parameters and statistics that evaluations read.
+  private var evaluated: ElementKind { isAveraged ? .average : .float32 }
+
   /// How the values of chunk `index` are sent: of a gradient, or of what `task` reads. Evaluations do not read moments,
   /// whose chunks may come before one.
   package func element(_ index: Int, for task: TaskKind = .train) -> ElementKind {
     switch kind(index) {
-    case .parameters: task == .train ? precision.element : .float32
-    case .statistics: .float32
+    case .parameters: task == .train ? precision.element : evaluated
+    case .statistics: task == .train ? .float32 : evaluated
     case .moments: precision.element
     }
   }
@@ -123,9 +128,9 @@ package struct ChunkLayout: Equatable, Sendable {
     }
   }
 
-  /// Whether a worker may be sent chunks of `vector` in `element`. Evaluations read float32 parameters in every job.
+  /// Whether a worker may be sent chunks of `vector` in `element`.
   package func mayGet(_ element: ElementKind, of vector: VectorKind) -> Bool {
-    mayPush(element, of: vector) || vector == .parameters && element == .float32
+    mayPush(element, of: vector) || vector != .moments && element == evaluated
   }
 
   /// Whether a PUSH with `byteCount` bytes is a chunk of a gradient as this job sends them.

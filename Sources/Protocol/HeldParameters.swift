@@ -1,9 +1,9 @@
 /// The rounds of which a worker has each chunk of the parameters; a step is a round, unless there are local steps.
 ///
 /// A worker keeps the vectors of two rounds, so that the next round's chunks may come while it computes with this
-/// round's. The chunks of a round replace those of two rounds before. In a job of bf16 each round has two versions,
-/// rounded for training and float32 for evaluations, and both are kept, because an evaluation and training may follow
-/// each other between two rounds.
+/// round's. The chunks of a round replace those of two rounds before. A round may have several versions, such as
+/// bf16 for training and averages for evaluations (``ElementKind``), and all are kept, because an evaluation and training
+/// may follow each other between two rounds.
 package struct HeldParameters: Equatable, Sendable {
   package static let vectorCount = 2
 
@@ -17,7 +17,7 @@ package struct HeldParameters: Equatable, Sendable {
   /// - Parameter chunks: how many there are.
   package init(chunks: Int) {
     chunkCount = chunks
-    rounds = Array(repeating: -1, count: 2 * HeldParameters.vectorCount * chunks)
+    rounds = Array(repeating: -1, count: ElementKind.allCases.count * HeldParameters.vectorCount * chunks)
   }
 
   /// The index of the vector that holds the parameters before `round`.
@@ -45,7 +45,7 @@ package struct HeldParameters: Equatable, Sendable {
   /// Forgets the chunk, of both rounds and versions.
   package mutating func remove(_ chunk: Int) {
     for vector in 0..<HeldParameters.vectorCount {
-      for element in [ElementKind.float32, .bf16] { rounds[place(chunk, vector, element)] = -1 }
+      for element in ElementKind.allCases { rounds[place(chunk, vector, element)] = -1 }
     }
   }
 }

@@ -346,6 +346,14 @@ static void outer_nesterov_case(const lk_update *u, unsigned option) {
 }
 static void test_outer_nesterov(void) { for_each_update(outer_nesterov_case, any); }
 
+/* The first update's iterate is the parameters. */
+static void schedule_free_case(const lk_update *u, unsigned option) {
+  float *z = slot(u, any), *v = slot(u, not_negative);
+  kernels->schedule_free(u, option == 0 ? u->parameters : z + u->before, z, v, 0.999f, 0.001f, 0.01f, -0.002f,
+                         option < 3 ? 0.2f : 1, 1.5f, 1e-8f, option < 2 ? 0 : 0.1f);
+}
+static void test_schedule_free(void) { for_each_update(schedule_free_case, any); }
+
 /* Defines the test of a sum over a vector's range that begins at `first`. Infinities would hide the other terms. */
 #define SUM(NAME, ...)                                                               \
   static void NAME##_case(const lk_update *u, unsigned option) {                     \
@@ -965,7 +973,7 @@ static const struct {
     TEST(embedding), TEST(embedding_gradient), TEST(copy_columns), TEST(add), TEST(multiply_elements),
     TEST(weighted_cross_entropy), TEST(mean_absolute_error), TEST(huber),
     TEST(binary_cross_entropy), TEST(outer_nesterov), TEST(round_bf16), TEST(pack_bf16), TEST(unpack_bf16),
-    TEST(accumulate_bf16), TEST(adan), TEST(stable_moments), TEST(nesterov_mean),
+    TEST(accumulate_bf16), TEST(adan), TEST(stable_moments), TEST(nesterov_mean), TEST(schedule_free),
 };
 /* All but multiply_adds and convolution_scratch, whose results depend on the width. */
 /* softmax_cross_entropy has two tests and regression_loss three. */

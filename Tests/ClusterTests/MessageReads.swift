@@ -82,7 +82,8 @@ struct SmallRun {
 
   /// - Parameter isLocal: whether two replicas take rounds of two steps, by a rule with one moment.
   init(_ precision: Precision, isLocal: Bool) {
-    chunks = ChunkLayout(parameterCount: 3, moments: isLocal ? 1 : nil, size: 2, precision: precision)
+    chunks = ChunkLayout(
+      parameterCount: 3, moments: isLocal ? 1 : nil, size: 2, precision: precision, isAveraged: isLocal)
     plan = StepPlan(
       trainCount: isLocal ? 16 : 8, validationCount: 8, testCount: 8, batchSize: 8, microBatches: 4,
       length: .steps(1_000_000), local: isLocal ? LocalSteps(steps: 2, replicas: 2) : nil)

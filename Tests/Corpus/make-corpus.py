@@ -28,7 +28,7 @@ def message(kind, payload=b"", session=1, step=0, leaves=(0, 0), chunk=0, task=0
     if not isinstance(payload, bytes):
         payload = json.dumps(payload, separators=(",", ":")).encode()
     return struct.pack(
-        "<4sHHQQQIIIBBBBQQd", b"LKST", 11, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, vector, element, 0,
+        "<4sHHQQQIIIBBBBQQd", b"LKST", 12, 1 + KINDS.index(kind), RUN, session, step, *leaves, chunk, task, vector, element, 0,
         len(payload), place, weight
     ) + payload
 
@@ -56,13 +56,13 @@ numerics = {"digest": "d", "processor": "p", "instructionSet": "AVX2", "library"
 ready = {"data": "d", "layout": {"tensors": []}, "numerics": numerics}
 floats = struct.pack("<2f", 1, -2)
 # bf16: the upper halves of those floats.
-halves, BF16 = floats[2:4] + floats[6:8], 1
+halves, BF16, AVERAGE = floats[2:4] + floats[6:8], 1, 2
 # Local steps: the optimizer's moments, and what a round begins with.
 MOMENTS, round_start = 2, {"updates": 3, "rateFactor": 0.5}
 relay = {"address": "tcp://10.0.0.2:5556", "key": "k", "ticket": 11}
 offer = {"id": 8, "address": "tcp://h:1", "key": "k"}
 summed = {"examples": 8, "batchSize": 8, "microBatches": 4, "totalSteps": 9, "parameterCount": 3, "statisticCount": 0,
-          "precision": "bf16", "moments": 1, "localSteps": 2, "replicas": 2}
+          "precision": "bf16", "isAveraged": True, "moments": 1, "localSteps": 2, "replicas": 2}
 ways = {"alternatives": [{"address": "tcp://h:1", "key": "k"}, {"address": "tcp://h:2"}], "moves": False}
 routes = {"number": 1, "relays": [relay, None], "isCurrent": False, "own": 0, "isBeside": False}
 
@@ -112,6 +112,8 @@ for name, content in {
     + message("assign", leaves=(1, 4), task=TRAIN),
     "evaluation-of-bf16": message("parameters", halves, element=BF16) + b"".join(parameters)
     + message("parameters", halves[:2], chunk=1, element=BF16, place=0) + message("assign", leaves=(0, 1), task=TEST),
+    "evaluation-of-averages": b"".join(parameters) + message("parameters", floats, element=AVERAGE)
+    + message("parameters", floats[:4], chunk=1, element=AVERAGE) + message("assign", leaves=(0, 1), task=TEST),
     "round": b"".join(parameters) + message("parameters", floats, chunk=2, vector=MOMENTS)
     + message("parameters", floats[:4], chunk=3, vector=MOMENTS) + message("assign", round_start, leaves=(0, 1), task=TRAIN),
     "assign-round": message("assign", round_start, **whole),

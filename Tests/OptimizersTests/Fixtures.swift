@@ -14,6 +14,8 @@ struct RuleFixtures: Decodable, Sendable {
     let parameters: [String: [Double]]
     /// λ of an auto blend, or the learning rate that follows its hypergradient.
     let scalars: [String: Double]?
+    /// What is evaluated, where that is not the parameters.
+    let averages: [String: [Double]]?
     var description: String { "\(rule) \(options.map { "\($0)=\($1.text)" }.sorted().joined(separator: " "))" }
 
     func settings() throws -> OptimizerSettings { try OptimizerSettings(rule, given: given(options)) }
@@ -89,11 +91,14 @@ struct Trajectory {
   var optimizer: Optimizer
   var parameters: FloatBuffer
   var slots: [FloatBuffer]
+  /// What is evaluated; as at the start if that is the parameters.
+  var averages: FloatBuffer
 
   init(_ settings: OptimizerSettings, start: [Float], tensors: [Optimizer.Tensor], total: Int) throws {
     optimizer = try Optimizer(settings, tensors: tensors, total: total, stepsPerEpoch: 20)
     parameters = FloatBuffer(start)
     slots = optimizer.slots.map { _ in FloatBuffer(count: start.count) }
+    averages = FloatBuffer(start)
   }
 
   /// The same with vectors of its own.
@@ -101,6 +106,7 @@ struct Trajectory {
     var copy = self
     copy.parameters = FloatBuffer(parameters.array)
     copy.slots = slots.map { FloatBuffer($0.values.array) }
+    copy.averages = FloatBuffer(averages.array)
     return copy
   }
 
@@ -131,8 +137,14 @@ struct Trajectory {
       for part in parts.reversed() { isReference ? optimizer.reference(part) : optimizer.update(part) }
     }
     parameters = updated
+    guard optimizer.evaluated != nil else { return }
+    let averaged = FloatBuffer(count: count)
+    for (part, range) in zip(parts, ranges) {
+      optimizer.average(part, averages.values[range], into: averaged.all[range])
+    }
+    averages = averaged
   }
 
-  /// Parameters and slots.
-  var bits: [[UInt32]] { ([parameters] + slots).map { $0.values.array.map(\.bitPattern) } }
+  /// Parameters, slots and averages.
+  var bits: [[UInt32]] { ([parameters] + slots + [averages]).map { $0.values.array.map(\.bitPattern) } }
 }

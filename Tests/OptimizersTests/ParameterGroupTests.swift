@@ -76,9 +76,11 @@ import Testing
   @Test("frozen tensors keep their bits, whatever decays and averages")
   func frozen() throws {
     let fixtures = RuleFixtures.shared
-    for rule in UpdateRules.builtIn.map({ $0.name }) {
+    for type in UpdateRules.builtIn {
+      let rule = type.name
       let given: [String: OptionValue] = [
-        "parameter-group": "0.*: frozen", "weight-decay": 0.1, "learning-rate": 0.01, "outer-every": 2,
+        "parameter-group": "0.*: frozen", "weight-decay": 0.1, "learning-rate": 0.01,
+        "outer-every": type.averages ? 0 : 2, "ema": type.averages ? 0 : 0.5,
       ]
       var run = try Trajectory(
         OptimizerSettings(rule, given: given), start: fixtures.start, tensors: fixtures.optimizerTensors, total: 5)
@@ -88,6 +90,8 @@ import Testing
       let after = run.parameters.array
       #expect(after.prefix(18) == fixtures.start.prefix(18) && after.suffix(6) != fixtures.start.suffix(6), "\(rule)")
       #expect(run.slots.allSatisfy { $0.array.prefix(18).allSatisfy { $0 == 0 } }, "\(rule)")
+      let average = run.averages.array
+      #expect(average.prefix(18) == fixtures.start.prefix(18) && average.suffix(6) != after.suffix(6), "\(rule)")
     }
   }
 }

@@ -48,6 +48,7 @@ import Testing
       "rmsprop": ["mean-square"], "blend": ["second-moment", "mean-square"], "momentum": [], "lion": [], "sgd": [],
       "lamb": ["second-moment"], "nadam": ["second-moment"], "rmsprop-momentum": ["mean-square"], "lars": [],
       "adan": ["second-moment"], "stable-adamw": ["second-moment"], "muon": ["second-moment"],
+      "schedule-free-adamw": ["second-moment"],
     ]
     for (name, squares) in expected {
       let rule = try OptimizerSettings(name, given: [:]).rule()

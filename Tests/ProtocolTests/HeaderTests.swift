@@ -12,7 +12,7 @@ import Testing
   /// The bytes of `example`, as the table in the type's documentation lays them out.
   private let golden: [UInt8] = [
     0x4C, 0x4B, 0x53, 0x54,  // magic: LKST
-    0x0B, 0x00,  // version 11
+    0x0C, 0x00,  // version 12
     0x08, 0x00,  // kind: metrics
     0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11,  // run
     0x28, 0x27, 0x26, 0x25, 0x24, 0x23, 0x22, 0x21,  // session
@@ -53,7 +53,7 @@ import Testing
 
   @Test("what a kind has no use for is zero")
   func defaults() {
-    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 11, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
+    let expected: [UInt8] = [0x4C, 0x4B, 0x53, 0x54, 12, 0, 9, 0] + [UInt8](repeating: 0, count: 64)
     #expect(Header(.ping).encoded == expected)
   }
 
@@ -120,7 +120,7 @@ import Testing
 
   @Test("vectors, elements and reserved bits that there are not are refused")
   func vectors() {
-    for (vector, element, reserved) in [(3, 0, 0), (255, 0, 0), (0, 2, 0), (0, 255, 0), (0, 0, 1)]
+    for (vector, element, reserved) in [(3, 0, 0), (255, 0, 0), (0, 3, 0), (0, 255, 0), (0, 0, 1)]
       as [(UInt8, UInt8, UInt8)]
     {
       #expect(throws: WireError.unknownVector(vector, element)) {
@@ -128,7 +128,8 @@ import Testing
       }
     }
     #expect([VectorKind.parameters, .statistics, .moments].map(\.rawValue) == [0, 1, 2])
-    #expect([ElementKind.float32, .bf16].map(\.rawValue) == [0, 1])
+    #expect(ElementKind.allCases.map(\.rawValue) == [0, 1, 2])
+    #expect([ElementKind.float32, .bf16, .average].map(\.rawValue) == [0, 1, 2])
   }
 
   @Test("a message about leaves names some", arguments: [MessageKind.assign, .push, .metrics])

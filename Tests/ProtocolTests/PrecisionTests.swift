@@ -178,5 +178,24 @@ import Testing
     #expect(failure(give(&worker, 2, step: 0, .bf16))?.contains("a chunk of statistics in bf16") == true)
     #expect(ChunkLayout(layout, size: 2).mayGet(.bf16, of: .parameters) == false)
     #expect(chunks.mayGet(.bf16, of: .parameters) && chunks.mayGet(.float32, of: .parameters))
+    #expect(!chunks.mayGet(.average, of: .parameters) && !chunks.mayGet(.average, of: .statistics))
+  }
+
+  @Test("in a job that averages, evaluations read averages, of statistics too, and nobody pushes them")
+  func averages() {
+    for precision in Precision.allCases {
+      let local = ChunkLayout(layout, moments: 1, size: 2, precision: precision, isAveraged: true)
+      #expect(
+        local.indices.map { local.element($0, for: .evaluateTest) } == [.average, .average, .average]
+          + local.indices.dropFirst(3).map { _ in precision.element })
+      #expect(local.indices.map { local.element($0) }.allSatisfy { $0 != .average })
+      for vector in [VectorKind.parameters, .statistics, .moments] {
+        #expect(!local.mayPush(.average, of: vector))
+        #expect(local.mayGet(.average, of: vector) == (vector != .moments))
+      }
+      #expect(local.mayGet(.float32, of: .statistics), "replicas start from them")
+      #expect(local.mayGet(.float32, of: .parameters) == (precision == .float32))
+      #expect(local.byteCount(0, .average) == 8)
+    }
   }
 }

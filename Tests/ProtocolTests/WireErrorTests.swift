@@ -6,7 +6,7 @@ import Testing
   @Test(
     "each error says what was wrong, with the values",
     arguments: [
-      (.notLockstep(bytes: 7), ["7 bytes"]), (.version(9), ["version 9", "speaks 11"]),
+      (.notLockstep(bytes: 7), ["7 bytes"]), (.version(9), ["version 9", "speaks 12"]),
       (.headerLength(55), ["55 bytes", "72"]), (.unknownKind(99), ["kind 99"]), (.unknownTask(77), ["task 77"]),
       (.reversedLeaves(5, 4), ["5..<4"]), (.frameCount(3), ["3 frames"]),
       (.payloadLength(found: 12, expected: 48), ["12 bytes", "48"]),

@@ -23,6 +23,8 @@ struct Scenario {
   var poison: [Int: [Int: TinyModel.Poison]] = [:]
   let onNonFinite: NonFinitePolicy
   let precision: Precision
+  /// Whether evaluations read averages of the parameters.
+  let isAveraged: Bool
   let updatesTogether: Bool
   let workers: Int
   /// Whether the workers are processes of the coordinator's own, as in `lockstep train`, and die with it.
@@ -55,10 +57,11 @@ struct Scenario {
   /// A job of one's own; `faults` processes and connections fail.
   init(
     _ plan: StepPlan, workers: Int, faults: Int = 0, onNonFinite: NonFinitePolicy = .stop,
-    poison: [Int: [Int: TinyModel.Poison]] = [:], precision: Precision = .float32, hasRelays: Bool = false,
+    poison: [Int: [Int: TinyModel.Poison]] = [:], precision: Precision = .float32,
+    isAveraged: Bool = false, hasRelays: Bool = false,
     hasGroups: Bool = false, topology: Topology? = .mesh
   ) {
-    self.topology = topology
+    (self.topology, self.isAveraged) = (topology, isAveraged)
     (self.precision, self.hasRelays, self.hasGroups) = (precision, hasRelays || hasGroups, hasGroups)
     (self.plan, self.workers, self.faults, self.onNonFinite, self.poison) = (plan, workers, faults, onNonFinite, poison)
     (updatesTogether, endsDeserted, tick, checkpointInterval, planIndex) = (false, false, 0.1, 3, nil)
@@ -92,6 +95,8 @@ struct Scenario {
     endsDeserted = Int.random(in: 0..<20, using: &random) == 0
     tick = Double.random(in: 0.1...0.4, using: &random)
     checkpointInterval = Int.random(in: 1...5, using: &random)
+    // Of a number that is drawn anyway, so that every seed keeps its schedule.
+    isAveraged = Int(tick * 1e6) % 3 == 0
     longestSum = pow(0.1, Double.random(in: 1...5, using: &random))
     hasRelays = Int.random(in: 0..<3, using: &random) > 0
     hasGroups = hasRelays && !isLocal && Bool.random(using: &random)
@@ -118,19 +123,31 @@ struct Scenario {
     }
   }
 
+  private struct Variant: Hashable {
+    let precision: Precision
+    let isAveraged, updatesTogether: Bool
+  }
+
+  private var variant: Variant {
+    Variant(precision: precision, isAveraged: isAveraged, updatesTogether: updatesTogether)
+  }
+
   private static let unpoisoned = plans.map { plan in
-    Precision.allCases.reduce(into: [:]) { results, precision in
-      results[precision] = [false, true].map {
-        TinyModel(plan: plan, precision: precision).undisturbed(updatesTogether: $0)
+    var results: [Variant: (result: RunResult, parameters: [[UInt32]])] = [:]
+    for precision in Precision.allCases {
+      for (isAveraged, updatesTogether) in [(false, false), (false, true), (true, false), (true, true)] {
+        let model = TinyModel(plan: plan, precision: precision, isAveraged: isAveraged)
+        results[Variant(precision: precision, isAveraged: isAveraged, updatesTogether: updatesTogether)] =
+          model.undisturbed(updatesTogether: updatesTogether)
       }
     }
+    return results
   }
 
   /// What the undisturbed run leaves, and its parameters after each number of steps.
   var expected: (result: RunResult, parameters: [[UInt32]]) {
-    if let planIndex, poison.isEmpty, let results = Self.unpoisoned[planIndex][precision] {
-      return results[updatesTogether ? 1 : 0]
-    }
-    return TinyModel(plan: plan, poison: poison, precision: precision).undisturbed(updatesTogether: updatesTogether)
+    if let planIndex, poison.isEmpty, let expected = Self.unpoisoned[planIndex][variant] { return expected }
+    return TinyModel(plan: plan, poison: poison, precision: precision, isAveraged: isAveraged)
+      .undisturbed(updatesTogether: updatesTogether)
   }
 }

@@ -34,6 +34,8 @@ extension Simulation {
         updated.poison()
         rounded = (rounded.updated, rounded.current)
         rounded.updated.poison()
+        averages = (averages.updated, averages.current)
+        averages.updated.poison()
         let next = model.plan.stepAfter(step)
         (step, updates) = (next, updates + next - step)
       case .skip:
@@ -114,6 +116,10 @@ extension Simulation {
           : TinyModel.averaged(before, with: sum, examples: model.plan.positions(ofStep: step).count))
     rounded.updated.values.replaceSubrange(
       range, with: model.rounded(Array(updated.values[range]), from: range.lowerBound))
+    if model.isAveraged {
+      averages.updated.values.replaceSubrange(
+        range, with: TinyModel.averages(Array(averages.current.values[range]), Array(updated.values[range])))
+    }
     sums[chunk] = [:]
     if TinyModel.nonFinite(sum) != nil { violate("update \(number) has a gradient that is not finite") }
     if !pendingUpdates.insert(chunk).inserted { violate("chunk \(chunk) is updated twice") }
@@ -180,7 +186,11 @@ extension Simulation {
       let content = WorkerMachine.Content.parameters(byteCount: model.chunks.byteCount(chunk, header.element))
       let range = model.chunks[chunk]
       let (before, after) =
-        header.element == .float32 ? (current, updated) : (rounded.current, rounded.updated)
+        switch header.element {
+        case .float32: (current, updated)
+        case .bf16: rounded
+        case .average: averages
+        }
       let vector = header.step == UInt64(step) ? before : after
       let isShared = processes[connections[index].process].sharesMemory && connections[index].hop == nil
       message = ToWorker(
@@ -192,9 +202,12 @@ extension Simulation {
       let sameSession = connections[index].toWorker.count {
         $0.header.kind == .parameters && $0.header.run == header.run && $0.header.session == header.session
       }
-      // Those of its leaves, and the next step's; of bf16 also those for an evaluation between them.
+      // Those of its leaves, and the next step's; with several versions also those for an evaluation between
+      // them.
       // What relays have not passed on may be sent again.
-      if sameSession > (scenario.hasRelays ? 4 : scenario.precision == .bf16 ? 3 : 2) * model.chunks.count {
+      if sameSession > (scenario.hasRelays ? 4 : scenario.precision == .bf16 || scenario.isAveraged ? 3 : 2)
+        * model.chunks.count
+      {
         violate("\(sameSession) chunks are on the way to \(index + 1)")
       }
     }
@@ -380,7 +393,7 @@ extension Simulation {
     case .node(let node, let task, let begin):
       let vector = HeldParameters.vector(ofRound: model.plan.round(atStep: task.step))
       func parameters(_ element: ElementKind) -> [Float] { processes[process].parameters[element]![vector].values }
-      let read = parameters(task.isTraining ? model.precision.element : .float32)
+      let read = parameters(model.chunks.element(0, for: task.kind))
       let (gradient, metrics): ([Float], [NodeMetrics])
       if let begin {
         if node.leaves.count > 1 { violate("worker \(process) trains the replicas \(node) at once") }

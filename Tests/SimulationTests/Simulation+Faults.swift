@@ -119,7 +119,7 @@ extension Simulation {
     func unknown() -> [Vector] {
       (0..<HeldParameters.vectorCount).map { _ in Vector([Float](repeating: .nan, count: model.chunks.valueCount)) }
     }
-    let received = [ElementKind.float32: unknown(), .bf16: unknown()]
+    let received = [ElementKind.float32: unknown(), .bf16: unknown(), .average: unknown()]
     let listens = isOnlyRelay || scenario.hasRelays && !chance(1, in: 4)
     processes.append(
       Process(
@@ -267,6 +267,7 @@ extension Simulation {
     (current, updated, step, updates, result) =
       (Vector(saved.parameters), Vector(saved.parameters), saved.step, saved.updates, saved.result)
     rounded = (Vector(model.rounded(saved.parameters)), Vector(model.rounded(saved.parameters)))
+    averages = (Vector(saved.averages), Vector(saved.averages))
     (evaluatedSteps, scale, pendingUpdates) = (saved.evaluatedSteps, (0, 1), [])
     (coordinatorPausedUntil, stopDue) = (0, nil)
     if scenario.isLocal { isDeserted = false }

@@ -180,6 +180,8 @@ struct Simulation {
 
   struct Checkpoint {
     var parameters: [Float] = []
+    /// Empty where evaluations read the parameters.
+    var averages: [Float] = []
     var step = 0
     var updates = 0
     var result = RunResult()
@@ -213,6 +215,8 @@ struct Simulation {
   var updated = Vector([])
   /// What workers train with in a job of bf16: copies of those, rounded.
   var rounded = (current: Vector([]), updated: Vector([]))
+  /// What evaluations read in a job that averages; otherwise empty.
+  var averages = (current: Vector([]), updated: Vector([]))
   var step = 0
   var updates = 0
   var scale: (number: Int, scale: Float) = (0, 1)
@@ -251,8 +255,10 @@ struct Simulation {
     random = SeededGenerator(seed: seed)
     self.scenario = scenario ?? Scenario(using: &random)
     model = TinyModel(
-      plan: self.scenario.plan, poison: self.scenario.poison, precision: self.scenario.precision)
+      plan: self.scenario.plan, poison: self.scenario.poison, precision: self.scenario.precision,
+      isAveraged: self.scenario.isAveraged)
     saved.parameters = model.initial
+    if model.isAveraged { saved.averages = model.initial }
     workTime = Double(self.scenario.leafCount) * (0.04 + 4 * self.scenario.longestSum) * 1e9
     faultsLeft = self.scenario.faults
     startCoordinator()
@@ -320,7 +326,7 @@ struct Simulation {
       if events > 500_000 { violate("it has not ended after \(events) events") }
       if now > latestEnd { violate("it has not ended \(Double(now - disturbedUntil) * 1e-9) s after the last fault") }
     }
-    result.parameters = current.values.map(\.bitPattern)
+    result.parameters = (current.values + averages.current.values).map(\.bitPattern)
   }
 
   private mutating func happen(_ event: Event) {
@@ -427,13 +433,15 @@ struct Simulation {
   /// The run as it is between two steps.
   var checkpoint: Checkpoint {
     Checkpoint(
-      parameters: current.values, step: step, updates: updates, result: result, evaluatedSteps: evaluatedSteps)
+      parameters: current.values, averages: averages.current.values, step: step, updates: updates, result: result,
+      evaluatedSteps: evaluatedSteps)
   }
 
   /// Whether the run has the bits that the undisturbed one has after so many steps.
   var isAtUndisturbedState: Bool {
     let (whole, parameters) = scenario.expected
-    return current.values.map(\.bitPattern) == parameters[step] && result.losses[...] == whole.losses.prefix(step)
+    return (current.values + averages.current.values).map(\.bitPattern) == parameters[step]
+      && result.losses[...] == whole.losses.prefix(step)
       && result.evaluations[...] == whole.evaluations.prefix(result.evaluations.count)
   }
 

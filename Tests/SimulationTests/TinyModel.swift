@@ -28,10 +28,13 @@ struct TinyModel {
   /// By step and position.
   var poison: [Int: [Int: Poison]] = [:]
   var precision = Precision.float32
+  /// Whether evaluations read averages.
+  var isAveraged = false
 
   /// With local steps, there is a moment of each parameter.
   var chunks: ChunkLayout {
-    ChunkLayout(Self.layout, moments: plan.local == nil ? nil : 1, size: 2, precision: precision)
+    ChunkLayout(
+      Self.layout, moments: plan.local == nil ? nil : 1, size: 2, precision: precision, isAveraged: isAveraged)
   }
 
   var initial: [Float] { Self.initial + Array(repeating: 0, count: chunks.valueCount - Self.layout.count) }
@@ -82,6 +85,11 @@ struct TinyModel {
       metrics.flaw = NodeMetrics.Flaw(leaf: node.start, tensor: tensor)
     }
     return (gradient, metrics)
+  }
+
+  /// The averages after an update, of those before it and what it leaves.
+  static func averages(_ before: [Float], _ updated: [Float]) -> [Float] {
+    before.indices.map { before[$0] + 0.25 * (updated[$0] - before[$0]) }
   }
 
   /// A chunk's parameters after update `number`; `scale` is what a rule makes of the whole gradient.
@@ -158,12 +166,13 @@ extension TinyModel {
   /// The run's result by a plain loop, without machines, in skip mode; and its parameters after each number of steps.
   func undisturbed(updatesTogether: Bool) -> (result: RunResult, parameters: [[UInt32]]) {
     var (result, parameters) = (RunResult(), initial)
+    var averages = isAveraged ? parameters : []
     // Local steps without weight, which count as updates.
     var unweighted: Set<Int> = []
-    var history = [parameters.map(\.bitPattern)]
+    var history = [(parameters + averages).map(\.bitPattern)]
     func evaluate(_ part: HeldOutPart, afterStep step: Int) {
       let task = StepTask.evaluate(step: step, part: part)
-      let metrics = compute(plan.tree(task).root, task, at: parameters).1
+      let metrics = compute(plan.tree(task).root, task, at: isAveraged ? averages : parameters).1
       result.evaluations.append(RunResult.Evaluation(part, step, loss: metrics.meanLoss))
     }
     func evaluate(afterStep step: Int) {
@@ -191,6 +200,7 @@ extension TinyModel {
         result.skipped += light
         parameters = Self.averaged(
           parameters, by: sum, weight: plan.averageWeight(of: 0..<plan.local!.replicas, in: task))
+        averages = Self.averages(averages, parameters)
       } else {
         let count = Self.layout.parameterCount
         let gradient = Array(sum[..<count])
@@ -200,12 +210,13 @@ extension TinyModel {
             number: step + 1 - result.skipped.count, scale: updatesTogether ? Self.scale(gradient) : 1)
           + Self.averaged(
             Array(parameters[count...]), with: Array(sum[count...]), examples: plan.positions(ofStep: step).count)
+        averages = Self.averages(averages, parameters)
       }
-      for _ in step..<next { history.append(parameters.map(\.bitPattern)) }
+      for _ in step..<next { history.append((parameters + averages).map(\.bitPattern)) }
       step = next
       if plan.isEvaluationDue(afterStep: step - 1) { evaluate(afterStep: step) }
     }
-    result.parameters = parameters.map(\.bitPattern)
+    result.parameters = (parameters + averages).map(\.bitPattern)
     return (result, history)
   }
 }

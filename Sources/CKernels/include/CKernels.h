@@ -303,6 +303,11 @@ typedef struct {
                          float root_scale, float epsilon, double *lanes, size_t first);
   // Muon's first pass: the mean of the gradients, and in place of parameters the mean that looks ahead.
   void (*nesterov_mean)(const lk_update *update, float *moment, float decay, float gradient_share);
+  // Schedule-Free AdamW: z, `iterate`, moves by −rate · d and θ by toward · (z − θ) + parameter_rate · d, with d = g / (√v
+  // root_scale + ε) + weight_decay · θ. `iterate` may be `iterate_before`.
+  void (*schedule_free)(const lk_update *update, const float *iterate_before, float *iterate, float *second_moment,
+                        float decay, float square_share, float rate, float parameter_rate, float toward,
+                        float root_scale, float epsilon, float weight_decay);
   // Moves on from the anchor before the update by what a rule has left in `updated`, which it replaces. `anchor` may be
   // `anchor_before`.
   void (*outer_nesterov)(const lk_update *update, const float *anchor_before, float *anchor, float *outer_momentum,

@@ -15,7 +15,7 @@ extension Message {
   /// values.
   func floats(of element: ElementKind) -> FloatBuffer? {
     switch element {
-    case .float32: return alignedFloats
+    case .float32, .average: return alignedFloats
     case .bf16:
       guard count > 0, count % element.size == 0 else { return nil }
       // A frame's memory is not set to zero first, as a buffer's is.

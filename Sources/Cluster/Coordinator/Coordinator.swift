@@ -20,7 +20,7 @@ package final class Coordinator {
   package let mailbox: CoordinatorMailbox
   private let training: CoordinatedRun
   /// The parameters after the last step.
-  package var parameters: FloatBuffer { store.model }
+  package var parameters: FloatBuffer { store.evaluated }
 
   /// The file of an `ipc://` address.
   private let socketFile: SocketFile?
@@ -84,7 +84,7 @@ package final class Coordinator {
     let usual = isLocal(endpoint) ? ChunkLayout.defaultSize : ChunkLayout.networkSize(run.model.layout.parameterCount)
     let chunks = ChunkLayout(
       run.model.layout, moments: run.plan.local.map { _ in run.optimizer.slots.count }, size: chunkSize ?? usual,
-      precision: run.precision)
+      precision: run.precision, isAveraged: run.optimizer.evaluated != nil)
     let context = Context(encrypts: security != nil)
     socket = try Socket(context, .router)
     listener = try Listener(socket, of: context, security) { [mailbox] in mailbox.warn($0) }
@@ -225,7 +225,7 @@ package final class Coordinator {
     guard store.isWhole else { return nil }
     return SavedState(
       step: step, evaluatedSteps: evaluatedSteps, optimizer: store.state, parameters: store.model,
-      slots: store.slots)
+      slots: store.slots, average: chunks.isAveraged ? store.evaluated : nil)
   }
 
   /// Ends the run and closes the socket if this process uses too much memory.
@@ -239,9 +239,9 @@ package final class Coordinator {
   /// The most bytes that a run needs if all peers are honest: the memory at its start, its vectors, gradients of its
   /// workers in shared memory or in the socket, and 256 MiB for the rest.
   private var usualMemory: Int {
-    let rounded = chunks.precision == .bf16 ? 2 : 0
+    let versions = (chunks.precision == .bf16 ? 2 : 0) + (chunks.isAveraged ? 3 : 0)
     // Two sets of slots, and two more while checkpoints hold those.
-    let vectors = 8 + rounded + 4 * store.optimizer.slots.count + 4 * machine.members.count
+    let vectors = 8 + versions + 4 * store.optimizer.slots.count + 4 * machine.members.count
     return residentAtStart + vectors * chunks.valueCount * MemoryLayout<Float>.size
       + machine.members.count * 2 * receivedBytes + 256 << 20
   }
@@ -434,7 +434,7 @@ package final class Coordinator {
     case .parameters(let chunk):
       let buffer = parameters(of: header)
       let values = buffer.values[chunks[chunk]]
-      guard header.element == .float32 else { return Message(packing: values) }
+      guard header.element != .bf16 else { return Message(packing: values) }
       return store.canLend ? Message(lending: values.bytes, of: buffer) : Message(copying: values.bytes)
     }
   }

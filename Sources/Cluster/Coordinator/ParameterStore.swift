@@ -10,14 +10,11 @@ internal import Protocol
 /// chunk is updated: for workers that join or take leaves over, and for saving a run that fails in the middle of the
 /// step. Memory that ZeroMQ still sends from does not change.
 struct ParameterStore {
-  /// The parameters before the current step.
-  private(set) var current: FloatBuffer
-  /// The parameters after the current step, in the chunks that are updated.
-  private(set) var updated: FloatBuffer
+  private var vectors: SteppedVector
   /// In a job of bf16, rounded copies of ``current`` and ``updated``, without the statistics. Workers train with them.
   private var rounded: (current: FloatBuffer, updated: FloatBuffer)?
-  /// Former parameters that ZeroMQ may still send from.
-  private var retired: [FloatBuffer] = []
+  /// In a job that keeps them, the averages of parameters and statistics, which evaluations read.
+  private var averages: SteppedVector?
   /// Shared memory in which local workers read the parameters; nil if none is shared.
   let shared: SharedVectors?
   /// Unused vectors take no memory.
@@ -39,8 +36,20 @@ struct ParameterStore {
   private var weight = 1.0
   private var parameterCount: Int { chunks.parameterCount }
 
+  /// The parameters before the current step.
+  var current: FloatBuffer { vectors.current }
+  /// The parameters after the current step, in the chunks that are updated.
+  var updated: FloatBuffer { vectors.updated }
+
   /// The current parameters and statistics.
-  var model: FloatBuffer { chunks.moments == nil ? current : current.part(0..<chunks.modelCount) }
+  var model: FloatBuffer { model(of: current) }
+
+  /// What evaluations read: ``model``, or its averages.
+  var evaluated: FloatBuffer { averages.map { model(of: $0.current) } ?? model }
+
+  private func model(of vector: FloatBuffer) -> FloatBuffer {
+    chunks.moments == nil ? vector : vector.part(0..<chunks.modelCount)
+  }
 
   /// The slots of the current parameters, one after the other, as a checkpoint holds them.
   var slots: FloatBuffer {
@@ -67,11 +76,16 @@ struct ParameterStore {
     let count = chunks.valueCount
     self.chunks = chunks
     shared = isShared ? SharedVectors(vectors: ParameterStore.sharedVectors, count: count, isReadOnly: true) : nil
-    current = shared?.take() ?? FloatBuffer(count: count)
+    let make = { [shared] in shared?.take() ?? FloatBuffer(count: count) }
+    vectors = SteppedVector(make)
+    let current = vectors.current
     set(current.all[0..<chunks.modelCount])
-    updated = shared?.take() ?? FloatBuffer(count: count)
+    if chunks.isAveraged {
+      averages = SteppedVector(make)
+      averages!.current.all[0..<chunks.modelCount].copy(current.values[0..<chunks.modelCount])
+    }
     if chunks.precision == .bf16 {
-      let copies = (0..<2).map { [shared] _ in shared?.take() ?? FloatBuffer(count: count) }
+      let copies = [make(), make()]
       roundToBF16(current.values[0..<chunks.parameterCount], into: copies[0].all[0..<chunks.parameterCount])
       rounded = (copies[0], copies[1])
     }
@@ -86,6 +100,7 @@ struct ParameterStore {
       $0.copy(saved.parameters.values)
     }
     self.optimizer.state = saved.optimizer
+    if let average = saved.average { evaluated.all.copy(average.values) }
     guard chunks.moments != nil else {
       slots.all.copy(saved.slots.values)
       return
@@ -111,8 +126,7 @@ struct ParameterStore {
     chooseSet()
     self.weight = weight
     guard optimizer.average == nil else {
-      // The replicas have made these updates.
-      optimizer.state.updates += steps
+      optimizer.endRound(updates: steps)
       return
     }
     let sums = optimizer.needsWholeGradient ? sums() : []
@@ -145,6 +159,9 @@ struct ParameterStore {
     let range = chunks[chunk]
     let (before, after) = (current.values[range], updated.all[range])
     let rounded = chunks.element(chunk) == .bf16 ? rounded?.updated.all[range] : nil
+    let average = averages.flatMap {
+      chunks.kind(chunk) == .moments ? nil : ($0.current.values[range], $0.updated.all[range])
+    }
     func rounding(_ update: @escaping @Sendable (Floats) -> Void) -> @Sendable (Floats) -> Floats {
       { sum in
         update(sum)
@@ -153,21 +170,31 @@ struct ParameterStore {
         return rounded.readOnly
       }
     }
+    func averaging(_ update: @escaping @Sendable (Floats) -> Void) -> @Sendable (Floats) -> Floats {
+      rounding { [optimizer] sum in
+        update(sum)
+        if let average { optimizer.average(average.0, after.readOnly, into: average.1) }
+      }
+    }
     switch (chunks.kind(chunk), optimizer.average) {
     case (.parameters, nil):
       let (optimizer, part) = (optimizer, part(range))
-      return rounding { optimizer.update(part($0)) }
-    case (_, nil): return rounding { runningAverages(before, $0, examples: examples, into: after) }
-    case (.parameters, let average?):
+      return rounding {
+        let part = part($0)
+        optimizer.update(part)
+        if let average { optimizer.average(part, average.0, into: average.1) }
+      }
+    case (_, nil): return averaging { runningAverages(before, $0, examples: examples, into: after) }
+    case (.parameters, let replicas?):
       let (weight, written) = (weight, slotSets[updatedSet])
       let velocity = written.count > 0 ? written.all[range] : nil
       let distance = (currentSet - updatedSet) * written.count
-      return rounding {
-        average.move(before, by: $0, weight: weight, velocity: velocity, before: distance, into: after)
+      return averaging {
+        replicas.move(before, by: $0, weight: weight, velocity: velocity, before: distance, into: after)
       }
-    case (_, let average?):
+    case (_, let replicas?):
       let (weight, slot) = (weight, chunks.slot(chunk))
-      return rounding { average.average(before, by: $0, weight: weight, slot: slot, into: after) }
+      return averaging { replicas.average(before, by: $0, weight: weight, slot: slot, into: after) }
     }
   }
 
@@ -187,9 +214,15 @@ struct ParameterStore {
 
   /// The parameters before or after the current step, as they are sent in `element`.
   func parameters(isUpdated: Bool, _ element: ElementKind) -> FloatBuffer {
-    guard element == .bf16 else { return isUpdated ? updated : current }
-    guard let rounded else { preconditionFailure("this job has no rounded parameters") }
-    return isUpdated ? rounded.updated : rounded.current
+    switch element {
+    case .float32: return isUpdated ? updated : current
+    case .bf16:
+      guard let rounded else { preconditionFailure("this job has no rounded parameters") }
+      return isUpdated ? rounded.updated : rounded.current
+    case .average:
+      guard let averages else { preconditionFailure("this job keeps no averages") }
+      return isUpdated ? averages.updated : averages.current
+    }
   }
 
   mutating func recordEvaluation(loss: Double) {
@@ -199,17 +232,9 @@ struct ParameterStore {
   mutating func advance() {
     currentSet = updatedSet
     stateBefore = nil
-    retired.append(current)
-    current = updated
+    vectors.advance()
+    averages?.advance()
     // No message borrows the rounded ones.
     if let (current, updated) = rounded { rounded = (current: updated, updated: current) }
-    // Reuse a vector that nobody holds any more. A stalled peer holds one until its connection closes.
-    if let index = retired.indices.first(where: { isKnownUniquelyReferenced(&retired[$0]) }) {
-      updated = retired.remove(at: index)
-    } else {
-      updated = shared?.take() ?? FloatBuffer(count: current.count)
-    }
-    // The others are freed when ZeroMQ releases them.
-    if retired.count > 1 { retired.removeFirst(retired.count - 1) }
   }
 }

@@ -13,12 +13,14 @@ package struct SavedState: Sendable {
   package let parameters: FloatBuffer
   /// The optimizer's slots, one after the other.
   package let slots: FloatBuffer
+  /// The averages that evaluations read in place of ``parameters``; nil if they read these.
+  package let average: FloatBuffer?
 
   package init(
     step: Int, evaluatedSteps: [HeldOutPart: Int] = [:], optimizer: OptimizerState, parameters: FloatBuffer,
-    slots: FloatBuffer
+    slots: FloatBuffer, average: FloatBuffer? = nil
   ) {
     (self.step, self.evaluatedSteps, self.optimizer) = (step, evaluatedSteps, optimizer)
-    (self.parameters, self.slots) = (parameters, slots)
+    (self.parameters, self.slots, self.average) = (parameters, slots, average)
   }
 }

@@ -63,16 +63,18 @@ package struct LoadedTask: Sendable {
   /// The job's seed.
   package var seed: UInt64
   package var precision: Precision
+  /// Whether evaluations read averages of the parameters.
+  package var isAveraged: Bool
   /// What replicas take their local steps with; nil without local steps.
   package var optimizer: Optimizer?
 
   package init(
     model: any Model, data: LoadedData, plan: StepPlan, seed: UInt64, precision: Precision = .float32,
-    optimizer: Optimizer? = nil
+    isAveraged: Bool = false, optimizer: Optimizer? = nil
   ) {
     precondition((optimizer == nil) == (plan.local == nil), "local steps need an optimizer, and nothing else does")
     (self.model, self.data, self.plan, self.seed, self.precision) = (model, data, plan, seed, precision)
-    self.optimizer = optimizer
+    (self.isAveraged, self.optimizer) = (isAveraged, optimizer)
   }
 }
 
@@ -136,7 +138,8 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       data: task.data.fingerprint, layout: model.layout,
       numerics: .here(digest: differentiator.digest(using: &scratch)))
     let chunks = ChunkLayout(
-      model.layout, moments: task.optimizer?.slots.count, size: welcome.chunkSize, precision: task.precision)
+      model.layout, moments: task.optimizer?.slots.count, size: welcome.chunkSize, precision: task.precision,
+      isAveraged: task.isAveraged)
     self.chunks = chunks
     trainer = task.optimizer.map { [plan] in
       ReplicaTrainer(model: model, plan: plan, chunks: chunks, optimizer: $0, differentiator: differentiator)
@@ -162,7 +165,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
       received[element] = own
       parameters[element, default: own][vector] = own[vector]
       switch element {
-      case .float32: own[vector].all[chunks[chunk]].copy(bytes: message.bytes)
+      case .float32, .average: own[vector].all[chunks[chunk]].copy(bytes: message.bytes)
       case .bf16: unpackBF16(message.bytes, into: own[vector].all[chunks[chunk]])
       }
     case .shared(let index):
@@ -199,7 +202,7 @@ final class ModelEngine<M: Model>: WorkerEngine, @unchecked Sendable {
     let usual =
       task.isTraining ? trainNanoseconds.load(ordering: .relaxed) : evaluationNanoseconds.load(ordering: .relaxed)
     isShort = usual < shortNanoseconds / node.leaves.count
-    let parameters = parameters(for: task, task.isTraining ? chunks.precision.element : .float32)
+    let parameters = parameters(for: task, chunks.element(0, for: task.kind))
     let statistics =
       start != nil && chunks.modelCount > chunks.parameterCount ? self.parameters(for: task, .float32) : nil
     pool.add(willHelp: isShort) { [self] scratch in

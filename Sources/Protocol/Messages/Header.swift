@@ -17,7 +17,7 @@
 /// |        |      |                |           | PING to a relay 1 from who needs no parameters of it             |
 /// |     44 |    1 | task           | 0…3       | ``TaskKind``: what the step's leaves are, training or evaluation |
 /// |     45 |    1 | vector         | 0…2       | ``VectorKind``: what the chunk is a part of                      |
-/// |     46 |    1 | element        | 0…1       | ``ElementKind``: how the payload's numbers are written           |
+/// |     46 |    1 | element        | 0…2       | ``ElementKind``: which version of the numbers, how written       |
 /// |     47 |    1 | reserved       | 0         |                                                                  |
 /// |     48 |    8 | payload length | 0…2⁴⁰     | bytes in the frame that follows; 0 for none                      |
 /// |     56 |    8 | shared slot    | 0…2¹⁶     | 0 for none; with no payload frame, 1 + the index of the vector   |
@@ -30,7 +30,7 @@
 /// outside of these ranges. Whether leaves, chunk, shared slot and payload length fit the job is checked when the
 /// message is handled.
 package struct Header: Equatable, Sendable {
-  package static let protocolVersion: UInt16 = 11
+  package static let protocolVersion: UInt16 = 12
   /// Bytes in an encoded header.
   package static let size = 72
   package static let steps: ClosedRange<UInt64> = 0...1 << 48
@@ -211,17 +211,19 @@ package enum VectorKind: UInt8, Sendable {
   case moments = 2
 }
 
-/// How a payload's numbers are written.
-package enum ElementKind: UInt8, Sendable {
+/// Which version of a vector a payload is from, and how its numbers are written.
+package enum ElementKind: UInt8, Sendable, CaseIterable {
   case float32 = 0
   /// The upper half of a float32. In shared memory, which takes no time to send, such a value is a float32 whose lower
   /// half is zero.
   case bf16 = 1
+  /// The averages of the parameters and statistics, which evaluations read in a job that keeps them; in float32.
+  case average = 2
 
   /// Bytes of a value in a payload.
   package var size: Int {
     switch self {
-    case .float32: 4
+    case .float32, .average: 4
     case .bf16: 2
     }
   }

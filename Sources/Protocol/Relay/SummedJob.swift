@@ -10,6 +10,8 @@ package struct SummedJob: ControlPayload {
   /// ``ChunkLayout/moments``.
   package var moments: Int?
   package var precision: Precision
+  /// ``ChunkLayout/isAveraged``.
+  package var isAveraged: Bool
   /// H and K of local steps; nil without them.
   package var localSteps: Int?
   package var replicas: Int?
@@ -36,7 +38,7 @@ package struct SummedJob: ControlPayload {
   package init(_ plan: StepPlan, _ chunks: ChunkLayout) {
     (examples, batchSize, microBatches) = (plan.trainCount, plan.batchSize, plan.microBatches)
     (totalSteps, parameterCount, statisticCount) = (plan.totalSteps, chunks.parameterCount, chunks.statisticCount)
-    (moments, precision) = (chunks.moments, chunks.precision)
+    (moments, precision, isAveraged) = (chunks.moments, chunks.precision, chunks.isAveraged)
     (localSteps, replicas) = (plan.local?.steps, plan.local?.replicas)
   }
 
@@ -49,7 +51,8 @@ package struct SummedJob: ControlPayload {
 
   package func chunks(size: Int) -> ChunkLayout {
     ChunkLayout(
-      parameterCount: parameterCount, statisticCount: statisticCount, moments: moments, size: size, precision: precision
-    )
+      parameterCount: parameterCount, statisticCount: statisticCount, moments: moments, size: size,
+      precision: precision,
+      isAveraged: isAveraged)
   }
 }

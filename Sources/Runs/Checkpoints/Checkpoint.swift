@@ -11,7 +11,8 @@ internal import Schema
 ///
 /// | file | what |
 /// | --- | --- |
-/// | `model.safetensors` | the parameters, as a run leaves them in the end |
+/// | `model.safetensors` | the parameters, as a run leaves them in the end; their averages, if evaluations read these |
+/// | `training.safetensors` | then the parameters that are trained; absent otherwise |
 /// | `optimizer.safetensors` | each slot's tensors, named `slot/tensor`; absent if the rule has no slots |
 /// | `state.json` | ``CheckpointState`` |
 /// | `SHA256SUMS` | the digests of the others, as `sha256sum --check` reads them; written last |
@@ -21,14 +22,17 @@ package struct Checkpoint: Sendable {
   package let parameters: FloatBuffer
   /// The optimizer's slots, one after the other.
   package let slots: FloatBuffer
+  /// The averages that evaluations read in place of ``parameters``; nil if they read these.
+  package let average: FloatBuffer?
 
   package static let modelName = "model.safetensors"
+  package static let trainingName = "training.safetensors"
   package static let optimizerName = "optimizer.safetensors"
   package static let stateName = "state.json"
   static let digestsName = "SHA256SUMS"
 
-  init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer) {
-    (self.state, self.parameters, self.slots) = (state, parameters, slots)
+  init(state: CheckpointState, parameters: FloatBuffer, slots: FloatBuffer, average: FloatBuffer? = nil) {
+    (self.state, self.parameters, self.slots, self.average) = (state, parameters, slots, average)
   }
 
   /// The layout of the vector of all slots.
@@ -50,10 +54,16 @@ package struct Checkpoint: Sendable {
     var isWritten = false
     defer { if !isWritten { try? FileManager.default.removeItem(atPath: temporary) } }
     var state = state
-    state.parametersSHA256 = Runs.parametersSHA256(parameters.values)
-    state.isFinite = parameters.values.areFinite && slots.values.areFinite
-    try ModelFile.write(parameters.values, step: state.step, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
+    let evaluated = average ?? parameters
+    state.parametersSHA256 = Runs.parametersSHA256(evaluated.values)
+    state.isFinite = parameters.values.areFinite && slots.values.areFinite && evaluated.values.areFinite
+    try ModelFile.write(evaluated.values, step: state.step, of: prepared, to: "\(temporary)/\(Checkpoint.modelName)")
     var names = [Checkpoint.modelName]
+    if average != nil {
+      try ModelFile.write(
+        parameters.values, step: state.step, of: prepared, to: "\(temporary)/\(Checkpoint.trainingName)")
+      names.append(Checkpoint.trainingName)
+    }
     if slots.count > 0 {
       let layout = Checkpoint.layout(of: try prepared.optimizer().savedSlots, prepared.model.layout)
       try Safetensors.write(
@@ -85,8 +95,15 @@ package struct Checkpoint: Sendable {
     try Checkpoint.check(Checkpoint.stateName, at: path, digests)
     try Checkpoint.check(Checkpoint.modelName, at: path, digests)
     let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
-    parameters = file.parameters
-    let names = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1).savedSlots
+    let optimizer = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1)
+    if optimizer.evaluated == nil {
+      (parameters, average) = (file.parameters, nil)
+    } else {
+      try Checkpoint.check(Checkpoint.trainingName, at: path, digests)
+      let trained = try ModelFile(path: "\(path)/\(Checkpoint.trainingName)", models: models)
+      (parameters, average) = (trained.parameters, file.parameters)
+    }
+    let names = optimizer.savedSlots
     let layout = Checkpoint.layout(of: names, file.model.layout)
     slots = FloatBuffer(count: layout.count)
     if layout.count > 0 {
@@ -128,7 +145,7 @@ package struct Checkpoint: Sendable {
     }
     var digests: [String: String] = [:]
     if let problem = problem({ digests = try Checkpoint.digests(at: path) }) { return [problem] }
-    let names = [modelName, stateName] + digests.keys.filter { $0 == optimizerName }
+    let names = [modelName, stateName] + digests.keys.filter { [optimizerName, trainingName].contains($0) }.sorted()
     return names.compactMap { name in problem { try check(name, at: path, digests) } }
       + [problem { _ = try state(at: path) }].compactMap(\.self)
   }

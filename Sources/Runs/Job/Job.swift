@@ -24,6 +24,8 @@ public struct Job: Equatable, Sendable {
   package var initial: String?
   package var onNonFinite = NonFinitePolicy.stop
   package var precision = Precision.float32
+  /// Whether evaluations read averages of the parameters.
+  package var isAveraged: Bool { optimizer.isAveraged }
   /// The ``Numerics/version`` that the job is computed with.
   package var numerics = Numerics.version
 

@@ -51,7 +51,7 @@ extension PreparedJob {
         validatedStep: state.evaluatedSteps[.validation], optimizer: state.optimizer, numerics: numerics.digest,
         statistics: statistics, parametersSHA256: "",
         isFinite: true),
-      parameters: state.parameters, slots: state.slots)
+      parameters: state.parameters, slots: state.slots, average: state.average)
   }
 }
 
@@ -60,7 +60,7 @@ extension Checkpoint {
   package var savedState: SavedState {
     SavedState(
       step: state.step, evaluatedSteps: state.evaluatedSteps, optimizer: state.optimizer, parameters: parameters,
-      slots: slots)
+      slots: slots, average: average)
   }
 }
 
@@ -94,7 +94,7 @@ extension LoadedTask {
       microBatches: job.microBatches)
     let (model, plan) = (try job.makeModel(models, shape: data.shape, target: data.target, recipe), job.plan(data))
     self.init(
-      model: model, data: data, plan: plan, seed: job.seed, precision: job.precision,
+      model: model, data: data, plan: plan, seed: job.seed, precision: job.precision, isAveraged: job.isAveraged,
       optimizer: try plan.local.map { _ in try job.makeOptimizer(model, plan) })
   }
 }

@@ -75,7 +75,7 @@ package struct PreparedJob: Sendable {
     fingerprint = data.fingerprint
     numerics = .here(
       LoadedTask(
-        model: model, data: data, plan: plan, seed: job.seed, precision: job.precision,
+        model: model, data: data, plan: plan, seed: job.seed, precision: job.precision, isAveraged: job.isAveraged,
         optimizer: try plan.local.map { [model, plan] _ in try job.makeOptimizer(model, plan) }), scaling)
     targetVariation = data.heldOut.compactMapValues(\.targetVariation)
     // Parameter groups may name tensors that this model does not have.

@@ -3,7 +3,7 @@
 
     python3 make-fixtures.py            # rewrites rules.json and schedules.json beside it; needs NumPy 2
     python3 make-fixtures.py --check    # writes nothing; what it checks is told at check() below
-    python3 make-fixtures.py --torch    # writes nothing; compares outer steps and groups with torch.optim, and needs PyTorch
+    python3 make-fixtures.py --torch    # writes nothing; compares rules with torch.optim and schedulefree
 
 rules.json: 200 updates over 24 parameters in four tensors, a case for each rule and choice of options. The gradients
 are sums over `examples` examples, as the coordinator gets them, stored as float32 so that both sides start from the
@@ -11,7 +11,8 @@ same numbers. There are two sets of them, and each case names its own:
   wide: sizes from 1e-4 to 1e4 an element, for rules whose steps do not grow with the gradient
   even: standard normal, for those whose steps do
 A case keeps the parameters after updates 1, 2, 10 and 200, and `scalars` where the rule moves a number of its own: λ of
-the automatic blend as used in these updates, η of the hypergradient as used in them.
+the automatic blend as used in these updates, η of the hypergradient as used in them. `averages` is what is evaluated
+where that is not the parameters.
 
 schedules.json: the learning rates of chosen updates t, counted from 1.
 """
@@ -362,6 +363,35 @@ def outer_nesterov(steps, theta, o):
         yield after
 
 
+def schedule_free_adamw(theta, gradients, o):
+    """Defazio et al. 2024, Algorithm 1: the gradients are of y, of which the run's parameters are; x is evaluated. The
+    weights of the average are the largest rates so far, squared, as in the authors' program."""
+    x = z = y = theta
+    (v,) = slots(theta, 1)
+    largest, total = 0.0, 0.0
+    for t, g in enumerate(gradients, start=1):
+        rate = o.learning_rate * (min(1.0, t / o.warmup) if o.warmup else 1.0)
+        v = o.beta2 * v + (1 - o.beta2) * g**2
+        z = z - rate * (g / (np.sqrt(v / (1 - o.beta2**t)) + o.epsilon) + o.decay.astype(theta.dtype) * y)
+        largest = max(largest, rate)
+        total += largest**2
+        c = largest**2 / total
+        x = (1 - c) * x + c * z
+        y = (1 - o.beta1) * z + o.beta1 * x
+        o.average = x
+        yield y
+
+
+def exponential_average(steps, o):
+    """Kingma & Ba 2015, section 7.2."""
+    mean = 0.0
+    for t, after in enumerate(steps, start=1):
+        theta = after[0] if isinstance(after, tuple) else after
+        mean = o.ema * mean + (1 - o.ema) * theta
+        o.average = mean / theta.dtype.type(1 - o.ema**t)
+        yield after
+
+
 def muon(theta, gradients, o):
     """Jordan 2024 with Liu et al. 2025's step size; what is no matrix follows Loshchilov & Hutter 2019."""
     m, v = slots(theta, 2)
@@ -406,6 +436,7 @@ RULES = {
     "adan": adan,
     "stable-adamw": stable_adamw,
     "muon": muon,
+    "schedule-free-adamw": schedule_free_adamw,
 }
 
 COMMON = {
@@ -420,6 +451,7 @@ COMMON = {
     "outer-learning-rate": 0.4,
     "outer-momentum": 0.9,
     "parameter-group": None,
+    "ema": 0,
 }
 DEFAULTS = {
     "gradient-descent": {"learning-rate": 0.1},
@@ -503,6 +535,15 @@ DEFAULTS = {
         "epsilon": 1e-6,
         "weight-decay": 0.01,
         "weight-decay-kind": "decoupled",
+    },
+    "schedule-free-adamw": {
+        "learning-rate": 0.0025,
+        "beta1": 0.9,
+        "beta2": 0.999,
+        "epsilon": 1e-8,
+        "weight-decay": 0,
+        "weight-decay-kind": "its own",
+        "warmup": 0,
     },
     "muon": {
         "learning-rate": 0.001,
@@ -757,6 +798,15 @@ CASES = [
         weight_decay=0.2,
     ),
     # Outer steps: after each update, in rounds of which the last is shorter or not, and in one that the run's end cuts.
+    case("schedule-free-adamw", "wide"),
+    case("schedule-free-adamw", "wide", learning_rate=0.01, beta1=0.5, beta2=0.95, epsilon=1e-3),
+    case("schedule-free-adamw", "even", learning_rate=0.01, weight_decay=0.25, decay_biases="no", clip_norm=4),
+    case("schedule-free-adamw", "even", learning_rate=0.01, beta1=0.98, weight_decay=0.5, clip_value=1, warmup=20),
+    case("schedule-free-adamw", "even", weight_decay=0.25, parameter_group="*.bias: frozen; 2.*: learning-rate 0.02"),
+    case("sgd", "even", ema=0.9),
+    case("adam", "wide", ema=0.999),
+    case("adamw", "even", ema=0.99, clip_norm=4, outer_every=3, parameter_group="*.bias: frozen"),
+    case("lamb", "even", ema=0.5, total_steps=300),
     case("sgd", "even", outer_every=3),
     case("sgd", "even", outer_every=1, outer_learning_rate=0.7, outer_momentum=0.8),
     case("sgd", "even", schedule="hypergradient", hypergradient_rate=1e-5, outer_every=3),
@@ -828,14 +878,17 @@ def run_groups(case, start, gradients, options):
             own = {**options, **group, **decays, "parameter-group": None}
             paths[name] = list(run(case, start, gradients, own))
     for t in range(case.total_steps if case.total_steps < len(gradients) else len(gradients)):
-        theta = start.copy()
+        theta, average = start.copy(), start.copy()
         for name, path in paths.items():
             theta[RANGES[name]] = path[t][0][RANGES[name]]
-        yield theta, None
+            if path[t][2] is not None:
+                average[RANGES[name]] = path[t][2][RANGES[name]]
+        yield theta, None, None if path[t][2] is None else average
 
 
 def run(case, start, gradients, options=None):
-    """Yields parameters and scalar (None where the rule has none to show) after each update."""
+    """Yields parameters, scalar (None where the rule has none to show) and what is evaluated (None where that is the
+    parameters) after each update."""
     given = case.options if options is None else options
     options = {**COMMON, **DEFAULTS[case.rule], **given}
     if options["parameter-group"]:
@@ -849,13 +902,17 @@ def run(case, start, gradients, options=None):
     for name, tensor in RANGES.items():
         decay[tensor] = o.weight_decay if o.decay_biases or not name.endswith("bias") else 0
     o.decay = decay
+    o.average = None
     rule = hypergradient if o.schedule == "hypergradient" else RULES[case.rule]
     shown = o.schedule == "hypergradient" or getattr(o, "blend", None) == "auto"
     steps = rule(start, clipped(gradients[: case.total_steps], o), o)
-    for after in outer_nesterov(steps, start, o) if o.outer_every else steps:
+    if o.outer_every:
+        steps = outer_nesterov(steps, start, o)
+    for after in exponential_average(steps, o) if o.ema else steps:
         theta, scalar = after if isinstance(after, tuple) else (after, None)
         assert theta.dtype == start.dtype
-        yield theta, scalar if shown else None
+        assert o.average is None or o.average.dtype == start.dtype
+        yield theta, scalar if shown else None, o.average
 
 
 # The schedules: factors of the base rate for k = 0, 1, … updates done since the end of the warmup.
@@ -1089,6 +1146,8 @@ def expected(case, start, sums):
     }
     if path[0][1] is not None:
         result["scalars"] = {str(t): path[t - 1][1] for t in kept}
+    if path[0][2] is not None:
+        result["averages"] = {str(t): path[t - 1][2].tolist() for t in kept}
     return result
 
 
@@ -1167,7 +1226,11 @@ def check():
         def worst(gradients, start, options=None, case=case, path=path, kept=kept):
             """The largest errors of parameters at any update, and of parameters and scalar at the kept ones."""
             other = list(run(case, start, gradients, options))
-            errors = [error(got[0], want[0]) for got, want in zip(other, path, strict=True)]
+            evaluated = [[step[0] if step[2] is None else step[2] for step in steps] for steps in (other, path)]
+            errors = [
+                max(error(got[0], want[0]), error(*both))
+                for got, want, *both in zip(other, path, *evaluated, strict=True)
+            ]
             pairs = [(got[1], want[1]) for got, want in zip(other, path, strict=True)]
             scalars = [abs(got - want) for got, want in pairs if None not in (got, want)]
             return max(errors), max(errors[t - 1] for t in kept), max(scalars, default=0.0)
@@ -1273,7 +1336,7 @@ def check_torch_muon():
             [theta], lr=0.01, weight_decay=0.5, momentum=0.95, nesterov=True, adjust_lr_fn="match_rms_adamw"
         )
         # Until the mean has gradients in it that are not 0.
-        for t, (ours, _) in enumerate(run(case, begin, gradients)):
+        for t, (ours, *_) in enumerate(run(case, begin, gradients)):
             theta.grad = torch.tensor(gradients[t][RANGES[name]].reshape(SHAPES[name]), dtype=torch.float32)
             optimizer.step()
         theirs = theta.detach().numpy().ravel()
@@ -1283,11 +1346,47 @@ def check_torch_muon():
         assert off < 0.03
 
 
+def check_schedule_free():
+    """The authors' program."""
+    try:
+        import schedulefree
+    except ImportError:
+        return print("there is no package schedulefree")
+    import torch
+
+    start, sums = data()
+    for options in [
+        {},
+        {"learning-rate": 0.01, "beta1": 0.5, "beta2": 0.95, "epsilon": 1e-3},
+        {"learning-rate": 0.01, "beta1": 0.98, "weight-decay": 0.5, "warmup": 20},
+    ]:
+        o = {**DEFAULTS["schedule-free-adamw"], **options}
+        case = SimpleNamespace(rule="schedule-free-adamw", options=options, total_steps=STEPS)
+        begin, gradients = start.astype(np.float64), sums["even"].astype(np.float64) / EXAMPLES
+        theta = torch.tensor(begin, requires_grad=True)
+        optimizer = schedulefree.AdamWScheduleFree(
+            [theta], o["learning-rate"], (o["beta1"], o["beta2"]), o["epsilon"], o["weight-decay"], o["warmup"]
+        )
+        worst = 0.0
+        optimizer.train()
+        for g, (trained, _, evaluated) in zip(gradients, run(case, begin, gradients), strict=True):
+            theta.grad = torch.tensor(g)
+            optimizer.step()
+            worst = max(worst, error(theta.detach().numpy(), trained))
+            optimizer.eval()
+            worst = max(worst, error(theta.detach().numpy(), evaluated))
+            optimizer.train()
+        print(f"{worst:10.2e} schedule-free-adamw {options}")
+        assert worst < 1e-10
+
+
 def check_torch():
     check_torch_muon()
+    check_schedule_free()
     start, sums = data()
     for case in CASES:
-        if "parameter-group" in case.options and case.rule in ("sgd", "momentum", "adam", "adamw"):
+        plain = "parameter-group" in case.options and "outer-every" not in case.options
+        if plain and case.rule in ("sgd", "momentum", "adam", "adamw"):
             begin, gradients = start.astype(np.float64), sums[case.gradients].astype(np.float64) / EXAMPLES
             pairs = zip(run(case, begin, gradients), torch_groups(case, begin, gradients), strict=True)
             worst = max(error(got[0], want) for got, want in pairs)
