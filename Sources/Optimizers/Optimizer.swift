@@ -156,6 +156,12 @@ package struct Optimizer: Sendable {
   /// Whether ``begin(weight:_:)`` needs the whole gradient.
   package var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }
 
+  /// A copy that has this value's memory for directions, which this one has no longer.
+  package mutating func moved() -> Optimizer {
+    defer { directions = nil }
+    return self
+  }
+
   /// Begins the next step.
   ///
   /// - Parameters:

@@ -30,7 +30,10 @@ struct ParameterStore {
   private var updatedSet = 1
   /// The optimizer's state before the current step; nil between steps.
   private var stateBefore: OptimizerState?
+  /// In a step that needs the whole gradient, the one before it, until ``advance()``.
   private(set) var optimizer: Optimizer
+  /// The step's optimizer, if it needs the whole gradient.
+  private var begun: BegunOptimizer?
   private let chunks: ChunkLayout
   /// What the sums of the current step weigh.
   private var weight = 1.0
@@ -129,9 +132,15 @@ struct ParameterStore {
       optimizer.endRound(updates: steps)
       return
     }
-    let sums = optimizer.needsWholeGradient ? sums() : []
-    withExtendedLifetime(sums) {
-      optimizer.begin(weight: weight, isLast: isLast, sums.map { part($0.0)($0.1.values) })
+    guard optimizer.needsWholeGradient else {
+      optimizer.begin(weight: weight, isLast: isLast)
+      return
+    }
+    let sums = sums().map { ($0.1, part($0.0)) }
+    begun = BegunOptimizer(optimizer.moved()) { optimizer in
+      withExtendedLifetime(sums) {
+        optimizer.begin(weight: weight, isLast: isLast, sums.map { $0.1($0.0.values) })
+      }
     }
   }
 
@@ -178,9 +187,9 @@ struct ParameterStore {
     }
     switch (chunks.kind(chunk), optimizer.average) {
     case (.parameters, nil):
-      let (optimizer, part) = (optimizer, part(range))
+      let (plain, begun, part) = (optimizer, begun, part(range))
       return rounding {
-        let part = part($0)
+        let (optimizer, part) = (begun?.value ?? plain, part($0))
         optimizer.update(part)
         if let average { optimizer.average(part, average.0, into: average.1) }
       }
@@ -232,6 +241,8 @@ struct ParameterStore {
   mutating func advance() {
     currentSet = updatedSet
     stateBefore = nil
+    if let begun { optimizer = begun.value }
+    begun = nil
     vectors.advance()
     averages?.advance()
     // No message borrows the rounded ones.

@@ -113,7 +113,9 @@ struct InspectCommand: ParsableCommand {
       show(state.job)
       let optimizer = state.optimizer
       rows = [["updates", grouped(optimizer.updates)]]
-      if state.job.isAveraged { rows.append(["evaluates", "averages; \(Checkpoint.trainingName) has what is trained"]) }
+      if state.job.isAveraged {
+        rows.append(["evaluates", "averages; \(Checkpoint.trainingName) has what is trained"])
+      }
       if let rate = optimizer.learningRate { rows.append(["learning rate", "\(rate)"]) }
       if let lambda = optimizer.lambda { rows.append(["λ", "\(lambda)"]) }
       if let best = optimizer.plateau.best {
