@@ -111,7 +111,8 @@ final class TrainingRun {
     func secondsSinceStart() -> Double { earlier + (start.map { Instant.now.seconds(since: $0) } ?? 0) }
     func end(_ failure: TrainingError?) -> RunSummary {
       let summary = statistics.finished(
-        coordinator.parameters.values, of: prepared.model.layout, seconds: secondsSinceStart(), failure: failure)
+        coordinator.parameters.values, of: prepared.model.layout, stateBytes: coordinator.stateBytesPerParameter,
+        seconds: secondsSinceStart(), failure: failure)
       self.summary = summary
       return summary
     }

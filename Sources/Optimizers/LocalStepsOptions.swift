@@ -58,6 +58,11 @@ extension OptimizerSettings {
         "--local-steps \(localSteps) does not go with --optimizer \(name), whose step needs all examples: a replica has "
           + "a share of them; take --optimizer sgd")
     }
+    guard rule.tensorSlots(shape: [2, 2], count: 4).isEmpty else {
+      throw OptionError(
+        "--local-steps \(localSteps) does not go with --optimizer \(name): its state has sizes of its own, which no chunk "
+          + "carries; take --optimizer adamw")
+    }
     guard case .overall = rule.sums else { return }
     let isAuto = values.values["blend"] == .text("auto")
     let option =

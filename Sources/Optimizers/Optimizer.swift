@@ -133,13 +133,39 @@ package struct Optimizer: Sendable {
       case .own: .own
       }
     hasFrozen = groups.contains { $0.isFrozen }
+    tensorSlots = tensors.flatMap { [rule] tensor in
+      rule.tensorSlots(shape: tensor.shape, count: tensor.range.count).map { (tensor.name, $0) }
+    }
+    var end = 0
+    tensorSlotRanges = tensors.map { [rule] tensor in
+      rule.tensorSlots(shape: tensor.shape, count: tensor.range.count).map { slot in
+        defer { end += slot.count }
+        return end..<end + slot.count
+      }
+    }
     step = UpdateStep(number: 0, total: total, learningRate: settings.learningRate)
   }
 
   /// The names of the rule's slots.
   package var slots: [String] { rule.slots }
 
-  /// The names of all slots that a checkpoint holds.
+  /// The slots with sizes of their own, tensor by tensor, in the order in which they follow the others.
+  package let tensorSlots: [(tensor: String, slot: TensorSlot)]
+  /// For each tensor, where its slots are among these.
+  private let tensorSlotRanges: [[Range<Int>]]
+
+  /// The number of values of all slots.
+  package var stateCount: Int {
+    slots.count * (tensors.last?.range.upperBound ?? 0) + (tensorSlotRanges.joined().last?.upperBound ?? 0)
+  }
+
+  /// What the coordinator holds for each parameter beside the parameter itself, in bytes.
+  package var stateBytesPerParameter: Double {
+    let averages = evaluated == nil ? 0 : 1
+    return 4 * (Double(averages) + Double(stateCount) / Double(max(tensors.last?.range.upperBound ?? 0, 1)))
+  }
+
+  /// The names of all slots that a checkpoint holds, but for ``tensorSlots``.
   package var savedSlots: [String] { slots + (average?.slots ?? []) }
 
   /// How many tensors and parameters each of the user's groups has.
@@ -169,7 +195,11 @@ package struct Optimizer: Sendable {
   ///   - isLast: whether the run ends with it; nil if it does with the update whose number is the total, as it does
   ///     unless steps are skipped.
   ///   - parts: all ranges in order if ``needsWholeGradient``, otherwise none.
-  package mutating func begin(weight: Double, isLast: Bool? = nil, _ parts: [Part] = []) {
+  ///   - tensorState: where ``tensorSlots`` are to be written, and the distance to them before the step; nil if there are
+  ///     none.
+  package mutating func begin(
+    weight: Double, isLast: Bool? = nil, _ parts: [Part] = [], tensorState: (values: MutableFloats, before: Int)? = nil
+  ) {
     let number = state.updates + 1
     step = UpdateStep(number: number, total: step.total, learningRate: schedule.learningRate(number, state))
     if let isLast { step.isLast = isLast }
@@ -209,16 +239,22 @@ package struct Optimizer: Sendable {
         for (group, tensor, range) in cut(part) { group.rule.measure(range, group.own(step), into: &sums[tensor]) }
       }
       tensorSums = sums.map { $0.map(\.value) }
-      transformTensors()
+      transformTensors(tensorState)
     }
   }
 
-  private func transformTensors() {
+  private func transformTensors(_ state: (values: MutableFloats, before: Int)?) {
     guard let directions else { return }
     DispatchQueue.concurrentPerform(iterations: tensors.count) { index in
       let (tensor, group) = (tensors[index], groups[groupIndices[index]])
-      guard !group.isFrozen else { return }
-      group.rule.transform(directions.all[tensor.range], shape: tensor.shape)
+      let slots = tensorSlotRanges[index].map { range in
+        guard let state else { preconditionFailure("the slots of \(tensor.name) are nowhere") }
+        return state.values[range]
+      }
+      let whole = WholeTensor(
+        direction: directions.all[tensor.range], shape: tensor.shape, slots: slots, before: state?.before ?? 0)
+      guard group.isFrozen else { return group.rule.transform(whole, group.own(step)) }
+      for (index, slot) in slots.enumerated() where whole.before != 0 { slot.copy(whole.slotBefore(index)) }
     }
   }
 

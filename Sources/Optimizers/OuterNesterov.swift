@@ -52,7 +52,9 @@ struct OuterNesterov<Rule: UpdateRule>: UpdateRule {
     rule.measure(inner(range), step, into: &sums)
   }
 
-  func transform(_ direction: MutableFloats, shape: [Int]) { rule.transform(direction, shape: shape) }
+  func tensorSlots(shape: [Int], count: Int) -> [TensorSlot] { rule.tensorSlots(shape: shape, count: count) }
+
+  func transform(_ tensor: WholeTensor, _ step: UpdateStep) { rule.transform(tensor, step) }
 
   func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {
     rule.adapt(&state, &step, sums)

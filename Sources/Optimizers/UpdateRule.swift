@@ -22,7 +22,7 @@ public protocol UpdateRule: Sendable {
   /// Whether ``update(_:_:)`` and ``measure(_:_:into:)`` read slots with ``UpdateRange/slotBefore(_:)`` and only write
   /// ``UpdateRange/slots``. The default is false: slots are copied first, then updated in place.
   static var writesSlotsBeside: Bool { get }
-  /// Whether each step changes a direction of each whole tensor by ``transform(_:shape:)``. Then ``sums`` must be of each
+  /// Whether each step changes a direction of each whole tensor by ``transform(_:_:)``. Then ``sums`` must be of each
   /// tensor. The default is false.
   static var transformsTensors: Bool { get }
   /// Whether evaluations read, and a run leaves, averages that ``average(_:into:)`` makes in place of the parameters that it
@@ -40,6 +40,12 @@ public protocol UpdateRule: Sendable {
   /// The names of its slots, in the order of ``UpdateRange/slots``.
   var slots: [String] { get }
 
+  /// The slots that a tensor has beside ``slots``, with sizes that follow from its own. Only ``transform(_:_:)`` reads and
+  /// writes them. The default is none.
+  ///
+  /// - Parameter shape: the tensor's sizes as stored; empty if it has one axis, of `count` values.
+  func tensorSlots(shape: [Int], count: Int) -> [TensorSlot]
+
   /// Those of ``slots`` whose values are never negative, which averaging must not change (`--local-steps`). The default
   /// is those with the built-in rules' names for squares, such as `second-moment` and `mean-square`.
   var squares: Set<String> { get }
@@ -53,11 +59,9 @@ public protocol UpdateRule: Sendable {
   /// Adds the terms of one range to ``sums``. Called for all ranges, in order. May update slots.
   func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum])
 
-  /// Changes what ``measure(_:_:into:)`` has left in ``UpdateRange/direction`` of a whole tensor. Tensors may come in any order
-  /// and on any thread. The default changes nothing.
-  ///
-  /// - Parameter shape: the tensor's sizes as stored; empty if it has one axis.
-  func transform(_ direction: MutableFloats, shape: [Int])
+  /// Changes what ``measure(_:_:into:)`` has left in ``WholeTensor/direction``. Tensors may come in any order and on any thread.
+  /// The default changes nothing.
+  func transform(_ tensor: WholeTensor, _ step: UpdateStep)
 
   /// Adapts the step, such as its learning rate, to the sums of ``RuleSums/overall(_:)``.
   func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double])
@@ -106,7 +110,9 @@ extension UpdateRule {
   /// Default: the rule needs no sums.
   public func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {}
   /// Default: nothing is changed.
-  public func transform(_ direction: MutableFloats, shape: [Int]) {}
+  public func transform(_ tensor: WholeTensor, _ step: UpdateStep) {}
+  /// Default: all slots are as long as the parameters.
+  public func tensorSlots(shape: [Int], count: Int) -> [TensorSlot] { [] }
   /// Default: the rule has no state that depends on all parameters.
   public func adapt(_ state: inout OptimizerState, _ step: inout UpdateStep, _ sums: [Double]) {}
 }

@@ -22,6 +22,11 @@ package func format(_ value: Double) -> String {
     ? String(format: "%.3e", value) : String(format: "%.4f", value)
 }
 
+/// Such as `8` or `0.1`.
+package func bytes(_ value: Double) -> String {
+  value == value.rounded() ? "\(Int(value))" : String(format: "%.1f", max(value, 0.1))
+}
+
 /// Such as `8.25 s`, `94.0 s`, `12:05 min` or `3:12:05 h`.
 package func duration(_ seconds: Double) -> String {
   let total = Int(seconds.rounded())

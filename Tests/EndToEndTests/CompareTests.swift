@@ -163,12 +163,14 @@ import Testing
       ["--optimizers", "all", "--workers", "1", "--steps", "6", "--batch-size", "100", "--beta1", "0.8"])
     try #require(result.code == 0, "\(result.errors)")
     let record = try record()
-    #expect(record.runs.count == 19 && record.runs.allSatisfy { $0.status == "completed" })
-    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 18))
+    #expect(record.runs.count == 20 && record.runs.allSatisfy { $0.status == "completed" })
+    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 19))
     let state = Dictionary(uniqueKeysWithValues: record.runs.map { ($0.name, $0.stateBytesPerParameter) })
     #expect(state["sgd-1-workers"] == 0 && state["rmsprop-1-workers"] == 4 && state["adam-1-workers"] == 8)
+    #expect(
+      try state["schedule-free-adamw-1-workers"] == 12 && (0.01..<1).contains(#require(state["adafactor-1-workers"])))
     let ranking = try #require(record.ranking)
-    #expect(ranking.steps == 6 && ranking.rows.count == 19 && ranking.seconds > 0)
+    #expect(ranking.steps == 6 && ranking.rows.count == 20 && ranking.seconds > 0)
     #expect(ranking.rows.map(\.rankAtEqualSteps).first == 1)
     for (row, next) in zip(ranking.rows, ranking.rows.dropFirst()) {
       #expect(try #require(row.lossAtEqualSteps) <= #require(next.lossAtEqualSteps))
@@ -319,7 +321,7 @@ private struct Record: Decodable {
     let batchSize: Int
     let microBatches: Int
     let learningRate: Double
-    let stateBytesPerParameter: Int
+    let stateBytesPerParameter: Double
     let status: String
     let error: String?
     let equal: Bool?

@@ -91,6 +91,8 @@ struct Trajectory {
   var optimizer: Optimizer
   var parameters: FloatBuffer
   var slots: [FloatBuffer]
+  /// The slots with sizes of their own, one after the other.
+  var tensorSlots: FloatBuffer
   /// What is evaluated; as at the start if that is the parameters.
   var averages: FloatBuffer
 
@@ -98,6 +100,7 @@ struct Trajectory {
     optimizer = try Optimizer(settings, tensors: tensors, total: total, stepsPerEpoch: 20)
     parameters = FloatBuffer(start)
     slots = optimizer.slots.map { _ in FloatBuffer(count: start.count) }
+    tensorSlots = FloatBuffer(count: optimizer.stateCount - slots.count * start.count)
     averages = FloatBuffer(start)
   }
 
@@ -106,6 +109,7 @@ struct Trajectory {
     var copy = self
     copy.parameters = FloatBuffer(parameters.array)
     copy.slots = slots.map { FloatBuffer($0.values.array) }
+    copy.tensorSlots = FloatBuffer(tensorSlots.array)
     copy.averages = FloatBuffer(averages.array)
     return copy
   }
@@ -121,8 +125,11 @@ struct Trajectory {
     let count = parameters.count
     let nothing = Array(repeating: Float.nan, count: count)
     let both = isBeside ? slots.map { FloatBuffer($0.array + nothing) } : slots
+    let bothOfTensors =
+      isBeside ? FloatBuffer(tensorSlots.array + tensorSlots.array.map { _ in .nan }) : tensorSlots
     if isBeside {
       updated.all.fill(.nan)
+      tensorSlots = bothOfTensors.part(tensorSlots.count..<2 * tensorSlots.count)
       slots = both.map { $0.part(count..<2 * count) }
     }
     let parts = ranges.map { range in
@@ -130,7 +137,9 @@ struct Trajectory {
         start: range.lowerBound, parameters: parameters.values[range], gradientSum: gradient.values[range],
         slots: slots.map { $0.all[range] }, before: isBeside ? -count : 0, updated: updated.all[range])
     }
-    optimizer.begin(weight: Double(examples), isLast: isLast, optimizer.needsWholeGradient ? parts : [])
+    optimizer.begin(
+      weight: Double(examples), isLast: isLast, optimizer.needsWholeGradient ? parts : [],
+      tensorState: (tensorSlots.all, isBeside ? -tensorSlots.count : 0))
     if isParallel {
       DispatchQueue.concurrentPerform(iterations: parts.count) { [optimizer] in optimizer.update(parts[$0]) }
     } else {
@@ -146,5 +155,5 @@ struct Trajectory {
   }
 
   /// Parameters, slots and averages.
-  var bits: [[UInt32]] { ([parameters] + slots + [averages]).map { $0.values.array.map(\.bitPattern) } }
+  var bits: [[UInt32]] { ([parameters] + slots + [tensorSlots, averages]).map { $0.values.array.map(\.bitPattern) } }
 }

@@ -48,12 +48,23 @@ import Testing
       "rmsprop": ["mean-square"], "blend": ["second-moment", "mean-square"], "momentum": [], "lion": [], "sgd": [],
       "lamb": ["second-moment"], "nadam": ["second-moment"], "rmsprop-momentum": ["mean-square"], "lars": [],
       "adan": ["second-moment"], "stable-adamw": ["second-moment"], "muon": ["second-moment"],
-      "schedule-free-adamw": ["second-moment"],
+      "schedule-free-adamw": ["second-moment"], "adafactor": [],
     ]
     for (name, squares) in expected {
       let rule = try OptimizerSettings(name, given: [:]).rule()
       #expect(rule.slots.filter(rule.squares.contains) == squares, "\(name)")
     }
+  }
+
+  @Test(
+    "a rule whose state no replicas could average is refused",
+    arguments: [
+      ("adafactor", "its state has sizes of its own"), ("schedule-free-adamw", "which averages the parameters itself"),
+    ])
+  func refused(_ rule: String, _ reason: String) {
+    let error = #expect(throws: OptionError.self) { try self.average(rule) }
+    #expect(error?.description.contains("--local-steps 4 does not go with --optimizer \(rule)") == true)
+    #expect(error?.description.contains(reason) == true)
   }
 
   @Test func theLearningRateOfAnUpdateIsTheSchedules() throws {

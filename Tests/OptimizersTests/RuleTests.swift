@@ -86,7 +86,7 @@ import Testing
     let saved = try JSONEncoder().encode(first.optimizer.state)
     var second = try Trajectory(
       settings, start: first.parameters.array, tensors: fixtures.optimizerTensors, total: 12)
-    (second.slots, second.averages) = (first.slots, first.averages)
+    (second.slots, second.tensorSlots, second.averages) = (first.slots, first.tensorSlots, first.averages)
     second.optimizer.state = try JSONDecoder().decode(OptimizerState.self, from: saved)
     for gradient in sums.dropFirst(5) { second.step(gradient, examples: 32, ranges: [0..<24]) }
     #expect(whole.bits == second.bits)
@@ -208,7 +208,7 @@ import Testing
 
   private static let known =
     "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
-    + "blend, lamb, lars, lion, adan, stable-adamw, muon, schedule-free-adamw"
+    + "blend, lamb, lars, lion, adan, stable-adamw, muon, schedule-free-adamw, adafactor"
 
   @Test(
     "refuses what makes no sense, by name",

@@ -21,6 +21,8 @@ package final class Coordinator {
   private let training: CoordinatedRun
   /// The parameters after the last step.
   package var parameters: FloatBuffer { store.evaluated }
+  /// What this holds for each parameter beside the parameter itself.
+  package var stateBytesPerParameter: Double { store.optimizer.stateBytesPerParameter }
 
   /// The file of an `ipc://` address.
   private let socketFile: SocketFile?

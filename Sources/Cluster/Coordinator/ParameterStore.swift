@@ -93,7 +93,7 @@ struct ParameterStore {
       rounded = (copies[0], copies[1])
     }
     self.optimizer = optimizer
-    let size = (optimizer.average?.slots ?? optimizer.slots).count * chunks.parameterCount
+    let size = optimizer.average.map { $0.slots.count * chunks.parameterCount } ?? optimizer.stateCount
     let both = FloatBuffer(count: 2 * size)
     slotSets = [both.part(0..<size), both.part(size..<2 * size)]
   }
@@ -137,12 +137,19 @@ struct ParameterStore {
       return
     }
     let sums = sums().map { ($0.1, part($0.0)) }
+    let written = slotSets[updatedSet]
+    let tensorState = (
+      values: written.all[slotsCount..<written.count], before: (currentSet - updatedSet) * written.count
+    )
     begun = BegunOptimizer(optimizer.moved()) { optimizer in
       withExtendedLifetime(sums) {
-        optimizer.begin(weight: weight, isLast: isLast, sums.map { $0.1($0.0.values) })
+        optimizer.begin(weight: weight, isLast: isLast, sums.map { $0.1($0.0.values) }, tensorState: tensorState)
       }
     }
   }
+
+  /// The values of the slots that are as long as the parameters; others follow them.
+  private var slotsCount: Int { optimizer.slots.count * parameterCount }
 
   /// Chooses the set of slots that the step writes: one that no checkpoint holds.
   private mutating func chooseSet() {
@@ -209,7 +216,7 @@ struct ParameterStore {
 
   private func part(_ range: Range<Int>) -> @Sendable (_ gradientSum: Floats) -> Optimizer.Part {
     let written = slotSets[updatedSet]
-    let slots = stride(from: 0, to: written.count, by: parameterCount).map { start in
+    let slots = stride(from: 0, to: slotsCount, by: parameterCount).map { start in
       written.all[start + range.lowerBound..<start + range.upperBound]
     }
     let (parameters, updated) = (current.values[range], updated.all[range])

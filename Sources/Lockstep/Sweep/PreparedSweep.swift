@@ -36,7 +36,7 @@ struct PreparedSweep {
   private let target: Double?
   private let figures: [Figure]
   /// Of each rule.
-  private let stateBytes: [Int]
+  private let stateBytes: [Double]
   /// Whether a validation part decides, and not the training.
   private let hasValidation: Bool
 
@@ -63,7 +63,7 @@ struct PreparedSweep {
     plan = SweepPlan(space, seeds: seeds, halves: halves)
     (self.base, target) = (base, own.has(SweepCommand.Section.target) ? own.real(SweepCommand.Section.target) : nil)
     figures = jobs[0].model.metrics.figures
-    stateBytes = try jobs.map { 4 * (try $0.job.optimizer.rule().slots.count) }
+    stateBytes = try jobs.map { try $0.optimizer().stateBytesPerParameter }
     let (first, split) = (jobs[0], jobs[0].plan)
     hasValidation = split.validationCount > 0
     let parts = [(split.trainCount, "train"), (split.validationCount, "validation"), (split.testCount, "test")]

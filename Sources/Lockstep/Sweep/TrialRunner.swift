@@ -139,8 +139,8 @@ final class TrialRunner: Sendable {
         let metrics = prepared.model.metrics
         func finished(_ failure: TrainingError?) -> RunSummary {
           statistics.finished(
-            coordinator.parameters.values, of: prepared.model.layout, seconds: statistics.summary.stepTime.total,
-            failure: failure)
+            coordinator.parameters.values, of: prepared.model.layout, stateBytes: coordinator.stateBytesPerParameter,
+            seconds: statistics.summary.stepTime.total, failure: failure)
         }
         do {
           try coordinator.run { event in

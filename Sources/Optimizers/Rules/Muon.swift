@@ -67,9 +67,9 @@ package struct Muon: UpdateRule {
     range.slots[1].fill(0)
   }
 
-  package func transform(_ direction: MutableFloats, shape: [Int]) {
-    guard let (rows, columns) = matrix(shape) else { return }
-    newtonSchulz(direction, rows: rows, columns: columns, steps: steps)
+  package func transform(_ tensor: WholeTensor, _ step: UpdateStep) {
+    guard let (rows, columns) = matrix(tensor.shape) else { return }
+    newtonSchulz(tensor.direction, rows: rows, columns: columns, steps: steps)
   }
 
   /// As a tensor's elements move where it is a matrix: by the direction alone.

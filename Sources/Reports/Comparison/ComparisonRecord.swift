@@ -31,7 +31,7 @@ package struct ComparisonRecord: Encodable {
     package let batchSize: Int
     package let microBatches: Int
     package let learningRate: Double
-    package let stateBytesPerParameter: Int
+    package let stateBytesPerParameter: Double
     package let status: String
     package let error: String?
     package let summary: RunSummary?

@@ -45,7 +45,7 @@ package struct ComparisonTable: Equatable, Sendable {
       let run = runs[index]
       var row: [String] = []
       if namesOptimizer { row.append(run.configuration.optimizer ?? "") }
-      if namesOptimizer { row.append("\(run.stateBytesPerParameter)") }
+      if namesOptimizer { row.append(bytes(run.stateBytesPerParameter)) }
       row.append(grouped(run.configuration.workers))
       if namesThreads { row.append(grouped(run.configuration.threads)) }
       row.append(grouped(run.job.batchSize))
@@ -132,7 +132,8 @@ extension Comparison {
         ]
       let place = ranking?.rows.first { $0.optimizer == run.job.optimizer.name }
       let middle = [
-        isEqual(index).map { $0 ? "yes" : "no" } ?? "", "\(run.stateBytesPerParameter)", text(place?.lossAtEqualSteps),
+        isEqual(index).map { $0 ? "yes" : "no" } ?? "", bytes(run.stateBytesPerParameter),
+        text(place?.lossAtEqualSteps),
         place?.rankAtEqualSteps.map { "\($0)" } ?? "", text(place?.lossAtEqualTime),
         place?.rankAtEqualTime.map { "\($0)" } ?? "",
       ]

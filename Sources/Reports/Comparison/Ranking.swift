@@ -6,7 +6,7 @@ internal import Runs
 package struct Ranking: Equatable, Encodable, Sendable {
   package struct Row: Equatable, Encodable, Sendable {
     package let optimizer: String
-    package let stateBytesPerParameter: Int
+    package let stateBytesPerParameter: Double
     /// nil if none of its runs has that many steps.
     package let lossAtEqualSteps: Double?
     package let rankAtEqualSteps: Int?
@@ -69,8 +69,10 @@ extension RunHistory {
 }
 
 extension Comparison.Run {
-  /// The optimizer state that the coordinator holds: 4 bytes per slot.
-  package var stateBytesPerParameter: Int { 4 * ((try? job.optimizer.rule().slots.count) ?? 0) }
+  /// The optimizer state that the coordinator holds: of a run that has not said it, 4 bytes a slot.
+  package var stateBytesPerParameter: Double {
+    summary?.stateBytesPerParameter ?? Double(4 * ((try? job.optimizer.rule().slots.count) ?? 0))
+  }
 }
 
 extension ComparisonTable {
@@ -85,7 +87,7 @@ extension ComparisonTable {
       ],
       rows: ranking.rows.map { row in
         [
-          row.optimizer, "\(row.stateBytesPerParameter)", text(row.lossAtEqualSteps), text(row.rankAtEqualSteps),
+          row.optimizer, bytes(row.stateBytesPerParameter), text(row.lossAtEqualSteps), text(row.rankAtEqualSteps),
           text(row.lossAtEqualTime), text(row.rankAtEqualTime),
         ]
       },

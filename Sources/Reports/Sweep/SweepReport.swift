@@ -119,7 +119,7 @@ package struct SweepReport {
           row.rule, whole(row.steps), whole(row.examples),
           row.seconds.isFinite ? String(format: "%.2f", row.seconds) : "∞",
           "\(row.runs)", "\(row.diverged) of \(row.searched.count)", duration(row.totalSeconds),
-          "\(row.stateBytesPerParameter)", row.updateSeconds.map { String(format: "%.3f", 1000 * $0) } ?? "–",
+          bytes(row.stateBytesPerParameter), row.updateSeconds.map { String(format: "%.3f", 1000 * $0) } ?? "–",
         ]
       },
       notes: [
@@ -198,7 +198,7 @@ package struct SweepReport {
       let decidingLoss, testLoss, score: SweepResult.Spread?
       let difference, intervalLow, intervalHigh, shareBetter: Double?
       let stepsToTarget, examplesToTarget, secondsToTarget: Double?
-      let stateBytesPerParameter: Int
+      let stateBytesPerParameter: Double
       let updateSeconds: Double?
       let trainingSeconds: Double
       let bestOf: [Double?]

@@ -40,7 +40,7 @@ package struct SweepResult: Sendable {
     package let pairing: Pairing?
     /// Until the deciding loss of half of the seeds is at most the target; infinite if it is not.
     package let steps, examples, seconds: Double
-    package let stateBytesPerParameter: Int
+    package let stateBytesPerParameter: Double
 
     package var rule: String { progress.rule }
     package var diverged: Int { searched.count { $0.outcome == .diverged } }
@@ -82,7 +82,7 @@ package struct SweepResult: Sendable {
   ///   - hasValidation: whether a validation part decides, and not the training.
   ///   - stateBytes: of each rule, for each parameter.
   package init(
-    _ plan: SweepPlan, _ results: [Trial: TrialResult], target given: Double?, figures: [Figure], stateBytes: [Int],
+    _ plan: SweepPlan, _ results: [Trial: TrialResult], target given: Double?, figures: [Figure], stateBytes: [Double],
     hasValidation: Bool
   ) {
     let (rules, _) = plan.progress(results.mapValues(\.loss))

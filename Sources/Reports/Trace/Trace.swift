@@ -22,6 +22,7 @@ package struct Trace: Sendable {
     var optimizer = try Optimizer(settings, tensors: [.init("point", 0..<2)], total: steps, stepsPerEpoch: 1)
     var (current, next) = (FloatBuffer([Float(start.x), Float(start.y)]), FloatBuffer(count: 2))
     let (gradient, slots) = (FloatBuffer(count: 2), optimizer.slots.map { _ in FloatBuffer(count: 2) })
+    let tensorSlots = FloatBuffer(count: optimizer.stateCount - 2 * slots.count)
     for step in 0...steps {
       let point = Point(Double(current.values[0]), Double(current.values[1]))
       finalValue = function.value(point.x, point.y)
@@ -38,11 +39,11 @@ package struct Trace: Sendable {
       (gradient.all[0], gradient.all[1]) = (Float(slope.x), Float(slope.y))
       let part = Optimizer.Part(
         start: 0, parameters: current.values, gradientSum: gradient.values, slots: slots.map(\.all), updated: next.all)
-      optimizer.begin(weight: 1, [part])
+      optimizer.begin(weight: 1, [part], tensorState: (tensorSlots.all, 0))
       optimizer.update(part)
       swap(&current, &next)
     }
-    withExtendedLifetime((current, next, gradient, slots)) {}
+    withExtendedLifetime((current, next, gradient, slots, tensorSlots)) {}
   }
 
   /// The function's mean over the second half of the path; infinite if the path diverged.

@@ -36,13 +36,14 @@ package struct Checkpoint: Sendable {
   }
 
   /// The layout of the vector of all slots.
-  static func layout(of slots: [String], _ model: ParameterLayout) -> ParameterLayout {
+  static func layout(of optimizer: Optimizer, _ model: ParameterLayout) -> ParameterLayout {
     var layout = ParameterLayout()
-    for slot in slots {
+    for slot in optimizer.savedSlots {
       for tensor in model.tensors where !tensor.isStatistic {
         layout.append("\(slot)/\(tensor.name)", shape: tensor.shape, savedAxes: tensor.savedAxes)
       }
     }
+    for (tensor, slot) in optimizer.tensorSlots { layout.append("\(slot.name)/\(tensor)", shape: slot.shape) }
     return layout
   }
 
@@ -65,7 +66,7 @@ package struct Checkpoint: Sendable {
       names.append(Checkpoint.trainingName)
     }
     if slots.count > 0 {
-      let layout = Checkpoint.layout(of: try prepared.optimizer().savedSlots, prepared.model.layout)
+      let layout = Checkpoint.layout(of: try prepared.optimizer(), prepared.model.layout)
       try Safetensors.write(
         slots.values, layout: layout, metadata: ["format": "pt"], to: "\(temporary)/\(Checkpoint.optimizerName)")
       names.append(Checkpoint.optimizerName)
@@ -95,7 +96,8 @@ package struct Checkpoint: Sendable {
     try Checkpoint.check(Checkpoint.stateName, at: path, digests)
     try Checkpoint.check(Checkpoint.modelName, at: path, digests)
     let file = try ModelFile(path: "\(path)/\(Checkpoint.modelName)", models: models)
-    let optimizer = try Optimizer(state.job.optimizer, tensors: [], total: 0, stepsPerEpoch: 1)
+    let optimizer = try Optimizer(
+      state.job.optimizer, tensors: file.model.layout.updatedTensors, total: 0, stepsPerEpoch: 1)
     if optimizer.evaluated == nil {
       (parameters, average) = (file.parameters, nil)
     } else {
@@ -103,8 +105,7 @@ package struct Checkpoint: Sendable {
       let trained = try ModelFile(path: "\(path)/\(Checkpoint.trainingName)", models: models)
       (parameters, average) = (trained.parameters, file.parameters)
     }
-    let names = optimizer.savedSlots
-    let layout = Checkpoint.layout(of: names, file.model.layout)
+    let layout = Checkpoint.layout(of: optimizer, file.model.layout)
     slots = FloatBuffer(count: layout.count)
     if layout.count > 0 {
       try Checkpoint.check(Checkpoint.optimizerName, at: path, digests)

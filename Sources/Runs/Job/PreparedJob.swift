@@ -88,9 +88,14 @@ package struct PreparedJob: Sendable {
 extension Job {
   /// The update rule for a model's parameters.
   func makeOptimizer(_ model: any Model, _ plan: StepPlan) throws -> Optimizer {
-    let tensors = model.layout.tensors.filter { !$0.isStatistic }.map {
-      Optimizer.Tensor($0.name, $0.range, shape: $0.shape)
-    }
-    return try Optimizer(optimizer, tensors: tensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
+    try Optimizer(
+      optimizer, tensors: model.layout.updatedTensors, total: plan.totalSteps, stepsPerEpoch: plan.stepsPerEpoch)
+  }
+}
+
+extension ParameterLayout {
+  /// The tensors that the update rule has to do with.
+  var updatedTensors: [Optimizer.Tensor] {
+    tensors.filter { !$0.isStatistic }.map { Optimizer.Tensor($0.name, $0.range, shape: $0.shape) }
   }
 }

@@ -75,9 +75,11 @@ package struct RunStatistics: Sendable {
     return saved
   }
 
-  /// - Parameter parameters: with the statistics after them.
+  /// - Parameters:
+  ///   - parameters: with the statistics after them.
+  ///   - stateBytes: what the coordinator holds for each parameter beside it.
   package func finished(
-    _ parameters: Floats, of layout: ParameterLayout, seconds: Double, failure: TrainingError?
+    _ parameters: Floats, of layout: ParameterLayout, stateBytes: Double, seconds: Double, failure: TrainingError?
   ) -> RunSummary {
     var summary = summary
     summary.status = failure == nil ? "completed" : "failed"
@@ -85,6 +87,7 @@ package struct RunStatistics: Sendable {
     summary.culprit = failure?.culprit
     summary.seconds = seconds
     summary.parameterCount = layout.parameterCount
+    summary.stateBytesPerParameter = stateBytes
     summary.parametersSHA256 = parametersSHA256(parameters)
     return summary
   }

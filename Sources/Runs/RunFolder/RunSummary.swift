@@ -36,6 +36,8 @@ package struct RunSummary: Codable, Sendable {
     /// Examples computed, including repetitions.
     package var examplesSeen = 0
     package var parameterCount = 0
+    /// What the coordinator holds for each parameter beside the parameter itself, in bytes; nil in former files.
+    package var stateBytesPerParameter: Double?
     /// SHA-256 of the parameter vector's little-endian float32 bytes, in layout order.
     package var parametersSHA256: String?
     /// From the first worker's joining to the end.
@@ -52,6 +54,7 @@ package struct RunSummary: Codable, Sendable {
       case skippedSteps = "skipped_steps"
       case examplesSeen = "examples_seen"
       case parameterCount = "parameter_count"
+      case stateBytesPerParameter = "state_bytes_per_parameter"
       case parametersSHA256 = "parameters_sha256"
       case otherNumerics = "other_numerics"
       case stepTime = "step_time"

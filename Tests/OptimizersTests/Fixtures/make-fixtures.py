@@ -382,6 +382,33 @@ def schedule_free_adamw(theta, gradients, o):
         yield y
 
 
+def adafactor(theta, gradients, o):
+    """Shazeer & Stern 2018, Algorithm 4, with ε₁ as a bound of what is divided by, as in torch.optim."""
+    state = {}
+    for t, g in enumerate(gradients, start=1):
+        w = t**-o.decay_exponent
+        shrunk = decoupled(theta, o)
+        after = np.empty_like(theta)
+        for name, tensor in RANGES.items():
+            squares = g[tensor].astype(theta.dtype) ** 2
+            if len(SHAPES[name]) > 1:
+                squares = squares.reshape(-1, SHAPES[name][-1])
+                r, c = state.get(name, (0, 0))
+                r = r + w * (squares.mean(1) - r)
+                c = c + w * (squares.mean(0) - c)
+                state[name] = r, c
+                v = (np.outer(r, c) / max(r.mean(), o.epsilon)).ravel()
+            else:
+                v = state.get(name, 0)
+                v = state[name] = v + w * (squares - v)
+            u = g[tensor] / np.sqrt(np.maximum(v, o.epsilon**2))
+            u = u / max(1.0, math.sqrt(float(np.mean(u**2))) / o.update_clip)
+            alpha = max(o.least_scale, math.sqrt(float(np.mean(theta[tensor] ** 2)))) * min(o.learning_rate, 1 / math.sqrt(t))
+            after[tensor] = shrunk[tensor] - alpha * u
+        theta = after
+        yield theta
+
+
 def exponential_average(steps, o):
     """Kingma & Ba 2015, section 7.2."""
     mean = 0.0
@@ -437,6 +464,7 @@ RULES = {
     "stable-adamw": stable_adamw,
     "muon": muon,
     "schedule-free-adamw": schedule_free_adamw,
+    "adafactor": adafactor,
 }
 
 COMMON = {
@@ -544,6 +572,15 @@ DEFAULTS = {
         "weight-decay": 0,
         "weight-decay-kind": "its own",
         "warmup": 0,
+    },
+    "adafactor": {
+        "learning-rate": 0.01,
+        "decay-exponent": 0.8,
+        "epsilon": 2.0**-23,
+        "least-scale": 1e-3,
+        "update-clip": 1,
+        "weight-decay": 0,
+        "weight-decay-kind": "decoupled",
     },
     "muon": {
         "learning-rate": 0.001,
@@ -803,6 +840,11 @@ CASES = [
     case("schedule-free-adamw", "even", learning_rate=0.01, weight_decay=0.25, decay_biases="no", clip_norm=4),
     case("schedule-free-adamw", "even", learning_rate=0.01, beta1=0.98, weight_decay=0.5, clip_value=1, warmup=20),
     case("schedule-free-adamw", "even", weight_decay=0.25, parameter_group="*.bias: frozen; 2.*: learning-rate 0.02"),
+    case("adafactor", "wide"),
+    case("adafactor", "wide", learning_rate=0.1, decay_exponent=0.5, epsilon=0.01, least_scale=2, update_clip=0.5),
+    case("adafactor", "even", learning_rate=0.05, weight_decay=0.25, decay_biases="no", clip_norm=4, least_scale=0.5),
+    case("adafactor", "even", learning_rate=0.05, weight_decay=0.25, clip_value=1, outer_every=3),
+    case("adafactor", "even", parameter_group="*.bias: frozen; 2.*: update-clip 0.5, learning-rate 0.05"),
     case("sgd", "even", ema=0.9),
     case("adam", "wide", ema=0.999),
     case("adamw", "even", ema=0.99, clip_norm=4, outer_every=3, parameter_group="*.bias: frozen"),
@@ -1380,8 +1422,33 @@ def check_schedule_free():
         assert worst < 1e-10
 
 
+def check_torch_adafactor():
+    import torch
+
+    start, sums = data()
+    for options in [{}, {"learning-rate": 0.1, "decay-exponent": 0.5, "epsilon": 0.01, "least-scale": 2, "update-clip": 1.5},
+                    {"weight-decay": 0.25, "learning-rate": 0.05}]:
+        o = {**DEFAULTS["adafactor"], **options}
+        case = SimpleNamespace(rule="adafactor", options=options, total_steps=STEPS)
+        begin, gradients = start.astype(np.float64), sums["even"].astype(np.float64) / EXAMPLES
+        tensors = [torch.tensor(begin[RANGES[n]].reshape(SHAPES[n]), requires_grad=True) for n in RANGES]
+        optimizer = torch.optim.Adafactor(
+            tensors, o["learning-rate"], -o["decay-exponent"], (o["epsilon"], o["least-scale"]), o["update-clip"],
+            o["weight-decay"],
+        )
+        worst = 0.0
+        for g, (ours, *_) in zip(gradients, run(case, begin, gradients), strict=True):
+            for tensor, name in zip(tensors, RANGES, strict=True):
+                tensor.grad = torch.tensor(g[RANGES[name]].reshape(SHAPES[name]))
+            optimizer.step()
+            worst = max(worst, error(np.concatenate([t.detach().numpy().ravel() for t in tensors]), ours))
+        print(f"{worst:10.2e} adafactor {options}")
+        assert worst < 1e-10
+
+
 def check_torch():
     check_torch_muon()
+    check_torch_adafactor()
     check_schedule_free()
     start, sums = data()
     for case in CASES:
