@@ -3,7 +3,7 @@
 
     python3 make-fixtures.py            # rewrites rules.json and schedules.json beside it; needs NumPy 2
     python3 make-fixtures.py --check    # writes nothing; what it checks is told at check() below
-    python3 make-fixtures.py --torch    # writes nothing; compares rules with torch.optim and schedulefree
+    python3 make-fixtures.py --torch    # writes nothing; compares rules with torch.optim, pytorch_optimizer and schedulefree
 
 rules.json: 200 updates over 24 parameters in four tensors, a case for each rule and choice of options. The gradients
 are sums over `examples` examples, as the coordinator gets them, stored as float32 so that both sides start from the
@@ -1388,68 +1388,75 @@ def check_torch_muon():
         assert off < 0.03
 
 
-def check_schedule_free():
-    """The authors' program."""
-    try:
-        import schedulefree
-    except ImportError:
-        return print("there is no package schedulefree")
+def check_others():
+    """Rules beside other people's programs: torch.optim, pytorch_optimizer and schedulefree, the first by its authors."""
+    import pytorch_optimizer
+    import schedulefree
     import torch
 
+    def betas(o):
+        return o["beta1"], o["beta2"]
+
+    def adafactor(p, o):
+        epsilons = o["epsilon"], o["least-scale"]
+        clip, decay = o["update-clip"], o["weight-decay"]
+        return torch.optim.Adafactor(p, o["learning-rate"], -o["decay-exponent"], epsilons, clip, decay)
+
+    def nadam(p, o):
+        options = {"momentum_decay": o["momentum-decay"], "decoupled_weight_decay": o["weight-decay-kind"] == "decoupled"}
+        return torch.optim.NAdam(p, o["learning-rate"], betas(o), o["epsilon"], o["weight-decay"], **options)
+
+    def adan(p, o):
+        options = {"betas": (*betas(o), o["beta3"]), "weight_decay": o["weight-decay"], "eps": o["epsilon"]}
+        return pytorch_optimizer.Adan(p, o["learning-rate"], **options)
+
+    def stable_adamw(p, o):
+        options = {"betas": betas(o), "weight_decay": o["weight-decay"], "eps": o["epsilon"]}
+        return pytorch_optimizer.StableAdamW(p, o["learning-rate"], **options)
+
+    def schedule_free(p, o):
+        options = betas(o), o["epsilon"], o["weight-decay"], o["warmup"]
+        return schedulefree.AdamWScheduleFree(p, o["learning-rate"], *options)
+
     start, sums = data()
-    for options in [
-        {},
-        {"learning-rate": 0.01, "beta1": 0.5, "beta2": 0.95, "epsilon": 1e-3},
-        {"learning-rate": 0.01, "beta1": 0.98, "weight-decay": 0.5, "warmup": 20},
+    for rule, make, options in [
+        ("adafactor", adafactor, {}),
+        ("adafactor", adafactor, {"decay-exponent": 0.5, "epsilon": 0.01, "least-scale": 2, "update-clip": 1.5}),
+        ("adafactor", adafactor, {"learning-rate": 0.05, "weight-decay": 0.25}),
+        ("nadam", nadam, {"momentum-decay": 0.004}),
+        ("nadam", nadam, {"beta1": 0.95, "momentum-decay": 1, "weight-decay": 0.1}),
+        ("nadam", nadam, {"momentum-decay": 0.1, "weight-decay": 0.1, "weight-decay-kind": "decoupled"}),
+        ("adan", adan, {}),
+        ("adan", adan, {"beta1": 0.9, "beta2": 0.5, "beta3": 0.95, "weight-decay": 0.5, "epsilon": 1e-3}),
+        ("stable-adamw", stable_adamw, {}),
+        ("stable-adamw", stable_adamw, {"beta1": 0.8, "beta2": 0.9, "weight-decay": 0.2, "epsilon": 1e-3}),
+        ("schedule-free-adamw", schedule_free, {}),
+        ("schedule-free-adamw", schedule_free, {"beta1": 0.5, "beta2": 0.95, "epsilon": 1e-3}),
+        ("schedule-free-adamw", schedule_free, {"beta1": 0.98, "weight-decay": 0.5, "warmup": 20}),
     ]:
-        o = {**DEFAULTS["schedule-free-adamw"], **options}
-        case = SimpleNamespace(rule="schedule-free-adamw", options=options, total_steps=STEPS)
-        begin, gradients = start.astype(np.float64), sums["even"].astype(np.float64) / EXAMPLES
-        theta = torch.tensor(begin, requires_grad=True)
-        optimizer = schedulefree.AdamWScheduleFree(
-            [theta], o["learning-rate"], (o["beta1"], o["beta2"]), o["epsilon"], o["weight-decay"], o["warmup"]
-        )
-        worst = 0.0
-        optimizer.train()
-        for g, (trained, _, evaluated) in zip(gradients, run(case, begin, gradients), strict=True):
-            theta.grad = torch.tensor(g)
-            optimizer.step()
-            worst = max(worst, error(theta.detach().numpy(), trained))
-            optimizer.eval()
-            worst = max(worst, error(theta.detach().numpy(), evaluated))
-            optimizer.train()
-        print(f"{worst:10.2e} schedule-free-adamw {options}")
-        assert worst < 1e-10
-
-
-def check_torch_adafactor():
-    import torch
-
-    start, sums = data()
-    for options in [{}, {"learning-rate": 0.1, "decay-exponent": 0.5, "epsilon": 0.01, "least-scale": 2, "update-clip": 1.5},
-                    {"weight-decay": 0.25, "learning-rate": 0.05}]:
-        o = {**DEFAULTS["adafactor"], **options}
-        case = SimpleNamespace(rule="adafactor", options=options, total_steps=STEPS)
+        case = SimpleNamespace(rule=rule, options=options, total_steps=STEPS)
         begin, gradients = start.astype(np.float64), sums["even"].astype(np.float64) / EXAMPLES
         tensors = [torch.tensor(begin[RANGES[n]].reshape(SHAPES[n]), requires_grad=True) for n in RANGES]
-        optimizer = torch.optim.Adafactor(
-            tensors, o["learning-rate"], -o["decay-exponent"], (o["epsilon"], o["least-scale"]), o["update-clip"],
-            o["weight-decay"],
-        )
+        optimizer = make(tensors, {**COMMON, **DEFAULTS[rule], **options})
         worst = 0.0
-        for g, (ours, *_) in zip(gradients, run(case, begin, gradients), strict=True):
+        for g, (trained, _, evaluated) in zip(gradients, run(case, begin, gradients), strict=True):
             for tensor, name in zip(tensors, RANGES, strict=True):
                 tensor.grad = torch.tensor(g[RANGES[name]].reshape(SHAPES[name]))
-            optimizer.step()
-            worst = max(worst, error(np.concatenate([t.detach().numpy().ravel() for t in tensors]), ours))
-        print(f"{worst:10.2e} adafactor {options}")
-        assert worst < 1e-10
+            for mode, ours in [("train", trained), ("eval", evaluated)]:
+                if ours is not None:
+                    getattr(optimizer, mode, lambda: None)()
+                    if mode == "train":
+                        optimizer.step()
+                    theirs = np.concatenate([tensor.detach().numpy().ravel() for tensor in tensors])
+                    worst = max(worst, error(theirs, ours))
+        print(f"{worst:10.2e} {rule} {options}")
+        # PyTorch keeps the product of the momenta of NAdam in float32.
+        assert worst < (1e-9 if rule == "nadam" else 1e-14)
 
 
 def check_torch():
     check_torch_muon()
-    check_torch_adafactor()
-    check_schedule_free()
+    check_others()
     start, sums = data()
     for case in CASES:
         plain = "parameter-group" in case.options and "outer-every" not in case.options
