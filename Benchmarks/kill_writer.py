@@ -18,7 +18,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOCKSTEP = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/debug/lockstep")
 CALLS = ["mkdir", "openat", "write", "fsync", "rename", "unlinkat,unlink,rmdir", "close"]
-FILES = ["model.safetensors", "optimizer.safetensors", "state.json", "SHA256SUMS"]
+FILES = ["model.safetensors", "training.safetensors", "optimizer.safetensors", "state.json", "SHA256SUMS"]
 
 
 def train(*arguments):

@@ -14,12 +14,14 @@ func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
     var optimizer = try Optimizer(
       settings, tensors: [Optimizer.Tensor("weight", 0..<count)], total: 1 << 40, stepsPerEpoch: 100)
     let slots = optimizer.slots.map { _ in FloatBuffer(count: isBeside ? 2 * count : count) }
+    let tensorSlots = FloatBuffer(count: optimizer.stateCount - slots.count * count)
     let part = Optimizer.Part(
       start: 0, parameters: vectors.one.values, gradientSum: vectors.two.values,
       slots: slots.map { $0.all[0..<count] }, before: isBeside ? count : 0, updated: vectors.three.all)
-    let time = withExtendedLifetime(slots) {
+    let time = withExtendedLifetime((slots, tensorSlots)) {
       medianSeconds {
-        optimizer.begin(weight: 128, optimizer.needsWholeGradient ? [part] : [])
+        optimizer.begin(
+          weight: 128, optimizer.needsWholeGradient ? [part] : [], tensorState: (tensorSlots.all, before: 0))
         optimizer.update(part)
       }
     }
@@ -71,6 +73,8 @@ private func bytes(_ rule: any UpdateRule) -> Int {
   return switch rule {
   case is LAMB: once + 4 * 3
   case is LARS, is StableAdamW: once + 4 * 2
+  // And its means of squares, of which a vector has as many as parameters.
+  case is Adafactor: once + 4 * 4
   default: once
   }
 }

@@ -154,7 +154,9 @@ final class TrainingRun {
     StatusLine.clear()
     guard coordinator.parameters.values.areFinite else {
       let failure = TrainingError(
-        "the initial parameters are not finite: --model \(prepared.job.modelText) makes them so")
+        statistics.summary.steps == 0
+          ? "the initial parameters are not finite: --model \(prepared.job.modelText) makes them so"
+          : "the averages of the parameters are not finite: try a smaller --learning-rate")
       try? folder.finish(end(failure), model: nil)
       throw failure
     }

@@ -26,7 +26,8 @@ extension OptionDeclaration {
   }
 
   static func epsilon(_ value: Double = 1e-8) -> Self {
-    .real("epsilon", default: value, .positive, "What is added to the root in the update.")
+    .real(
+      "epsilon", default: value, .positive, "What is added to the root in the update; for adafactor, the least root.")
   }
 
   static let ofEveryRule: [OptionDeclaration] = [

@@ -58,7 +58,7 @@ extension OptimizerSettings {
         "--local-steps \(localSteps) does not go with --optimizer \(name), whose step needs all examples: a replica has "
           + "a share of them; take --optimizer sgd")
     }
-    guard rule.tensorSlots(shape: [2, 2], count: 4).isEmpty else {
+    guard rule.tensorSlots(shape: [2, 2], count: 4).isEmpty, rule.tensorSlots(shape: [], count: 4).isEmpty else {
       throw OptionError(
         "--local-steps \(localSteps) does not go with --optimizer \(name): its state has sizes of its own, which no chunk "
           + "carries; take --optimizer adamw")

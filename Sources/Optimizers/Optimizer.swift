@@ -159,10 +159,13 @@ package struct Optimizer: Sendable {
     slots.count * (tensors.last?.range.upperBound ?? 0) + (tensorSlotRanges.joined().last?.upperBound ?? 0)
   }
 
-  /// What the coordinator holds for each parameter beside the parameter itself, in bytes.
+  /// Whether each step changes whole tensors by ``UpdateRule/transform(_:_:)``.
+  package var transformsTensors: Bool { type(of: rule).transformsTensors }
+
+  /// What the coordinator holds for each parameter beside the parameter itself, in bytes: slots, averages, directions.
   package var stateBytesPerParameter: Double {
-    let averages = evaluated == nil ? 0 : 1
-    return 4 * (Double(averages) + Double(stateCount) / Double(max(tensors.last?.range.upperBound ?? 0, 1)))
+    let whole = (evaluated == nil ? 0 : 1) + (transformsTensors ? 1 : 0) + (average?.slots.count ?? 0)
+    return 4 * (Double(whole) + Double(stateCount) / Double(max(tensors.last?.range.upperBound ?? 0, 1)))
   }
 
   /// The names of all slots that a checkpoint holds, but for ``tensorSlots``.

@@ -98,7 +98,11 @@ package struct OptimizerSettings: Equatable, Sendable {
           "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': with \(cause) there is one \(option) for all parameters, which "
             + "follows their gradient; leave one of them out")
       }
-      guard own.slots == shared.slots, own.sums == shared.sums else {
+      let shapes = [([2, 2], 4), ([], 4)]
+      let hasSameSlots = shapes.allSatisfy {
+        own.tensorSlots(shape: $0, count: $1) == shared.tensorSlots(shape: $0, count: $1)
+      }
+      guard own.slots == shared.slots, own.sums == shared.sums, hasSameSlots else {
         throw OptionError(
           "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': this changes what \(name) holds for each parameter, which "
             + "must be the same for all; give it as an option of the job")
@@ -149,6 +153,10 @@ extension OptimizerSettings {
     var part = given.filter { option, _ in
       let owners = selector.owners(of: option)
       return owners.contains(name) || !owners.contains { names.contains($0) }
+    }
+    // Others can take what does not go with a rule that averages by itself.
+    if averages(name), !names.allSatisfy(averages) {
+      for option in [OptionDeclaration.ema, .outerEvery] + OptionDeclaration.ofOuterSteps { part[option.name] = nil }
     }
     let groups = OptionDeclaration.parameterGroup.name
     part[groups] = part[groups].flatMap { ParameterGroup.part(of: $0.description, for: name, among: names) }

@@ -50,12 +50,17 @@ final class ChunkSums: Sendable {
   private let running = DispatchGroup()
   private let answers: Mailbox<Answer>
 
-  /// - Parameter wake: called on any thread when there are answers to take.
-  init(_ chunks: ChunkLayout, _ layout: ParameterLayout, _ timeline: Timeline?, wake: @escaping @Sendable () -> Void) {
+  /// - Parameters:
+  ///   - isSlow: whether an update may take longer than the calling thread can be spared.
+  ///   - wake: called on any thread when there are answers to take.
+  init(
+    _ chunks: ChunkLayout, _ layout: ParameterLayout, _ timeline: Timeline?, isSlow: Bool = false,
+    wake: @escaping @Sendable () -> Void
+  ) {
     (self.chunks, self.layout, self.timeline) = (chunks, layout, timeline)
     lanes = (0..<chunks.count).map { _ in Lane() }
     threads = max(min(Cores.allowed.count, chunks.count), 1)
-    pool = threads > 1 ? ComputePool(threads: threads, yieldsToOthers: true) {} : nil
+    pool = threads > 1 || isSlow ? ComputePool(threads: threads, yieldsToOthers: true) {} : nil
     answers = Mailbox(wake: wake)
   }
 

@@ -122,7 +122,10 @@ package final class Coordinator {
       job: run.job, onNonFinite: run.onNonFinite,
       scaling: FeatureScaling(offset: run.scaling.offset, factor: run.scaling.factor), recipe: run.recipe,
       chunkSize: chunks.size)
-    sums = ChunkSums(chunks, layout, timeline) { [waker] in waker.wake() }
+    // The products of one small chunk take less time than to wake a thread is worth.
+    sums = ChunkSums(chunks, layout, timeline, isSlow: run.optimizer.transformsTensors && chunks.count > 1) { [waker] in
+      waker.wake()
+    }
     machine = CoordinatorMachine(
       CoordinatorMachine.Configuration(
         run: UInt64.random(in: 1...UInt64.max), session: { _ in UInt64.random(in: 1...UInt64.max) }, start: step,

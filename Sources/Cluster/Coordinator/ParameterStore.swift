@@ -186,15 +186,16 @@ struct ParameterStore {
         return rounded.readOnly
       }
     }
+    let (plain, begun) = (optimizer, begun)
     func averaging(_ update: @escaping @Sendable (Floats) -> Void) -> @Sendable (Floats) -> Floats {
-      rounding { [optimizer] sum in
+      rounding { sum in
         update(sum)
-        if let average { optimizer.average(average.0, after.readOnly, into: average.1) }
+        if let average { (begun?.value ?? plain).average(average.0, after.readOnly, into: average.1) }
       }
     }
     switch (chunks.kind(chunk), optimizer.average) {
     case (.parameters, nil):
-      let (plain, begun, part) = (optimizer, begun, part(range))
+      let part = part(range)
       return rounding {
         let (optimizer, part) = (begun?.value ?? plain, part($0))
         optimizer.update(part)

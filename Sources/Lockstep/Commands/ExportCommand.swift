@@ -23,12 +23,15 @@ struct ExportCommand: ParsableCommand {
 
   @Flag(
     help: ArgumentHelp(
-      "Write the optimizer's tensors as well, as optimizer/SLOT/TENSOR; of a run, the newest good checkpoint's."))
+      """
+      Write the optimizer's tensors as well, as optimizer/SLOT/TENSOR; of a run, the newest good checkpoint's. Where \
+      evaluations read averages, also what is trained, as training/TENSOR.
+      """))
   var withOptimizer = false
 
   func run() throws {
-    let (model, optimizer) = try sources()
-    for source in [model, optimizer].compactMap(\.self) where isSamePath(output, source) {
+    let (model, others) = try sources()
+    for source in [model] + others.map(\.path) where isSamePath(output, source) {
       throw OptionError("--output \(output) is the file that is exported, which would be replaced: choose another")
     }
     var archive = try NumPyArchive(path: output)
@@ -36,7 +39,7 @@ struct ExportCommand: ParsableCommand {
     if let description = ModelFile.metadata(in: try Safetensors.File(path: model)) {
       try archive.append(text: description, as: "lockstep.json")
     }
-    for (prefix, path) in [("", model)] + (optimizer.map { [("optimizer/", $0)] } ?? []) {
+    for (prefix, path) in [("", model)] + others {
       let file = try Safetensors.File(path: path)
       for tensor in file.tensors {
         try file.withBytes(of: tensor.name) {
@@ -46,19 +49,20 @@ struct ExportCommand: ParsableCommand {
       }
     }
     try archive.commit()
-    printLine("\(output): \(count(values, "value")) of \(model)\(optimizer.map { " and \($0)" } ?? "")")
+    printLine("\(output): \(count(values, "value")) of \(([model] + others.map(\.path)).joined(separator: " and "))")
   }
 
-  /// The files of the model and, if it is wanted and has tensors, of the optimizer.
-  private func sources() throws -> (model: String, optimizer: String?) {
+  /// The model's file and, if they are wanted, those of the trained parameters and of the optimizer that are there, each
+  /// with what begins its tensors' names.
+  private func sources() throws -> (model: String, others: [(prefix: String, path: String)]) {
     switch try SavedArtifact(path) {
     case .model(let file):
       guard !withOptimizer else { throw ValidationError("--with-optimizer needs a checkpoint or a run, not a model") }
-      return (file, nil)
+      return (file, [])
     case .checkpoint(let folder): return try sources(checkpoint: folder)
     case .run(let folder):
       let model = "\(folder)/model.safetensors"
-      if !withOptimizer && FileManager.default.fileExists(atPath: model) { return (model, nil) }
+      if !withOptimizer && FileManager.default.fileExists(atPath: model) { return (model, []) }
       let store = CheckpointStore(run: folder)
       guard let good = store.steps.map({ store.folder(ofStep: $0) }).first(where: { Checkpoint.damage(at: $0).isEmpty })
       else { throw FileError("\(folder) has no good checkpoint\(withOptimizer ? "" : ", and no model yet")") }
@@ -66,10 +70,11 @@ struct ExportCommand: ParsableCommand {
     }
   }
 
-  private func sources(checkpoint: String) throws -> (model: String, optimizer: String?) {
+  private func sources(checkpoint: String) throws -> (model: String, others: [(prefix: String, path: String)]) {
     if let damage = Checkpoint.damage(at: checkpoint).first { throw FileError(damage) }
-    let slots = "\(checkpoint)/\(Checkpoint.optimizerName)"
-    let hasSlots = FileManager.default.fileExists(atPath: slots)
-    return ("\(checkpoint)/\(Checkpoint.modelName)", withOptimizer && hasSlots ? slots : nil)
+    let others = [("training/", Checkpoint.trainingName), ("optimizer/", Checkpoint.optimizerName)]
+      .map { (prefix: $0, path: "\(checkpoint)/\($1)") }
+      .filter { withOptimizer && FileManager.default.fileExists(atPath: $0.path) }
+    return ("\(checkpoint)/\(Checkpoint.modelName)", others)
   }
 }

@@ -127,7 +127,7 @@ struct InspectCommand: ParsableCommand {
       }
       show(rows, "\noptimizer")
     }
-    for name in [Checkpoint.modelName, Checkpoint.optimizerName] {
+    for name in [Checkpoint.modelName, Checkpoint.trainingName, Checkpoint.optimizerName] {
       let file = "\(path)/\(name)"
       guard FileManager.default.fileExists(atPath: file), let tensors = try? Safetensors.File(path: file) else {
         continue

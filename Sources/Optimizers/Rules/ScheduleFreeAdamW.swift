@@ -42,9 +42,9 @@ package struct ScheduleFreeAdamW: UpdateRule {
   }
 
   package func check() throws {
-    guard beta1 > 0 else {
+    guard beta1 >= 0.01 else {
       throw OptionError(
-        "--beta1 0 does not go with --optimizer \(Self.name), which evaluates at θ + (1 − 1/β₁)(z − θ): give one above 0"
+        "--beta1 \(beta1) does not go with --optimizer \(Self.name), which evaluates at θ + (1 − 1/β₁)(z − θ): give at least 0.01"
       )
     }
   }

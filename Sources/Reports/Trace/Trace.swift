@@ -23,8 +23,11 @@ package struct Trace: Sendable {
     var (current, next) = (FloatBuffer([Float(start.x), Float(start.y)]), FloatBuffer(count: 2))
     let (gradient, slots) = (FloatBuffer(count: 2), optimizer.slots.map { _ in FloatBuffer(count: 2) })
     let tensorSlots = FloatBuffer(count: optimizer.stateCount - 2 * slots.count)
+    var (averages, nextAverages) = (FloatBuffer(current.array), FloatBuffer(count: 2))
     for step in 0...steps {
-      let point = Point(Double(current.values[0]), Double(current.values[1]))
+      // What an evaluation would read.
+      let shown = optimizer.evaluated == nil ? current : averages
+      let point = Point(Double(shown.values[0]), Double(shown.values[1]))
       finalValue = function.value(point.x, point.y)
       distance = hypot(point.x - function.minimum.x, point.y - function.minimum.y)
       if distance.isFinite { points.append(point) }
@@ -35,15 +38,17 @@ package struct Trace: Sendable {
       values.append(finalValue)
       if step > 0 { optimizer.evaluated(loss: finalValue) }
       if step == steps { break }
-      let slope = function.gradient(point.x, point.y)
+      let slope = function.gradient(Double(current.values[0]), Double(current.values[1]))
       (gradient.all[0], gradient.all[1]) = (Float(slope.x), Float(slope.y))
       let part = Optimizer.Part(
         start: 0, parameters: current.values, gradientSum: gradient.values, slots: slots.map(\.all), updated: next.all)
       optimizer.begin(weight: 1, [part], tensorState: (tensorSlots.all, 0))
       optimizer.update(part)
+      if optimizer.evaluated != nil { optimizer.average(part, averages.values, into: nextAverages.all) }
       swap(&current, &next)
+      swap(&averages, &nextAverages)
     }
-    withExtendedLifetime((current, next, gradient, slots, tensorSlots)) {}
+    withExtendedLifetime((current, next, gradient, slots, tensorSlots, averages, nextAverages)) {}
   }
 
   /// The function's mean over the second half of the path; infinite if the path diverged.
