@@ -81,7 +81,7 @@ import Testing
 
   @Test("Schedule-Free evaluates its own average, with the running statistics of training")
   func ofRule() throws {
-    var (store, _, chunks) = try store([("optimizer", "schedule-free-adamw"), ("beta1", "0.75")])
+    var (store, _, chunks) = try store([("optimizer", "schedule-free"), ("beta1", "0.75")])
     let parameters = chunks.parameterCount
     for number in 1...5 { step(&store, chunks, number) }
     let (theta, iterate, got) = (store.model.array, store.slots.array[..<parameters], store.evaluated.array)
@@ -92,9 +92,9 @@ import Testing
     #expect(got[parameters...] == theta[parameters...] && got[..<parameters] != theta[..<parameters])
   }
 
-  @Test("a resumed run goes on from its average", arguments: ["adam", "schedule-free-adamw", "muon"])
+  @Test("a resumed run goes on from its average", arguments: ["adam", "schedule-free", "muon"])
   func resumed(_ rule: String) throws {
-    let options = [("optimizer", rule)] + (rule == "schedule-free-adamw" ? [] : [("ema", "0.9")])
+    let options = [("optimizer", rule)] + (rule == "schedule-free" ? [] : [("ema", "0.9")])
     var (whole, prepared, chunks) = try store(options)
     for number in 1...3 { step(&whole, chunks, number) }
     let saved = SavedState(

@@ -58,7 +58,7 @@ import Testing
       ["--schedule", "plateau", "--plateau-threshold", "0.2", "--plateau-patience", "0", "--schedule-factor", "0.7"],
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--learning-rate", "0.01"], ["--dropout", "0.2"],
       ["--outer-every", "7"], ["--ema", "0.95", "--precision", "bf16"],
-      ["--optimizer", "schedule-free-adamw", "--warmup", "30"],
+      ["--optimizer", "schedule-free", "--warmup", "30"],
       ["--optimizer", "adafactor", "--update-clip", "0.5"],
       ["--precision", "bf16"],
       ["--local-steps", "5", "--replicas", "2", "--outer-learning-rate", "0.7", "--precision", "bf16"],

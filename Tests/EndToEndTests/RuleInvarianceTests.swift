@@ -13,7 +13,7 @@ import Testing
     [
       "gradient-descent", "sgd", "momentum", "nesterov", "rmsprop", "rmsprop-momentum", "adam", "adamw", "nadam",
       "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan", "stable-adamw", "muon",
-      "schedule-free-adamw", "adafactor",
+      "schedule-free", "adafactor",
     ].map { ["--optimizer", $0, "--model", "mlp:32,16"] } + [
       ["--optimizer", "nadam", "--momentum-decay", "0.004", "--model", "mlp:32,16"],
       ["--optimizer", "stable-adamw", "--model", "mlp:1024,300", "--decay-biases", "no"],
@@ -29,7 +29,7 @@ import Testing
         "--optimizer", "adam", "--ema", "0.9", "--model", "resnet:1", "--channels", "8", "--norm", "batch",
         "--batch-size", "300",
       ],
-      ["--optimizer", "schedule-free-adamw", "--precision", "bf16", "--warmup", "5", "--model", "mlp:1024,300"],
+      ["--optimizer", "schedule-free", "--precision", "bf16", "--warmup", "5", "--model", "mlp:1024,300"],
       ["--optimizer", "sgd", "--ema", "0.99", "--local-steps", "5", "--replicas", "4", "--model", "mlp:1024,300"],
       ["--optimizer", "momentum", "--outer-every", "8", "--clip-norm", "0.1", "--model", "mlp:1024,300"],
       ["--optimizer", "lamb", "--outer-every", "5", "--model", "mlp:1024,300", "--decay-biases", "no"],

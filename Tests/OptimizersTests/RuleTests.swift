@@ -208,7 +208,7 @@ import Testing
 
   private static let known =
     "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
-    + "blend, lamb, lars, lion, adan, stable-adamw, muon, schedule-free-adamw, adafactor"
+    + "blend, lamb, lars, lion, adan, stable-adamw, muon, schedule-free, adafactor"
 
   @Test(
     "refuses what makes no sense, by name",

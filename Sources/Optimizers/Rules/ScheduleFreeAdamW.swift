@@ -18,7 +18,7 @@ package import Schema
 ///
 /// Defaults: η 0.0025, β₁ 0.9, β₂ 0.999, ε 1e-8, λ 0.
 package struct ScheduleFreeAdamW: UpdateRule {
-  package static let name = "schedule-free-adamw"
+  package static let name = "schedule-free"
   package static let equations =
     "v as Adam's; d = g/(√v̂ + ε) + λθ; c = ηmax²/Σηmax²; θ ← θ + c(z − θ) − η(1 − β₁(1−c))d; z ← z − ηd; evaluated at θ + (1 − 1/β₁)(z − θ)"
   package static let paper = "Defazio et al. 2024"

@@ -463,7 +463,7 @@ RULES = {
     "adan": adan,
     "stable-adamw": stable_adamw,
     "muon": muon,
-    "schedule-free-adamw": schedule_free_adamw,
+    "schedule-free": schedule_free_adamw,
     "adafactor": adafactor,
 }
 
@@ -564,7 +564,7 @@ DEFAULTS = {
         "weight-decay": 0.01,
         "weight-decay-kind": "decoupled",
     },
-    "schedule-free-adamw": {
+    "schedule-free": {
         "learning-rate": 0.0025,
         "beta1": 0.9,
         "beta2": 0.999,
@@ -835,11 +835,11 @@ CASES = [
         weight_decay=0.2,
     ),
     # Outer steps: after each update, in rounds of which the last is shorter or not, and in one that the run's end cuts.
-    case("schedule-free-adamw", "wide"),
-    case("schedule-free-adamw", "wide", learning_rate=0.01, beta1=0.5, beta2=0.95, epsilon=1e-3),
-    case("schedule-free-adamw", "even", learning_rate=0.01, weight_decay=0.25, decay_biases="no", clip_norm=4),
-    case("schedule-free-adamw", "even", learning_rate=0.01, beta1=0.98, weight_decay=0.5, clip_value=1, warmup=20),
-    case("schedule-free-adamw", "even", weight_decay=0.25, parameter_group="*.bias: frozen; 2.*: learning-rate 0.02"),
+    case("schedule-free", "wide"),
+    case("schedule-free", "wide", learning_rate=0.01, beta1=0.5, beta2=0.95, epsilon=1e-3),
+    case("schedule-free", "even", learning_rate=0.01, weight_decay=0.25, decay_biases="no", clip_norm=4),
+    case("schedule-free", "even", learning_rate=0.01, beta1=0.98, weight_decay=0.5, clip_value=1, warmup=20),
+    case("schedule-free", "even", weight_decay=0.25, parameter_group="*.bias: frozen; 2.*: learning-rate 0.02"),
     case("adafactor", "wide"),
     case("adafactor", "wide", learning_rate=0.1, decay_exponent=0.5, epsilon=0.01, least_scale=2, update_clip=0.5),
     case("adafactor", "even", learning_rate=0.05, weight_decay=0.25, decay_biases="no", clip_norm=4, least_scale=0.5),
@@ -1430,9 +1430,9 @@ def check_others():
         ("adan", adan, {"beta1": 0.9, "beta2": 0.5, "beta3": 0.95, "weight-decay": 0.5, "epsilon": 1e-3}),
         ("stable-adamw", stable_adamw, {}),
         ("stable-adamw", stable_adamw, {"beta1": 0.8, "beta2": 0.9, "weight-decay": 0.2, "epsilon": 1e-3}),
-        ("schedule-free-adamw", schedule_free, {}),
-        ("schedule-free-adamw", schedule_free, {"beta1": 0.5, "beta2": 0.95, "epsilon": 1e-3}),
-        ("schedule-free-adamw", schedule_free, {"beta1": 0.98, "weight-decay": 0.5, "warmup": 20}),
+        ("schedule-free", schedule_free, {}),
+        ("schedule-free", schedule_free, {"beta1": 0.5, "beta2": 0.95, "epsilon": 1e-3}),
+        ("schedule-free", schedule_free, {"beta1": 0.98, "weight-decay": 0.5, "warmup": 20}),
     ]:
         case = SimpleNamespace(rule=rule, options=options, total_steps=STEPS)
         begin, gradients = start.astype(np.float64), sums["even"].astype(np.float64) / EXAMPLES
