@@ -61,12 +61,19 @@ import Testing
 
   @Test("workers whose relay is lost find another way", arguments: [SIGKILL, SIGSTOP])
   func lostRelay(_ signal: Int32) throws {
-    let job = job + ["--epochs", "200"]
+    let job = job + ["--epochs", "300"]
     let expected = try train(scratch, job, output: "undisturbed")
     let coordinator = try Coordinating(scratch, job + ["--transport", "zmq", "--silence-limit", "1"])
     let relays = try (0..<2).map { _ in try relay(coordinator.address) }
-    let workers = try relays.flatMap { try [worker($0.address), worker($0.address)] }
-    try #require(coordinator.program.waitForOutput("epoch   4/200"), "\(coordinator.program.errors)")
+    var workers = try [worker(relays[1].address), worker(relays[1].address)]
+    try #require(coordinator.program.waitForOutput("epoch   1/300"), "\(coordinator.program.errors)")
+    // One that has never had a session would know no other way.
+    for _ in 0..<2 {
+      let own = try worker(relays[0].address)
+      try #require(
+        coordinator.program.waitForOutput("/\(own.processIdentifier)) has joined"), "\(coordinator.program.errors)")
+      workers.append(own)
+    }
     relays[0].program.send(signal)
     #expect(coordinator.program.wait() == 0, "\(coordinator.program.errors)")
     let errors = coordinator.program.errors
