@@ -133,12 +133,11 @@ package struct Optimizer: Sendable {
       case .own: .own
       }
     hasFrozen = groups.contains { $0.isFrozen }
-    tensorSlots = tensors.flatMap { [rule] tensor in
-      rule.tensorSlots(shape: tensor.shape, count: tensor.range.count).map { (tensor.name, $0) }
-    }
+    let own = tensors.map { [rule] in rule.tensorSlots(shape: $0.shape, count: $0.range.count) }
+    tensorSlots = zip(tensors, own).flatMap { tensor, slots in slots.map { (tensor.name, $0) } }
     var end = 0
-    tensorSlotRanges = tensors.map { [rule] tensor in
-      rule.tensorSlots(shape: tensor.shape, count: tensor.range.count).map { slot in
+    tensorSlotRanges = own.map { slots in
+      slots.map { slot in
         defer { end += slot.count }
         return end..<end + slot.count
       }

@@ -46,7 +46,7 @@ extension OptionDeclaration {
 extension OptimizerSettings {
   /// Whether evaluations read averages of the parameters, which a run leaves in their place.
   package var isAveraged: Bool {
-    values[OptionDeclaration.ema.name] > 0 || OptimizerSettings.averages(name)
+    (try? rule()).flatMap { ParameterAverage(self, $0) } != nil
   }
 
   /// - Throws: ``OptionError`` if something else would move what the rule averages, or average it again.

@@ -178,6 +178,13 @@ public struct UpdateRange: Sendable {
   /// Slot `index` as it was before the step.
   public func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
 
+  /// Moves the parameters by `rate` times ``direction``, with the step's decay.
+  func moveAlongDirection(rate: Double) {
+    var vectors = vectors
+    (vectors.gradientSum, vectors.scale, vectors.clip) = (direction.readOnly, 1, .infinity)
+    vectors.gradientDescent(rate: rate)
+  }
+
   /// Calls `body` with each index and its ``UpdateVectors/gradient(_:)``.
   func each(_ body: (_ index: Int, _ gradient: Double) -> Void) {
     for index in vectors.parameters.indices { body(index, vectors.gradient(index)) }

@@ -119,14 +119,11 @@ package struct Adafactor: UpdateRule {
   }
 
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
-    var vectors = range.vectors
-    (vectors.gradientSum, vectors.scale, vectors.clip) = (range.direction.readOnly, 1, .infinity)
-    vectors.gradientDescent(rate: rate(range, step))
+    range.moveAlongDirection(rate: rate(range, step))
   }
 
   package func reference(_ range: UpdateRange, _ step: UpdateStep) {
-    for i in range.vectors.parameters.indices {
-      range.vectors.move(i, by: rate(range, step) * Double(range.direction[i]))
-    }
+    let rate = rate(range, step)
+    for i in range.vectors.parameters.indices { range.vectors.move(i, by: rate * Double(range.direction[i])) }
   }
 }

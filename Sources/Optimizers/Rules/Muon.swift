@@ -79,9 +79,7 @@ package struct Muon: UpdateRule {
 
   package func update(_ range: UpdateRange, _ step: UpdateStep) {
     if let shape = matrix(range.tensorShape) {
-      var vectors = range.vectors
-      (vectors.gradientSum, vectors.scale, vectors.clip) = (range.direction.readOnly, 1, .infinity)
-      vectors.gradientDescent(rate: step.learningRate * scale(shape))
+      range.moveAlongDirection(rate: step.learningRate * scale(shape))
     } else {
       let correction = BiasCorrection(beta1, beta2, number: step.number)
       range.vectors.adam(
