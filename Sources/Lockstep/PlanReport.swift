@@ -51,7 +51,7 @@ struct PlannedJob {
       let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
       parameterCount = prepared.model.layout.parameterCount
       batchSize = prepared.job.batchSize
-      let products = (prepared.model as? Network)?.layers.reduce(0) { $0 + $1.multiplyAdds } ?? parameterCount
+      let products = prepared.model.network?.layers.reduce(0) { $0 + $1.multiplyAdds } ?? parameterCount
       operations = (6 * Double(products), "three products of \(grouped(products)) multiply-adds an example")
     }
   }

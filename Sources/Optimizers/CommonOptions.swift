@@ -30,11 +30,15 @@ extension OptionDeclaration {
       "epsilon", default: value, .positive, "What is added to the root in the update; for adafactor, the least root.")
   }
 
+  static let noiseScale = OptionDeclaration.flag(
+    "noise-scale", default: false,
+    "Measure the gradient noise scale: about the batch size beyond which larger batches save few steps.")
+
   static let ofEveryRule: [OptionDeclaration] = [
     .flag("decay-biases", default: true, "Decay biases too."),
     .real(
       "clip-value", default: 0, .notNegative, "Keep each element of the gradient within ± this; 0 for no limit."),
     .real("clip-norm", default: 0, .notNegative, "Scale the gradient down to this norm; 0 for no limit."),
-    .parameterGroup, .ema, .outerEvery, .localSteps,
+    .noiseScale, .parameterGroup, .ema, .outerEvery, .localSteps,
   ]
 }

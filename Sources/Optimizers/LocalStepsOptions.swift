@@ -53,6 +53,11 @@ extension OptimizerSettings {
   /// - Throws: ``OptionError`` if its state is no vector, or its step needs all examples.
   func checkLocalSteps(_ rule: any UpdateRule, stepIsWhole: Bool) throws {
     guard let localSteps else { return }
+    guard !measuresNoise else {
+      throw OptionError(
+        "--local-steps \(localSteps) does not go with --noise-scale, which compares the gradients of a step's micro-batches at "
+          + "the same parameters; leave one of them out")
+    }
     guard !stepIsWhole else {
       throw OptionError(
         "--local-steps \(localSteps) does not go with --optimizer \(name), whose step needs all examples: a replica has "

@@ -90,6 +90,9 @@ package struct Optimizer: Sendable {
   private let hasTensorSums: Bool
   private let hasFrozen: Bool
   private let clipValue, clipNorm: Double
+  private let measuresNoise: Bool
+  /// Of a step's gradient, summed over its weight, if the noise scale is measured.
+  package private(set) var gradientSquares: Double?
   private let decayKind: DecayKind
   private var scale = 1.0
   /// The share of the updated values in averages.
@@ -116,6 +119,7 @@ package struct Optimizer: Sendable {
     let values = settings.values
     clipValue = values["clip-value"] > 0 ? values["clip-value"] : .infinity
     clipNorm = values["clip-norm"]
+    measuresNoise = settings.measuresNoise
     groups = try [Group(settings, nil)] + settings.groups.map { try Group(settings, $0) }
     let assigned =
       tensors.isEmpty ? [] : try ParameterGroup.assign(settings.groups, to: tensors.map(\.name))
@@ -182,7 +186,7 @@ package struct Optimizer: Sendable {
   package func learningRate(ofUpdate number: Int) -> Double { schedule.learningRate(number, state) }
 
   /// Whether ``begin(weight:_:)`` needs the whole gradient.
-  package var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none }
+  package var needsWholeGradient: Bool { clipNorm > 0 || rule.sums != .none || measuresNoise }
 
   /// A copy that has this value's memory for directions, which this one has no longer.
   package mutating func moved() -> Optimizer {
@@ -209,6 +213,11 @@ package struct Optimizer: Sendable {
     state.updates = number
     averageWeight = evaluated?.weight(number: number, count: 1) ?? 1
     rule.begin(&state, &step)
+    if measuresNoise {
+      var squares = OrderedSum()
+      for part in parts { squares.addSquares(part.gradientSum) }
+      gradientSquares = squares.value
+    }
     if clipNorm > 0 {
       var squares = OrderedSum()
       for part in parts {

@@ -4,7 +4,7 @@ extension OptimizerSettings {
   /// The options because of which no parameter can be updated before the whole gradient is known
   /// (``Optimizer/needsWholeGradient``), as a user writes them; empty if each range can be updated on its own.
   package func wholeGradientCauses() throws -> [String] {
-    let clipping = values["clip-norm"] > 0 ? ["--clip-norm"] : []
+    let clipping = (values["clip-norm"] > 0 ? ["--clip-norm"] : []) + (measuresNoise ? ["--noise-scale"] : [])
     return try rule().sums == .none ? clipping : clipping + [causeOfSums()]
   }
 

@@ -13,6 +13,9 @@ package struct OptimizerSettings: Equatable, Sendable {
   /// η, before the schedule.
   package var learningRate: Double { values.ifGiven("learning-rate") ?? 0 }
 
+  /// Whether the gradient noise scale is measured.
+  package var measuresNoise: Bool { values.isOn(OptionDeclaration.noiseScale.name) }
+
   /// The updates from an outer step to the next; 0 without outer steps.
   package var outerEvery: Int { values.whole(OptionDeclaration.outerEvery.name) }
 

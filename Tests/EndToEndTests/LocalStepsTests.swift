@@ -243,6 +243,10 @@ import Testing
       ["--local-steps", "4", "--replicas", "2", "--data", "none", "--model", "quadratic:3", "--micro-batches", "2"],
       "--local-steps 4: an epoch has one step, and no round spans two epochs; give a smaller --batch-size"
     ),
+    (
+      ["--local-steps", "4", "--replicas", "2", "--noise-scale", "yes"],
+      "--local-steps 4 does not go with --noise-scale, which compares the gradients of a step's micro-batches"
+    ),
     (["--local-steps", "0"], "--local-steps 0: a whole number from 1 to 4096"),
   ]
 

@@ -369,11 +369,11 @@ package final class Coordinator {
           if evaluation.part == plan.evaluatedPart { store.recordEvaluation(loss: evaluation.loss) }
           evaluatedSteps[evaluation.part] = evaluation.step
         }
-        reports.append(
-          clock.addTimes(to: event, plan) { [store] step in
-            plan.local == nil
-              ? store.optimizer.step.learningRate : store.optimizer.learningRate(ofUpdate: updates + step - first)
-          })
+        let timed = clock.addTimes(to: event, plan) { [store] step in
+          plan.local == nil
+            ? store.optimizer.step.learningRate : store.optimizer.learningRate(ofUpdate: updates + step - first)
+        }
+        reports.append(withNoise(timed))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
       clock.account(action, since: start) { machine.members[$0]?.number }
@@ -382,6 +382,15 @@ package final class Coordinator {
     for event in reports { try report(event, observe) }
     for answer in answers { try handle(answer, observe) }
     for peer in gone { try handle(.unreachable(peer), observe) }
+  }
+
+  /// Adds the square of the whole gradient to a step's sums, if it is measured.
+  private func withNoise(_ event: TrainingEvent) -> TrainingEvent {
+    guard case .step(var report) = event, !report.isSkipped, let squares = store.optimizer.gradientSquares else {
+      return event
+    }
+    NoiseScale.complete(&report.sums, squares: squares, weight: report.weight)
+    return .step(report)
   }
 
   /// Sends a message; false if the peer is gone.

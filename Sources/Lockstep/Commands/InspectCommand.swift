@@ -62,7 +62,7 @@ struct InspectCommand: ParsableCommand {
     let prepared = try PreparedJob(options, models: ModelKinds.registry.all)
     let layout = prepared.model.layout
     printLine("\(prepared.job.modelText) on \(prepared.dataName) (\(count(layout.parameterCount, "parameter")))")
-    guard let network = prepared.model as? Network else {
+    guard let network = prepared.model.network else {
       show(layout.tensors.map { [$0.name, $0.savedShape.map(String.init).joined(separator: "×")] })
       return
     }

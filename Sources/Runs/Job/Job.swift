@@ -121,7 +121,8 @@ public struct Job: Equatable, Sendable {
     _ models: [ModelFactory], shape: [Int], target: Target, _ recipe: Recipe?
   ) throws -> any Model {
     guard let factory = models.first(where: { $0.name == model }) else { throw models.unknown(model) }
-    return try factory.model(modelRequest(factory, shape: shape, target: target, recipe))
+    let made = try factory.model(modelRequest(factory, shape: shape, target: target, recipe))
+    return optimizer.measuresNoise ? made.measuringNoise : made
   }
 
   /// Nil if every step sums all micro-batches.
