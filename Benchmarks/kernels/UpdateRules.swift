@@ -42,27 +42,38 @@ func timeUpdateRules(_ vectors: Vectors, copyBandwidth: Double) throws {
   try timeMatrices(vectors)
 }
 
-/// What a step of Muon takes for one matrix, nearly all of it the products of its Newton–Schulz steps.
+/// What a step takes of the rules whose time goes into products of whole matrices. Of soap's updates, one in ten refreshes the
+/// bases.
 private func timeMatrices(_ vectors: Vectors) throws {
-  print("\n| muon, a matrix of | ms a step | GFLOP/s |\n| --- | ---: | ---: |")
-  for (rows, columns) in [(784, 64), (784, 256), (1024, 1024), (256, 4096)] {
+  print("\n| a matrix of | muon, ms a step | GFLOP/s | soap, ms a step | and a refresh more, ms |")
+  print("| --- | ---: | ---: | ---: | ---: |")
+  for (rows, columns) in [(64, 64), (784, 64), (784, 256), (1024, 1024), (256, 4096)] {
     let range = 0..<rows * columns
-    let tensors = [Optimizer.Tensor("weight", range, shape: [rows, columns])]
-    var optimizer = try Optimizer(
-      OptimizerSettings("muon", given: [:]), tensors: tensors, total: 1 << 40, stepsPerEpoch: 100)
-    let slots = optimizer.slots.map { _ in FloatBuffer(count: range.count) }
-    let part = Optimizer.Part(
-      start: 0, parameters: vectors.one.values[range], gradientSum: vectors.two.values[range], slots: slots.map(\.all),
-      updated: vectors.three.all[range])
-    let time = withExtendedLifetime(slots) {
-      medianSeconds {
-        optimizer.begin(weight: 128, [part])
-        optimizer.update(part)
+    func time(_ settings: OptimizerSettings) throws -> Double {
+      let tensors = [Optimizer.Tensor("weight", range, shape: [rows, columns])]
+      var optimizer = try Optimizer(settings, tensors: tensors, total: 1 << 40, stepsPerEpoch: 100)
+      let slots = optimizer.slots.map { _ in FloatBuffer(count: range.count) }
+      let tensorSlots = FloatBuffer(count: optimizer.stateCount - slots.count * range.count)
+      let part = Optimizer.Part(
+        start: 0, parameters: vectors.one.values[range], gradientSum: vectors.two.values[range],
+        slots: slots.map(\.all), updated: vectors.three.all[range])
+      return withExtendedLifetime((slots, tensorSlots)) {
+        func step() {
+          optimizer.begin(weight: 128, [part], tensorState: (tensorSlots.all, before: 0))
+          optimizer.update(part)
+        }
+        step()
+        return medianSeconds { step() }
       }
     }
+    let muon = try time(OptimizerSettings("muon", given: [:]))
+    let soap = try time(OptimizerSettings("soap", given: ["basis-every": 1_000_000]))
+    let refreshed = try time(OptimizerSettings("soap", given: ["basis-every": 1]))
     let (short, long) = (Double(min(rows, columns)), Double(max(rows, columns)))
     let operations = 5 * 2 * short * short * (2 * long + short)
-    row("\(rows) × \(columns)", places(time * 1e3, 2), places(operations / time / 1e9, 0))
+    row(
+      "\(rows) × \(columns)", places(muon * 1e3, 2), places(operations / muon / 1e9, 0), places(soap * 1e3, 2),
+      places((refreshed - soap) * 1e3, 1))
   }
 }
 
@@ -73,8 +84,9 @@ private func bytes(_ rule: any UpdateRule) -> Int {
   return switch rule {
   case is LAMB: once + 4 * 3
   case is LARS, is StableAdamW: once + 4 * 2
-  // And its means of squares, of which a vector has as many as parameters.
+  // And what a vector has of slots with sizes of their own: means of squares, and moments.
   case is Adafactor: once + 4 * 4
+  case is SOAP: once + 4 * 6
   default: once
   }
 }

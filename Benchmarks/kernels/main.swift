@@ -23,9 +23,10 @@ struct Vectors {
 }
 
 if let argument = CommandLine.arguments.dropFirst().first {
-  precondition(
-    ["steps", "operations", "gradients", "reading"].contains(argument),
-    "'\(argument)' is not steps, operations, gradients or reading")
+  guard ["steps", "operations", "gradients", "reading"].contains(argument) else {
+    print("usage: kernel-benchmark [steps | operations | gradients | reading]")
+    exit(argument == "--help" ? 0 : 64)
+  }
   if argument == "reading" {
     try timeReading()
     exit(0)

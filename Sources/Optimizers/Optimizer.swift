@@ -137,7 +137,9 @@ package struct Optimizer: Sendable {
       case .own: .own
       }
     hasFrozen = groups.contains { $0.isFrozen }
-    let own = tensors.map { [rule] in rule.tensorSlots(shape: $0.shape, count: $0.range.count) }
+    let own = zip(tensors, groupIndices).map { [groups] tensor, group in
+      groups[group].rule.tensorSlots(shape: tensor.shape, count: tensor.range.count)
+    }
     tensorSlots = zip(tensors, own).flatMap { tensor, slots in slots.map { (tensor.name, $0) } }
     var end = 0
     tensorSlotRanges = own.map { slots in

@@ -101,11 +101,7 @@ package struct OptimizerSettings: Equatable, Sendable {
           "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': with \(cause) there is one \(option) for all parameters, which "
             + "follows their gradient; leave one of them out")
       }
-      let shapes = [([2, 2], 4), ([], 4)]
-      let hasSameSlots = shapes.allSatisfy {
-        own.tensorSlots(shape: $0, count: $1) == shared.tensorSlots(shape: $0, count: $1)
-      }
-      guard own.slots == shared.slots, own.sums == shared.sums, hasSameSlots else {
+      guard own.slots == shared.slots, own.sums == shared.sums else {
         throw OptionError(
           "--\(OptionDeclaration.parameterGroup.name) '\(group.text)': this changes what \(name) holds for each parameter, which "
             + "must be the same for all; give it as an option of the job")

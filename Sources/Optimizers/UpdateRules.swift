@@ -7,6 +7,6 @@ package enum UpdateRules {
   package static let builtIn: [any UpdateRule.Type] = [
     GradientDescent.self, SGD.self, Momentum.self, Nesterov.self, RMSprop.self, RMSpropMomentum.self, Adam.self,
     AdamW.self, NAdam.self, AdaGrad.self, AdaDelta.self, Blend.self, LAMB.self, LARS.self, Lion.self, Adan.self,
-    StableAdamW.self, Muon.self, ScheduleFreeAdamW.self, Adafactor.self,
+    StableAdamW.self, Muon.self, ScheduleFreeAdamW.self, Adafactor.self, SOAP.self,
   ]
 }

@@ -25,7 +25,7 @@ package struct Generation {
 
   /// - Throws: ``ModelError`` if `file`'s model does not predict the next byte at each of its positions.
   package init(_ file: ModelFile) throws {
-    guard let network = file.model as? Network, case .positions(let count, let classes) = file.description.target,
+    guard let network = file.model.network, case .positions(let count, let classes) = file.description.target,
       file.description.shape == [count], classes <= 256
     else {
       throw ModelError(

@@ -23,13 +23,13 @@ package final class Predictor: Sendable {
   /// Whether `file`'s model has outputs for each example.
   package static func canPredict(_ file: ModelFile) -> Bool {
     if case .positions = file.description.target { return false }
-    return file.model is Network
+    return file.model.network != nil
   }
 
   /// - Throws: ``ModelError`` if `file`'s model has outputs for positions, or none.
   package init(_ file: ModelFile, threads: Int) throws {
     let target = file.description.target
-    guard let network = file.model as? Network else {
+    guard let network = file.model.network else {
       throw ModelError("--model \(file.description.job.modelText) has a loss, and no outputs to predict with")
     }
     if case .positions = target {

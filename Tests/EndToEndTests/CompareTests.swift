@@ -163,14 +163,14 @@ import Testing
       ["--optimizers", "all", "--workers", "1", "--steps", "6", "--batch-size", "100", "--beta1", "0.8"])
     try #require(result.code == 0, "\(result.errors)")
     let record = try record()
-    #expect(record.runs.count == 20 && record.runs.allSatisfy { $0.status == "completed" })
-    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 19))
+    #expect(record.runs.count == 21 && record.runs.allSatisfy { $0.status == "completed" })
+    #expect(record.runs.map(\.batchSize) == [1438] + Array(repeating: 100, count: 20))
     let state = Dictionary(uniqueKeysWithValues: record.runs.map { ($0.name, $0.stateBytesPerParameter) })
     #expect(state["sgd-1-workers"] == 0 && state["rmsprop-1-workers"] == 4 && state["adam-1-workers"] == 8)
     #expect(
       try state["schedule-free-1-workers"] == 12 && (4.01..<5).contains(#require(state["adafactor-1-workers"])))
     let ranking = try #require(record.ranking)
-    #expect(ranking.steps == 6 && ranking.rows.count == 20 && ranking.seconds > 0)
+    #expect(ranking.steps == 6 && ranking.rows.count == 21 && ranking.seconds > 0)
     #expect(ranking.rows.map(\.rankAtEqualSteps).first == 1)
     for (row, next) in zip(ranking.rows, ranking.rows.dropFirst()) {
       #expect(try #require(row.lossAtEqualSteps) <= #require(next.lossAtEqualSteps))

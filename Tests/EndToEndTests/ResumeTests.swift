@@ -60,6 +60,7 @@ import Testing
       ["--outer-every", "7"], ["--ema", "0.95", "--precision", "bf16"],
       ["--optimizer", "schedule-free", "--warmup", "30"],
       ["--optimizer", "adafactor", "--update-clip", "0.5"],
+      ["--optimizer", "soap", "--basis-every", "7", "--basis-limit", "100"],
       ["--precision", "bf16"],
       ["--local-steps", "5", "--replicas", "2", "--outer-learning-rate", "0.7", "--precision", "bf16"],
       ["--local-steps", "16", "--replicas", "8", "--schedule", "plateau", "--plateau-patience", "0"],

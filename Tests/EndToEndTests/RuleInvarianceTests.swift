@@ -13,11 +13,16 @@ import Testing
     [
       "gradient-descent", "sgd", "momentum", "nesterov", "rmsprop", "rmsprop-momentum", "adam", "adamw", "nadam",
       "adagrad", "adadelta", "blend", "lamb", "lars", "lion", "adan", "stable-adamw", "muon",
-      "schedule-free", "adafactor",
+      "schedule-free", "adafactor", "soap",
     ].map { ["--optimizer", $0, "--model", "mlp:32,16"] } + [
       ["--optimizer", "nadam", "--momentum-decay", "0.004", "--model", "mlp:32,16"],
       ["--optimizer", "stable-adamw", "--model", "mlp:1024,300", "--decay-biases", "no"],
       ["--optimizer", "adafactor", "--model", "mlp:1024,300", "--outer-every", "3", "--clip-norm", "0.1"],
+      [
+        "--optimizer", "soap", "--model", "mlp:1024,300", "--basis-limit", "70", "--outer-every", "3", "--basis-every",
+        "2",
+        "--parameter-group", "4.*: basis-limit 1",
+      ],
       ["--optimizer", "muon", "--model", "cnn", "--parameter-group", "9.*: orthogonalize no"],
       ["--optimizer", "blend", "--blend", "auto", "--model", "mlp:32,16"],
       ["--optimizer", "sgd", "--schedule", "hypergradient", "--model", "mlp:32,16"],
@@ -74,6 +79,6 @@ import Testing
 
   @Test func noRuleIsLeftOut() throws {
     let list = try succeed(["optimizers"]).output.split(separator: "\n").filter { !$0.hasPrefix(" ") }.map(String.init)
-    #expect(list == Self.ruleOptions.prefix(20).map { $0[1] })
+    #expect(list == Self.ruleOptions.prefix(21).map { $0[1] })
   }
 }

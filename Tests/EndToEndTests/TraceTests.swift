@@ -15,7 +15,7 @@ import Testing
     #expect(svg.hasPrefix("<?xml") && svg.contains("Beale’s function") && !svg.contains("https://"))
     let lines = program.output.split(separator: "\n")
     #expect(lines[0] == "beale, 200 steps from (1.0, 1.5)" && lines.last == "picture: trace-beale.svg")
-    #expect(lines.count == 3 + 20 + 2)
+    #expect(lines.count == 3 + 21 + 2)
     for name in ["sgd", "lamb", "lars", "lion", "blend"] {
       #expect(lines.contains { $0.hasPrefix("\(name) ") } && svg.contains(">\(name)</text>"))
     }

@@ -48,7 +48,7 @@ import Testing
       "rmsprop": ["mean-square"], "blend": ["second-moment", "mean-square"], "momentum": [], "lion": [], "sgd": [],
       "lamb": ["second-moment"], "nadam": ["second-moment"], "rmsprop-momentum": ["mean-square"], "lars": [],
       "adan": ["second-moment"], "stable-adamw": ["second-moment"], "muon": ["second-moment"],
-      "schedule-free": ["second-moment"], "adafactor": [],
+      "schedule-free": ["second-moment"], "adafactor": [], "soap": [],
     ]
     for (name, squares) in expected {
       let rule = try OptimizerSettings(name, given: [:]).rule()
@@ -59,7 +59,8 @@ import Testing
   @Test(
     "a rule whose state no replicas could average is refused",
     arguments: [
-      ("adafactor", "its state has sizes of its own"), ("schedule-free", "which averages the parameters itself"),
+      ("adafactor", "its state has sizes of its own"), ("soap", "its state has sizes of its own"),
+      ("schedule-free", "which averages the parameters itself"),
     ])
   func refused(_ rule: String, _ reason: String) {
     let error = #expect(throws: OptionError.self) { try self.average(rule) }

@@ -92,6 +92,37 @@ import Testing
     #expect(whole.bits == second.bits)
   }
 
+  /// 5 × 3 values have a basis on the right alone, 3 × 5 on the left.
+  @Test("soap does to a transposed matrix what it does to the matrix")
+  func soapOfATransposedMatrix() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    func transposed(_ values: [Float], rows: Int, columns: Int) -> [Float] {
+      (0..<values.count).map { values[$0 % rows * columns + $0 / rows] }
+    }
+    let settings = try OptimizerSettings("soap", given: ["basis-limit": 3, "basis-every": 4])
+    let start = FloatBuffer(count: 15)
+    Philox(seed: seed, stream: 1).fillUniform(start.all, bound: 2)
+    var tall = try Trajectory(
+      settings, start: start.array, tensors: [.init("weight", 0..<15, shape: [5, 3])], total: 60)
+    var wide = try Trajectory(
+      settings, start: transposed(start.array, rows: 5, columns: 3),
+      tensors: [.init("weight", 0..<15, shape: [3, 5])], total: 60)
+    #expect(tall.optimizer.tensorSlots.map(\.slot.name).suffix(2) == ["right-factor", "right-basis"])
+    #expect(wide.optimizer.tensorSlots.map(\.slot.name).suffix(2) == ["left-factor", "left-basis"])
+    for number in 1...60 {
+      let gradient = FloatBuffer(count: 15)
+      Philox(seed: seed, stream: 2).fillUniform(gradient.all, bound: 1, first: UInt64(number) << 32)
+      tall.step(gradient.array, examples: 1, ranges: [0..<15])
+      wide.step(transposed(gradient.array, rows: 5, columns: 3), examples: 1, ranges: [0..<15])
+      if number == 1 { #expect(tall.parameters.array == start.array, "the first update moves something") }
+      let want = transposed(tall.parameters.array, rows: 5, columns: 3)
+      for (got, value) in zip(wide.parameters.array, want) {
+        #expect(abs(got - value) < 1e-4, "seed \(seed), step \(number)")
+      }
+    }
+    #expect(tall.parameters.array != start.array)
+  }
+
   @Test("the last round ends with the run, however many updates that has", arguments: ["sgd", "adam", "lamb"])
   func lastRound(_ rule: String) throws {
     let fixtures = Self.fixtures
@@ -208,7 +239,7 @@ import Testing
 
   private static let known =
     "gradient-descent, sgd, momentum, nesterov, rmsprop, rmsprop-momentum, adam, adamw, nadam, adagrad, adadelta, "
-    + "blend, lamb, lars, lion, adan, stable-adamw, muon, schedule-free, adafactor"
+    + "blend, lamb, lars, lion, adan, stable-adamw, muon, schedule-free, adafactor, soap"
 
   @Test(
     "refuses what makes no sense, by name",
