@@ -215,7 +215,7 @@ final class TrainingRun {
       }
     }
     if summary.stepTime.total > 0 {
-      lines.append("time: " + text(summary.stepTime))
+      lines.append("time: " + text(summary.stepTime, prepared.job.optimizer.name))
       let hasData = prepared.featureCount > 0
       if let advice = advice(summary.stepTime, workers: summary.workers, hasData: hasData) { lines.append(advice) }
     }
@@ -226,9 +226,10 @@ final class TrainingRun {
 }
 
 /// The fractions of a step's time.
-private func text(_ time: TimeSplit) -> String {
+private func text(_ time: TimeSplit, _ rule: String) -> String {
+  let ofTensors = time.tensors.map { " (\(percent($0, of: time)) \(rule)'s work on whole tensors)" } ?? ""
   let parts = [
-    (time.compute, "computing"), (time.wait, "waiting"), (time.sumUpdate, "sums and updates"),
+    (time.compute, "computing"), (time.wait, "waiting"), (time.sumUpdate, "sums and updates\(ofTensors)"),
     (time.transfer, "messages"),
   ]
   return parts.map { "\(percent($0, of: time)) \($1)" }.joined(separator: ", ")

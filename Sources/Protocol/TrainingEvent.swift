@@ -36,6 +36,8 @@ package struct StepReport: Sendable {
   package var computeSeconds: [(worker: Int, seconds: Double)]
   /// The coordinator's time for sums and updates.
   package var sumUpdateSeconds = 0.0
+  /// Of that, what a rule that transforms whole tensors needs for them.
+  package var tensorSeconds = 0.0
   /// The coordinator's time in socket calls.
   package var sendSeconds = 0.0
   package var learningRate = 0.0

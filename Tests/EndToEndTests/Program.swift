@@ -215,6 +215,7 @@ struct Summary: Decodable {
 
   struct StepTime: Decodable {
     let total, compute, wait, sum_update, transfer: Double
+    let tensors: Double?
   }
 
   init(_ folder: String) throws {

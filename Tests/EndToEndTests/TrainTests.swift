@@ -21,6 +21,7 @@ import Testing
     #expect(program.output.contains("parameters_sha256: \(summary.parameters_sha256)"))
     #expect(program.output.contains(/\ntime: \d+ % computing, \d+ % waiting, \d+ % sums and updates, \d+ % messages\n/))
     let time = summary.step_time
+    #expect(time.tensors == nil)
     #expect(abs(time.compute + time.wait + time.sum_update + time.transfer - time.total) < 1e-9 * time.total)
     #expect(time.compute > 0 && time.sum_update > 0 && time.transfer > 0 && time.total < summary.seconds)
     let lines = try scratch.read("run/metrics.jsonl").split(separator: "\n").map {
@@ -46,6 +47,16 @@ import Testing
     #expect(Set(hashes).count == 1, "\(hashes)")
     #expect(try train(scratch, ["--epochs", "2", "--seed", "1"]).parameters_sha256 != hashes[0])
     #expect(try train(scratch, ["--epochs", "2", "--micro-batches", "4"]).parameters_sha256 != hashes[0])
+  }
+
+  @Test("a rule's work on whole tensors has its share of a step", arguments: ["muon", "soap", "adafactor"])
+  func wholeTensors(_ rule: String) throws {
+    let program = try succeed(["train", "--optimizer", rule, "--epochs", "2", "--output", scratch.path(rule)])
+    let time = try Summary(scratch.path(rule)).step_time
+    #expect(try #require(time.tensors) > 0 && #require(time.tensors) <= time.sum_update)
+    #expect(
+      program.output.contains(try Regex("\\d+ % sums and updates \\(\\d+ % \(rule)'s work on whole tensors\\), ")),
+      "\(program.output)")
   }
 
   @Test func dropoutIsTheSameForAnyNumberOfWorkers() throws {

@@ -26,7 +26,7 @@ package final class Coordinator {
 
   /// The file of an `ipc://` address.
   private let socketFile: SocketFile?
-  private let socket: Socket
+  let socket: Socket
   private let memory: MemoryWatch
   /// The process' memory at the start of the run, in bytes. It may include what loading the data left.
   private var residentAtStart = 0
@@ -34,21 +34,21 @@ package final class Coordinator {
   private let waker: Waker
   private var poller: Poller
   private var nextTick = Instant.now
-  private var machine: CoordinatorMachine
-  private var store: ParameterStore
+  private(set) var machine: CoordinatorMachine
+  private(set) var store: ParameterStore
   /// Steps done by the parameters in the store.
-  private var step: Int
+  private(set) var step: Int
   /// The number of steps after which each part was last evaluated.
   private var evaluatedSteps: [HeldOutPart: Int]
-  private let chunks: ChunkLayout
-  private let plan: StepPlan
+  let chunks: ChunkLayout
+  let plan: StepPlan
   private let layout: ParameterLayout
-  private let welcome: Welcome
+  let welcome: Welcome
   private let localPeers = LocalPeers()
   /// Whether the last HELLO or READY came from a process of this user on this machine.
-  private var isLocalPeer = false
+  private(set) var isLocalPeer = false
   private let sums: ChunkSums
-  private var links: LocalLinks
+  private(set) var links: LocalLinks
   private var clock: CoordinatorClock
   private let cores: Int
   private var outcome: Outcome?
@@ -244,11 +244,9 @@ package final class Coordinator {
   /// The most bytes that a run needs if all peers are honest: the memory at its start, its vectors, gradients of its
   /// workers in shared memory or in the socket, and 256 MiB for the rest.
   private var usualMemory: Int {
-    let versions = (chunks.precision == .bf16 ? 2 : 0) + (chunks.isAveraged ? 3 : 0)
-    // Two sets of slots, and two more while checkpoints hold those.
-    let vectors = 8 + versions + 4 * store.optimizer.slots.count + 4 * machine.members.count
-    return residentAtStart + vectors * chunks.valueCount * MemoryLayout<Float>.size
-      + machine.members.count * 2 * receivedBytes + 256 << 20
+    let vectors = MemoryWatch.vectorBytes(
+      chunks.valueCount, store.optimizer, chunks.precision, workers: machine.members.count)
+    return residentAtStart + vectors + machine.members.count * 2 * receivedBytes + 256 << 20
   }
 
   private func receive(
@@ -373,7 +371,7 @@ package final class Coordinator {
           plan.local == nil
             ? store.optimizer.step.learningRate : store.optimizer.learningRate(ofUpdate: updates + step - first)
         }
-        reports.append(withNoise(timed))
+        reports.append(withWholeGradient(timed))
       case .end(let failure): outcome = failure.map { .failure($0) } ?? .success
       }
       clock.account(action, since: start) { machine.members[$0]?.number }
@@ -384,23 +382,15 @@ package final class Coordinator {
     for peer in gone { try handle(.unreachable(peer), observe) }
   }
 
-  /// Adds the square of the whole gradient to a step's sums, if it is measured.
-  private func withNoise(_ event: TrainingEvent) -> TrainingEvent {
-    guard case .step(var report) = event, !report.isSkipped, let squares = store.optimizer.gradientSquares else {
-      return event
+  /// Adds what the whole gradient of a step was needed for: the time of whole tensors' transformations, and the gradient's
+  /// square.
+  private func withWholeGradient(_ event: TrainingEvent) -> TrainingEvent {
+    guard case .step(var report) = event, !report.isSkipped else { return event }
+    if store.optimizer.transformsTensors { report.tensorSeconds = min(store.beginSeconds, report.sumUpdateSeconds) }
+    if let squares = store.optimizer.gradientSquares {
+      NoiseScale.complete(&report.sums, squares: squares, weight: report.weight)
     }
-    NoiseScale.complete(&report.sums, squares: squares, weight: report.weight)
     return .step(report)
-  }
-
-  /// Sends a message; false if the peer is gone.
-  private func send(_ header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer) throws -> Bool
-  {
-    if let outbox = links.outbox(to: peer), let record = record(header, body) {
-      if case .roundStart = body { outbox.append(record, roundStart) } else { outbox.append(record) }
-      return true
-    }
-    return try socket.send(header, payload(of: header, body, to: peer), to: peer)
   }
 
   /// An error of the observer, for example a full disk, ends the run for all workers.
@@ -411,54 +401,5 @@ package final class Coordinator {
       if outcome == nil { try handle(.failed("\(error)")) { _ in } }
       throw error
     }
-  }
-
-  /// The record that replaces the message for a worker with shared memory; nil if the message goes over the socket.
-  private func record(_ header: Header, _ body: CoordinatorMachine.Body) -> Header? {
-    var header = header
-    switch body {
-    case .parameters:
-      guard let index = store.shared?.index(of: parameters(of: header)) else {
-        preconditionFailure("parameters are outside of the memory that is shared")
-      }
-      header.sharedSlot = UInt64(index) + 1
-    case .none where header.kind == .assign, .roundStart: header.sharedSlot = 1
-    case .none, .welcome, .reason, .routes, .unassigned, .ways: return nil
-    }
-    return header
-  }
-
-  private func payload(
-    of header: Header, _ body: CoordinatorMachine.Body, to peer: CoordinatorMachine.Peer
-  ) -> Message? {
-    switch body {
-    case .none: return nil
-    case .welcome:
-      var welcome = welcome
-      let member = machine.members[peer]
-      // A relay on this machine may stand for a worker on another one.
-      if isLocalPeer, member?.parent == nil { welcome.host = links.names }
-      if member?.threads == 0 { welcome.summed = SummedJob(plan, chunks) }
-      return Message(welcome.encodedPayload())
-    case .reason(let reason): return Message(Reason(reason: reason).encodedPayload())
-    case .routes(let routes): return Message(routes.encodedPayload())
-    case .roundStart: return Message(roundStart)
-    case .unassigned(let unassigned): return Message(unassigned.encodedPayload())
-    case .ways(let ways): return Message(ways.encodedPayload())
-    case .parameters(let chunk):
-      let buffer = parameters(of: header)
-      let values = buffer.values[chunks[chunk]]
-      guard header.element != .bf16 else { return Message(packing: values) }
-      return store.canLend ? Message(lending: values.bytes, of: buffer) : Message(copying: values.bytes)
-    }
-  }
-
-  /// What a round that begins now starts from besides vectors.
-  private var roundStart: [UInt8] {
-    RoundStart(updates: store.state.updates, rateFactor: store.state.plateau.factor).encodedPayload()
-  }
-
-  private func parameters(of header: Header) -> FloatBuffer {
-    store.parameters(isUpdated: header.step != UInt64(step), header.element)
   }
 }

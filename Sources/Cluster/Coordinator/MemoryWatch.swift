@@ -1,4 +1,6 @@
 internal import Foundation
+package import Optimizers
+package import Protocol
 
 /// Watches the memory of a coordinator. No option of ZeroMQ limits a message that never ends, so a peer could fill the
 /// machine's memory, and the system might then kill any process.
@@ -22,6 +24,23 @@ package struct MemoryWatch: Sendable {
 
   /// This process' resident memory, in bytes; nil if unknown.
   static var residentBytes: Int? { SystemMemory.resident() }
+
+  /// What is still free in the machine or in this process' control group, in bytes; nil if unknown.
+  package static var availableBytes: Int? { SystemMemory.reading(ifResidentIsAbove: -1)?.available }
+
+  /// The most bytes that a coordinator's vectors take.
+  ///
+  /// - Parameter count: the values of a vector.
+  package static func vectorBytes(
+    _ count: Int, _ optimizer: Optimizer, _ precision: Precision, workers: Int
+  ) -> Int {
+    let versions = (precision == .bf16 ? 2 : 0) + (optimizer.evaluated != nil ? 3 : 0)
+    // Two sets of slots, and two more while checkpoints hold those. What changes whole tensors needs products as large as
+    // its slots, some of them in double.
+    let state = (optimizer.transformsTensors ? 7 : 4) * optimizer.stateCount
+    let directions = optimizer.transformsTensors ? 5 * count : 0
+    return MemoryLayout<Float>.size * ((8 + versions + 4 * workers) * count + state + directions)
+  }
 
   /// The reason to end the run before memory runs out; nil if all is well: less than nine tenths are used, or this
   /// process has no more than `usual` bytes.

@@ -65,6 +65,9 @@ struct ParameterStore {
     return all
   }
 
+  /// How long the last step's beginning with the whole gradient took.
+  private(set) var beginSeconds = 0.0
+
   /// The optimizer's state that belongs to the current parameters.
   var state: OptimizerState { stateBefore ?? optimizer.state }
 
@@ -249,7 +252,10 @@ struct ParameterStore {
   mutating func advance() {
     currentSet = updatedSet
     stateBefore = nil
-    if let begun { optimizer = begun.value }
+    if let begun {
+      optimizer = begun.value
+      beginSeconds = begun.seconds
+    }
     begun = nil
     vectors.advance()
     averages?.advance()
