@@ -45,6 +45,17 @@ enum TrialPlace: Sendable {
   case here(threads: Int)
   case host(RemoteHost, TrialHosts)
 
+  /// Places on this machine, which share its cores.
+  ///
+  /// - Parameters:
+  ///   - bytes: the most that a trial may take.
+  ///   - available: the memory that is free; nil if unknown.
+  static func here(for trials: Int, cores: Int, bytes: Int, available: Int?) -> [TrialPlace] {
+    let fitting = available.map { max($0 / max(bytes, 1), 1) } ?? cores
+    let count = min(cores, trials, fitting)
+    return Array(repeating: .here(threads: max(1, cores / max(count, 1))), count: count)
+  }
+
   /// Runs `body` with the coordinator of `run` while one worker works for it.
   ///
   /// - Parameter began: gets the coordinator before its worker starts.

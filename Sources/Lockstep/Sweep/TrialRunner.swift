@@ -40,11 +40,19 @@ final class TrialRunner: Sendable {
 
   private var isStopped: Bool { state.withLock { $0.isStopped } }
 
-  /// Where trials run, a trial at a time each: here as many as there are cores; if there are fewer trials, their workers have
-  /// more threads.
-  private func places(for trials: Int) -> [TrialPlace] {
+  /// Where trials run, a trial at a time each: here as many as there are cores, if the memory is enough for the largest; if
+  /// there are fewer trials, their workers have more threads.
+  private func places(for trials: [(Trial, PreparedJob)]) throws -> [TrialPlace] {
     guard let hosts else {
-      return Array(repeating: .here(threads: max(1, cores / max(trials, 1))), count: min(cores, trials))
+      let bytes = try trials.map { try $0.1.memoryBytes() }.max() ?? 0
+      let places = TrialPlace.here(
+        for: trials.count, cores: cores, bytes: bytes, available: MemoryWatch.availableBytes)
+      if places.count < min(cores, trials.count) {
+        printLine(
+          "\(count(places.count, "trial")) at a time, in place of \(min(cores, trials.count)): each may take "
+            + "\(grouped(bytes >> 20)) MB of memory")
+      }
+      return places
     }
     // In turns, so that few trials are spread over all.
     let rounds = hosts.hosts.map(\.threads).max() ?? 0
@@ -59,7 +67,7 @@ final class TrialRunner: Sendable {
   func run(
     _ trials: [(Trial, PreparedJob)], _ finish: @escaping @Sendable (TrialResult) throws -> Void
   ) throws {
-    let places = places(for: trials.count)
+    let places = try places(for: trials)
     var left = trials.map { Work(trial: $0.0, job: $0.1) }
     while !left.isEmpty, !isStopped {
       let able = state.withLock { state in places.filter { !$0.isLeftOut(of: state.hosts) } }

@@ -11,6 +11,8 @@ package struct Network: Model {
   private let positions: Int
   private let training: MemoryPlan
   private let evaluation: MemoryPlan
+  /// The most values that a thread holds of an example, with their gradients.
+  package var valuesPerExample: Int { max(training.size, evaluation.size) }
   private let finalRanges: FinalRanges
   private let budget: Int
 
