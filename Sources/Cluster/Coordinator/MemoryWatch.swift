@@ -30,14 +30,16 @@ package struct MemoryWatch: Sendable {
 
   /// The most bytes that a coordinator's vectors take.
   ///
-  /// - Parameter count: the values of a vector.
+  /// - Parameters:
+  ///   - count: the values of a vector.
+  ///   - workers: those whose gradients it holds.
   package static func vectorBytes(
-    _ count: Int, _ optimizer: Optimizer, _ precision: Precision, workers: Int
+    _ count: Int, _ optimizer: Optimizer, _ precision: Precision, workers: Int, hasCheckpoints: Bool = true
   ) -> Int {
     let versions = (precision == .bf16 ? 2 : 0) + (optimizer.evaluated != nil ? 3 : 0)
     // Two sets of slots, and two more while checkpoints hold those. What changes whole tensors needs products as large as
     // its slots, some of them in double.
-    let state = (optimizer.transformsTensors ? 7 : 4) * optimizer.stateCount
+    let state = ((hasCheckpoints ? 4 : 2) + (optimizer.transformsTensors ? 3 : 0)) * optimizer.stateCount
     let directions = optimizer.transformsTensors ? 5 * count : 0
     return MemoryLayout<Float>.size * ((8 + versions + 4 * workers) * count + state + directions)
   }

@@ -28,15 +28,14 @@ extension PreparedJob {
     return run
   }
 
-  /// About the most bytes that a run with one worker on this machine takes, beside the data that this process holds: the
-  /// coordinator's vectors, and the worker's data, partial sums and activations.
+  /// About the most bytes that a run with one worker on this machine and without checkpoints takes, beside the data that this
+  /// process holds: the coordinator's vectors, gradients among them, and the worker's data and activations.
   package func memoryBytes() throws -> Int {
     let count = model.layout.count
     let examples = plan.trainCount + plan.validationCount + plan.testCount
-    let partialSums = (4 + plan.microBatches.bitWidth - plan.microBatches.leadingZeroBitCount) * count
     let activations = job.batchSize * (model.network?.valuesPerExample ?? 0)
-    return MemoryWatch.vectorBytes(count, try optimizer(), job.precision, workers: 1)
-      + MemoryLayout<Float>.size * (partialSums + activations + examples * featureCount) + 32 << 20
+    let vectors = MemoryWatch.vectorBytes(count, try optimizer(), job.precision, workers: 0, hasCheckpoints: false)
+    return vectors + MemoryLayout<Float>.size * (activations + examples * featureCount) + 32 << 20
   }
 
   /// The parameters of the saved model that a new run starts from, whose tensors must have the names and shapes of this
