@@ -178,6 +178,9 @@ public struct UpdateRange: Sendable {
   /// Slot `index` as it was before the step.
   public func slotBefore(_ index: Int) -> Floats { slots[index].readOnly.displaced(by: vectors.before) }
 
+  /// Makes ``direction`` the gradient.
+  func directAlongGradient() { each { direction[$0] = Float($1) } }
+
   /// Moves the parameters by `rate` times ``direction``, with the step's decay.
   func moveAlongDirection(rate: Double) {
     var vectors = vectors

@@ -57,7 +57,7 @@ package struct Adafactor: UpdateRule {
   /// Leaves the gradient in ``UpdateRange/direction``.
   package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
     sums[0].addSquares(range.vectors.parameters)
-    for i in range.vectors.parameters.indices { range.direction[i] = Float(range.vectors.gradient(i)) }
+    range.directAlongGradient()
   }
 
   /// Makes u / max(1, RMS(u) / d) of the gradient.

@@ -66,7 +66,7 @@ package struct SOAP: UpdateRule {
 
   /// Leaves the gradient in ``UpdateRange/direction``.
   package func measure(_ range: UpdateRange, _ step: UpdateStep, into sums: inout [OrderedSum]) {
-    for i in range.vectors.parameters.indices { range.direction[i] = Float(range.vectors.gradient(i)) }
+    range.directAlongGradient()
   }
 
   /// Makes P n Qᵀ of the gradient.
@@ -98,7 +98,7 @@ package struct SOAP: UpdateRule {
       let root = correction.root * Double(tensor.slots[1][i]).squareRoot()
       tensor.direction[i] = Float(correction.moment * Double(moment.values[i]) / (root + epsilon))
     }
-    for side in sides { side.rotateBack(tensor.direction) }
+    for side in sides { side.rotate(tensor.direction, backwards: true) }
     let isRefreshed = number % every == 0
     for side in sides {
       if isRefreshed { side.refresh(secondMoment: tensor.slots[1]) } else { side.basis.copy(side.basisBefore) }
@@ -162,32 +162,18 @@ private struct Side {
     withExtendedLifetime(product) { interpolate(factorBefore, product.values, weight: weight, into: factor) }
   }
 
-  /// x ← Pᵀ x, or x Q.
-  func rotate(_ values: MutableFloats) {
+  /// x ← Pᵀ x, or x Q; backwards x ← P x, or x Qᵀ.
+  func rotate(_ values: MutableFloats, backwards: Bool = false) {
     let product = FloatBuffer(count: values.count)
-    let basis = Matrix(basisBefore, rows: count, columns: count)
+    let (x, basis) = (whole(values.readOnly), Matrix(basisBefore, rows: count, columns: count))
     var scratch = LayerScratch()
-    if isLeft {
-      linear(
-        inputs: basis, weight: whole(values.readOnly), bias: nil, activation: nil, into: product.all, scratch: &scratch)
-    } else {
-      inputGradient(
-        outputGradients: whole(values.readOnly), weight: basis, through: nil, into: product.all, scratch: &scratch)
-    }
-    withExtendedLifetime(product) { values.copy(product.values) }
-  }
-
-  /// x ← P x, or x Qᵀ.
-  func rotateBack(_ values: MutableFloats) {
-    let product = FloatBuffer(count: values.count)
-    let basis = Matrix(basisBefore, rows: count, columns: count)
-    var scratch = LayerScratch()
-    if isLeft {
-      weightGradient(
-        inputs: basis, outputGradients: whole(values.readOnly), into: product.all, scratch: &scratch)
-    } else {
-      linear(
-        inputs: whole(values.readOnly), weight: basis, bias: nil, activation: nil, into: product.all, scratch: &scratch)
+    switch (isLeft, backwards) {
+    case (true, true): weightGradient(inputs: basis, outputGradients: x, into: product.all, scratch: &scratch)
+    case (false, false):
+      inputGradient(outputGradients: x, weight: basis, through: nil, into: product.all, scratch: &scratch)
+    case (true, false), (false, true):
+      let (left, right) = isLeft ? (basis, x) : (x, basis)
+      linear(inputs: left, weight: right, bias: nil, activation: nil, into: product.all, scratch: &scratch)
     }
     withExtendedLifetime(product) { values.copy(product.values) }
   }
