@@ -18,6 +18,9 @@ let kernelSettings: [CSetting] = isRoot ? [.unsafeFlags(["-O2"], .when(configura
 let optimizedTargets: Set =
   isRoot ? ["Files", "Reduction", "Kernels", "Protocol", "Datasets", "Models", "Optimizers"] : []
 
+/// Of the live page, in `Sources/Monitoring/Page`.
+let pageFiles = ["app.js", "axis.js", "chart.js", "charts.js", "compare.js", "connection.js", "dom.js", "format.js", "index.html", "overview.js", "painter.js", "records.js", "series.js", "store.js", "style.css", "sweep.js", "table.js", "timeline.js", "topology.js", "view.js", "workers.js"]
+
 let package = Package(
   name: "lockstep",
   platforms: [.macOS(.v15)],
@@ -37,6 +40,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
   ],
   targets: [
     .systemLibrary(
@@ -75,10 +79,18 @@ let package = Package(
       name: "Reports",
       dependencies: ["Schema", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "Cluster", "Runs"]),
     .target(
+      name: "Monitoring",
+      dependencies: [
+        "Files", "Kernels", "Protocol", "Runs", "Reports",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ],
+      resources: pageFiles.map { .embedInCode("Page/\($0)") }),
+    .target(
       name: "Lockstep",
       dependencies: [
         "Schema", "Files", "Kernels", "Optimizers", "Datasets", "Models", "Protocol", "ZeroMQ", "Cluster", "Runs",
-        "Reports", "LockstepCore", argumentParser,
+        "Reports", "Monitoring", "LockstepCore", argumentParser,
       ]),
     .executableTarget(name: "LockstepTool", dependencies: ["Lockstep"]),
     .executableTarget(

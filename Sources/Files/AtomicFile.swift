@@ -49,12 +49,22 @@ package struct AtomicFile: ~Copyable {
   }
 
   /// Makes the file durable and renames it to its path.
-  package consuming func commit() throws {
+  package consuming func commit() throws { try commit(isDurable: true) }
+
+  private consuming func commit(isDurable: Bool) throws {
     guard let temporaryPath else { return }
-    guard fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
+    guard !isDurable || fsync(descriptor) == 0 else { throw FileError.system("cannot write \(path)") }
     guard rename(temporaryPath, path) == 0 else { throw FileError.system("cannot write \(path)") }
     isCommitted = true
-    try sync(FilePath(path).folder)
+    if isDurable { try sync(FilePath(path).folder) }
+  }
+
+  /// Replaces the file at `path` at once, though after a crash of the machine it may be the former or an empty one: for what
+  /// is written again soon.
+  package static func replace(_ data: Data, at path: String) throws {
+    let file = try AtomicFile(path: path)
+    try data.withUnsafeBytes { try file.write($0) }
+    try file.commit(isDurable: false)
   }
 
   package static func write(_ data: Data, to path: String) throws {

@@ -115,7 +115,7 @@ struct RootCommand: ParsableCommand {
     subcommands: [
       TrainCommand.self, FindRateCommand.self, CompareCommand.self, SweepCommand.self, LaunchCommand.self,
       CoordinatorCommand.self, WorkerCommand.self, RelayCommand.self, KeygenCommand.self, PlanCommand.self,
-      EvaluateCommand.self, PredictCommand.self,
+      WatchCommand.self, StatusCommand.self, EvaluateCommand.self, PredictCommand.self,
       GenerateCommand.self, DiffCommand.self, CheckCommand.self,
       InspectCommand.self, DataCommand.self, ExportCommand.self, OptimizersCommand.self, TraceCommand.self,
     ])

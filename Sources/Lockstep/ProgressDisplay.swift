@@ -39,28 +39,23 @@ final class ProgressDisplay {
 
   func show(_ event: TrainingEvent, _ statistics: RunStatistics) {
     switch event {
-    case .workerJoined(let name, let number, _, let count):
+    case .workerJoined(_, _, _, let count):
       workers = count
       // The first workers are no news.
-      if trainedSteps > 0 { printLine("worker \(number) (\(name)) has joined; \(Reports.count(count, "worker"))") }
-    case .workerLeft(let name, let number, let reason, let count):
+      if trainedSteps > 0 { show(event.note) }
+    case .workerLeft(_, _, _, let count):
       workers = count
-      let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
-      warn("\(who) has left: \(reason); \(count > 0 ? Reports.count(count, "worker") : "no worker is") left")
+      show(event.note)
     case .waiting(let seconds, let limit): showWait(seconds, limit)
-    case .relays(let count):
-      printLine(
-        count > 0
-          ? "relays: \(count) workers sum the gradient for each other" : "relays: none; gradients go to the coordinator"
-      )
-    case .leftOut(let computing, let all, let seconds, let allSeconds):
-      printLine(
-        "\(computing) of \(all) workers compute, because steps take \(format(seconds)) s in place of "
-          + "\(format(allSeconds)) s (--use-all-workers uses all)")
-    case .otherNumerics(let text), .warning(let text): warn(text)
+    case .relays, .leftOut, .otherNumerics, .warning: show(event.note)
     case .step(let report): show(report, statistics)
     case .evaluation(let report): show(report, statistics)
     }
+  }
+
+  private func show(_ note: (kind: RunLog.Line.Kind, text: String)?) {
+    guard let note else { return }
+    if note.kind == .warning || note.kind == .left { warn(note.text) } else { printLine(note.text) }
   }
 
   private func show(_ report: StepReport, _ statistics: RunStatistics) {

@@ -15,6 +15,7 @@ internal import ZeroMQ
 final class TrainingRun {
   let prepared: PreparedJob
   private let folder: RunFolder
+  private let views: RunViews
   private let signals: SignalWatch
   private var statistics = RunStatistics()
   /// For comparisons; nil if it is not kept. Grows with each epoch.
@@ -31,7 +32,9 @@ final class TrainingRun {
   deinit { if !hasBegun { folder.abandon() } }
 
   init(
-    _ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch, keepsHistory: Bool = false
+    _ start: RunStart, every interval: CheckpointInterval, keep: Int, signals: SignalWatch,
+    views options: RunViews.Options = RunViews.Options(),
+    keepsHistory: Bool = false
   ) throws {
     prepared = start.prepared
     checkpoint = start.resumed?.checkpoint
@@ -51,6 +54,7 @@ final class TrainingRun {
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
       isRepeatable: statistics.summary.otherNumerics == nil, overwrites: start.overwrites,
       warn: { printError("warning: \($0)") })
+    views = try RunViews(folder, prepared, statistics, options)
     let store = CheckpointStore(run: folder.path, keep: keep)
     obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
@@ -91,6 +95,9 @@ final class TrainingRun {
     printLine("chunks are updated only when all have come, because of \(causes.joined(separator: ", "))")
   }
 
+  /// Tells those who watch that the run has ended, and runs the user's command. To be called last.
+  func finishViews() { views.finish() }
+
   /// Describes the data, the model and the optimizer.
   var headline: String { prepared.headline("\(prepared.job.optimizer.learningRate)") }
 
@@ -116,8 +123,16 @@ final class TrainingRun {
       self.summary = summary
       return summary
     }
+    func warn(_ text: String) throws {
+      progress.warn(text)
+      try views.note(.warning, text)
+    }
     do {
       try obsolete?.removeAll()
+      let text = checkpoint.map { "resumed after step \(grouped($0.state.step)): " } ?? ""
+      try views.note(.started, text + headline)
+      coordinator.onTick = { [views] in try views.tick(coordinator, self.statistics) { try? warn($0) } }
+      defer { coordinator.onTick = nil }
       try coordinator.run { event in
         if start == nil, case .workerJoined = event { start = Instant.now }
         statistics.add(event, prepared.model.metrics)
@@ -132,6 +147,7 @@ final class TrainingRun {
           history?.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
+        try views.add(event)
         if checkpoints.isDue(event) {
           let start = Instant.now
           if let next = self.checkpoint(of: coordinator, seconds: secondsSinceStart()) {
@@ -139,15 +155,18 @@ final class TrainingRun {
             checkpoints.save(next)
             try folder.record(
               checkpointAfter: next.state.step, epoch: statistics.epoch, pause: Instant.now.seconds(since: start))
+            views.addCheckpoint(step: next.state.step)
           }
         }
-        for failure in checkpoints.takeFailures() { progress.warn("no checkpoint was written: \(failure)") }
+        for failure in checkpoints.takeFailures() { try warn("no checkpoint was written: \(failure)") }
       }
     } catch {
       StatusLine.clear()
       keepCheckpoint(of: coordinator, seconds: secondsSinceStart(), command)
       // The user must see the run's error, even if the summary cannot be written.
-      try? folder.finish(end(failure(error)), model: nil)
+      let failure = failure(error)
+      try? folder.finish(end(failure), model: nil)
+      views.end(coordinator, statistics, failure: failure.description)
       if let signal = signals.received { throw Interruption(signal: signal.number, name: signal.name) }
       throw error
     }
@@ -158,6 +177,7 @@ final class TrainingRun {
           ? "the initial parameters are not finite: --model \(prepared.job.modelText) makes them so"
           : "the averages of the parameters are not finite: try a smaller --learning-rate")
       try? folder.finish(end(failure), model: nil)
+      views.end(coordinator, statistics, failure: failure.description)
       throw failure
     }
     let summary = end(nil)
@@ -170,6 +190,7 @@ final class TrainingRun {
       }
     }
     try folder.finish(summary, model: (coordinator.parameters.values, prepared))
+    views.end(coordinator, statistics, failure: nil)
     printSummary(summary)
   }
 

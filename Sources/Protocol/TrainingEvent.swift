@@ -32,8 +32,8 @@ package struct StepReport: Sendable {
   package var isSkipped: Bool
   /// From the step's start to the last chunk's update.
   package var seconds: Double
-  /// Seconds of all compute threads, by worker number.
-  package var computeSeconds: [(worker: Int, seconds: Double)]
+  /// By worker number.
+  package var computeSeconds: [WorkerSeconds]
   /// The coordinator's time for sums and updates.
   package var sumUpdateSeconds = 0.0
   /// Of that, what a rule that transforms whole tensors needs for them.
@@ -47,12 +47,26 @@ package struct StepReport: Sendable {
 
   package init(
     step: Int, epoch: Int, examples: Int, weight: Double, sums: [Double], isSkipped: Bool = false, seconds: Double,
-    computeSeconds: [(worker: Int, seconds: Double)], sumUpdateSeconds: Double = 0, sendSeconds: Double = 0
+    computeSeconds: [WorkerSeconds], sumUpdateSeconds: Double = 0, sendSeconds: Double = 0
   ) {
     (self.step, self.epoch, self.examples) = (step, epoch, examples)
     (self.weight, self.sums, self.isSkipped) = (weight, sums, isSkipped)
     (self.seconds, self.computeSeconds) = (seconds, computeSeconds)
     (self.sumUpdateSeconds, self.sendSeconds) = (sumUpdateSeconds, sendSeconds)
+  }
+}
+
+/// What a worker did in a step.
+package struct WorkerSeconds: Sendable {
+  package var worker: Int
+  /// Of all its compute threads.
+  package var seconds: Double
+  /// Between which it had leaves, in seconds after the step's start.
+  package var from: Double
+  package var to: Double
+
+  package init(worker: Int, seconds: Double, from: Double = 0, to: Double = 0) {
+    (self.worker, self.seconds, self.from, self.to) = (worker, seconds, from, to)
   }
 }
 

@@ -25,6 +25,8 @@ package final class Socket {
   // Keeps the context from closing before its socket.
   private let context: Context
   private let owner = pthread_self()
+  /// Of all frames so far, without what ZeroMQ adds to them.
+  package private(set) var sentBytes = 0, receivedBytes = 0
 
   package init(_ context: Context, _ kind: Kind) throws(ZeroMQError) {
     guard let handle = zmq_socket(context.handle, kind.rawValue) else { throw ZeroMQError("open a socket") }
@@ -109,7 +111,11 @@ package final class Socket {
   package func send(_ message: Message, more: Bool = false) throws(ZeroMQError) -> Bool {
     checkOwner()
     while true {
-      if zmq_msg_send(message.handle, handle, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0 { return true }
+      let count = zmq_msg_send(message.handle, handle, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0))
+      if count >= 0 {
+        sentBytes += Int(count)
+        return true
+      }
       switch zmq_errno() {
       case EINTR: continue
       case EAGAIN: return false
@@ -129,6 +135,7 @@ package final class Socket {
       default: throw ZeroMQError("receive")
       }
     }
+    receivedBytes += message.count
     return message
   }
 

@@ -34,7 +34,8 @@ import Testing
     for (step, hash) in hashes.enumerated() {
       let report = StepReport(
         step: step + 1, epoch: step + 1, examples: examples, weight: Double(examples),
-        sums: [Double(examples) * 2 / Double(step + 1), Double(examples) * 0.5], seconds: 1, computeSeconds: [(1, 0.8)],
+        sums: [Double(examples) * 2 / Double(step + 1), Double(examples) * 0.5], seconds: 1,
+        computeSeconds: [WorkerSeconds(worker: 1, seconds: 0.8)],
         sumUpdateSeconds: 0.1, sendSeconds: 0.2)
       history.add(.step(report), at: Double(step))
       (summary.epochs, summary.steps) = (step + 1, step + 1)
@@ -318,7 +319,8 @@ import Testing
   ) -> StepReport {
     StepReport(
       step: step, epoch: 1, examples: 10, weight: 10, sums: [10 * Double(step)], seconds: seconds,
-      computeSeconds: compute.map { (worker: $0.0, seconds: $0.1) }, sumUpdateSeconds: sumUpdate, sendSeconds: send)
+      computeSeconds: compute.map { WorkerSeconds(worker: $0.0, seconds: $0.1) }, sumUpdateSeconds: sumUpdate,
+      sendSeconds: send)
   }
 
   @Test(

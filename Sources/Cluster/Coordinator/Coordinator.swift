@@ -23,6 +23,14 @@ package final class Coordinator {
   package var parameters: FloatBuffer { store.evaluated }
   /// What this holds for each parameter beside the parameter itself.
   package var stateBytesPerParameter: Double { store.optimizer.stateBytesPerParameter }
+  /// The members now.
+  package var roster: [MemberStatus] { machine.roster(at: .now) }
+  package var topology: Topology { machine.presentTopology }
+  package var reassignedLeaves: Int { machine.reassignedLeaves }
+  /// What went over the socket. What is shared in memory does not.
+  package var bytes: (sent: Int, received: Int) { (socket.sentBytes, socket.receivedBytes) }
+  /// Called ten times a second while ``run(_:)`` runs. Its error ends the run.
+  package var onTick: (() throws -> Void)?
 
   /// The file of an `ipc://` address.
   private let socketFile: SocketFile?
@@ -211,6 +219,7 @@ package final class Coordinator {
       nextTick = woken.advanced(by: 0.1)
       try handle(.tick, observe)
       try checkMemory(observe)
+      if outcome == nil, let onTick { try orFail(onTick) }
     }
   }
 
@@ -395,8 +404,12 @@ package final class Coordinator {
 
   /// An error of the observer, for example a full disk, ends the run for all workers.
   private func report(_ event: TrainingEvent, _ observe: (TrainingEvent) throws -> Void) throws {
+    try orFail { try observe(event) }
+  }
+
+  private func orFail(_ work: () throws -> Void) throws {
     do {
-      try observe(event)
+      try work()
     } catch {
       if outcome == nil { try handle(.failed("\(error)")) { _ in } }
       throw error

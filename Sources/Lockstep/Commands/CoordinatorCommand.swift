@@ -39,6 +39,9 @@ struct CoordinatorCommand: RunCommand {
   @OptionGroup(title: "Connections")
   var connections: DeclaredOptions<ConnectionSection>
 
+  @OptionGroup(title: "Watching")
+  var watching: DeclaredOptions<WatchSection>
+
   @OptionGroup(title: "Job options")
   var job: DeclaredOptions<JobSection>
 
@@ -56,6 +59,7 @@ struct CoordinatorCommand: RunCommand {
     try checkEndpoint(bind, of: "bind")
     let security = try keys.security(of: bind)
     let run = try start(signals)
+    defer { run.finishViews() }
     let timeline = try own.text(.timeline).map { try Timeline($0, process: "coordinator") }
     defer { finish(timeline) }
     let coordinator = try run.makeCoordinator(

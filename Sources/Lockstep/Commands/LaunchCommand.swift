@@ -61,6 +61,9 @@ struct LaunchCommand: RunCommand {
   @OptionGroup(title: "Connections")
   var connections: DeclaredOptions<ConnectionSection>
 
+  @OptionGroup(title: "Watching")
+  var watching: DeclaredOptions<WatchSection>
+
   @OptionGroup(title: "Job options")
   var job: DeclaredOptions<JobSection>
 
@@ -92,6 +95,7 @@ struct LaunchCommand: RunCommand {
     let hosts = try parsedHosts
     try ensureDescriptors(1024 + 16 * hosts.count)
     let run = try start(signals)
+    defer { run.finishViews() }
     let topology = try Topology.given(own.text(.topology))
     let (coordinatorKey, workers) = (try CurveKeyPair.random(), try CurveKeyPair.random())
     let coordinator = try run.makeCoordinator(

@@ -34,6 +34,9 @@ struct TrainCommand: RunCommand {
   @OptionGroup(title: "Connections")
   var connections: DeclaredOptions<ConnectionSection>
 
+  @OptionGroup(title: "Watching")
+  var watching: DeclaredOptions<WatchSection>
+
   @OptionGroup(title: "Job options")
   var job: DeclaredOptions<JobSection>
 
@@ -48,6 +51,7 @@ struct TrainCommand: RunCommand {
     let (workers, threads) = (own.whole(Section.workers), own.whole(Section.threads))
     try ensureDescriptors(64 + 16 * workers)
     let run = try start(signals)
+    defer { run.finishViews() }
     try run.introduce(", \(count(workers, "worker")) of \(count(threads, "thread"))")
     try run.runLocally(
       workers: workers, threads: threads, maxRestarts: own.whole(Section.maxRestarts), connections.chosen,

@@ -9,6 +9,7 @@ protocol RunCommand: JobCommand {
   var folder: DeclaredOptions<FolderSection> { get }
   var checkpoints: DeclaredOptions<CheckpointSection> { get }
   var connections: DeclaredOptions<ConnectionSection> { get }
+  var watching: DeclaredOptions<WatchSection> { get }
 }
 
 enum FolderSection: OptionSection {
@@ -109,7 +110,10 @@ extension RunCommand {
         "--overwrite does not go with --resume, which goes on in the run's folder; --output names another")
     }
     let start = try RunStart(self, output: output, overwrites: overwrites)
+    // Before the folder is touched, because it may be that it cannot listen.
+    let dashboard = try watching.dashboard(Self.configuration.commandName ?? "")
     return try TrainingRun(
-      start, every: checkpoints.interval, keep: checkpoints.whole(CheckpointSection.keep), signals: signals)
+      start, every: checkpoints.interval, keep: checkpoints.whole(CheckpointSection.keep), signals: signals,
+      views: RunViews.Options(dashboard: dashboard, endCommand: watching.text(WatchSection.onEnd).map(EndCommand.init)))
   }
 }

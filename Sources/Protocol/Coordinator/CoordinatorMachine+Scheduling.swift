@@ -188,9 +188,11 @@ extension CoordinatorMachine {
   package mutating func unassignLeaves(of member: Member, isGone: Bool = false) {
     guard let work, member.task == work.task else { return }
     sendUnassigned(member)
-    work.unassigned += unsummed(member.leaves, in: work) { leaf in
+    let leaves = unsummed(member.leaves, in: work) { leaf in
       !isGone && work.usesRelays && work.metrics.sums.covers(Node(leaf..<leaf + 1))
     }
+    reassignedLeaves += leaves.map(\.count).reduce(0, +)
+    work.unassigned += leaves
   }
 
   private func unsummed(

@@ -179,14 +179,17 @@ extension CoordinatorMachine {
     let leaves = header.leafRange
     member.unfinishedNodes.removeAll { $0.leaves == leaves }
     member.taskComputeSeconds += metrics.computeSeconds
-    member.lastProgress = now
+    member.finishedLeaves += leaves.count
+    (member.lastProgress, member.finishTime) = (now, now)
     if member.unfinishedNodes.isEmpty && member.state == .busy {
       member.state = .idle
+      let seconds = now.seconds(since: member.assignmentTime)
+      member.assignedSeconds += seconds
+      member.computedSeconds += member.threadSeconds(member.taskComputeSeconds, within: seconds)
       if member.isWarm {
         member.paces[task.isTraining, default: Pace()].add(
-          leaves: member.leaves.count, seconds: now.seconds(since: member.assignmentTime),
-          computeSeconds: member.threadSeconds(
-            member.taskComputeSeconds, within: now.seconds(since: member.assignmentTime)),
+          leaves: member.leaves.count, seconds: seconds,
+          computeSeconds: member.threadSeconds(member.taskComputeSeconds, within: seconds),
           countsComputingAlone: member.usesRelays || member.sharesMemory)
       }
       member.isWarm = true
@@ -246,8 +249,11 @@ extension CoordinatorMachine {
   /// A report of each step of a task.
   private func stepReports(_ work: Work, _ steps: [NodeMetrics], isSkipped: Bool, at now: Instant) -> [StepReport] {
     let share = 1 / Double(steps.count)
-    let computed = members.values.filter { $0.computeSeconds > 0 }.map {
-      (worker: $0.number, seconds: $0.computeSeconds * share)
+    let computed = members.values.filter { $0.computeSeconds > 0 }.map { member in
+      let span = (member.assignmentTime, member.finishTime)
+      return WorkerSeconds(
+        worker: member.number, seconds: member.computeSeconds * share,
+        from: max(span.0.seconds(since: work.start), 0) * share, to: max(span.1.seconds(since: work.start), 0) * share)
     }
     return steps.enumerated().map { index, sum in
       StepReport(

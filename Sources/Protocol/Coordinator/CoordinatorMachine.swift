@@ -212,6 +212,8 @@ package struct CoordinatorMachine: ~Copyable {
   /// The members that do not compute, because steps are shorter without them.
   package var leftOut: Set<Peer> = []
   package var hasReportedLeftOut = false
+  /// Leaves that were taken from a worker that has left or is slow.
+  package var reassignedLeaves = 0
   package var actions: [Action] = []
 
   package init(_ configuration: Configuration) {

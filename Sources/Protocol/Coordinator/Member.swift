@@ -63,6 +63,13 @@ package final class Member {
   package var computeSeconds = 0.0
   /// Seconds of all its threads for the current leaves.
   package var taskComputeSeconds = 0.0
+  /// When it finished its last leaves.
+  package var finishTime: Instant
+  /// Leaves that it has finished.
+  package var finishedLeaves = 0
+  /// In which it had leaves that it has finished, and of these the mean in which its threads computed.
+  package var assignedSeconds = 0.0
+  package var computedSeconds = 0.0
 
   init(
     _ hello: Hello, session: UInt64, name: String, ticket: UInt64, parent: CoordinatorMachine.Peer?, chunks: Int,
@@ -71,7 +78,8 @@ package final class Member {
     (self.session, self.name, threads, relay) = (session, name, hello.threads, hello.relay)
     (self.ticket, self.parent) = (ticket, parent)
     parameters = HeldParameters(chunks: chunks)
-    (helloTime, assignmentTime, lastProgress, lastHeard, lastPing) = (now, now, now, now, now)
+    (helloTime, assignmentTime, finishTime, lastProgress) = (now, now, now, now)
+    (lastHeard, lastPing) = (now, now)
   }
 
   /// The mean of `seconds` over its threads, at most `limit`: a worker may report any number.

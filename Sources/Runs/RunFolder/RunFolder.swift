@@ -2,6 +2,7 @@ internal import Cluster
 internal import Files
 internal import Foundation
 package import Kernels
+internal import Models
 package import Protocol
 internal import Schema
 
@@ -17,7 +18,7 @@ package func isPath(_ path: String, inside folder: String) -> Bool {
 
 private func realPath(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
 
-/// A run's folder: `job.yaml`, `metrics.jsonl`, `model.safetensors`, `summary.json`.
+/// A run's folder: `job.yaml`, `metrics.jsonl`, `log.jsonl`, `model.safetensors`, `summary.json`.
 package final class RunFolder {
   package var path: String { folder.path }
   private let folder: OutputFolder
@@ -26,6 +27,8 @@ package final class RunFolder {
   private let isNew: Bool
   /// Steps whose line is not written yet.
   private var steps: StepLine?
+  private let schema: MetricSchema
+  private let log: RunLog
 
   /// Makes the folder and writes the job into it, before the run starts.
   ///
@@ -60,14 +63,19 @@ package final class RunFolder {
         + "# `lockstep train --job` with this file ends with other ones.\n"
     try AtomicFile.write(note + prepared.job.yaml(), to: "\(path)/job.yaml")
     metrics = try LineFile(path: "\(path)/\(RunFolder.metricsName)", appending: resumed != nil)
+    log = try RunLog("\(path)/\(RunLog.name)", appending: resumed != nil)
+    schema = prepared.model.metrics
   }
 
-  private static let metricsName = "metrics.jsonl"
+  package static let metricsName = "metrics.jsonl"
+
+  /// Writes what has happened into the run's log.
+  package func note(_ line: RunLog.Line) throws { try log.append(line) }
 
   /// Removes what was written for a run that did not begin, so that the next command finds the folder as it was.
   package func abandon() {
     guard isNew else { return }
-    for name in ["job.yaml", RunFolder.metricsName] { unlink("\(path)/\(name)") }
+    for name in ["job.yaml", RunFolder.metricsName, RunLog.name] { unlink("\(path)/\(name)") }
     // Fails if the folder holds anything else.
     rmdir(path)
   }
@@ -96,7 +104,7 @@ package final class RunFolder {
 
   /// Removes the results of an earlier run.
   package static func removeResults(at path: String) {
-    for name in ["model.safetensors", "summary.json"] { unlink("\(path)/\(name)") }
+    for name in ["model.safetensors", "summary.json", RunStatus.name] { unlink("\(path)/\(name)") }
   }
 
   /// Copies the lines of the metrics file at `path` up to `step` to `copy`. The resumed run writes later steps again. A
@@ -156,11 +164,14 @@ package final class RunFolder {
       try endSteps()
       try metrics.append(
         "{\"event\":\"evaluation\",\"step\":\(report.step),\"epoch\":\(report.epoch),\"examples\":\(report.examples),"
-          + "\"\(report.part)_loss\":\(json(report.loss))\(score),\"seconds\":\(json(report.seconds))}")
+          + "\"\(report.part)_loss\":\(json(report.loss))\(score),\"time\":\(now),\"seconds\":\(json(report.seconds))}")
       try metrics.flush()
     case .workerJoined, .workerLeft, .waiting, .relays, .leftOut, .otherNumerics, .warning: break
     }
   }
+
+  /// Writes the lines that are complete, for those who watch the run.
+  package func showLines() throws { try metrics.flush() }
 
   /// Writes all metrics so far. Called before each checkpoint, which must not be newer than the metrics.
   package func flush() throws {
@@ -171,7 +182,7 @@ package final class RunFolder {
   private func endSteps() throws {
     guard let line = steps else { return }
     steps = nil
-    try metrics.append(line.text)
+    try metrics.append(line.text(schema, time: now))
   }
 
   package func record(epoch: Int, step: Int, parametersSHA256: String) throws {
@@ -186,6 +197,9 @@ package final class RunFolder {
     try metrics.append(
       "{\"event\":\"checkpoint\",\"step\":\(step),\"epoch\":\(epoch),\"pause_seconds\":\(json(pause))}")
   }
+
+  /// Seconds since 1970, to the millisecond.
+  private var now: Double { (Date().timeIntervalSince1970 * 1000).rounded() / 1000 }
 
   private func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
 

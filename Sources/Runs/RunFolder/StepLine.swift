@@ -1,5 +1,6 @@
 internal import Foundation
 internal import Protocol
+internal import Schema
 
 /// A line of `metrics.jsonl`: one step, or several consecutive ones.
 ///
@@ -10,7 +11,7 @@ internal import Protocol
 /// A line of several steps has the mean, the smallest and the largest loss, and a digest of the losses' bits: the sum
 /// modulo 2⁶⁴ of a hash of each step's number and loss. Digests of consecutive lines can be added, so runs whose lines
 /// end at different steps can be compared.
-struct StepLine: Equatable {
+struct StepLine {
   /// From 1.
   private(set) var first: Int
   private(set) var last: Int
@@ -19,6 +20,9 @@ struct StepLine: Equatable {
   private var examples: Int
   private var skipped: Int
   private var losses: (count: Int, sum: Double, least: Double, most: Double)
+  /// Of the steps that were not skipped.
+  private var weight = 0.0
+  private var sums: [Double] = []
   private var report: StepReport
 
   /// The number of steps with their own line.
@@ -51,6 +55,7 @@ struct StepLine: Equatable {
     digest = StepLine.digest(report.step, loss)
     losses = loss.isFinite && !report.isSkipped ? (1, loss, loss, loss) : (0, 0, .infinity, -.infinity)
     self.report = report
+    if !report.isSkipped { (weight, sums) = (report.weight, report.sums) }
   }
 
   /// Whether `report` is the next step of this line.
@@ -71,6 +76,8 @@ struct StepLine: Equatable {
       losses.count + other.losses.count, losses.sum + other.losses.sum, min(losses.least, other.losses.least),
       max(losses.most, other.losses.most)
     )
+    weight += other.weight
+    if !other.sums.isEmpty { sums = sums.isEmpty ? other.sums : zip(sums, other.sums).map(+) }
     var sum = next
     sum.seconds += report.seconds
     sum.sumUpdateSeconds += report.sumUpdateSeconds
@@ -79,15 +86,24 @@ struct StepLine: Equatable {
     report = sum
   }
 
-  var text: String {
+  /// The line, without its end.
+  ///
+  /// - Parameters:
+  ///   - metrics: of the model. The figures' names get `train_` before them.
+  ///   - time: of its last step, in seconds since 1970.
+  func text(_ metrics: MetricSchema, time: Double) -> String {
     func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
     let compute = Dictionary(report.computeSeconds.map { ($0.worker, $0.seconds) }, uniquingKeysWith: +)
     let workers =
       first == last && compute.count <= StepLine.mostWorkers
       ? "{" + compute.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\(json($0.value))" }.joined(separator: ",") + "}"
       : json(compute.values.reduce(0, +))
+    let values = metrics.values(weight: weight, sums)
+    let figures = metrics.figures.compactMap { figure in
+      values[figure.name].map { "\"train_\(figure.name)\":\($0)," }
+    }.joined()
     let rates =
-      "\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),"
+      figures + "\"time\":\(time),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),"
       + "\"compute_seconds\":\(workers),\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),"
       + "\"send_seconds\":\(json(report.sendSeconds))}"
     guard first < last else {
@@ -98,6 +114,4 @@ struct StepLine: Equatable {
       + "\"loss\":\(json(losses.sum / Double(losses.count))),\"loss_min\":\(json(losses.least)),"
       + "\"loss_max\":\(json(losses.most)),\"loss_digest\":\"\(String(digest, radix: 16))\",\"skipped\":\(skipped),\(rates)"
   }
-
-  static func == (left: StepLine, right: StepLine) -> Bool { left.text == right.text }
 }
