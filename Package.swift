@@ -81,7 +81,7 @@ let package = Package(
     .target(
       name: "Monitoring",
       dependencies: [
-        "Files", "Kernels", "Protocol", "Runs", "Reports",
+        "Schema", "Files", "Kernels", "Protocol", "Runs", "Reports",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ],

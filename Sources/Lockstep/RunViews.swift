@@ -1,7 +1,11 @@
 internal import Cluster
 internal import Foundation
+internal import Kernels
+internal import Models
+internal import Monitoring
 internal import Protocol
 internal import Runs
+internal import Schema
 
 /// What a run shows to those who watch it: its status, its log and its metrics so far. All of them are files of its
 /// folder, which `watch`, the page and the others read.
@@ -9,11 +13,18 @@ final class RunViews {
   /// What the user asked for.
   struct Options {
     var dashboard: Dashboard?
+    var writesTensorBoard = false
+    /// Steps between histograms for TensorBoard; nil for none.
+    var histogramSteps: Int?
     var endCommand: EndCommand?
   }
 
   private let folder: RunFolder
   private let options: Options
+  private let tensorBoard: TensorBoardWriter?
+  private let layout: ParameterLayout
+  /// Of the gradient of the step that has them, by tensor.
+  private var gradients: [Histogram] = []
   private var recorder: StatusRecorder
   private let writer: StatusWriter
   /// Seconds between two states of the run.
@@ -24,8 +35,14 @@ final class RunViews {
   /// How it has ended; nil before.
   private var ended: RunStatus.State?
 
-  init(_ folder: RunFolder, _ prepared: PreparedJob, _ statistics: RunStatistics, _ options: Options) throws {
-    (self.folder, self.options) = (folder, options)
+  /// - Parameters:
+  ///   - statistics: of the run so far.
+  ///   - warn: gets a sentence for the user, perhaps on another thread.
+  init(
+    _ folder: RunFolder, _ prepared: PreparedJob, _ statistics: RunStatistics, _ options: Options,
+    warn: @escaping @Sendable (String) -> Void
+  ) throws {
+    (self.folder, self.options, layout) = (folder, options, prepared.model.layout)
     interval = options.dashboard?.isOn == true ? 0.25 : 1
     recorder = StatusRecorder(
       prepared, statistics, headline: prepared.headline("\(prepared.job.optimizer.learningRate)"),
@@ -33,15 +50,60 @@ final class RunViews {
     writer = StatusWriter(folder: folder.path)
     step = statistics.summary.steps
     try options.dashboard?.show(run: folder.path)
+    guard options.writesTensorBoard else {
+      tensorBoard = nil
+      return
+    }
+    let plan = prepared.plan
+    let job = TensorBoardWriter.Job(
+      options: try prepared.coordinated.job, yaml: try prepared.job.yaml(),
+      figures: prepared.model.metrics.figures.map(\.name),
+      parts: (plan.validationCount > 0 ? ["validation"] : []) + (plan.testCount > 0 ? ["test"] : []))
+    tensorBoard = TensorBoardWriter(folder: folder.path, job, isResumed: step > 0, warn: warn)
+  }
+
+  /// Whether step `step`, counted from 1, gets histograms.
+  private func hasHistograms(_ step: Int) -> Bool {
+    tensorBoard != nil && options.histogramSteps.map { step.isMultiple(of: $0) } ?? false
+  }
+
+  /// Begins to watch what the coordinator computes.
+  func begin(_ coordinator: Coordinator) {
+    guard tensorBoard != nil, options.histogramSteps != nil else { return }
+    coordinator.onGradient = { [self] step, range, sums, weight in
+      guard hasHistograms(step) else { return }
+      if gradients.isEmpty { gradients = layout.tensors.map { _ in Histogram() } }
+      for (index, tensor) in layout.tensors.enumerated() where tensor.range.overlaps(range) {
+        let part = tensor.range.clamped(to: range)
+        let values = sums[part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound]
+        gradients[index].add(values, times: Float(1 / weight))
+      }
+    }
+  }
+
+  private func addHistograms(_ step: Int, _ parameters: Floats) {
+    var values: [(tag: String, histogram: Histogram)] = []
+    for (index, tensor) in layout.tensors.enumerated() {
+      var histogram = Histogram()
+      histogram.add(parameters[tensor.range])
+      values.append(("parameters/\(tensor.name)", histogram))
+      if !gradients.isEmpty, !tensor.isStatistic { values.append(("gradients/\(tensor.name)", gradients[index])) }
+    }
+    gradients = []
+    tensorBoard?.add(step: step, values)
   }
 
   func note(_ kind: RunLog.Line.Kind, _ text: String) throws {
     try folder.note(RunLog.Line(kind, text, step: step))
   }
 
-  func add(_ event: TrainingEvent) throws {
+  /// - Parameter parameters: after it.
+  func add(_ event: TrainingEvent, _ parameters: Floats) throws {
     recorder.add(event, at: .now)
-    if case .step(let report) = event { step = report.step }
+    if case .step(let report) = event {
+      step = report.step
+      if hasHistograms(step) { addHistograms(step, parameters) }
+    }
     if let note = event.note { try self.note(note.kind, note.text) }
   }
 
@@ -72,6 +134,7 @@ final class RunViews {
       recorder.ended(
         Self.network(coordinator), statistics, failure: failure, now: (Date().timeIntervalSince1970, .now)))
     writer.finish()
+    tensorBoard?.finish(hasSucceeded: failure == nil)
   }
 
   /// The last thing that a command does. Without a summary the run has not begun.

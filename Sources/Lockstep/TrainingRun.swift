@@ -54,7 +54,7 @@ final class TrainingRun {
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
       isRepeatable: statistics.summary.otherNumerics == nil, overwrites: start.overwrites,
       warn: { printError("warning: \($0)") })
-    views = try RunViews(folder, prepared, statistics, options)
+    views = try RunViews(folder, prepared, statistics, options) { printError("warning: \($0)") }
     let store = CheckpointStore(run: folder.path, keep: keep)
     obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
@@ -131,8 +131,9 @@ final class TrainingRun {
       try obsolete?.removeAll()
       let text = checkpoint.map { "resumed after step \(grouped($0.state.step)): " } ?? ""
       try views.note(.started, text + headline)
+      views.begin(coordinator)
       coordinator.onTick = { [views] in try views.tick(coordinator, self.statistics) { try? warn($0) } }
-      defer { coordinator.onTick = nil }
+      defer { (coordinator.onTick, coordinator.onGradient) = (nil, nil) }
       try coordinator.run { event in
         if start == nil, case .workerJoined = event { start = Instant.now }
         statistics.add(event, prepared.model.metrics)
@@ -147,7 +148,7 @@ final class TrainingRun {
           history?.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
-        try views.add(event)
+        try views.add(event, coordinator.parameters.values)
         if checkpoints.isDue(event) {
           let start = Instant.now
           if let next = self.checkpoint(of: coordinator, seconds: secondsSinceStart()) {

@@ -144,7 +144,7 @@ final class ChunkSums: Sendable {
     return nil
   }
 
-  private func root(_ chunk: Int) -> FloatBuffer {
+  func root(_ chunk: Int) -> FloatBuffer {
     let sums = lanes[chunk].sums
     guard let (_, sum) = sums.first, sums.count == 1 else {
       preconditionFailure("chunk \(chunk) is not summed to its root")

@@ -31,6 +31,9 @@ package final class Coordinator {
   package var bytes: (sent: Int, received: Int) { (socket.sentBytes, socket.receivedBytes) }
   /// Called ten times a second while ``run(_:)`` runs. Its error ends the run.
   package var onTick: (() throws -> Void)?
+  /// Called with the sums of gradients of each chunk of parameters before they are used: the step, counted from 1, the
+  /// chunk's range, the sums, and the weight to divide by. Nil for no one.
+  package var onGradient: ((_ step: Int, _ range: Range<Int>, _ sums: Floats, _ weight: Double) -> Void)?
 
   /// The file of an `ipc://` address.
   private let socketFile: SocketFile?
@@ -364,6 +367,9 @@ package final class Coordinator {
         let next = plan.stepAfter(step)
         store.begin(number, steps: next - step, isLast: next == plan.totalSteps, weight: weight) {
           sums.roots.prefix(chunks.parameterChunks).enumerated().map { (chunks[$0], $1) }
+        }
+        if let onGradient, plan.local == nil, chunk < chunks.parameterChunks {
+          onGradient(step + 1, chunks[chunk], sums.root(chunk).values, weight)
         }
         clock.countSumming(seconds: Instant.now.seconds(since: start))
         apply(.update(store.update(chunk, examples: plan.positions(ofStep: step).count)), to: chunk)

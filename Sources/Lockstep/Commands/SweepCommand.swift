@@ -54,8 +54,13 @@ struct SweepCommand: JobCommand {
     private static let launch = LaunchCommand.Section.self
     static let options = [
       optimizers, jobs, seeds, halving, target, output, overwrite, hosts, launch.ssh, launch.remoteProgram, launch.bind,
-      .advertise,
+      .advertise, WatchSection.dashboard, WatchSection.token,
     ]
+
+    static func check(_ given: DeclaredOptions<Self>) throws {
+      let token = given.text(WatchSection.token)
+      _ = try WatchSection.address(WatchSection.dashboard, given.text(WatchSection.dashboard), token: token)
+    }
   }
 
   /// Options that may be given several times.
@@ -132,10 +137,16 @@ struct SweepCommand: JobCommand {
     try ensureDescriptors(64 + 64 * (hosts?.hosts.map(\.threads).reduce(0, +) ?? cores))
     let runner = TrialRunner(cores: cores, hosts: hosts)
     signals.onSignal { runner.stop("interrupted by \($0.name)") }
+    let token = own.text(WatchSection.token)
+    let dashboard = try Dashboard(
+      page: WatchSection.address(WatchSection.dashboard, own.text(WatchSection.dashboard), token: token),
+      tokenFile: token, command: "sweep")
+    defer { dashboard.finish() }
     let (output, overwrites) = (own.text(Section.output), own.isOn(Section.overwrite))
     guard let files = try jobFiles() else {
       let sweep = try PreparedSweep(self, job: nil)
-      let report = try run(sweep, SweepFolder(output, sweep.description, overwrites: overwrites), runner, signals)
+      let folder = try SweepFolder(output, sweep.description, overwrites: overwrites)
+      let report = try run(sweep, folder, runner, signals, dashboard)
       if let failure = report.failure { throw TrainingError(failure) }
       return
     }
@@ -156,7 +167,7 @@ struct SweepCommand: JobCommand {
     for (number, (name, sweep)) in sweeps.enumerated() {
       printLine("\(number > 0 ? "\n" : "")[\(number + 1)/\(sweeps.count)] \(name)")
       let own = try SweepFolder("\(folder.path)/\(name)", sweep.description, overwrites: overwrites)
-      let report = try run(sweep, own, runner, signals)
+      let report = try run(sweep, own, runner, signals, dashboard)
       if let failure = report.failure { failures.append("\(name): \(failure)") }
       jobs.append(SweepProfile.Job(name, headline: sweep.headline, sweep.result(own.results)))
     }
@@ -170,7 +181,24 @@ struct SweepCommand: JobCommand {
 
   /// Runs what is left of a sweep, and writes and prints its report.
   private func run(
-    _ sweep: PreparedSweep, _ folder: SweepFolder, _ runner: TrialRunner, _ signals: SignalWatch
+    _ sweep: PreparedSweep, _ folder: SweepFolder, _ runner: TrialRunner, _ signals: SignalWatch,
+    _ dashboard: Dashboard
+  ) throws -> SweepReport {
+    let status = SweepProgress(folder.path, headline: sweep.headline)
+    try dashboard.show(sweep: folder.path)
+    do {
+      let report = try run(sweep, folder, runner, signals, status)
+      status.end(report.failure)
+      return report
+    } catch {
+      status.end("\(error)")
+      throw error
+    }
+  }
+
+  private func run(
+    _ sweep: PreparedSweep, _ folder: SweepFolder, _ runner: TrialRunner, _ signals: SignalWatch,
+    _ status: SweepProgress
   ) throws -> SweepReport {
     var (rules, next) = sweep.plan.progress(folder.losses)
     printLine(sweep.headline)
@@ -178,8 +206,10 @@ struct SweepCommand: JobCommand {
     while !next.isEmpty, signals.received == nil {
       printLine(sweep.announcement(of: next, after: rules))
       let display = TrialDisplay(of: next.count)
-      try runner.run(try sweep.prepare(next)) { result in
+      status.plan(next.count)
+      try runner.run(try sweep.prepare(next), status.begin) { result in
         try folder.add(result)
+        status.finish(result.trial)
         display.show(result)
       }
       (rules, next) = sweep.plan.progress(folder.losses)

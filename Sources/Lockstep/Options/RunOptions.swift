@@ -114,6 +114,9 @@ extension RunCommand {
     let dashboard = try watching.dashboard(Self.configuration.commandName ?? "")
     return try TrainingRun(
       start, every: checkpoints.interval, keep: checkpoints.whole(CheckpointSection.keep), signals: signals,
-      views: RunViews.Options(dashboard: dashboard, endCommand: watching.text(WatchSection.onEnd).map(EndCommand.init)))
+      views: RunViews.Options(
+        dashboard: dashboard, writesTensorBoard: watching.isOn(WatchSection.tensorBoard),
+        histogramSteps: watching.has(WatchSection.histograms) ? watching.whole(WatchSection.histograms) : nil,
+        endCommand: watching.text(WatchSection.onEnd).map(EndCommand.init)))
   }
 }

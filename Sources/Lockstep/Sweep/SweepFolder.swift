@@ -45,7 +45,7 @@ final class SweepFolder: @unchecked Sendable {
   }
 
   private static let mark = "sweep.json"
-  private static let reports = ["report.html", "results.json", "trials.csv"]
+  private static let reports = ["report.html", "results.json", "trials.csv", SweepStatus.name]
 
   private var trials: String { "\(folder.path)/trials" }
 

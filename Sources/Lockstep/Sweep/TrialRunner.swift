@@ -61,11 +61,12 @@ final class TrialRunner: Sendable {
     }
   }
 
-  /// Runs `trials`, and calls `finish` with each result, one at a time.
+  /// Runs `trials`, and calls `begin` with each, and `finish` with each result, one at a time.
   ///
   /// - Throws: the first error of `finish`, or an error if no host is left (``HostRecords``); then no further trial is started.
   func run(
-    _ trials: [(Trial, PreparedJob)], _ finish: @escaping @Sendable (TrialResult) throws -> Void
+    _ trials: [(Trial, PreparedJob)], _ begin: @escaping @Sendable (Trial) -> Void,
+    _ finish: @escaping @Sendable (TrialResult) throws -> Void
   ) throws {
     let places = try places(for: trials)
     var left = trials.map { Work(trial: $0.0, job: $0.1) }
@@ -74,7 +75,7 @@ final class TrialRunner: Sendable {
       guard !able.isEmpty else {
         throw TrainingError("no host is left to run trials on; the last: \(state.withLock { $0.lastFailure })")
       }
-      left = try run(left, Array(able.prefix(left.count)), finish)
+      left = try run(left, Array(able.prefix(left.count)), begin, finish)
     }
   }
 
@@ -82,7 +83,7 @@ final class TrialRunner: Sendable {
   ///
   /// - Returns: what must run again.
   private func run(
-    _ work: [Work], _ places: [TrialPlace],
+    _ work: [Work], _ places: [TrialPlace], _ begin: @escaping @Sendable (Trial) -> Void,
     _ finish: @escaping @Sendable (TrialResult) throws -> Void
   ) throws -> [Work] {
     let progress = Mutex((next: 0, again: [Work](), error: (any Error)?.none))
@@ -98,6 +99,7 @@ final class TrialRunner: Sendable {
             return work[progress.next]
           }
           guard var taken else { return }
+          begin(taken.trial)
           let result = run(taken.trial, taken.job, at: place)
           guard !isStopped else { return }
           if runsAgain(&taken, result, at: place) {

@@ -22,6 +22,8 @@ struct MetricsLine {
   /// When it was written, in seconds since 1970; nil in files of earlier versions.
   let time: Double?
   let learningRate: Double?
+  let sumUpdateSeconds: Double?
+  let sendSeconds: Double?
   let loss: Double?
   let leastLoss: Double?
   let mostLoss: Double?
@@ -59,6 +61,7 @@ struct MetricsLine {
     (self.first, self.step, self.epoch, self.skipped) = (first, step, epoch, skipped)
     (examples, seconds, time) = (count("examples"), max(number("seconds") ?? 0, 0), number("time"))
     learningRate = number("learning_rate")
+    (sumUpdateSeconds, sendSeconds) = (number("sum_update_seconds"), number("send_seconds"))
     loss = number(prefix == "train_" ? "loss" : "\(prefix)loss")
     (leastLoss, mostLoss) = (number("loss_min"), number("loss_max"))
     var figures: [String: Double] = [:]

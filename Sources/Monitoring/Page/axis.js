@@ -19,7 +19,8 @@ function label(value, step) {
   if (size >= 1e9) return scaled(1e9, "G");
   if (size >= 1e6) return scaled(1e6, "M");
   if (size >= 1e4) return scaled(1e3, "k");
-  if (step < 0.9999e-4) return short(Number(value.toPrecision(6)));
+  // Powers of ten are what very small steps need, but a one before them says nothing.
+  if (step < 0.9999e-6 || size < 1e-5) return short(Number(value.toPrecision(6))).replace(/^1×/, "");
   const places = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
   return sign + size.toFixed(places).replace(/^(\d)(\d{3})/, "$1,$2");
 }
@@ -35,7 +36,8 @@ export class Axis {
       const room = this.log ? 0 : Math.abs(high) / 2 || 1;
       [low, high] = this.log ? [low / 2, high * 2] : low === 0 ? [0, room] : [low - room, high + room];
     }
-    if (this.log) this.#logarithmic(low, high, isTight, count);
+    // Within a factor of three there may be no power of ten nor its double, but there are round numbers.
+    if (this.log && high / low > 3) this.#logarithmic(low, high, isTight, count);
     else this.#linear(low / unit, high / unit, isTight, count, unit);
   }
 
@@ -65,8 +67,6 @@ export class Axis {
     }
     this.ticks = values.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9))
       .map((value) => ({ value, label: label(value, value) }));
-    // Within less than a factor of two or so there may be no round value.
-    if (this.ticks.length < 2) this.ticks = [low, high].map((value) => ({ value, label: short(value) }));
     [this.low, this.high] = [low, high];
   }
 

@@ -1,6 +1,6 @@
 // A chart of curves over a shared x axis, with a crosshair, zoom and a table of its values.
 
-import { html, svg, setAttribute, setText } from "./dom.js";
+import { html, sample, setAttribute, setText, svg } from "./dom.js";
 import { Axis } from "./axis.js";
 import { number, short } from "./format.js";
 import { lowerBound, nearest, smoothed } from "./series.js";
@@ -259,11 +259,10 @@ export class Chart {
     while (this.legend.children.length > shown.length) this.legend.lastChild.remove();
     shown.forEach(({ label, style, value }, index) => {
       if (!this.legend.children[index]) {
-        this.legend.append(html("span", {}, svg("svg", { class: "sample", viewBox: "0 0 20 8", "aria-hidden": "true" },
-          svg("path", { d: "M0 4h20" })), html("span", { class: "name" }), html("span", { class: "value" })));
+        this.legend.append(html("span", {}, sample(style), html("span", { class: "name" }), html("span", { class: "value" })));
       }
-      const [sample, name, last] = this.legend.children[index].children;
-      setAttribute(sample.firstChild, "class", `curve ${style}`);
+      const [line, name, last] = this.legend.children[index].children;
+      setAttribute(line.firstChild, "class", `curve ${style}`);
       setText(name, label);
       setText(last, value === undefined ? "" : number(value));
       setAttribute(last, "title", value === undefined ? null : String(value));

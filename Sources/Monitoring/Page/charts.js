@@ -115,7 +115,8 @@ export class Charts {
     view.unit = 1;
     this.#xTitle = view.x;
     if (view.x === "time") {
-      const [unit, name] = units.findLast(([seconds]) => view.range[1] >= 3 * seconds) ?? units[0];
+      // Powers of ten are in seconds.
+      const [unit, name] = units.findLast(([seconds]) => !view.logX && view.range[1] >= 3 * seconds) ?? units[0];
       view.unit = unit;
       this.#xTitle = `training time (${name})`;
     }

@@ -1,6 +1,6 @@
 // Several runs beside each other: which are drawn, their figures, and whether their parameters are equal.
 
-import { html, setAttribute, setText, svg } from "./dom.js";
+import { html, sample, setAttribute, setText } from "./dom.js";
 import { duration, none, number, title } from "./format.js";
 import { digestCell } from "./records.js";
 import { Table } from "./table.js";
@@ -110,8 +110,7 @@ export class Compare {
           this.#changed();
         },
       });
-      cell.append(html("label", {}, box, svg("svg", { class: "sample", viewBox: "0 0 20 8", "aria-hidden": "true" },
-        svg("path", { class: `curve c${this.#store.color(run)}`, d: "M0 4h20" }))));
+      cell.append(html("label", {}, box, sample(`c${this.#store.color(run)}`)));
     }
     cell.querySelector("input").checked = !this.#store.hidden.has(run.id);
   }

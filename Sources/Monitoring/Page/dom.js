@@ -20,6 +20,12 @@ export function svg(name, attributes = {}, ...children) {
   return fill(document.createElementNS(namespace, name), attributes, children);
 }
 
+/** A short piece of a curve, for legends. */
+export function sample(style) {
+  return svg("svg", { class: "sample", viewBox: "0 0 20 8", "aria-hidden": "true" },
+    svg("path", { class: `curve ${style}`, d: "M0 4h20" }));
+}
+
 /** Writes a text if it is another one, so that what has not changed is not laid out again. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

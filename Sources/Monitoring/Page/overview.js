@@ -104,11 +104,11 @@ export class Overview {
     const best = trials.reduce((least, trial) => (trial.loss < (least?.loss ?? Infinity) && trial.loss !== null ? trial : least), null);
     const count = (outcome) => trials.filter((trial) => trial.outcome === outcome).length || null;
     this.#figures.update([
-      ["best loss", best ? number(best.loss) : null, String(best?.loss)], ["best trial", best?.name ?? null],
+      ["best loss", best ? number(best.loss) : null, String(best?.loss)],
       ["running", number(count("running"))], ["diverged", number(count("diverged"))], ["failed", number(count("failed"))],
     ]);
     this.#details.update([
-      ["started", date(sweep.started)], ["running for", duration(sweep.updated - sweep.started)],
+      ["best trial", best?.name ?? null], ["started", date(sweep.started)], [sweep.state === "running" ? "running for" : "took", duration(sweep.updated - sweep.started)],
       ["report", sweep.report],
     ]);
     this.#phaseLine.hidden = true;

@@ -1,6 +1,6 @@
 // A sweep: its trials, the loss over the learning rate, and the trials' curves.
 
-import { html, setAttribute, setText } from "./dom.js";
+import { html, sample, setAttribute, setText } from "./dom.js";
 import { Chart } from "./chart.js";
 import { duration, none, number, plain, short } from "./format.js";
 import { Table } from "./table.js";
@@ -42,6 +42,7 @@ export class Sweep {
     const view = (chart) => new View({ changed: () => this.#draw(), moved: () => chart().drawCursor() });
     const [rates, curves] = [view(() => this.#rates), view(() => this.#curves)];
     Object.assign(rates, { logX: true, logY: true });
+    curves.logY = true;
     this.#views = { rates, curves };
     this.#rates = new Chart("loss over learning rate", rates, { xTitle: "learning rate" });
     this.#curves = new Chart("evaluations", curves, { xTitle: "step" });
@@ -83,7 +84,7 @@ export class Sweep {
       const values = trial.evaluations.loss.map((loss) => loss ?? NaN);
       const xs = trial.evaluations.step;
       return {
-        label: trial.name, style: style(trial.optimizer), xs, values, min: values, max: values, hasDots: true,
+        label: trial.name, style: `${style(trial.optimizer)}${trials.length > 12 ? " thin" : ""}`, xs, values, min: values, max: values, hasDots: trials.length <= 12,
         describe: (index) => `step ${number(xs[index])}`,
       };
     });
@@ -92,7 +93,7 @@ export class Sweep {
     this.#show(this.#curves, this.#views.curves, curves);
     this.#toolbars.forEach((toolbar) => toolbar.update());
     this.#key.replaceChildren(...optimizers.map((optimizer) =>
-      html("span", {}, html("i", { class: style(optimizer) }), optimizer ?? none)));
+      html("span", {}, sample(style(optimizer)), optimizer ?? none)));
   }
 
   #show(chart, view, curves) {
