@@ -19,7 +19,11 @@ let optimizedTargets: Set =
   isRoot ? ["Files", "Reduction", "Kernels", "Protocol", "Datasets", "Models", "Optimizers"] : []
 
 /// Of the live page, in `Sources/Monitoring/Page`.
-let pageFiles = ["app.js", "axis.js", "chart.js", "charts.js", "compare.js", "connection.js", "dom.js", "format.js", "index.html", "overview.js", "painter.js", "records.js", "series.js", "store.js", "style.css", "sweep.js", "table.js", "timeline.js", "topology.js", "view.js", "workers.js"]
+let pageFiles = [
+  "app.js", "axis.js", "chart.js", "charts.js", "charttable.js", "compare.js", "connection.js", "curves.js",
+  "dom.js", "format.js", "index.html", "overview.js", "painter.js", "records.js", "series.js", "store.js",
+  "style.css", "sweep.js", "table.js", "timeline.js", "topology.js", "view.js", "workers.js",
+]
 
 let package = Package(
   name: "lockstep",
@@ -138,6 +142,11 @@ let package = Package(
         "Reports", "Runs", "Cluster", "Protocol", "Schema", "Datasets", "Models", "Optimizers", "TestSupport",
       ],
       resources: [.copy("Fixtures")]),
+    .testTarget(
+      name: "MonitoringTests",
+      dependencies: [
+        "Monitoring", "Files", "Runs", "Reports", "Protocol", "Schema", "Kernels", "TestSupport",
+      ]),
     .testTarget(
       name: "LockstepTests",
       dependencies: [

@@ -76,6 +76,7 @@ public enum LockstepCommands {
   /// Ends the process at once. After exit(), a thread that still loads data would crash, because what libraries hold in
   /// global variables is destroyed under it.
   private static func end(_ code: Int32) -> Never {
+    StatusLine.leaveScreen()
     fflush(nil)
     _exit(code)
   }

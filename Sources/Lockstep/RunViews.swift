@@ -16,6 +16,8 @@ final class RunViews {
     var writesTensorBoard = false
     /// Steps between histograms for TensorBoard; nil for none.
     var histogramSteps: Int?
+    /// Whether to draw a screen, if standard output is a terminal.
+    var drawsScreen = false
     var endCommand: EndCommand?
   }
 
@@ -23,6 +25,11 @@ final class RunViews {
   private let options: Options
   private let tensorBoard: TensorBoardWriter?
   private let layout: ParameterLayout
+  private let drawsScreen: Bool
+  /// For the screen, by part of the data.
+  private var losses: [(part: String, curve: LossHistory)] = [
+    ("train", LossHistory()), ("validation", LossHistory()), ("test", LossHistory()),
+  ]
   /// Of the gradient of the step that has them, by tensor.
   private var gradients: [Histogram] = []
   private var recorder: StatusRecorder
@@ -43,7 +50,8 @@ final class RunViews {
     warn: @escaping @Sendable (String) -> Void
   ) throws {
     (self.folder, self.options, layout) = (folder, options, prepared.model.layout)
-    interval = options.dashboard?.isOn == true ? 0.25 : 1
+    drawsScreen = options.drawsScreen && isatty(STDOUT_FILENO) == 1
+    interval = options.dashboard?.isOn == true || drawsScreen ? 0.25 : 1
     recorder = StatusRecorder(
       prepared, statistics, headline: prepared.headline("\(prepared.job.optimizer.learningRate)"),
       program: LockstepCommands.version, now: Date().timeIntervalSince1970)
@@ -104,6 +112,14 @@ final class RunViews {
       step = report.step
       if hasHistograms(step) { addHistograms(step, parameters) }
     }
+    if drawsScreen {
+      switch event {
+      case .step(let report): losses[0].curve.add(step: report.step, report.loss)
+      case .evaluation(let report):
+        losses[report.part == .validation ? 1 : 2].curve.add(step: report.step, report.loss)
+      default: break
+      }
+    }
     if let note = event.note { try self.note(note.kind, note.text) }
   }
 
@@ -118,16 +134,25 @@ final class RunViews {
     guard now.seconds(since: lastShown) >= interval else { return }
     lastShown = now
     try folder.showLines()
-    writer.write(
-      recorder.status(Self.network(coordinator), statistics, now: (Date().timeIntervalSince1970, now)))
+    let status = recorder.status(Self.network(coordinator), statistics, now: (Date().timeIntervalSince1970, now))
+    writer.write(status)
+    if drawsScreen { draw(status) }
     if !hasWarned, let failure = writer.takeFailure() {
       hasWarned = true
       warn("those who watch the run do not see how it is: \(failure)")
     }
   }
 
+  private func draw(_ status: RunStatus) {
+    let (width, height) = terminalSize()
+    let screen = RunScreen(
+      status, losses: losses.map { ($0.part, $0.curve.points) }, messages: StatusLine.waitingLines(5))
+    StatusLine.drawScreen(screen.lines(width: width, height: height, hasColor: wantsColor))
+  }
+
   /// Shows how the run has ended. Nothing fails by it.
   func end(_ coordinator: Coordinator, _ statistics: RunStatistics, failure: String?) {
+    StatusLine.leaveScreen()
     ended = failure == nil ? .completed : .failed
     try? note(failure == nil ? .ended : .error, failure ?? "completed")
     writer.write(

@@ -57,6 +57,7 @@ final class SignalWatch: Sendable {
       action(signal)
       return
     }
+    StatusLine.leaveScreen()
     printError("error: interrupted by \(signal.name)")
     _exit(128 + signal.number)
   }

@@ -4,31 +4,85 @@ internal import Synchronization
 
 /// Writes to standard output without a buffer, so that lines of several processes stay in order.
 func printLine(_ line: String) {
-  StatusLine.clear { writeAll(line + "\n", STDOUT_FILENO) }
+  StatusLine.write(line + "\n", STDOUT_FILENO)
 }
 
 /// Writes one line to standard error, also if `line` quotes text with line breaks.
 func printError(_ line: String) {
-  StatusLine.clear { writeAll(oneLine(line) + "\n", STDERR_FILENO) }
+  StatusLine.write(oneLine(line) + "\n", STDERR_FILENO)
 }
 
-/// A line at the bottom of the terminal that is drawn again and again. Every other output replaces it.
+/// A line at the bottom of the terminal that is drawn again and again, which every other output replaces; or a whole screen
+/// that is, which other output waits for.
 enum StatusLine {
-  private static let isShown = Mutex(false)
+  private enum State {
+    case none, line
+    /// What is printed is shown when the screen is left.
+    case screen(waiting: [(text: String, descriptor: Int32)])
+  }
+  private static let state = Mutex(State.none)
+  /// Of more lines, the oldest are dropped, as a terminal does.
+  private static let mostWaiting = 5000
 
   static func draw(_ text: String) {
-    isShown.withLock {
+    state.withLock { state in
+      if case .screen = state { return }
       writeAll("\r\u{1B}[K" + text, STDOUT_FILENO)
-      $0 = true
+      state = .line
     }
   }
 
-  /// Removes the line, then calls `write`.
-  static func clear(_ write: () -> Void = {}) {
-    isShown.withLock {
-      if $0 { writeAll("\r\u{1B}[K", STDOUT_FILENO) }
-      $0 = false
-      write()
+  /// Removes the line.
+  static func clear() {
+    state.withLock { if case .line = $0 { remove(&$0) } }
+  }
+
+  /// Writes `text` in place of the line, or when the screen is left.
+  static func write(_ text: String, _ descriptor: Int32) {
+    state.withLock { state in
+      if case .screen(let waiting) = state, isatty(descriptor) == 1 {
+        state = .screen(waiting: waiting.suffix(mostWaiting - 1) + [(text, descriptor)])
+        return
+      }
+      if case .line = state { remove(&state) }
+      writeAll(text, descriptor)
+    }
+  }
+
+  private static func remove(_ state: inout State) {
+    writeAll("\r\u{1B}[K", STDOUT_FILENO)
+    state = .none
+  }
+
+  /// Draws `lines` on a screen of its own (xterm's alternate one), all at once where the terminal can (mode 2026).
+  static func drawScreen(_ lines: [String]) {
+    state.withLock { state in
+      var text = "\u{1B}[?2026h"
+      if case .screen = state {
+      } else {
+        text += "\u{1B}[?1049h\u{1B}[?25l"
+        state = .screen(waiting: [])
+      }
+      text += "\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J\u{1B}[?2026l"
+      writeAll(text, STDOUT_FILENO)
+    }
+  }
+
+  /// Leaves the screen, and prints what has waited. Without a screen, does nothing.
+  static func leaveScreen() {
+    state.withLock { state in
+      guard case .screen(let waiting) = state else { return }
+      writeAll("\u{1B}[?25h\u{1B}[?1049l", STDOUT_FILENO)
+      for (text, descriptor) in waiting { writeAll(text, descriptor) }
+      state = .none
+    }
+  }
+
+  /// The last lines that wait.
+  static func waitingLines(_ count: Int) -> [String] {
+    state.withLock { state in
+      guard case .screen(let waiting) = state else { return [] }
+      return waiting.suffix(count).flatMap { $0.text.split(separator: "\n").map(String.init) }
     }
   }
 }
@@ -52,14 +106,20 @@ func writeAll(_ text: String, _ descriptor: Int32) {
 }
 
 /// The terminal's columns; 80 if standard output is no terminal.
-func terminalWidth() -> Int {
+func terminalWidth() -> Int { terminalSize().width }
+
+/// The terminal's columns and rows; 80 and 24 if standard output is no terminal.
+func terminalSize() -> (width: Int, height: Int) {
   var size = winsize()
-  guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-  return Int(size.ws_col)
+  guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else { return (80, 24) }
+  return (Int(size.ws_col), Int(size.ws_row))
 }
+
+/// Whether a user of a terminal wants colours (https://no-color.org).
+var wantsColor: Bool { (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty }
 
 /// The columns of a plot on standard output, and whether it has colours.
 func plotStyle() -> (width: Int, hasColor: Bool) {
   guard isatty(STDOUT_FILENO) == 1 else { return (80, false) }
-  return (min(terminalWidth(), 120), (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty)
+  return (min(terminalWidth(), 120), wantsColor)
 }

@@ -22,8 +22,8 @@ import time
 
 LIMIT = 60
 LONGEST_LOAD, LARGEST_HEAP = 1000, 50
-NAMED = {"button", "checkbox", "combobox", "img", "image", "link", "listbox", "progressbar", "radio", "searchbox", "slider",
-         "spinbutton", "switch", "textbox"}
+NAMED = {"button", "checkbox", "combobox", "img", "image", "link", "listbox", "progressbar", "radio", "searchbox",
+         "slider", "spinbutton", "switch", "textbox"}
 
 
 class Wrong(Exception):
@@ -209,7 +209,8 @@ def values(browser, url, path):
                 known = [value for value in wanted.values() if value is not None]
                 extreme = min if kind == "min" else max
                 merged = [value for value in held.values() if value is not None]
-                check(extreme(merged) == extreme(known), f"{part} {name}: {extreme(merged)} instead of {extreme(known)}")
+                check(extreme(merged) == extreme(known),
+                      f"{part} {name}: {extreme(merged)} instead of {extreme(known)}")
                 compared += 1
     held = {epoch["step"]: epoch["parameters_sha256"] for epoch in run["epochs"]}
     for step, digest in digests.items():
@@ -245,7 +246,8 @@ def values(browser, url, path):
             if value is None or f"{part} {figure}" not in facts:
                 continue
             text, title = facts[f"{part} {figure}"]
-            check(float(title) == value and text == number(value), f"{part} {figure}: {text}, {title} instead of {value}")
+            check(float(title) == value and text == number(value),
+                  f"{part} {figure}: {text}, {title} instead of {value}")
             compared += 1
     last = browser.evaluate("[...document.querySelectorAll('#epochs table tbody td[title]')].map(cell => cell.title)")
     check(not digests or last[:1] == [digests[max(digests)]], f"the last epoch's digest is shown as {last[:1]}")
@@ -254,7 +256,8 @@ def values(browser, url, path):
     return f"{compared} values are those of the file, bit for bit; no complaints; all controls have names"
 
 
-SHOWN_STEP = "Number((document.querySelector('.progress-text').textContent.match(/step ([\\d,]+)/)?.[1] ?? '0').replaceAll(',', ''))"
+SHOWN_STEP = ("Number((document.querySelector('.progress-text').textContent.match(/step ([\\d,]+)/)?.[1] ?? '0')"
+              ".replaceAll(',', ''))")
 CONNECTION = "document.getElementById('connection').textContent"
 
 
@@ -280,7 +283,8 @@ def reconnect(browser, url):
     check(browser.evaluate(SHOWN_STEP) >= before > 0, "the page has dropped what it had")
     browser.wait(f"['live', 'ended'].includes({CONNECTION})", "the page is live again")
     again = browser.evaluate(SHOWN_STEP)
-    browser.wait(f"{SHOWN_STEP} > {again} || ({CONNECTION} === 'ended' && {SHOWN_STEP} > {before})", "new steps are shown")
+    browser.wait(f"{SHOWN_STEP} > {again} || ({CONNECTION} === 'ended' && {SHOWN_STEP} > {before})",
+                 "new steps are shown")
     check(browser.evaluate("window.isSamePage") is True, "the page has been loaded again")
     print("OK", flush=True)
     return f"reconnected; step {before} before, {browser.evaluate(SHOWN_STEP)} now"
@@ -300,7 +304,8 @@ def heap(browser, url):
 def screenshots(browser, url, folder):
     os.makedirs(folder, exist_ok=True)
     for width, height in ((1280, 900), (390, 844)):
-        browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
+                     mobile=False)
         for scheme in ("light", "dark"):
             browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
             browser.open(url)
@@ -309,7 +314,8 @@ def screenshots(browser, url, folder):
             size = browser.call("Page.getLayoutMetrics")["cssContentSize"]
             browser.wait("document.getElementById('connection').textContent !== 'connecting…'", "the page is connected")
             image = browser.call("Page.captureScreenshot", captureBeyondViewport=True,
-                                 clip={"x": 0, "y": 0, "width": width, "height": min(size["height"], 16000), "scale": 1})
+                                 clip={"x": 0, "y": 0, "width": width, "height": min(size["height"], 16000),
+                                       "scale": 1})
             with open(os.path.join(folder, f"{width}-{scheme}.png"), "wb") as file:
                 file.write(base64.b64decode(image["data"]))
     return f"4 images in {folder}"

@@ -117,6 +117,7 @@ extension RunCommand {
       views: RunViews.Options(
         dashboard: dashboard, writesTensorBoard: watching.isOn(WatchSection.tensorBoard),
         histogramSteps: watching.has(WatchSection.histograms) ? watching.whole(WatchSection.histograms) : nil,
+        drawsScreen: watching.isOn(WatchSection.terminal),
         endCommand: watching.text(WatchSection.onEnd).map(EndCommand.init)))
   }
 }

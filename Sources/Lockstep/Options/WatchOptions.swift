@@ -17,7 +17,7 @@ enum WatchSection: OptionSection {
     "metrics-address", valueName: "host:port", defaultText: "none", decides: false,
     "Serve /metrics for Prometheus, /healthz and /readyz, without the page, which has them too.")
   static let terminal = OptionDeclaration.toggle(
-    "tui", "On a terminal, draw the loss and a line for each worker under the progress; the key t does the same.")
+    "tui", "On a terminal, show the run on a screen of its own: progress, the loss so far, and a line for each worker.")
   static let tensorBoard = OptionDeclaration.toggle(
     "tensorboard", "Write the run's curves into its folder for TensorBoard as well.")
   static let histograms = OptionDeclaration.whole(

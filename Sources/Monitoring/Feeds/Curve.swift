@@ -72,6 +72,9 @@ struct Curve {
     func mean(_ column: [Double]) -> (Range<Int>) -> Double {
       { group in
         if group.count == 1 { return column[group.lowerBound] }
+        let first = column[group.lowerBound]
+        // Rounding would make the mean of equal values another one.
+        if group.allSatisfy({ column[$0] == first }) { return first }
         var (sum, weight) = (0.0, 0.0)
         for index in group where column[index].isFinite {
           let steps = Double(steps[index] - firsts[index] + 1)

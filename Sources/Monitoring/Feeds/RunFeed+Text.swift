@@ -39,8 +39,7 @@ extension RunFeed {
     }
     lines.append(status.headline)
     lines.append(status.progress)
-    let parts = ["train", "validation", "test"].compactMap { status.figures(of: $0) }
-    if !parts.isEmpty { lines.append(parts.joined(separator: "; ")) }
+    if !status.figuresLine.isEmpty { lines.append(status.figuresLine) }
     if let checkpoint = status.checkpoint { lines.append("checkpoint after step \(grouped(checkpoint.step))") }
     if state == .running || state == .waiting { lines += status.workers.map { $0.line(at: status.updated) } }
     return lines
@@ -48,7 +47,8 @@ extension RunFeed {
 }
 
 extension RunStatus {
-  fileprivate var progress: String {
+  /// Such as `epoch 2/5  step 24/60  812.3 steps/s`.
+  var progress: String {
     var text = "epoch \(epoch)/\(totalEpochs)  step \(grouped(step))/\(grouped(totalSteps))"
     if let stepsPerSecond { text += "  \(format(stepsPerSecond)) steps/s" }
     if let examplesPerSecond { text += "  \(wholeText(examplesPerSecond)) examples/s" }
@@ -56,8 +56,13 @@ extension RunStatus {
     return text
   }
 
+  /// What was last measured of each part.
+  var figuresLine: String {
+    ["train", "validation", "test"].compactMap { figures(of: $0) }.joined(separator: "; ")
+  }
+
   /// Such as `test loss 0.1234  accuracy 0.97`; nil if the part was not measured.
-  fileprivate func figures(of part: String) -> String? {
+  private func figures(of part: String) -> String? {
     let named = [("loss", "loss")] + figures.map { ($0.name, $0.title) }
     let texts = named.compactMap { name, title in latest["\(part)_\(name)"].map { "\(title) \(format($0))" } }
     return texts.isEmpty ? nil : "\(part) " + texts.joined(separator: "  ")
@@ -66,7 +71,7 @@ extension RunStatus {
 
 extension RunStatus.Worker {
   /// - Parameter now: in seconds since 1970.
-  fileprivate func line(at now: Double) -> String {
+  func line(at now: Double) -> String {
     let who = number > 0 ? "worker \(number) (\(name))" : "worker \(name)"
     guard state != "left" else { return "\(who): has left: \(reason ?? "")" }
     var text = "\(who): \(state), \(count(threads, "thread")), \(count(leaves, "micro-batch", "micro-batches"))"

@@ -27,8 +27,8 @@ function label(value, step) {
 
 export class Axis {
   /**
-   * An axis from `low` to `high`, or to the next ticks unless it `isTight`. About `count` ticks, in multiples of `unit`.
-   * A logarithmic axis needs positive bounds.
+   * An axis from `low` to `high`, or to the next ticks unless it `isTight`, with about `count` ticks in multiples of
+   * `unit`. A logarithmic axis needs positive bounds.
    */
   constructor(low, high, { log = false, isTight = false, count = 5, unit = 1 } = {}) {
     this.log = log && low > 0 && high > 0;

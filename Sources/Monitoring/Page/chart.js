@@ -2,53 +2,18 @@
 
 import { html, sample, setAttribute, setText, svg } from "./dom.js";
 import { Axis } from "./axis.js";
-import { number, short } from "./format.js";
+import { chartTable } from "./charttable.js";
+import { bandPath, coincide, lastValue, linePath, reduced } from "./curves.js";
+import { number } from "./format.js";
 import { lowerBound, nearest, smoothed } from "./series.js";
 
 const margin = { top: 8, right: 12, bottom: 38 };
-const mostRows = 50;
 const mostTips = 12;
 let charts = 0;
 
 /**
- * The points of `curve` in sight, at most one a pixel, and one beyond each end. Points of the same pixel become their mean
- * and their extremes.
- */
-function reduced(curve, values, axis, pixels) {
-  const { xs, min, max } = curve;
-  const points = [];
-  const first = Math.max(0, lowerBound(xs, axis.low) - 1);
-  const last = Math.min(xs.length, lowerBound(xs, axis.high) + 2);
-  let pixel = NaN;
-  for (let index = first; index < last; index += 1) {
-    const position = axis.position(xs[index]);
-    if (Number.isNaN(position)) continue;
-    const value = values[index];
-    const before = points[points.length - 1];
-    if (Math.floor(position * pixels) === pixel && !Number.isNaN(value) && !Number.isNaN(before.sum)) {
-      before.sum += value;
-      before.count += 1;
-      before.min = Math.min(before.min, min[index]);
-      before.max = Math.max(before.max, max[index]);
-    } else {
-      pixel = Math.floor(position * pixels);
-      points.push({ position, sum: value, count: 1, min: min[index], max: max[index] });
-    }
-  }
-  for (const point of points) point.y = point.sum / point.count;
-  return points;
-}
-
-const lastValue = ({ label, style, values }) => (
-  { label, style, value: values.findLast((value) => !Number.isNaN(value)) });
-
-const isSame = (a, b) => a === b || (Number.isNaN(a) && Number.isNaN(b));
-const coincide = (a, b) => a.values.length === b.values.length
-  && a.values.every((value, index) => isSame(value, b.values[index])) && a.xs.every((x, index) => x === b.xs[index]);
-
-/**
- * Curves are {label, style, xs, values, min, max, isSmoothed, hasDots, describe(index)}: `style` has the classes of colour
- * and dash, `xs` ascend. Curves that coincide are drawn as one, whose colours alternate.
+ * Curves are {label, style, xs, values, min, max, isSmoothed, hasDots, describe(index)}: `style` has the classes of
+ * colour and dash, `xs` ascend. Curves that coincide are drawn as one, whose colours alternate.
  */
 export class Chart {
   #view;
@@ -73,10 +38,9 @@ export class Chart {
     this.tip = html("div", { class: "tip", hidden: true });
     this.overlay = html("div", {
       class: "overlay", tabindex: "0", role: "slider", "aria-label": `${title}: crosshair`,
-      title: "Drag to zoom. Arrow keys move the crosshair, + and − zoom, Page Up and Page Down move, Escape resets.",
     });
     this.rows = html("div", { class: "scroll tall" });
-    this.details = html("details", { ontoggle: () => this.#fillTable() },
+    this.details = html("details", { ontoggle: () => this.#showTable() },
       html("summary", { "aria-label": `Show ${title} as table` }, "Show as table"), this.rows);
     this.element = html("figure", { class: "panel" },
       html("figcaption", {}, html("b", {}, title), this.legend),
@@ -95,7 +59,7 @@ export class Chart {
     this.#curves = curves;
     this.#showLegend(legend);
     this.draw();
-    if (this.details.open) this.#fillTable();
+    this.#showTable();
   }
 
   draw() {
@@ -122,8 +86,10 @@ export class Chart {
       x: plot.left, y: plot.top - 2, width: plot.right - plot.left + 2, height: plot.bottom - plot.top + 4,
     })) setAttribute(this.frame, name, value);
     this.grid.replaceChildren(...this.#gridLines());
-    const bands = drawn.length <= 6 ? drawn.map(({ curve, raw }) => this.#band(curve, raw)) : [];
-    this.lines.replaceChildren(...bands.filter(Boolean), ...drawn.flatMap((one) => this.#curve(one, this.#place(one.curve))));
+    // The bands of many curves would hide each other.
+    const bands = drawn.length > 6 ? [] : drawn.map(({ curve, raw }) =>
+      svg("path", { class: `band ${curve.style}`, d: bandPath(raw, this.#place) }));
+    this.lines.replaceChildren(...bands, ...drawn.flatMap((one) => this.#curve(one)));
     this.drawCursor();
   }
 
@@ -132,7 +98,7 @@ export class Chart {
     let [low, high] = [Infinity, -Infinity];
     for (const { raw, line } of drawn) {
       for (const { position, y } of line) {
-        if (position < 0 || position > 1 || (logY && y <= 0)) continue;
+        if (position < 0 || position > 1 || Number.isNaN(y) || (logY && y <= 0)) continue;
         [low, high] = [Math.min(low, y), Math.max(high, y)];
       }
       for (const { position, min, max } of raw) {
@@ -155,6 +121,11 @@ export class Chart {
     const position = y.position(value);
     return Number.isNaN(position) ? NaN : bottom - Math.min(Math.max(position, -10), 11) * (bottom - top);
   }
+
+  #place = (position, value) => {
+    const up = this.#up(value);
+    return Number.isNaN(up) ? null : `${this.#across(position).toFixed(1)} ${up.toFixed(1)}`;
+  };
 
   #gridLines() {
     const { x, y, plot: { left, right, top, bottom } } = this.#axes;
@@ -180,70 +151,30 @@ export class Chart {
     return parts;
   }
 
-  #path(points) {
-    let path = "";
-    let isDown = false;
-    points.forEach(({ position, y }, index) => {
-      const up = this.#up(y);
-      if (Number.isNaN(up)) {
-        isDown = false;
-        return;
-      }
-      path += `${isDown ? "L" : "M"}${this.#across(position).toFixed(1)} ${up.toFixed(1)}`;
-      // A point between two gaps is a dot.
-      if (!isDown && !(index + 1 < points.length && points[index + 1].y === points[index + 1].y)) path += "h0";
-      isDown = true;
-    });
-    return path;
-  }
-
-  #band(curve, points) {
-    const edge = (point, value) => {
-      const up = this.#up(value);
-      return `${this.#across(point.position).toFixed(1)} ${(Number.isNaN(up) ? this.#axes.plot.bottom : up).toFixed(1)}`;
-    };
-    let path = "";
-    let run = [];
-    const close = () => {
-      if (run.some((point) => point.max > point.min)) {
-        path += `M${run.map((point) => edge(point, point.max)).join("L")}L${
-          run.toReversed().map((point) => edge(point, point.min)).join("L")}Z`;
-      }
-      run = [];
-    };
-    for (const point of points) {
-      if (Number.isNaN(point.y)) close();
-      else run.push(point);
-    }
-    close();
-    return path ? svg("path", { class: `band ${curve.style}`, d: path }) : null;
-  }
-
-  /** Which one a curve is of those that coincide with it, and of how many. */
-  #place(curve) {
-    const same = this.#curves.length > 12 ? [curve] : this.#curves.filter((other) => coincide(curve, other));
-    return [same.indexOf(curve), same.length];
-  }
-
-  #curve({ curve, raw, line, smooth }, [index, count]) {
+  #curve({ curve, raw, line, smooth }) {
     const parts = [];
-    if (smooth) parts.push(svg("path", { class: `curve raw ${curve.style}`, d: this.#path(raw) }));
-    const path = svg("path", { class: `curve ${curve.style}`, d: this.#path(line) });
-    if (count > 1) {
-      path.style.strokeDasharray = `12 ${12 * (count - 1)}`;
-      path.style.strokeDashoffset = -12 * index;
+    if (smooth) parts.push(svg("path", { class: `curve raw ${curve.style}`, d: linePath(raw, this.#place) }));
+    const path = svg("path", { class: `curve ${curve.style}`, d: linePath(line, this.#place) });
+    parts.push(path);
+    const same = this.#curves.length > mostTips ? [curve] : this.#curves.filter((other) => coincide(curve, other));
+    if (same.length > 1) {
+      path.style.strokeDasharray = `12 ${12 * (same.length - 1)}`;
+      path.style.strokeDashoffset = -12 * same.indexOf(curve);
       path.style.strokeLinecap = "butt";
     }
-    parts.push(path);
-    if (curve.hasDots && index === 0 && line.length <= 60) {
-      for (const { position, y } of line) {
-        if (Number.isNaN(this.#up(y))) continue;
-        parts.push(svg("circle", {
-          class: `dot ${count > 1 ? "shared" : curve.style}`, cx: this.#across(position).toFixed(1), cy: this.#up(y).toFixed(1), r: 2.5,
-        }));
-      }
+    // A dot of several curves has no curve's colour.
+    if (curve.hasDots && same[0] === curve && line.length <= 60) {
+      const style = same.length > 1 ? "shared" : curve.style;
+      parts.push(...line.map(({ position, y }) => this.#dot(style, position, y, 2.5)));
     }
-    return parts;
+    return parts.filter(Boolean);
+  }
+
+  #dot(style, position, value, radius) {
+    const up = this.#up(value);
+    if (Number.isNaN(up) || position < 0 || position > 1) return null;
+    const across = this.#across(position);
+    return svg("circle", { class: `dot ${style}`, cx: across.toFixed(1), cy: up.toFixed(1), r: radius });
   }
 
   #summary() {
@@ -259,7 +190,8 @@ export class Chart {
     while (this.legend.children.length > shown.length) this.legend.lastChild.remove();
     shown.forEach(({ label, style, value }, index) => {
       if (!this.legend.children[index]) {
-        this.legend.append(html("span", {}, sample(style), html("span", { class: "name" }), html("span", { class: "value" })));
+        this.legend.append(html("span", {},
+          sample(style), html("span", { class: "name" }), html("span", { class: "value" })));
       }
       const [line, name, last] = this.legend.children[index].children;
       setAttribute(line.firstChild, "class", `curve ${style}`);
@@ -278,22 +210,20 @@ export class Chart {
     const { cursor } = this.#view;
     const position = cursor === null ? NaN : x.position(cursor);
     const parts = [];
-    if (this.#drag?.from !== undefined && this.#drag.to !== undefined) {
+    if (this.#drag?.to !== undefined) {
       const [from, to] = [this.#drag.from, this.#drag.to].sort((a, b) => a - b);
-      parts.push(svg("rect", { class: "selection", x: from, y: plot.top, width: to - from, height: plot.bottom - plot.top }));
+      const height = plot.bottom - plot.top;
+      parts.push(svg("rect", { class: "selection", x: from, y: plot.top, width: to - from, height }));
     }
     const isVisible = position >= -0.001 && position <= 1.001;
     const values = isVisible ? this.#valuesAt(cursor) : [];
     if (isVisible) {
       const across = this.#across(position);
       parts.push(svg("line", { class: "crosshair", x1: across, x2: across, y1: plot.top, y2: plot.bottom }));
-      for (const { curve, index, shown } of values.slice(0, mostTips)) {
-        const [place, up] = [x.position(curve.xs[index]), this.#up(shown)];
-        if (place < 0 || place > 1 || Number.isNaN(up)) continue;
-        parts.push(svg("circle", { class: `dot ${curve.style}`, cx: this.#across(place), cy: up, r: 3.5 }));
-      }
+      parts.push(...values.slice(0, mostTips).map(({ curve, index, shown }) =>
+        this.#dot(curve.style, x.position(curve.xs[index]), shown, 3.5)));
     }
-    this.cursor.replaceChildren(...parts);
+    this.cursor.replaceChildren(...parts.filter(Boolean));
     this.#showTip(isVisible && this.#view.owner === this ? values : [], position);
     const text = this.#text(values);
     const [low, high] = this.#view.range;
@@ -388,7 +318,9 @@ export class Chart {
       view.zoomTo(low, high);
     });
     this.overlay.addEventListener("pointercancel", () => (this.#drag = null));
-    this.overlay.addEventListener("pointerleave", () => this.#drag || view.point(null));
+    // A finger that has been lifted leaves the crosshair, so that its values can be read.
+    this.overlay.addEventListener("pointerleave", (event) =>
+      this.#drag || event.pointerType === "touch" || view.point(null));
     this.overlay.addEventListener("blur", () => view.point(null));
     this.overlay.addEventListener("dblclick", () => view.reset());
     this.overlay.addEventListener("keydown", (event) => this.#key(event));
@@ -425,32 +357,7 @@ export class Chart {
     view.point(places[Math.min(Math.max(start + count, 0), places.length - 1)]);
   }
 
-  // The table.
-
-  #fillTable() {
-    if (!this.details.open) return;
-    const curves = this.#curves;
-    const every = (values, count) => (values.length <= count ? values : Array.from(
-      { length: count }, (_, index) => values[Math.round(index * (values.length - 1) / (count - 1))]));
-    const all = (own) => [...new Set(own.flatMap(({ xs }) => xs))].sort((a, b) => a - b);
-    // What is evaluated is rare, so its places come first.
-    const rare = curves.filter((curve) => curve.hasDots);
-    const chosen = every(all(rare), mostRows / 2);
-    const room = mostRows - chosen.length;
-    const places = all([{ xs: chosen }, { xs: every(all(curves), room) }]);
-    const cell = (curve, place) => {
-      const index = curve.hasDots || curve.xs[curve.xs.length - 1] < place ? curve.xs.indexOf(place) : lowerBound(curve.xs, place);
-      const value = curve.values[index];
-      return html("td", { title: value === undefined || Number.isNaN(value) ? null : String(value) }, number(value));
-    };
-    const describe = (place) => {
-      const curve = curves.find(({ xs }) => xs[lowerBound(xs, place)] === place);
-      return curve ? curve.describe(curve.xs.indexOf(place)) : short(place);
-    };
-    this.rows.replaceChildren(html("table", {},
-      html("thead", {}, html("tr", {}, html("th", { scope: "col", class: "text" }, "at"),
-        ...curves.map(({ label }) => html("th", { scope: "col" }, label)))),
-      html("tbody", {}, ...places.map((place) => html("tr", {},
-        html("th", { scope: "row", class: "text" }, describe(place)), ...curves.map((curve) => cell(curve, place)))))));
+  #showTable() {
+    if (this.details.open) this.rows.replaceChildren(chartTable(this.#curves));
   }
 }

@@ -10,7 +10,9 @@ import { parts } from "./store.js";
 
 const kinds = [["step", "step"], ["epoch", "epoch"], ["time", "training time"]];
 const units = [[1, "s"], [60, "min"], [3600, "h"], [86400, "days"]];
-const titles = { learning_rate: "learning rate", examples_per_second: "examples a second", gradient_norm: "gradient norm" };
+/** The figures of the last charts. */
+const last = new Map([["learning_rate", "learning rate"], ["examples_per_second", "examples a second"],
+  ["gradient_norm", "gradient norm"]]);
 
 export class Charts {
   element = html("div", {});
@@ -18,6 +20,9 @@ export class Charts {
   #charts = new Map();
   #grid = html("div", { class: "figures" });
   #empty = html("p", { class: "dim" }, "No steps yet.");
+  #help = html("p", { class: "note" }, "Drag to zoom; a double click or Escape shows all. In a chart, arrow keys move "
+    + "the crosshair (with Shift ten times as far), + and − zoom, Page Up and Page Down move. Bands go from the least "
+    + "to the greatest value of merged steps.");
   #fetching = null;
   #timer = null;
   #painter;
@@ -34,7 +39,7 @@ export class Charts {
       moved: () => this.#charts.forEach((chart) => chart.drawCursor()),
     });
     this.toolbar = new Toolbar(this.view, { xs: kinds, onX: (x) => this.#setX(x) });
-    this.element.append(this.toolbar.element, this.#empty, this.#grid);
+    this.element.append(this.toolbar.element, this.#empty, this.#grid, this.#help);
   }
 
   /** Another kind of x axis keeps the zoomed range of the selected run. */
@@ -54,7 +59,7 @@ export class Charts {
     })).flat();
     const names = this.#names(runs, all);
     this.#empty.hidden = names.length > 0;
-    this.toolbar.element.hidden = names.length === 0;
+    this.toolbar.element.hidden = this.#help.hidden = names.length === 0;
     this.#setExtent(all);
     this.toolbar.update();
 
@@ -78,18 +83,18 @@ export class Charts {
 
   /** Names and titles of the figures that have data, in the order of their charts. */
   #names(runs, all) {
-    const last = ["learning_rate", "examples_per_second", "gradient_norm"];
     const known = new Map([["loss", "loss"]]);
     for (const run of runs) {
       for (const figure of run.status?.figures ?? []) {
-        if (!last.includes(figure.name)) known.set(figure.name, figure.title ?? title(figure.name));
+        if (figure?.name && !last.has(figure.name)) known.set(figure.name, figure.title ?? title(figure.name));
       }
     }
     for (const { track } of all) {
-      for (const name of track.columns.keys()) if (!known.has(name) && !last.includes(name)) known.set(name, title(name));
+      for (const name of track.columns.keys()) {
+        if (!known.has(name) && !last.has(name)) known.set(name, title(name));
+      }
     }
-    for (const name of last) known.set(name, titles[name]);
-    return [...known].filter(([name]) => all.some(({ track }) => track.columns.get(name)?.hasData));
+    return [...known, ...last].filter(([name]) => all.some(({ track }) => track.columns.get(name)?.hasData));
   }
 
   /** Of several runs: the colours, as far as there are enough of them, and the dashes. */

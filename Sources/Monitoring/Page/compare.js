@@ -9,7 +9,8 @@ const mostEpochs = 200;
 
 /** A run's parameter digests by step. */
 export function digests(run) {
-  const known = new Map(run.epochs.map(({ step, epoch, parameters_sha256: digest }) => [step, { step, epoch, digest }]));
+  const known = new Map(
+    run.epochs.map(({ step, epoch, parameters_sha256: digest }) => [step, { step, epoch, digest }]));
   const { steps, parameters_sha256: digest } = run.summary ?? {};
   if (digest && !known.has(steps)) known.set(steps, { step: steps, epoch: null, digest });
   return known;

@@ -15,7 +15,7 @@ async function fetchJSON(path, signal = AbortSignal.timeout(20_000)) {
 
 async function fetchRun(entry) {
   const path = `/api/runs/${encodeURIComponent(entry.id)}`;
-  // The curves come first: events go on from there, and what the second answer has besides is then known twice, not lost.
+  // The curves come first: events go on from there, and what the second answer has besides comes twice, not never.
   const curves = entry.kind === "sweep" ? null : await fetchJSON(`${path}/curves?points=1500`);
   return new Run(entry).load(await fetchJSON(path), curves);
 }

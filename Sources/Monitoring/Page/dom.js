@@ -26,6 +26,12 @@ export function sample(style) {
     svg("path", { class: `curve ${style}`, d: "M0 4h20" }));
 }
 
+/** What colours stand for. `parts`: [name, style class]. */
+export function colorKey(parts) {
+  return html("span", { class: "key" },
+    ...parts.map(([name, style]) => html("span", {}, html("i", { class: style }), name)));
+}
+
 /** Writes a text if it is another one, so that what has not changed is not laid out again. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

@@ -31,7 +31,7 @@ export function short(value) {
 }
 
 /** A value of a table's cell or an option, which may be a text or a number. */
-export const plain = (value) => (isNumber(value) ? short(value) : value === null || value === undefined ? none : String(value));
+export const plain = (value) => (isNumber(value) ? short(value) : String(value ?? none));
 
 export const percent = (share) => (isNumber(share) ? `${Math.round(share * 100)} %` : none);
 

@@ -3,6 +3,8 @@
 import { Facts, ShareBar, html, setAttribute, setText } from "./dom.js";
 import { bytes, date, duration, number, plain, short, shortDigest, title } from "./format.js";
 
+const between = (start, end) => (Number.isFinite(start) && Number.isFinite(end) ? end - start : null);
+
 export class Overview {
   #state = html("span", { class: "state" });
   #path = html("span", { class: "dim" });
@@ -14,13 +16,14 @@ export class Overview {
   #details = new Facts("facts details");
   #phases = new ShareBar([
     ["computing", "compute"], ["waiting", "wait"], ["sums and updates", "sum"], ["messages", "transfer"]]);
-  #phaseLine = html("p", { class: "phases" }, html("span", { class: "dim" }, "time of the steps"), this.#phases.element);
+  #phaseLine = html("p", { class: "phases" },
+    html("span", { class: "dim" }, "time of the steps"), this.#phases.element);
   #notes = html("p", { class: "note" });
 
   constructor(section) {
     this.heading = section.querySelector("h1");
-    section.append(html("p", { class: "state-line" }, this.#state, this.#path), this.#problem, this.#bar, this.#progress,
-      this.#headline, this.#figures.element, this.#phaseLine, this.#details.element, this.#notes);
+    section.append(html("p", { class: "state-line" }, this.#state, this.#path), this.#problem, this.#bar,
+      this.#progress, this.#headline, this.#figures.element, this.#phaseLine, this.#details.element, this.#notes);
   }
 
   update(run) {
@@ -68,7 +71,7 @@ export class Overview {
     }
     const figures = Object.entries(latest).filter(([, value]) => typeof value === "number")
       .map(([name, value]) => [title(name), number(value), String(value)]);
-    const seconds = summary?.seconds ?? (status ? (isRunning ? run.now : status.updated) - status.started : null);
+    const seconds = summary?.seconds ?? between(status?.started, isRunning ? run.now : status?.updated);
     this.#figures.update([
       ...figures,
       ["steps a second", number(summary?.steps_per_second ?? status?.steps_per_second)],
@@ -99,16 +102,19 @@ export class Overview {
     const trials = sweep.trials ?? [];
     const ended = sweep.ended ?? trials.filter((trial) => trial.outcome !== "running").length;
     this.#setProgress(ended, sweep.planned, sweep.planned
-      ? `${number(ended)} of ${number(sweep.planned)} trials of this round · ${Math.floor(100 * ended / sweep.planned)} %`
+      ? `${number(ended)} of ${number(sweep.planned)} trials of this round · ${
+        Math.floor(100 * ended / sweep.planned)} %`
       : `${number(ended)} trials`);
-    const best = trials.reduce((least, trial) => (trial.loss < (least?.loss ?? Infinity) && trial.loss !== null ? trial : least), null);
+    const best = trials.filter(({ loss }) => Number.isFinite(loss))
+      .reduce((least, trial) => (least && least.loss <= trial.loss ? least : trial), null);
     const count = (outcome) => trials.filter((trial) => trial.outcome === outcome).length || null;
     this.#figures.update([
       ["best loss", best ? number(best.loss) : null, String(best?.loss)],
-      ["running", number(count("running"))], ["diverged", number(count("diverged"))], ["failed", number(count("failed"))],
+      ...["running", "diverged", "failed"].map((outcome) => [outcome, number(count(outcome))]),
     ]);
     this.#details.update([
-      ["best trial", best?.name ?? null], ["started", date(sweep.started)], [sweep.state === "running" ? "running for" : "took", duration(sweep.updated - sweep.started)],
+      ["best trial", best?.name ?? null], ["started", date(sweep.started)],
+      [sweep.state === "running" ? "running for" : "took", duration(between(sweep.started, sweep.updated))],
       ["report", sweep.report],
     ]);
     this.#phaseLine.hidden = true;

@@ -95,7 +95,8 @@ export class Log {
     const lines = this.#lines.filter(isShown).toReversed();
     this.#list.replaceChildren(...lines.map(({ time, step, kind, text }) => html("li", { class: `line-${kind}` },
       html("time", {}, clock(time)), html("span", { class: "kind" }, kind ?? ""),
-      html("span", { class: "dim" }, Number.isFinite(step) ? `step ${number(step)}` : ""), html("span", {}, text ?? ""))));
+      html("span", { class: "dim" }, Number.isFinite(step) ? `step ${number(step)}` : ""),
+      html("span", {}, text ?? ""))));
     if (lines.length === 0) this.#list.append(html("li", { class: "dim" }, "Nothing."));
   }
 }

@@ -163,11 +163,10 @@ export class Store {
   snapshot() {
     const runs = {};
     for (const run of this.runs) {
-      const { name, kind, state, job, status, summary, problem, log, epochs, checkpoints, generation, next, sweep } = run;
-      runs[run.id] = structuredClone({
-        name, kind, state, job, status, summary, problem, log, epochs, checkpoints, generation, next, sweep,
-        detail: Boolean(run.detail),
-      });
+      const names = ["name", "kind", "state", "job", "status", "summary", "problem", "log", "epochs", "checkpoints",
+        "generation", "next", "sweep"];
+      runs[run.id] = structuredClone(Object.fromEntries(names.map((name) => [name, run[name]])));
+      runs[run.id].detail = Boolean(run.detail);
       runs[run.id].tracks = Object.fromEntries(parts.map((part) => [part, run.tracks[part].copy]));
     }
     return { program: this.program, command: this.command, connection: this.connection, selected: this.selected, runs };

@@ -12,7 +12,7 @@ const median = (values) => {
 };
 
 export class Sweep {
-  #sweep = null;
+  #trials = [];
   #views;
   #rates;
   #curves;
@@ -20,7 +20,9 @@ export class Sweep {
   #key = html("p", { class: "key" });
   #table = new Table("Trials", [
     { title: "trial", isText: true, text: ({ name }) => name, sort: ({ name }) => name },
-    { title: "optimizer", isText: true, text: ({ optimizer }) => optimizer ?? none, sort: ({ optimizer }) => optimizer },
+    {
+      title: "optimizer", isText: true, text: ({ optimizer }) => optimizer ?? none, sort: ({ optimizer }) => optimizer,
+    },
     { title: "learning rate", text: (trial) => short(trial.learning_rate), sort: (trial) => trial.learning_rate },
     { title: "loss", text: ({ loss }) => number(loss), sort: ({ loss }) => loss, hint: ({ loss }) => plain(loss) },
     { title: "test loss", text: (trial) => number(trial.test_loss), sort: (trial) => trial.test_loss },
@@ -28,7 +30,7 @@ export class Sweep {
     { title: "took", text: ({ seconds }) => duration(seconds), sort: ({ seconds }) => seconds },
     {
       title: "outcome", isText: true, sort: ({ outcome }) => outcome, fill: (cell, { outcome, error }) => {
-        setText(cell, error ? `${outcome}: ${error}` : outcome ?? none);
+        setText(cell, [outcome ?? none, error].filter(Boolean).join(": "));
         setAttribute(cell, "class", ["failed", "diverged"].includes(outcome) ? "text bad" : "text");
       },
     },
@@ -49,20 +51,21 @@ export class Sweep {
     this.#toolbars = [new Toolbar(rates, { smoothing: false }), new Toolbar(curves, { smoothing: false })];
     section.append(this.#key, html("div", { class: "figures" },
       html("div", {}, this.#toolbars[0].element, this.#rates.element,
-        html("p", { class: "note" }, "The median of the trials of a learning rate; the band goes from the least to the greatest.")),
+        html("p", { class: "note" },
+          "The median of the trials of a learning rate; the band goes from the least to the greatest.")),
       html("div", {}, this.#toolbars[1].element, this.#curves.element)), this.#table.element);
   }
 
   update(run) {
     if (run?.kind !== "sweep" || !run.sweep) return false;
-    this.#sweep = run.sweep;
-    this.#table.update(run.sweep.trials ?? []);
+    this.#trials = (run.sweep.trials ?? []).filter((trial) => trial?.name);
+    this.#table.update(this.#trials);
     this.#draw();
     return true;
   }
 
   #draw() {
-    const trials = this.#sweep?.trials ?? [];
+    const trials = this.#trials;
     const optimizers = [...new Set(trials.map(({ optimizer }) => optimizer))];
     // With more optimizers than colours, dashes tell them apart.
     const style = (optimizer) => {
@@ -80,11 +83,13 @@ export class Sweep {
         hasDots: true, describe: (index) => `learning rate ${short(xs[index])}`,
       };
     }).filter(({ xs }) => xs.length > 0);
+    const isMany = trials.length > 12;
     const curves = trials.filter((trial) => trial.evaluations?.step?.length > 0).map((trial) => {
-      const values = trial.evaluations.loss.map((loss) => loss ?? NaN);
       const xs = trial.evaluations.step;
+      const values = xs.map((_, index) => trial.evaluations.loss?.[index] ?? NaN);
       return {
-        label: trial.name, style: `${style(trial.optimizer)}${trials.length > 12 ? " thin" : ""}`, xs, values, min: values, max: values, hasDots: trials.length <= 12,
+        label: trial.name, style: `${style(trial.optimizer)}${isMany ? " thin" : ""}`, xs, values,
+        min: values, max: values, hasDots: !isMany,
         describe: (index) => `step ${number(xs[index])}`,
       };
     });

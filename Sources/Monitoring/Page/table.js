@@ -12,8 +12,8 @@ export class Table {
   #data = [];
 
   /**
-   * `columns`: {title, text(row), title of a cell: hint(row), sort(row), isText, fill(cell, row)}. A column with `sort` can
-   * be sorted by. `sort`: the index of the column by which rows are sorted at first, or null for the order as given.
+   * `columns`: {title, text(row) or fill(cell, row), hint(row), sort(row), isText}. A column with `sort` can be sorted
+   * by. `sort`: the index of the column by which rows are sorted at first, or null for the order as given.
    */
   constructor(caption, columns, { key = (row, index) => index, sort = null, isTall = false, rowClass = null } = {}) {
     this.#columns = columns;

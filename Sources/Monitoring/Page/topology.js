@@ -2,8 +2,8 @@
 
 import { html, setAttribute, svg } from "./dom.js";
 
-const width = 360;
-const mostLabels = 40;
+const width = 280;
+const mostLabels = 32;
 const mostMeshLines = 24;
 
 /** The workers as a tree below the coordinator, by the relays behind which they are. */
@@ -45,19 +45,21 @@ export class Topology {
   element = html("figure", {}, this.svg, this.caption);
   #drawn = "";
 
-  update(status) {
-    const workers = (status.workers ?? []).filter((worker) => worker.state !== "left");
+  update(topology, all) {
+    const workers = all.filter((worker) => worker.state !== "left");
     // Most updates change nothing here.
-    const key = JSON.stringify([status.topology,
-      workers.map(({ number, parent, state, is_slow, name }) => [number, parent, state, is_slow, name])]);
+    const key = JSON.stringify([topology,
+      workers.map(({ number, parent, state, is_slow: isSlow, name }) =>
+        [number, parent, state === "relaying", isSlow, name])]);
     if (key === this.#drawn) return;
     this.#drawn = key;
 
-    const isMesh = status.topology === "mesh";
-    const { root, nodes, leaves, depth } = tree(isMesh ? workers.map((worker) => ({ ...worker, parent: null })) : workers);
+    const isMesh = topology === "mesh";
+    const { root, nodes, leaves, depth } = tree(
+      isMesh ? workers.map((worker) => ({ ...worker, parent: null })) : workers);
     const isRound = isMesh || leaves > 8;
     const isLabelled = nodes.length <= mostLabels;
-    const size = nodes.length > 100 ? 3.5 : nodes.length > mostLabels ? 5 : 11;
+    const size = nodes.length > 100 ? 3 : nodes.length > mostLabels ? 5 : 11;
     const height = isRound ? width : Math.max(130, 60 + 56 * depth);
     const position = (node) => {
       if (!isRound) return { x: width * node.at / Math.max(leaves, 1), y: 26 + 56 * node.depth };
@@ -73,7 +75,8 @@ export class Topology {
       const [from, to] = [position(a), position(b)];
       return svg("line", { class: style, x1: from.x, y1: from.y, x2: to.x, y2: to.y });
     };
-    const lines = nodes.map((node) => link(node.parent, node, isMesh ? "link dashed" : isLabelled ? "link" : "link faint"));
+    const style = isMesh ? "link dashed" : isLabelled ? "link" : "link faint";
+    const lines = nodes.map((node) => link(node.parent, node, style));
     if (isMesh) {
       nodes.forEach((node, index) => {
         const others = nodes.length <= mostMeshLines ? nodes.slice(index + 1) : [nodes[(index + 1) % nodes.length]];
@@ -86,8 +89,8 @@ export class Topology {
       const isRelay = node.children.length > 0 || worker.state === "relaying";
       const style = `node ${worker.is_slow ? "slow" : isRelay ? "relay" : ""}`;
       return svg("g", {}, svg("circle", { class: style, cx: x, cy: y, r: size }),
-        isLabelled ? svg("text", { class: "inside", x, y: y + 4, "text-anchor": "middle" }, String(worker.number)) : null,
-        svg("title", {}, `${worker.number} ${worker.name ?? ""}: ${worker.is_slow ? "slow" : worker.state}`));
+        isLabelled ? svg("text", { class: "inside", x, y: y + 4, "text-anchor": "middle" }, worker.number) : null,
+        svg("title", {}, `worker ${worker.number}, ${worker.name ?? ""}${worker.is_slow ? ", slow" : ""}`));
     });
     const center = position(root);
     const coordinator = svg("g", {}, svg("rect", {
@@ -95,7 +98,7 @@ export class Topology {
     }), svg("text", { class: "inside", x: center.x, y: center.y + 4, "text-anchor": "middle" }, "coordinator"));
     setAttribute(this.svg, "viewBox", `0 0 ${width} ${height}`);
     const relays = nodes.filter((node) => node.children.length > 0).length;
-    const text = `${status.topology ?? "star"}: ${nodes.length} ${nodes.length === 1 ? "worker" : "workers"}${
+    const text = `${topology ?? "star"}: ${nodes.length} ${nodes.length === 1 ? "worker" : "workers"}${
       relays > 0 ? `, ${relays} of them with others behind` : ""}${
       isMesh ? ", each connected with every other" : ""}`;
     setAttribute(this.svg, "aria-label", `Topology, ${text}`);

@@ -93,16 +93,17 @@ export class Toolbar {
       button("◀", "Earlier", () => view.pan(-0.5)), button("▶", "Later", () => view.pan(0.5)),
       button("Reset zoom", "Reset zoom", () => view.reset()),
     ];
-    this.element = html("div", { class: "toolbar", role: "toolbar", "aria-label": "Controls of the charts" },
+    this.element = html("div", { class: "toolbar", role: "group", "aria-label": "Controls of the charts" },
       xs.length === 0 ? null : html("label", {}, "x axis",
         html("select", { onchange: (event) => onX(event.target.value) },
           ...xs.map(([value, text]) => html("option", { value }, text)))),
       check("log y", "logY"),
       logX ? check("log x", "logX") : null,
       smoothing ? html("label", { title: "An exponential moving average of the training curves" }, "smoothing",
-        html("input", { type: "range", min: "0", max: "0.99", step: "0.01", value: "0", oninput: slide }), amount) : null,
+        html("input", { type: "range", min: 0, max: 0.99, step: 0.01, value: 0, oninput: slide }), amount) : null,
       html("span", { class: "buttons" },
-        button("−", "Zoom out", () => view.zoomBy(2)), button("+", "Zoom in", () => view.zoomBy(0.5)), ...this.#zoomed));
+        button("−", "Zoom out", () => view.zoomBy(2)), button("+", "Zoom in", () => view.zoomBy(0.5)),
+        ...this.#zoomed));
   }
 
   update() {

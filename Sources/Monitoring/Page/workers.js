@@ -1,6 +1,6 @@
 // The table of workers and relays, beside the drawing of their topology.
 
-import { ShareBar, html, setAttribute, setText } from "./dom.js";
+import { ShareBar, colorKey, html, setAttribute, setText } from "./dom.js";
 import { number, none } from "./format.js";
 import { Table } from "./table.js";
 import { Topology } from "./topology.js";
@@ -14,6 +14,7 @@ function note(worker) {
 
 export class Workers {
   #run = null;
+  #shown = {};
   #only = html("input", { type: "checkbox", onchange: () => this.update(this.#run) });
   #count = html("span", { class: "dim" });
   #topology = new Topology();
@@ -39,7 +40,7 @@ export class Workers {
   constructor(section) {
     section.append(
       html("p", { class: "toolbar" }, this.#count, html("label", {}, this.#only, "only slow or gone"),
-        html("span", { class: "key" }, ...shares.map(([name, style]) => html("span", {}, html("i", { class: style }), name)))),
+        colorKey(shares)),
       html("div", { class: "beside" }, this.#table.element, this.#topology.element));
   }
 
@@ -65,14 +66,19 @@ export class Workers {
 
   /** False if there is nothing to show. */
   update(run) {
-    const workers = run?.status?.workers ?? [];
+    const workers = (run?.status?.workers ?? []).filter((worker) => Number.isFinite(worker?.number));
     if (workers.length === 0) return false;
     this.#run = run;
+    // Many rows take long to lay out, and nobody reads them so fast.
+    const [only, now] = [this.#only.checked, performance.now()];
+    const isShown = run === this.#shown.run && only === this.#shown.only && !run.isOver;
+    if (workers.length > 50 && isShown && now - this.#shown.time < 1000) return true;
+    this.#shown = { run, only, time: now };
     const gone = workers.filter((worker) => worker.state === "left").length;
     const slow = workers.filter((worker) => worker.is_slow && worker.state !== "left").length;
     setText(this.#count, `${number(workers.length - gone)} here, ${number(slow)} slow, ${number(gone)} gone`);
-    this.#table.update(this.#only.checked ? workers.filter((worker) => worker.is_slow || worker.state === "left") : workers);
-    this.#topology.update(run.status);
+    this.#table.update(workers.filter((worker) => !only || worker.is_slow || worker.state === "left"));
+    this.#topology.update(run.status.topology, workers);
     setAttribute(this.#topology.element, "hidden", workers.length === gone ? "" : null);
     return true;
   }

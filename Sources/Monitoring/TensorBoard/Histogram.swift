@@ -41,8 +41,8 @@ package struct Histogram: Sendable {
     return -Double(Float(bitPattern: UInt32(bitPattern: -key << 21)))
   }
 
-  /// `tensorflow.HistogramProto`: each range has its upper end and its count, and begins where the one before ends.
-  var message: ProtobufMessage {
+  /// The upper end and the count of each range, which begins where the one before ends.
+  var ranges: (limits: [Double], counts: [Double]) {
     var (limits, sizes): ([Double], [Double]) = ([], [])
     for (key, size) in counts.sorted(by: { $0.key < $1.key }) {
       let start = Histogram.start(key)
@@ -53,6 +53,12 @@ package struct Histogram: Sendable {
       limits.append(min(Histogram.start(key + 1), Double(Float.greatestFiniteMagnitude)))
       sizes.append(Double(size))
     }
+    return (limits, sizes)
+  }
+
+  /// `tensorflow.HistogramProto`.
+  var message: ProtobufMessage {
+    let (limits, sizes) = ranges
     return ProtobufMessage {
       $0.add(1, count > 0 ? least : 0)
       $0.add(2, count > 0 ? most : 0)
