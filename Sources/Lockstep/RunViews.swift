@@ -34,8 +34,6 @@ final class RunViews {
   private var gradients: [Histogram] = []
   private var recorder: StatusRecorder
   private let writer: StatusWriter
-  /// Seconds between two states of the run.
-  private let interval: Double
   private var lastShown = Instant(nanoseconds: 0)
   private var hasWarned = false
   private var step: Int
@@ -51,7 +49,6 @@ final class RunViews {
   ) throws {
     (self.folder, self.options, layout) = (folder, options, prepared.model.layout)
     drawsScreen = options.drawsScreen && isatty(STDOUT_FILENO) == 1
-    interval = options.dashboard?.isOn == true || drawsScreen ? 0.25 : 1
     recorder = StatusRecorder(
       prepared, statistics, headline: prepared.headline("\(prepared.job.optimizer.learningRate)"),
       program: LockstepCommands.version, now: Date().timeIntervalSince1970)
@@ -131,6 +128,7 @@ final class RunViews {
   /// - Throws: an error that names the file of metrics if it cannot be written.
   func tick(_ coordinator: Coordinator, _ statistics: RunStatistics, warn: (String) -> Void) throws {
     let now = Instant.now
+    let interval = drawsScreen || options.dashboard?.isWatched == true ? 0.25 : 1
     guard now.seconds(since: lastShown) >= interval else { return }
     lastShown = now
     try folder.showLines()

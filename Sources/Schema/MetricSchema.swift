@@ -45,8 +45,7 @@ public struct MetricSchema: Sendable {
   ///   - targetVariation: ``Figure/Sums/targetVariation``.
   public func values(weight: Double, _ sums: [Double], targetVariation: Double? = nil) -> [String: Double] {
     guard weight > 0 else { return [:] }
-    let all = Figure.Sums(
-      weight: weight, sums: Dictionary(zip(self.sums, sums)) { first, _ in first }, targetVariation: targetVariation)
+    let all = Figure.Sums(weight: weight, names: self.sums, sums: sums, targetVariation: targetVariation)
     return Dictionary(figures.compactMap { figure in figure.value(all).map { (figure.name, $0) } }) { first, _ in first
     }
     .filter { $0.value.isFinite }
@@ -66,18 +65,20 @@ public struct Figure: Sendable {
   public struct Sums: Sendable {
     /// The summed weight, above 0.
     public let weight: Double
-    private let sums: [String: Double]
+    private let names: [String]
+    private let sums: [Double]
     /// Σ (target − the mean of that output's targets)² over the evaluated part; nil for classes and during training.
     public let targetVariation: Double?
 
-    init(weight: Double, sums: [String: Double], targetVariation: Double?) {
-      (self.weight, self.sums, self.targetVariation) = (weight, sums, targetVariation)
+    init(weight: Double, names: [String], sums: [Double], targetVariation: Double?) {
+      (self.weight, self.names, self.sums, self.targetVariation) = (weight, names, sums, targetVariation)
     }
 
     /// The sum called `name`, which the schema must have.
     public subscript(name: String) -> Double {
-      guard let sum = sums[name] else { preconditionFailure("the schema has no sum '\(name)'") }
-      return sum
+      // There are at most ``MetricSchema/mostSums``.
+      guard let index = names.firstIndex(of: name) else { preconditionFailure("the schema has no sum '\(name)'") }
+      return sums[index]
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Monitoring
@@ -151,5 +152,59 @@ import Testing
     try folder.append("metrics.jsonl", (5...2100).map { RunFolderFixture.stepLine($0, loss: "1") }.joined())
     feed.poll()
     #expect(try names(far.next(site)).first == "reset")
+  }
+}
+
+/// Lines of metrics, read in two ways.
+@Suite struct MetricsLineTests {
+  private func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
+
+  @Test("what the program writes is read as the JSON that it is")
+  func both() throws {
+    for text in [
+      "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"examples\":128,\"loss\":3.892261307729221,\"train_accuracy\":0.078125,\"time\":1796030933.123,\"learning_rate\":1e-05,\"seconds\":0.002704422,\"compute_seconds\":{\"1\":0.000687924,\"2\":-0.5},\"sum_update_seconds\":0.000278043,\"send_seconds\":5e-324}",
+      "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":null,\"skipped\":true}",
+      "{\"event\":\"evaluation\",\"step\":12,\"epoch\":1,\"test_loss\":null,\"test_r2\":-1.5}",
+      "{\"event\":\"epoch\",\"step\":12,\"epoch\":1,\"parameters_sha256\":\"be48\"}",
+    ] {
+      let fast = try #require(FlatObject(bytes(text)), "\(text)")
+      #expect(fast == FlatObject(parsing: bytes(text)))
+      #expect(MetricsLine(fast) != nil)
+    }
+  }
+
+  @Test("other JSON is left to the library, and what is none is refused by both")
+  func others() {
+    for text in ["{ \"event\":\"step\"}", "{\"a\\u0041\":1}", "{\"a\":[1]}", "{\"é\":1}", "{\"a\":{\"b\":[1]}}", "{}"] {
+      #expect(FlatObject(bytes(text)) == nil && FlatObject(parsing: bytes(text)) != nil, "\(text)")
+    }
+    for text in [
+      "", "{", "{\"a\"", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":nan}", "{\"a\":+1}", "{\"a\":tru}",
+      "{\"a\":\"b}", "{\"a\":{}", "\"a\":1}", "{\"a\":1e999}",
+    ] { #expect(FlatObject(bytes(text)) == nil, "\(text)") }
+  }
+
+  @Test("of a line that is damaged anywhere, nothing but a line or none is read")
+  func damagedAnywhere() throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    print("damaged lines: seed \(seed)")
+    var random = SeededGenerator(seed: seed)
+    let line = Array(
+      RunFolderFixture.stepLine(7, loss: "1.25", more: ",\"compute_seconds\":{\"1\":0.5}").utf8.dropLast())
+    for _ in 0..<20_000 {
+      var damaged = line
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        switch Int.random(in: 0..<3, using: &random) {
+        case 0: damaged[Int.random(in: damaged.indices, using: &random)] = UInt8.random(in: 0...255, using: &random)
+        case 1: damaged.remove(at: Int.random(in: damaged.indices, using: &random))
+        default: damaged.removeLast(Int.random(in: 0..<damaged.count / 2, using: &random))
+        }
+      }
+      // What the fast reader takes, the library takes as the same.
+      guard let fast = FlatObject(damaged[...]) else { continue }
+      let text = String(decoding: damaged, as: UTF8.self)
+      if let slow = FlatObject(parsing: damaged[...]) { try #require(fast == slow, "\(text)") }
+      _ = MetricsLine(fast)
+    }
   }
 }

@@ -109,9 +109,9 @@ extension RunCommand {
       throw ValidationError(
         "--overwrite does not go with --resume, which goes on in the run's folder; --output names another")
     }
-    let start = try RunStart(self, output: output, overwrites: overwrites)
-    // Before the folder is touched, because it may be that it cannot listen.
+    // First, because it may be that it cannot listen, and probes wait while data is loaded.
     let dashboard = try watching.dashboard(Self.configuration.commandName ?? "")
+    let start = try RunStart(self, output: output, overwrites: overwrites)
     return try TrainingRun(
       start, every: checkpoints.interval, keep: checkpoints.whole(CheckpointSection.keep), signals: signals,
       views: RunViews.Options(

@@ -64,8 +64,8 @@ enum WatchSection: OptionSection {
 final class Dashboard {
   private let servers: [PageServer]
 
-  /// Whether anyone could look at it.
-  var isOn: Bool { !servers.isEmpty }
+  /// Whether anyone has it open.
+  var isWatched: Bool { servers.contains(where: \.isWatched) }
 
   /// Listens, and prints where.
   ///

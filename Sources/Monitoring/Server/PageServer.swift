@@ -96,9 +96,12 @@ package final class PageServer: Sendable {
       lowerPriority()
       loop.scheduleRepeatedTask(
         initialDelay: .zero, delay: .milliseconds(Int64(PageServer.interval))
-      ) { _ in hub.look() }
+      ) { _ in if hub.isWatched { hub.look() } }
     }
   }
+
+  /// Whether somebody has the page open. Without anyone, nothing is read and nothing costs time.
+  package var isWatched: Bool { hub.isWatched }
 
   /// Where a browser finds the page.
   package var link: String {
@@ -126,7 +129,7 @@ package final class PageServer: Sendable {
   package func finish(within seconds: Double) {
     let done = DispatchSemaphore(value: 0)
     loop.execute { [hub, loop] in
-      hub.look()
+      if hub.isWatched { hub.look() }
       hub.whenSent(on: loop) { done.signal() }
     }
     _ = done.wait(timeout: .now() + seconds)
@@ -138,17 +141,27 @@ private final class Hub: @unchecked Sendable {
   private(set) var site: Site
   let policy: AccessPolicy
   var connections = 0
-  private var streams: [ObjectIdentifier: Connection] = [:]
+  private var streams: [ObjectIdentifier: Connection] = [:] {
+    didSet { watched.store(!streams.isEmpty, ordering: .relaxed) }
+  }
+  private let watched = Atomic(false)
+  var isWatched: Bool { watched.load(ordering: .relaxed) }
+  private var lastLook = NIODeadline.uptimeNanoseconds(0)
 
   init(_ site: Site, _ policy: AccessPolicy) { (self.site, self.policy) = (site, policy) }
 
-  func add(_ source: Source) {
-    source.poll()
-    site.add(source)
+  func add(_ source: Source) { site.add(source) }
+
+  /// Reads what is new, unless that was a moment ago.
+  func refresh() {
+    guard NIODeadline.now() - lastLook >= .milliseconds(Int64(PageServer.interval) / 2) else { return }
+    for (_, source) in site.sources { source.poll() }
+    lastLook = .now()
   }
 
   func look() {
     for (_, source) in site.sources { source.poll() }
+    lastLook = .now()
     for connection in streams.values { connection.sendNews(site) }
   }
 
@@ -211,6 +224,7 @@ private final class Connection: ChannelInboundHandler, @unchecked Sendable {
       respond(refusal, to: head, keepsAlive: keepsAlive && refusal.status != 405, context)
       return
     }
+    hub.refresh()
     switch hub.site.answer(request, at: Date().timeIntervalSince1970) {
     case .response(let response): respond(response, to: head, keepsAlive: keepsAlive, context)
     case .events(let positions): stream(positions, to: head, context)

@@ -1,6 +1,7 @@
 internal import Files
 internal import Foundation
 internal import Kernels
+internal import Runs
 package import Schema
 internal import Synchronization
 
@@ -77,23 +78,19 @@ package final class TensorBoardWriter: Sendable {
     try file.append(EventFile.version(time: start))
     if isResumed { try file.append(EventFile.restart(time: start, step: 0)) }
     try file.append(EventFile.summary(time: start, step: 0, job.values(start)))
-    let feed = try RunFeed(folder)
-    var failure: (any Error)?
-    feed.onLine = { line in
-      do {
-        let values = line.scalars
-        if !values.isEmpty { try file.append(EventFile.summary(time: line.time ?? start, step: line.step, values)) }
-      } catch {
-        failure = failure ?? error
-      }
-    }
+    var metrics = LineTail("\(folder)/\(RunFolder.metricsName)")
+    defer { metrics.close() }
     while true {
       let (histograms, isEnding, hasSucceeded) = state.withLock { state in
         defer { state.histograms = [] }
         return (state.histograms, state.isEnding, state.hasSucceeded)
       }
-      feed.poll()
-      if let failure { throw failure }
+      while case .lines(let lines) = try metrics.poll() {
+        for line in lines.lazy.compactMap({ MetricsLine($0) }) {
+          let values = line.scalars
+          if !values.isEmpty { try file.append(EventFile.summary(time: line.time ?? start, step: line.step, values)) }
+        }
+      }
       let now = Date().timeIntervalSince1970
       for (step, values) in histograms {
         try file.append(
