@@ -161,9 +161,9 @@ let package = Package(
         "Schema", "TestSupport",
       ],
       exclude: [
-        "bf16_run.py", "check_model.py", "kill_between.py", "late_worker.py", "launch.py", "local_run.py",
-        "local_steps.py", "pytorch_page.py",
-        "pytorch_table.py", "two_machines.py",
+        "attack_page.py", "bf16_run.py", "check_model.py", "dashboard.py", "kill_between.py", "late_worker.py",
+        "launch.py", "local_run.py", "local_steps.py", "long_run.py", "pytorch_page.py", "pytorch_table.py",
+        "read_tensorboard.py", "scrape.py", "two_machines.py",
       ]),
   ]
 )

@@ -234,6 +234,9 @@ class Manifests:
             for rule in policy["spec"].get(direction, []):
                 listening = own if direction == "ingress" else []
                 for peer in rule.get(peers, []):
+                    # Pods of another namespace are not known here.
+                    if "namespaceSelector" in peer:
+                        continue
                     found = self.pods_with(peer.get("podSelector", {}).get("matchLabels", {}))
                     if not found:
                         self.mistake(file, f"NetworkPolicy {name}: a podSelector of {direction} matches no pod's labels")
