@@ -46,9 +46,11 @@ public struct MetricSchema: Sendable {
   public func values(weight: Double, _ sums: [Double], targetVariation: Double? = nil) -> [String: Double] {
     guard weight > 0 else { return [:] }
     let all = Figure.Sums(weight: weight, names: self.sums, sums: sums, targetVariation: targetVariation)
-    return Dictionary(figures.compactMap { figure in figure.value(all).map { (figure.name, $0) } }) { first, _ in first
+    var values: [String: Double] = [:]
+    for figure in figures where values[figure.name] == nil {
+      if let value = figure.value(all), value.isFinite { values[figure.name] = value }
     }
-    .filter { $0.value.isFinite }
+    return values
   }
 }
 

@@ -93,11 +93,11 @@ struct StepLine {
   ///   - time: of its last step, in seconds since 1970.
   func text(_ metrics: MetricSchema, time: Double) -> String {
     func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
-    let compute = Dictionary(report.computeSeconds.map { ($0.worker, $0.seconds) }, uniquingKeysWith: +)
+    let compute = report.computeSeconds
     let workers =
       first == last && compute.count <= StepLine.mostWorkers
-      ? "{" + compute.sorted { $0.key < $1.key }.map { "\"\($0.key)\":\(json($0.value))" }.joined(separator: ",") + "}"
-      : json(compute.values.reduce(0, +))
+      ? "{" + compute.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",") + "}"
+      : json(compute.reduce(0) { $0 + $1.seconds })
     let values = metrics.values(weight: weight, sums)
     let figures = metrics.figures.compactMap { figure in
       values[figure.name].map { "\"train_\(figure.name)\":\($0)," }
