@@ -23,7 +23,8 @@ final class RunViews {
 
   private let folder: RunFolder
   private let options: Options
-  private let tensorBoard: TensorBoardWriter?
+  /// Nil before the run begins, and if nobody asked for it.
+  private var tensorBoard: TensorBoardWriter?
   private let layout: ParameterLayout
   private let drawsScreen: Bool
   /// For the screen, by part of the data.
@@ -35,36 +36,22 @@ final class RunViews {
   private var recorder: StatusRecorder
   private let writer: StatusWriter
   private var lastShown = Instant(nanoseconds: 0)
-  private var hasWarned = false
   private var step: Int
   /// How it has ended; nil before.
   private var ended: RunStatus.State?
 
-  /// - Parameters:
-  ///   - statistics: of the run so far.
-  ///   - warn: gets a sentence for the user, perhaps on another thread.
-  init(
-    _ folder: RunFolder, _ prepared: PreparedJob, _ statistics: RunStatistics, _ options: Options,
-    warn: @escaping @Sendable (String) -> Void
-  ) throws {
+  /// - Parameter statistics: of the run so far.
+  init(_ folder: RunFolder, _ prepared: PreparedJob, _ statistics: RunStatistics, _ options: Options) throws {
     (self.folder, self.options, layout) = (folder, options, prepared.model.layout)
     drawsScreen = options.drawsScreen && isatty(STDOUT_FILENO) == 1
     recorder = StatusRecorder(
       prepared, statistics, headline: prepared.headline("\(prepared.job.optimizer.learningRate)"),
       program: LockstepCommands.version, now: Date().timeIntervalSince1970)
-    writer = StatusWriter(folder: folder.path)
+    writer = StatusWriter(folder: folder.path) {
+      printError("warning: those who watch the run do not see how it is: \($0)")
+    }
     step = statistics.summary.steps
     try options.dashboard?.show(run: folder.path)
-    guard options.writesTensorBoard else {
-      tensorBoard = nil
-      return
-    }
-    let plan = prepared.plan
-    let job = TensorBoardWriter.Job(
-      options: try prepared.coordinated.job, yaml: try prepared.job.yaml(),
-      figures: prepared.model.metrics.figures.map(\.name),
-      parts: (plan.validationCount > 0 ? ["validation"] : []) + (plan.testCount > 0 ? ["test"] : []))
-    tensorBoard = TensorBoardWriter(folder: folder.path, job, isResumed: step > 0, warn: warn)
   }
 
   /// Whether step `step`, counted from 1, gets histograms.
@@ -72,9 +59,17 @@ final class RunViews {
     tensorBoard != nil && options.histogramSteps.map { step.isMultiple(of: $0) } ?? false
   }
 
-  /// Begins to watch what the coordinator computes.
-  func begin(_ coordinator: Coordinator) {
-    guard tensorBoard != nil, options.histogramSteps != nil else { return }
+  /// The run begins.
+  func begin(_ coordinator: Coordinator, _ prepared: PreparedJob, _ statistics: RunStatistics) throws {
+    try show(coordinator, statistics)
+    guard options.writesTensorBoard else { return }
+    let plan = prepared.plan
+    let job = TensorBoardWriter.Job(
+      options: try prepared.coordinated.job, yaml: try prepared.job.yaml(),
+      figures: prepared.model.metrics.figures.map(\.name),
+      parts: (plan.validationCount > 0 ? ["validation"] : []) + (plan.testCount > 0 ? ["test"] : []))
+    tensorBoard = TensorBoardWriter(folder: folder.path, job) { printError("warning: \($0)") }
+    guard options.histogramSteps != nil else { return }
     coordinator.onGradient = { [self] step, range, sums, weight in
       guard hasHistograms(step) else { return }
       if gradients.isEmpty { gradients = layout.tensors.map { _ in Histogram() } }
@@ -124,21 +119,19 @@ final class RunViews {
 
   /// Shows the run as it is now, if the last time is long enough ago. Called ten times a second.
   ///
-  /// - Parameter warn: gets what the user should know.
   /// - Throws: an error that names the file of metrics if it cannot be written.
-  func tick(_ coordinator: Coordinator, _ statistics: RunStatistics, warn: (String) -> Void) throws {
-    let now = Instant.now
+  func tick(_ coordinator: Coordinator, _ statistics: RunStatistics) throws {
     let interval = drawsScreen || options.dashboard?.isWatched == true ? 0.25 : 1
-    guard now.seconds(since: lastShown) >= interval else { return }
-    lastShown = now
+    if Instant.now.seconds(since: lastShown) >= interval { try show(coordinator, statistics) }
+  }
+
+  private func show(_ coordinator: Coordinator, _ statistics: RunStatistics) throws {
+    lastShown = .now
     try folder.showLines()
-    let status = recorder.status(Self.network(coordinator), statistics, now: (Date().timeIntervalSince1970, now))
+    let status = recorder.status(
+      Self.network(coordinator), statistics, now: (Date().timeIntervalSince1970, lastShown))
     writer.write(status)
     if drawsScreen { draw(status) }
-    if !hasWarned, let failure = writer.takeFailure() {
-      hasWarned = true
-      warn("those who watch the run do not see how it is: \(failure)")
-    }
   }
 
   private func draw(_ status: RunStatus) {
@@ -152,7 +145,11 @@ final class RunViews {
   func end(_ coordinator: Coordinator, _ statistics: RunStatistics, failure: String?) {
     StatusLine.leaveScreen()
     ended = failure == nil ? .completed : .failed
-    try? note(failure == nil ? .ended : .error, failure ?? "completed")
+    do {
+      try note(failure == nil ? .ended : .error, failure ?? "completed")
+    } catch {
+      printError("warning: how the run has ended is not in its log: \(error)")
+    }
     writer.write(
       recorder.ended(
         Self.network(coordinator), statistics, failure: failure, now: (Date().timeIntervalSince1970, .now)))

@@ -54,27 +54,37 @@ enum StatusLine {
     state = .none
   }
 
-  /// Draws `lines` on a screen of its own (xterm's alternate one), all at once where the terminal can (mode 2026).
+  /// Draws `lines` on a screen of its own (xterm's alternate one), all at once where the terminal can (mode 2026). A thread
+  /// of its own writes them, because a terminal may stand still for long; then lines that come meanwhile are not drawn.
   static func drawScreen(_ lines: [String]) {
-    state.withLock { state in
-      var text = "\u{1B}[?2026h"
-      if case .screen = state {
-      } else {
-        text += "\u{1B}[?1049h\u{1B}[?25l"
-        state = .screen(waiting: [])
-      }
-      text += "\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J\u{1B}[?2026l"
-      writeAll(text, STDOUT_FILENO)
+    let isFirst = state.withLock { state in
+      if case .screen = state { return false }
+      state = .screen(waiting: [])
+      return true
+    }
+    guard !isDrawing.exchange(true, ordering: .acquiringAndReleasing) else { return }
+    let start = isFirst ? "\u{1B}[?1049h\u{1B}[?25l" : ""
+    let body = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n")
+    drawing.async {
+      writeAll("\u{1B}[?2026h\(start)\u{1B}[H\(body)\u{1B}[J\u{1B}[?2026l", STDOUT_FILENO)
+      isDrawing.store(false, ordering: .releasing)
     }
   }
 
+  private static let isDrawing = Atomic(false)
+  private static let drawing = DispatchQueue(label: "screen")
+
   /// Leaves the screen, and prints what has waited. Without a screen, does nothing.
   static func leaveScreen() {
-    state.withLock { state in
-      guard case .screen(let waiting) = state else { return }
+    let waiting = state.withLock { state -> [(text: String, descriptor: Int32)]? in
+      guard case .screen(let waiting) = state else { return nil }
+      state = .none
+      return waiting
+    }
+    guard let waiting else { return }
+    drawing.sync {
       writeAll("\u{1B}[?25h\u{1B}[?1049l", STDOUT_FILENO)
       for (text, descriptor) in waiting { writeAll(text, descriptor) }
-      state = .none
     }
   }
 

@@ -54,7 +54,7 @@ final class TrainingRun {
       start.output, prepared, resuming: start.resumed.map { ($0.folder, $0.checkpoint.state.step) },
       isRepeatable: statistics.summary.otherNumerics == nil, overwrites: start.overwrites,
       warn: { printError("warning: \($0)") })
-    views = try RunViews(folder, prepared, statistics, options) { printError("warning: \($0)") }
+    views = try RunViews(folder, prepared, statistics, options)
     let store = CheckpointStore(run: folder.path, keep: keep)
     obsolete = start.staysInFolder ? nil : store
     checkpoints = CheckpointSaver(
@@ -131,8 +131,8 @@ final class TrainingRun {
       try obsolete?.removeAll()
       let text = checkpoint.map { "resumed after step \(grouped($0.state.step)): " } ?? ""
       try views.note(.started, text + headline)
-      views.begin(coordinator)
-      coordinator.onTick = { [views] in try views.tick(coordinator, self.statistics) { try? warn($0) } }
+      try views.begin(coordinator, prepared, statistics)
+      coordinator.onTick = { [views] in try views.tick(coordinator, self.statistics) }
       defer { (coordinator.onTick, coordinator.onGradient) = (nil, nil) }
       try coordinator.run { event in
         if start == nil, case .workerJoined = event { start = Instant.now }
@@ -190,7 +190,12 @@ final class TrainingRun {
         printError("warning: no checkpoint was written: \(error)")
       }
     }
-    try folder.finish(summary, model: (coordinator.parameters.values, prepared))
+    do {
+      try folder.finish(summary, model: (coordinator.parameters.values, prepared))
+    } catch {
+      views.end(coordinator, statistics, failure: "\(error)")
+      throw error
+    }
     views.end(coordinator, statistics, failure: nil)
     printSummary(summary)
   }

@@ -29,7 +29,7 @@ package func bytes(_ value: Double) -> String {
 
 /// Such as `8.25 s`, `94.0 s`, `12:05 min` or `3:12:05 h`.
 package func duration(_ seconds: Double) -> String {
-  let total = Int(seconds.rounded())
+  let total = Int(min(max(seconds, 0), 1e15).rounded())
   return switch seconds {
   case ..<9.995: String(format: "%.2f s", seconds)
   case ..<119.95: String(format: "%.1f s", seconds)

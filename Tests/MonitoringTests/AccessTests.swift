@@ -67,7 +67,7 @@ import Testing
     let cookie = try #require(answer.headers["Set-Cookie"]?.split(separator: ";").first.map(String.init))
     #expect(
       !cookie.contains("0123456789abcdef")
-        && answer.headers["Set-Cookie"]?.contains("HttpOnly; SameSite=Strict") == true)
+        && answer.headers["Set-Cookie"]?.contains("HttpOnly; SameSite=Lax") == true)
     #expect(closed.answer(request("/api/runs", [("Cookie", "a=b; \(cookie)")])) == nil)
     #expect(closed.answer(request("/api/runs", [("Cookie", cookie + "0")]))?.status == 401)
     // A page of another site has no cookie, and a name of another site is not this machine's even with one.

@@ -101,7 +101,7 @@ import Testing
       return feed.state
     }
     #expect(try poll(RunFolderFixture.status()) == .running)
-    #expect(try poll(RunFolderFixture.status(updated: Date().timeIntervalSince1970 - 40)) == .lost)
+    #expect(try poll(RunFolderFixture.status(updated: Date().timeIntervalSince1970 - 700)) == .lost)
     var gone = RunFolderFixture.status()
     gone.pid = 1 << 22 + 1  // beyond the largest process number of Linux
     #expect(try poll(gone) == .lost)
@@ -134,7 +134,7 @@ import Testing
     func names(_ text: String) -> [String] {
       text.split(separator: "\n").filter { $0.hasPrefix("event: ") }.map { String($0.dropFirst(7)) }
     }
-    var known = EventStream(Positions("0:\(feed.generation):3"), site)
+    var known = EventStream(Positions("0:\(feed.generation):3"))
     let first = try known.next(site)
     #expect(names(first) == ["points", "status"])
     #expect(first.contains("\"step\":[3]") && first.contains("id: 0:\(feed.generation):4\n"))
@@ -144,11 +144,11 @@ import Testing
     feed.poll()
     #expect(try names(known.next(site)) == ["points", "log"])
 
-    var other = EventStream(Positions("0:abc:3,7:x:1,nonsense"), site)
+    var other = EventStream(Positions("0:abc:3,7:x:1,nonsense"))
     #expect(try names(other.next(site)) == ["reset", "status"])
     #expect(try other.next(site).isEmpty)
 
-    var far = EventStream(Positions("0:\(feed.generation):1"), site)
+    var far = EventStream(Positions("0:\(feed.generation):1"))
     try folder.append("metrics.jsonl", (5...2100).map { RunFolderFixture.stepLine($0, loss: "1") }.joined())
     feed.poll()
     #expect(try names(far.next(site)).first == "reset")

@@ -15,6 +15,8 @@ struct Curve {
 
   var count: Int { steps.count }
 
+  /// Names that no figure of a model can have.
+  private static let own: Set = ["loss", "learning_rate", "examples_per_second"]
   /// At most so many columns; a file may name any number.
   private static let mostColumns = 64
 
@@ -30,9 +32,9 @@ struct Curve {
       least.append(line.leastLoss ?? line.loss ?? .nan)
       most.append(line.mostLoss ?? line.loss ?? .nan)
     }
-    for (name, value) in line.figures { set(name, value) }
+    for (name, value) in line.figures where !Curve.own.contains(name) { set(name, value) }
     let count = count
-    for name in columns.keys where columns[name]!.count < count { columns[name]!.append(.nan) }
+    for name in Array(columns.keys) where columns[name]!.count < count { columns[name]!.append(.nan) }
   }
 
   private mutating func set(_ name: String, _ value: Double?) {

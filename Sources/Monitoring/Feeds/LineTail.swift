@@ -8,6 +8,8 @@ struct LineTail {
   private var file: (device: dev_t, number: ino_t)?
   private var offset: off_t = 0
   private var rest: [UInt8] = []
+  /// Whether the rest of a line that was too long is still to come.
+  private var isSkipping = false
   /// Lines so far.
   private(set) var count = 0
 
@@ -53,10 +55,12 @@ struct LineTail {
     var lines: [ArraySlice<UInt8>] = []
     var start = 0
     while let end = rest[start...].firstIndex(of: 0x0A) {
-      if end > start { lines.append(rest[start..<end]) }
+      if end > start, end - start <= LineTail.longestLine, !isSkipping { lines.append(rest[start..<end]) }
+      isSkipping = false
       start = end + 1
     }
-    rest = rest.count - start > LineTail.longestLine ? [] : Array(rest[start...])
+    rest.removeFirst(start)
+    if isSkipping || rest.count > LineTail.longestLine { (rest, isSkipping) = ([], true) }
     count += lines.count
     return .lines(lines)
   }
@@ -65,7 +69,7 @@ struct LineTail {
   private mutating func reset() -> Bool {
     let had = file != nil
     close()
-    (descriptor, file, offset, rest, count) = (-1, nil, 0, [], 0)
+    (descriptor, file, offset, rest, count, isSkipping) = (-1, nil, 0, [], 0, false)
     return had
   }
 

@@ -131,7 +131,7 @@ struct FlatObject: Equatable {
       case UInt8(ascii: "{"):
         // The compute seconds of each worker, which hold no other object and no text but names.
         while let byte = peek(), byte != UInt8(ascii: "}") {
-          guard byte != UInt8(ascii: "\\"), place == 0 || bytes[place] != UInt8(ascii: "[") else { return false }
+          guard byte != UInt8(ascii: "\\"), byte != UInt8(ascii: "[") else { return false }
           place += 1
         }
         guard take("}") else { return false }

@@ -83,7 +83,7 @@ extension RunStatus.Worker {
     return text + ", heard \(format(max(now - lastHeard, 0))) s ago"
   }
 
-  private func percent(_ share: Double) -> String { "\(Int((100 * share).rounded())) %" }
+  private func percent(_ share: Double) -> String { "\(Int((100 * min(max(share, 0), 1)).rounded())) %" }
 }
 
 /// A rate without decimals. A damaged file may hold any number.
@@ -124,6 +124,7 @@ package final class RunLines {
   /// What is new since the last call.
   package func next() -> [String] {
     feed.poll()
+    if feed.logCount < logged { logged = 0 }
     var lines = feed.log.suffix(feed.logCount - logged).map { line in
       [.warning, .left, .error].contains(line.kind) ? "\(line.kind.rawValue): \(line.text)" : line.text
     }

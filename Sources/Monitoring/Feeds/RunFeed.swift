@@ -36,7 +36,9 @@ package final class RunFeed {
   private var summaryTime: FileTime?
   private var trainedSeconds = 0.0
   private var strange: (count: Int, first: Int) = (0, 0)
-  private var fileProblem: String?
+  /// What is wrong with each file.
+  private var problems: [String: String] = [:]
+  private let readsMetrics: Bool
   /// Whether the process was found to be gone.
   private var isLost = false
 
@@ -58,12 +60,14 @@ package final class RunFeed {
   static let logLines = 500
   static let mostEpochs = 2000
   static let mostCheckpoints = 100
-  /// Seconds after which a run that says nothing is lost.
-  static let silenceLimit = 30.0
+  /// Seconds after which a run that says nothing is lost: on another machine, and on this one, where its process may be
+  /// saving for long, and its number may have become another's.
+  static let silenceLimits = (elsewhere: 60.0, here: 600.0)
 
+  /// - Parameter readsMetrics: whether curves and the log are wanted, and not the status alone.
   /// - Throws: ``FileError`` if there is no run's folder at `path`.
-  package init(_ path: String) throws {
-    self.path = path
+  package init(_ path: String, readsMetrics: Bool = true) throws {
+    (self.path, self.readsMetrics) = (path, readsMetrics)
     (metrics, logTail) = (LineTail("\(path)/\(RunFolder.metricsName)"), LineTail("\(path)/\(RunLog.name)"))
     guard FileManager.default.fileExists(atPath: "\(path)/job.yaml") else {
       throw FileError(
@@ -81,15 +85,16 @@ package final class RunFeed {
 
   /// Reads what is new. What cannot be read is told in ``problem``.
   package func poll() {
-    fileProblem = nil
     // Before the metrics, so that all of these are there when the run has ended.
     readStatus()
     readSummary()
-    readLog()
-    readMetrics()
+    if readsMetrics {
+      readLog()
+      readMetrics()
+    }
     let lines = strange.count == 1 ? "a line that is no metrics" : "\(strange.count) lines that are no metrics"
     let damage = strange.count > 0 ? "\(RunFolder.metricsName) has \(lines), the first is line \(strange.first)" : nil
-    let problem = fileProblem ?? damage
+    let problem = problems.min { $0.key < $1.key }?.value ?? damage
     if problem != self.problem { statusChanges += 1 }
     self.problem = problem
   }
@@ -98,7 +103,9 @@ package final class RunFeed {
     do {
       while true {
         switch try metrics.poll() {
-        case .none: return
+        case .none:
+          problems[RunFolder.metricsName] = nil
+          return
         case .replaced:
           generation = RunFeed.newGeneration()
           for index in curves.indices { curves[index].curve = Curve() }
@@ -108,7 +115,7 @@ package final class RunFeed {
         }
       }
     } catch {
-      fileProblem = "\(error)"
+      problems[RunFolder.metricsName] = "\(error)"
     }
   }
 
@@ -134,6 +141,7 @@ package final class RunFeed {
   }
 
   private func readLog() {
+    problems[RunLog.name] = nil
     do {
       switch try logTail.poll() {
       case .none: break
@@ -145,7 +153,7 @@ package final class RunFeed {
         logCount += new.count
       }
     } catch {
-      fileProblem = "\(error)"
+      problems[RunLog.name] = "\(error)"
     }
   }
 
@@ -155,10 +163,11 @@ package final class RunFeed {
     if time != statusTime {
       statusTime = time
       statusChanges += 1
+      problems[RunStatus.name] = nil
       do {
         status = try time.map { _ in try RunStatus.decode(Data(contentsOf: URL(fileURLWithPath: file))) }
       } catch {
-        fileProblem = "\(RunStatus.name) cannot be read: \(error)"
+        problems[RunStatus.name] = "\(RunStatus.name) cannot be read: \(error)"
       }
     }
     let now = Date().timeIntervalSince1970
@@ -174,6 +183,7 @@ package final class RunFeed {
     guard time != summaryTime else { return }
     summaryTime = time
     statusChanges += 1
+    problems["summary.json"] = nil
     do {
       let data = try time.map { _ in try Data(contentsOf: URL(fileURLWithPath: file)) }
       summary = try data.map { try JSONDecoder().decode(RunSummary.self, from: $0) }
@@ -186,14 +196,15 @@ package final class RunFeed {
       }
     } catch {
       (summary, summaryText) = (nil, nil)
-      fileProblem = "summary.json cannot be read: \(error)"
+      problems["summary.json"] = "summary.json cannot be read: \(error)"
     }
   }
 
   /// Whether a run that has not ended has no process any more.
   static func isLost(_ status: RunStatus, at now: Double) -> Bool {
     guard status.state != .completed, status.state != .failed else { return false }
-    if now - status.updated > silenceLimit { return true }
+    let isHere = status.host == ProcessInfo.processInfo.hostName
+    if now - status.updated > (isHere ? silenceLimits.here : silenceLimits.elsewhere) { return true }
     return isGone(status.pid, status.host)
   }
 
@@ -203,23 +214,4 @@ package final class RunFeed {
   }
 
   package var job: String? { try? String(contentsOfFile: "\(path)/job.yaml", encoding: .utf8) }
-}
-
-/// When a file was last replaced or written; nil if there is none.
-private struct FileTime: Equatable {
-  private let number: ino_t
-  private let seconds: Int
-  private let nanoseconds: Int
-  private let size: off_t
-
-  init?(_ path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    #if canImport(Darwin)
-      let time = status.st_mtimespec
-    #else
-      let time = status.st_mtim
-    #endif
-    (number, seconds, nanoseconds, size) = (status.st_ino, time.tv_sec, time.tv_nsec, status.st_size)
-  }
 }

@@ -7,8 +7,9 @@ internal import Runs
 package final class SweepFeed {
   package let path: String
   private var status: SweepStatus?
-  private var results: [String: TrialResult] = [:]
-  private var unreadable: Set<String> = []
+  /// By file: nil where it cannot be read.
+  private var files: [String: (time: FileTime?, result: TrialResult?)] = [:]
+  private var results: [String: TrialResult] { files.compactMapValues(\.result) }
   private var hasReport = false
   private(set) var problem: String?
   /// Counts what has changed.
@@ -30,7 +31,7 @@ package final class SweepFeed {
   }
 
   package func poll() {
-    let before = (status, results.count, hasReport, problem, isLost)
+    let before = (status, hasReport, problem, isLost)
     problem = nil
     let file = "\(path)/\(SweepStatus.name)"
     if let data = FileManager.default.contents(atPath: file) {
@@ -40,24 +41,28 @@ package final class SweepFeed {
     }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/trials")) ?? []
     let present = Set(names.filter { $0.hasSuffix(".json") })
-    for gone in results.keys where !present.contains(gone) { results[gone] = nil }
-    for name in present where results[name] == nil && !unreadable.contains(name) {
-      guard let data = FileManager.default.contents(atPath: "\(path)/trials/\(name)"),
-        let result = try? JSONDecoder().decode(TrialResult.self, from: data)
-      else {
-        unreadable.insert(name)
-        continue
-      }
-      results[name] = result
+    var hasChanged = false
+    for gone in files.keys where !present.contains(gone) {
+      files[gone] = nil
+      hasChanged = true
     }
-    if !unreadable.isEmpty {
-      problem = "\(unreadable.count) of the trials' files cannot be read, such as \(unreadable.min() ?? "")"
+    for name in present {
+      let path = "\(path)/trials/\(name)"
+      let time = FileTime(path)
+      if let known = files[name], known.time == time { continue }
+      let result = FileManager.default.contents(atPath: path).flatMap {
+        try? JSONDecoder().decode(TrialResult.self, from: $0)
+      }
+      files[name] = (time, result)
+      hasChanged = true
+    }
+    let unreadable = files.filter { $0.value.result == nil }.keys
+    if let name = unreadable.min() {
+      problem = "\(unreadable.count) of the trials' files cannot be read, such as \(name)"
     }
     hasReport = FileManager.default.fileExists(atPath: "\(path)/report.html")
     isLost = status.map { $0.state == "running" && RunFeed.isGone($0.pid, $0.host) } ?? false
-    if before.0 != status || before.1 != results.count || before.2 != hasReport || before.3 != problem
-      || before.4 != isLost
-    {
+    if hasChanged || before != (status, hasReport, problem, isLost) {
       changes += 1
     }
   }

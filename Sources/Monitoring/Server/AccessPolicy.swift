@@ -12,7 +12,8 @@ struct AccessPolicy: Sendable {
   /// Names of this machine besides addresses and `localhost`, in lower case.
   let names: Set<String>
 
-  static let cookie = "lockstep_token"
+  /// Browsers do not tell ports apart, so servers with other tokens have other names.
+  private static func cookie(_ digest: String) -> String { "lockstep_\(digest.prefix(8))" }
 
   /// The answer to a request that is refused, or that brings the token; nil to go on.
   func answer(_ request: Request) -> Response? {
@@ -21,9 +22,11 @@ struct AccessPolicy: Sendable {
       response.headers["Allow"] = "GET, HEAD"
       return response
     }
-    // Probes of Kubernetes bring neither; these answers say nothing about the run.
+    // Probes of Kubernetes bring neither; these answers say no more than whether it goes on.
     if ["/healthz", "/readyz"].contains(request.path) { return nil }
-    let bearer = request.headers["authorization"].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
+    let bearer = request.headers["authorization"].flatMap {
+      $0.lowercased().hasPrefix("bearer ") ? String($0.dropFirst(7)) : nil
+    }
     if let token, let bearer, isEqual(bearer, token) { return nil }
     guard let host = request.headers["host"], !request.isAmbiguous, isOwn(host) else {
       return Response(
@@ -38,17 +41,14 @@ struct AccessPolicy: Sendable {
       // So that the token does not stay in the address bar.
       var response = Response(303, "")
       response.headers["Location"] = request.path.hasPrefix("//") ? "/" : request.path
-      response.headers["Set-Cookie"] = "\(Self.cookie)=\(digest); HttpOnly; SameSite=Strict; Path=/"
+      response.headers["Set-Cookie"] = "\(Self.cookie(digest))=\(digest); HttpOnly; SameSite=Lax; Path=/"
       return response
     }
     let cookies = (request.headers["cookie"] ?? "").split(separator: ";").map {
       $0.trimmingCharacters(in: .whitespaces)
     }
-    if cookies.contains(where: {
-      $0.hasPrefix(Self.cookie + "=") && isEqual($0.dropFirst(Self.cookie.count + 1), digest)
-    }) {
-      return nil
-    }
+    let name = Self.cookie(digest) + "="
+    if cookies.contains(where: { $0.hasPrefix(name) && isEqual($0.dropFirst(name.count), digest) }) { return nil }
     var response = Response(
       401, "a token is needed: open /?token=… with the content of --dashboard-token-file, or send it as a bearer token")
     response.headers["WWW-Authenticate"] = "Bearer"

@@ -54,6 +54,7 @@ package final class PageServer: Sendable {
 
   /// With the port that the system chose.
   package let address: ServerAddress
+  private let hasPage: Bool
   private let group: MultiThreadedEventLoopGroup
   private let loop: any EventLoop
   private let hub: Hub
@@ -65,6 +66,7 @@ package final class PageServer: Sendable {
   ///   - hasPage: whether there is more than metrics.
   /// - Throws: ``AddressError`` if it cannot listen there.
   package init(_ address: ServerAddress, token: String?, hasPage: Bool, command: String, version: String) throws {
+    self.hasPage = hasPage
     group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     loop = group.next()
     let name = ProcessInfo.processInfo.hostName.lowercased()
@@ -113,7 +115,7 @@ package final class PageServer: Sendable {
   ///
   /// - Throws: ``FileError`` if there is none.
   package func show(run folder: String) throws {
-    let feed = try RunFeed(folder)
+    let feed = try RunFeed(folder, readsMetrics: hasPage)
     nonisolated(unsafe) let source = Source.run(feed)
     try loop.submit { [hub] in hub.add(source) }.wait()
   }
@@ -265,7 +267,7 @@ private final class Connection: ChannelInboundHandler, @unchecked Sendable {
     deadline?.cancel()
     context.flush()
     guard head.method != .HEAD else { return context.close(promise: nil) }
-    events = EventStream(positions, hub.site)
+    events = EventStream(positions)
     hub.open(self)
     send("retry: 1000\n\n")
     sendNews(hub.site)

@@ -12,8 +12,10 @@ struct Positions: Equatable {
   init(_ text: String) {
     for part in text.split(separator: ",").prefix(1024) {
       let fields = part.split(separator: ":", omittingEmptySubsequences: false)
-      guard fields.count == 3, let run = Int(fields[0]), let next = Int(fields[2]), next >= 0 else { continue }
-      runs[run] = Position(generation: String(fields[1].prefix(32)), next: next)
+      guard fields.count == 3, let run = Int(fields[0]), let next = Int(fields[2]), next >= 0,
+        UInt32(fields[1], radix: 16) != nil
+      else { continue }
+      runs[run] = Position(generation: String(fields[1]), next: next)
     }
   }
 
@@ -35,13 +37,8 @@ struct EventStream {
   /// Runs whose reset the page has been told of, and their generation then.
   private var resets: [Int: String] = [:]
 
-  /// - Parameter site: what the page has read so far, apart from the positions.
-  init(_ positions: Positions, _ site: Site) {
-    self.positions = positions
-    for (index, entry) in site.sources.enumerated() {
-      if case .run(let feed) = entry.source { logCounts[index] = feed.logCount }
-    }
-  }
+  /// The log is sent from its beginning: the page drops what it has.
+  init(_ positions: Positions) { self.positions = positions }
 
   /// The events since the last call; empty if nothing has changed.
   mutating func next(_ site: Site) throws -> String {
@@ -64,6 +61,7 @@ struct EventStream {
             event("points", news)
           } else {
             positions[index] = nil
+            resets[index] = feed.generation
             event("reset", "{\"run\":\"\(id)\"}")
           }
         }

@@ -5,7 +5,7 @@ package import Runs
 /// Runs' states as Prometheus reads them (Prometheus, *Exposition formats*, text 0.0.4; OpenMetrics 1.0).
 package struct PrometheusText {
   private enum Kind: String {
-    case counter, gauge, histogram, info
+    case counter, gauge, histogram
   }
 
   /// Members beyond are counted, but have no figures of their own.
@@ -29,9 +29,9 @@ package struct PrometheusText {
     var text = ""
     func family(_ name: String, _ kind: Kind, _ help: String, _ samples: [Sample]) {
       guard !samples.isEmpty else { return }
-      // In OpenMetrics a family of counters or infos is named without the suffix of its samples.
+      // In OpenMetrics a family of counters is named without the suffix of its samples.
       let family = isOpen && kind == .counter ? String(name.dropLast("_total".count)) : name
-      text += "# HELP \(family) \(help)\n# TYPE \(family) \(kind.rawValue)\n"
+      text += "# HELP \(family) \(escaped(help))\n# TYPE \(family) \(kind.rawValue)\n"
       for sample in samples {
         let labels = sample.labels.map { "\($0)=\"\(escaped($1))\"" }.joined(separator: ",")
         text += "\(name)\(sample.suffix){\(labels)} \(valueText(sample.value))\n"
@@ -136,13 +136,13 @@ package struct PrometheusText {
 
   private func durations(_ durations: RunStatus.Durations, _ run: String) -> [Sample] {
     var samples: [Sample] = []
-    var count = 0
+    var count = 0.0
     let bounds = RunStatus.Durations.bounds.map { "\($0)" } + ["+Inf"]
     for (bound, more) in zip(bounds, durations.counts) {
-      count += more
-      samples.append(("_bucket", [("run", run), ("le", bound)], Double(count)))
+      count += Double(more)
+      samples.append(("_bucket", [("run", run), ("le", bound)], count))
     }
-    return samples + [("_sum", [("run", run)], durations.sum), ("_count", [("run", run)], Double(count))]
+    return samples + [("_sum", [("run", run)], durations.sum), ("_count", [("run", run)], count)]
   }
 
   /// The metrics of what models measure, such as `train_loss`, with what they are.
@@ -172,7 +172,15 @@ package struct PrometheusText {
   }
 
   private func escaped(_ text: String) -> String {
-    text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    text.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\\": "\\\\"
+      case "\"": "\\\""
+      case "\n": "\\n"
+      case "\r": " "
+      default: String(scalar)
+      }
+    }.joined()
   }
 
   private func valueText(_ value: Double) -> String {

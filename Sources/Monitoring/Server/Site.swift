@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Reports
 internal import Runs
 
 /// What can be seen on the page: a run, or a sweep.
@@ -41,9 +42,10 @@ struct Site {
 
   /// Shows `source` under the last part of its path, or under the whole one where that is taken.
   mutating func add(_ source: Source) {
-    var name = URL(fileURLWithPath: source.path).lastPathComponent
-    if sources.contains(where: { $0.name == name }) { name = source.path }
-    sources.append((name, source))
+    let last = URL(fileURLWithPath: source.path).lastPathComponent
+    let names = [last, source.path] + (2...sources.count + 2).map { "\(source.path) (\($0))" }
+    let free = names.first { name in !sources.contains { $0.name == name } }
+    sources.append((free ?? source.path, source))
   }
 
   static let pageHeaders = [
@@ -117,20 +119,19 @@ struct Site {
 
   /// Whether the process works: its run has said so not too long ago.
   private func health(at now: Double) -> Response {
-    for (name, feed) in feeds {
-      guard let status = feed.status, status.state == .running || status.state == .waiting || status.state == .lost
-      else { continue }
+    for (_, feed) in feeds {
+      guard let status = feed.status, status.state != .completed, status.state != .failed else { continue }
       let silence = now - status.updated
-      if silence > 60 { return Response(503, "\(name) has said nothing for \(Int(silence)) s") }
+      if silence > 60 { return Response(503, "the run has said nothing for \(grouped(Int(min(silence, 1e15)))) s") }
     }
     return Response(200, "ok")
   }
 
   /// Whether workers can join, or the run has ended well.
   private var readiness: Response {
-    for (name, feed) in feeds {
-      guard let status = feed.status else { return Response(503, "\(name) has not begun") }
-      if status.state == .lost || status.state == .failed { return Response(503, "\(name): \(status.state.rawValue)") }
+    for (_, feed) in feeds {
+      guard let status = feed.status else { return Response(503, "the run has not begun") }
+      if status.state == .lost || status.state == .failed { return Response(503, status.state.rawValue) }
     }
     return sources.isEmpty ? Response(503, "the run has not begun") : Response(200, "ok")
   }

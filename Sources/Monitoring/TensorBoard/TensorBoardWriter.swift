@@ -34,18 +34,15 @@ package final class TensorBoardWriter: Sendable {
   private let ended = DispatchSemaphore(value: 0)
   private let woken = DispatchSemaphore(value: 0)
 
-  /// Begins a file in the run's folder; those of an earlier process are removed, because all kept metrics are written again.
+  /// Begins a file in the run's folder, with all metrics that are there.
   ///
   /// - Parameters:
-  ///   - isResumed: whether TensorBoard may know points of the run.
   ///   - warn: gets a sentence if the file cannot be written. Nothing is written any more then.
-  package init(
-    folder: String, _ job: Job, isResumed: Bool, warn: @escaping @Sendable (String) -> Void
-  ) {
+  package init(folder: String, _ job: Job, warn: @escaping @Sendable (String) -> Void) {
     let thread = Thread { [self] in
       defer { ended.signal() }
       do {
-        try write(folder, job, isResumed)
+        try write(folder, job)
       } catch {
         warn("there will be no more curves for TensorBoard: \(error)")
         // So that nothing is kept for it.
@@ -67,16 +64,13 @@ package final class TensorBoardWriter: Sendable {
     ended.wait()
   }
 
-  private func write(_ folder: String, _ job: Job, _ isResumed: Bool) throws {
+  private func write(_ folder: String, _ job: Job) throws {
     let start = Date().timeIntervalSince1970
-    let prefix = "events.out.tfevents."
-    for name in try FileManager.default.contentsOfDirectory(atPath: folder) where name.hasPrefix(prefix) {
-      try FileManager.default.removeItem(atPath: "\(folder)/\(name)")
-    }
-    let name = "\(prefix)\(Int(start)).\(ProcessInfo.processInfo.hostName).\(getpid()).0"
+    let name = "\(RunFolder.curvesPrefix)\(Int(start)).\(ProcessInfo.processInfo.hostName).\(getpid()).0"
     let file = try RecordFile("\(folder)/\(name)")
     try file.append(EventFile.version(time: start))
-    if isResumed { try file.append(EventFile.restart(time: start, step: 0)) }
+    // TensorBoard may know points of a former process, whose files are gone.
+    try file.append(EventFile.restart(time: start, step: 0))
     try file.append(EventFile.summary(time: start, step: 0, job.values(start)))
     var metrics = LineTail("\(folder)/\(RunFolder.metricsName)")
     defer { metrics.close() }

@@ -62,12 +62,18 @@ package final class RunFolder {
       : "# The options of the run. A part of it was computed with other bits than this program has, so\n"
         + "# `lockstep train --job` with this file ends with other ones.\n"
     try AtomicFile.write(note + prepared.job.yaml(), to: "\(path)/job.yaml")
+    // Those who read the former files see that these are others.
+    if resumed == nil { unlink("\(path)/\(RunFolder.metricsName)") }
+    let goesOn = resumed.map { isSamePath($0.folder, path) } ?? false
+    if !goesOn { unlink("\(path)/\(RunLog.name)") }
     metrics = try LineFile(path: "\(path)/\(RunFolder.metricsName)", appending: resumed != nil)
-    log = try RunLog("\(path)/\(RunLog.name)", appending: resumed != nil)
+    log = try RunLog("\(path)/\(RunLog.name)", appending: goesOn)
     schema = prepared.model.metrics
   }
 
   package static let metricsName = "metrics.jsonl"
+  /// Of TensorBoard's files.
+  package static let curvesPrefix = "events.out.tfevents."
 
   /// Writes what has happened into the run's log.
   package func note(_ line: RunLog.Line) throws { try log.append(line) }
@@ -104,7 +110,8 @@ package final class RunFolder {
 
   /// Removes the results of an earlier run.
   package static func removeResults(at path: String) {
-    for name in ["model.safetensors", "summary.json", RunStatus.name] { unlink("\(path)/\(name)") }
+    let curves = (try? FileManager.default.contentsOfDirectory(atPath: path))?.filter { $0.hasPrefix(curvesPrefix) }
+    for name in ["model.safetensors", "summary.json", RunStatus.name] + (curves ?? []) { unlink("\(path)/\(name)") }
   }
 
   /// Copies the lines of the metrics file at `path` up to `step` to `copy`. The resumed run writes later steps again. A

@@ -33,6 +33,15 @@ package final class RunLog {
   /// - Throws: ``FileError`` if `path` cannot be written.
   init(_ path: String, appending: Bool) throws {
     file = try LineFile(path: path, appending: appending)
+    // The process before may have been killed in the middle of a line.
+    if appending, let last = try? FileHandle(forReadingFrom: URL(fileURLWithPath: path)) {
+      let end = try last.seekToEnd()
+      if end > 0 {
+        try last.seek(toOffset: end - 1)
+        if try last.read(upToCount: 1) != Data([0x0A]) { try file.append("") }
+      }
+      try last.close()
+    }
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   }
 

@@ -6,11 +6,18 @@ internal import Synchronization
 /// the last is written.
 package final class StatusWriter: Sendable {
   private let path: String
-  private let state = Mutex((next: RunStatus?.none, isWriting: false, failure: String?.none))
+  private let state = Mutex((next: RunStatus?.none, isWriting: false, hasWarned: false))
   private let queue = DispatchQueue(label: "status", qos: .utility)
 
-  /// - Parameter folder: the run's.
-  package init(folder: String) { path = "\(folder)/\(RunStatus.name)" }
+  private let warn: @Sendable (String) -> Void
+
+  /// - Parameters:
+  ///   - folder: the run's.
+  ///   - warn: gets the first error, on another thread.
+  package init(folder: String, warn: @escaping @Sendable (String) -> Void) {
+    path = "\(folder)/\(RunStatus.name)"
+    self.warn = warn
+  }
 
   package func write(_ status: RunStatus) {
     let isIdle = state.withLock { state in
@@ -24,14 +31,6 @@ package final class StatusWriter: Sendable {
   /// Waits until all is written.
   package func finish() { queue.sync {} }
 
-  /// Takes the last error since the last call.
-  package func takeFailure() -> String? {
-    state.withLock { state in
-      defer { state.failure = nil }
-      return state.failure
-    }
-  }
-
   private func writeAll() {
     func next() -> RunStatus? {
       state.withLock { state in
@@ -44,7 +43,11 @@ package final class StatusWriter: Sendable {
       do {
         try AtomicFile.replace(status.encoded(), at: path)
       } catch {
-        state.withLock { $0.failure = "\(error)" }
+        let isFirst = state.withLock { state in
+          defer { state.hasWarned = true }
+          return !state.hasWarned
+        }
+        if isFirst { warn("\(error)") }
       }
     }
   }
