@@ -22,15 +22,13 @@ struct EndCommand {
     posix_spawnattr_setsigdefault(&attributes, &signals)
     posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     // Nor may it hold what this process has open, such as the page's port.
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    #if os(Linux)
-      posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-    #endif
+    let open = (try? FileManager.default.contentsOfDirectory(atPath: "/dev/fd")) ?? []
+    for descriptor in open.compactMap({ Int32($0) }) where descriptor > STDERR_FILENO {
+      _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    }
     var process: pid_t = 0
     let error = withStrings(["/bin/sh", "-c", text]) { arguments in
-      withStrings(variables) { posix_spawn(&process, "/bin/sh", &actions, &attributes, arguments, $0) }
+      withStrings(variables) { posix_spawn(&process, "/bin/sh", nil, &attributes, arguments, $0) }
     }
     guard error == 0 else {
       printError("warning: --on-end: /bin/sh cannot be started: \(String(cString: strerror(error)))")

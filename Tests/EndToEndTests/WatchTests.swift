@@ -34,6 +34,15 @@ import Testing
     return run
   }
 
+  /// What is answered to a GET.
+  private func get(_ url: String) throws -> String {
+    let code =
+      "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())"
+    let run = try Program(["python3", "-c", code, url], of: "/usr/bin/env")
+    try #require(run.wait() == 0, "\(run.errors)")
+    return run.output
+  }
+
   private func hasBrowser() -> Bool {
     let names = [ProcessInfo.processInfo.environment["LOCKSTEP_CHROMIUM"], "/usr/bin/chromium"]
     if names.contains(where: { $0.map(FileManager.default.isExecutableFile) == true }) { return true }
@@ -75,7 +84,7 @@ import Testing
 
   @Test func aKilledRunIsLostAndAFailedOneSaysWhy() throws {
     let run = try Program(["train", "--epochs", "100000", "--output", scratch.path("run")])
-    try #require(run.waitForOutput("epoch 2/"), "\(run.errors)")
+    try #require(run.waitForOutput("step 24 "), "\(run.errors)")
     let lines = try Program(["watch", "--plain", scratch.path("run")])
     #expect(lines.waitForOutput("step "), "\(lines.errors)")
     run.send(SIGKILL)
@@ -140,6 +149,24 @@ import Testing
     #expect(first.wait() == 128 + SIGTERM)
   }
 
+  @Test func aRunThatIsReplacedIsShownFromItsBeginning() throws {
+    try succeed(["train", "--epochs", "1", "--output", scratch.path("run")])
+    let server = try Program(["watch", scratch.path("run"), "--dashboard", "127.0.0.1:0"])
+    let curves = "http://\(try address(server))/api/runs/0/curves"
+    struct Curves: Decodable {
+      struct Part: Decodable { let step: [Int] }
+      let generation: String
+      let train: Part
+    }
+    func read() throws -> Curves { try JSONDecoder().decode(Curves.self, from: Data(get(curves).utf8)) }
+    try #require(server.waitForOutput("watching 1 folder"), "\(server.errors)")
+    let before = try read()
+    #expect(before.train.step == Array(1...12))
+    try succeed(["train", "--epochs", "3", "--output", scratch.path("run"), "--overwrite"])
+    let after = try read()
+    #expect(after.train.step == Array(1...36) && after.generation != before.generation)
+  }
+
   @Test(.tags(.heavy), .enabled(if: runsHeavyCases))
   func aBrowserShowsTheValuesOfTheFile() throws {
     guard hasBrowser() else { return }
@@ -161,7 +188,7 @@ import Testing
     let first = try Program(["coordinator", "--output", scratch.path("run"), "--dashboard", "127.0.0.1:0"] + options)
     let address = try address(first)
     let worker = try Program(["worker", "--connect", "ipc://\(scratch.path("socket"))"])
-    try #require(first.waitForOutput("epoch 1/"), "\(first.errors)\(worker.errors)")
+    try #require(first.waitForOutput("step 12 "), "\(first.errors)\(worker.errors)")
     try script("dashboard.py", ["live", "http://\(address)/"])
     let path = package.appendingPathComponent("Tests/EndToEndTests/dashboard.py").path
     let browser = try Program(["python3", path, "reconnect", "http://\(address)/"], of: "/usr/bin/env")
@@ -199,7 +226,7 @@ import Testing
         "train", "--epochs", "200", "--batch-size", "32", "--output", scratch.path("killed"), "--tensorboard",
         "--checkpoint-every", "100",
       ])
-    try #require(killed.waitForOutput("epoch 20/"), "\(killed.errors)")
+    try #require(killed.waitForOutput(" 20/200"), "\(killed.errors)")
     killed.send(SIGKILL)
     #expect(killed.wait() == -SIGKILL)
     try succeed(["train", "--resume", scratch.path("killed"), "--tensorboard"])
@@ -217,15 +244,14 @@ import Testing
     let run = try Program(
       [
         "train", "--epochs", "1000000", "--validation-fraction", "0.1", "--output", scratch.path("run"),
-        "--metrics-address", "127.0.0.1:0",
+        "--metrics-address", "127.0.0.1:0", "--checkpoint-every", "1s",
       ])
     let address = try address(run, "metrics")
-    try #require(run.waitForOutput("epoch 2/"), "\(run.errors)")
+    try #require(run.waitForOutput("step 22 "), "\(run.errors)")
     try script("scrape.py", [address, package.appendingPathComponent("deploy/grafana/alerts.yml").path])
-    let metrics = try Data(contentsOf: try #require(URL(string: "http://\(address)/metrics")))
-    try metrics.write(to: scratch.url.appendingPathComponent("metrics.txt"))
+    let metrics = try scratch.file("metrics.txt", get("http://\(address)/metrics"))
     let check = try Program(
-      [package.appendingPathComponent("deploy/grafana/check.sh").path, scratch.path("metrics.txt")], of: "/usr/bin/env")
+      [package.appendingPathComponent("deploy/grafana/check.sh").path, metrics], of: "/usr/bin/env")
     #expect(check.wait() == 0, "\(check.output)\(check.errors)")
     run.send(SIGTERM)
     #expect(run.wait() == 128 + SIGTERM)

@@ -115,6 +115,71 @@ import Testing
     #expect(feed.problem?.hasPrefix("summary.json cannot be read") == true && feed.state == .waiting)
   }
 
+  @Test("numbers beyond any sense in a damaged status are shown somehow, and nothing ends")
+  func hugeNumbers() throws {
+    let folder = try RunFolderFixture()
+    let feed = try RunFeed(folder.path)
+    var status = RunFolderFixture.status(updated: -1e300)
+    (status.secondsLeft, status.stepsPerSecond, status.examplesPerSecond) = (1e300, -1e300, 1e300)
+    (status.step, status.totalSteps, status.epoch) = (Int.max, Int.min, -5)
+    status.durations.counts = [Int.max, Int.max, 1]
+    status.workers = [
+      RunStatus.Worker(
+        number: Int.max, name: "w", host: nil, threads: Int.min, state: "?", isSlow: true, reason: nil, parent: -1,
+        sharesMemory: false, leaves: Int.max, busySeconds: 1e300, busy: 1e300, waiting: -1e300, sending: 0,
+        lastHeard: 1e300)
+    ]
+    try folder.write("status.json", String(decoding: status.encoded(), as: UTF8.self))
+    try folder.write("log.jsonl", "{\"time\":1,\"step\":4,\"kind\":\"note\",\"text\":\"hello\"}\n")
+    let lines = RunLines(feed)
+    #expect(lines.next() == ["hello"])
+    #expect(!feed.overview.isEmpty)
+    #expect(!RunScreen(status, losses: [], messages: []).lines(width: 80, height: 24, hasColor: false).isEmpty)
+    var site = Site(hasPage: true, command: "watch", version: "1")
+    site.add(.run(feed))
+    site.add(.run(feed))
+    site.add(.run(feed))
+    #expect(Set(site.sources.map(\.name)).count == 3)
+    for path in ["/healthz", "/readyz", "/metrics", "/api/runs/0"] {
+      guard case .response(let response) = site.answer(Request(method: "GET", target: path, headers: []), at: 5) else {
+        continue
+      }
+      #expect(!response.body.isEmpty && response.status != 500, "\(path)")
+    }
+    // Another run's log in its place is shorter.
+    try folder.write("log.jsonl", "")
+    #expect(lines.next().isEmpty)
+  }
+
+  @Test("a figure that is often missing costs no more than the others")
+  func missingFigures() throws {
+    var curve = Curve()
+    for step in 1...20_000 {
+      let figure = step == 1 ? ",\"train_own\":1" : ""
+      let line = "{\"event\":\"step\",\"step\":\(step),\"epoch\":1,\"loss\":1\(figure)}"
+      curve.append(try #require(MetricsLine(Array(line.utf8)[...])), number: step, time: 0)
+    }
+    #expect(curve.columns["own"]?.count == 20_000 && curve.columns["own"]?[19_999].isNaN == true)
+  }
+
+  @Test("a line of a megabyte and more is left out, and the next one is read")
+  func longLines() throws {
+    let folder = try RunFolderFixture()
+    var tail = LineTail("\(folder.path)/metrics.jsonl")
+    defer { tail.close() }
+    try folder.append("metrics.jsonl", "a\n" + String(repeating: "x", count: 3 << 20))
+    var found: [String] = []
+    func read() throws {
+      while case .lines(let lines) = try tail.poll(limit: 1 << 19) {
+        found += lines.map { String(decoding: $0, as: UTF8.self) }
+      }
+    }
+    try read()
+    try folder.append("metrics.jsonl", "yy\nb\n")
+    try read()
+    #expect(found == ["a", "b"] && tail.count == 2)
+  }
+
   @Test("a folder without a run is an error that says so")
   func noRun() throws {
     let folder = try RunFolderFixture()
@@ -145,7 +210,7 @@ import Testing
     #expect(try names(known.next(site)) == ["points", "log"])
 
     var other = EventStream(Positions("0:abc:3,7:x:1,nonsense"))
-    #expect(try names(other.next(site)) == ["reset", "status"])
+    #expect(try names(other.next(site)) == ["reset", "status", "log"])
     #expect(try other.next(site).isEmpty)
 
     var far = EventStream(Positions("0:\(feed.generation):1"))
