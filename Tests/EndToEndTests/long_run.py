@@ -8,6 +8,12 @@ import sys
 import time
 
 folder = sys.argv[1]
+
+
+def text(line):
+    return json.dumps(line, separators=(",", ":"))
+
+
 os.makedirs(folder)
 with open(f"{folder}/job.yaml", "w") as file:
     file.write("data: digits\nmodel: mlp:256,128\n")
@@ -27,13 +33,13 @@ with open(f"{folder}/metrics.jsonl", "w") as file:
         if first < step:
             line |= {"first": first, "loss_min": loss * 0.9, "loss_max": loss * 1.1, "loss_digest": "0123456789abcdef",
                      "skipped": 0}
-        file.write(json.dumps(line) + "\n")
+        file.write(text(line) + "\n")
         lines += 1
         if step % steps_per_epoch == 0:
             epoch = step // steps_per_epoch
-            file.write(json.dumps({"event": "evaluation", "step": step, "epoch": epoch, "examples": 359,
+            file.write(text({"event": "evaluation", "step": step, "epoch": epoch, "examples": 359,
                                    "test_loss": loss, "test_accuracy": 0.9, "seconds": 0.01}) + "\n")
-            file.write(json.dumps({"event": "epoch", "step": step, "epoch": epoch,
+            file.write(text({"event": "epoch", "step": step, "epoch": epoch,
                                    "parameters_sha256": f"{epoch:064x}"}) + "\n")
 with open(f"{folder}/summary.json", "w") as file:
     json.dump({"status": "completed", "workers": 2, "threads": 1, "steps": last, "skipped_steps": 0, "epochs": 1000,

@@ -265,10 +265,13 @@ import Testing
         default: damaged.removeLast(Int.random(in: 0..<damaged.count / 2, using: &random))
         }
       }
-      // What the fast reader takes, the library takes as the same.
+      // What both readers take is the same. The library leaves some numbers out, such as 0E5.
       guard let fast = FlatObject(damaged[...]) else { continue }
       let text = String(decoding: damaged, as: UTF8.self)
-      if let slow = FlatObject(parsing: damaged[...]) { try #require(fast == slow, "\(text)") }
+      if let slow = FlatObject(parsing: damaged[...]) {
+        try #require(slow.texts == fast.texts && slow.names == fast.names, "\(text)")
+        try #require(slow.numbers.allSatisfy { fast.numbers[$0.key] == $0.value }, "\(text)")
+      }
       _ = MetricsLine(fast)
     }
   }

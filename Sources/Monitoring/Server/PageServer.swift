@@ -152,7 +152,10 @@ private final class Hub: @unchecked Sendable {
 
   init(_ site: Site, _ policy: AccessPolicy) { (self.site, self.policy) = (site, policy) }
 
-  func add(_ source: Source) { site.add(source) }
+  func add(_ source: Source) {
+    source.poll()
+    site.add(source)
+  }
 
   /// Reads what is new, unless that was a moment ago.
   func refresh() {

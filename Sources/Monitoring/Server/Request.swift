@@ -13,11 +13,6 @@ struct Request {
 
   init(method: String, target: String, headers: [(name: String, value: String)]) {
     self.method = method
-    // A proxy names the server too (RFC 9112, section 3.2.2).
-    var target = target[...]
-    if let scheme = target.range(of: "://"), !target.hasPrefix("/") {
-      target = target[scheme.upperBound...].drop { $0 != "/" && $0 != "?" }
-    }
     let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     path = parts.first.map(String.init) ?? ""
     query = [:]
