@@ -97,12 +97,12 @@ final class RunViews {
     try folder.note(RunLog.Line(kind, text, step: step))
   }
 
-  /// - Parameter parameters: after it.
-  func add(_ event: TrainingEvent, _ parameters: Floats) throws {
+  /// - Parameter coordinator: whose parameters are those after it.
+  func add(_ event: TrainingEvent, _ coordinator: Coordinator) throws {
     recorder.add(event, at: .now)
     if case .step(let report) = event {
       step = report.step
-      if hasHistograms(step) { addHistograms(step, parameters) }
+      if hasHistograms(step) { addHistograms(step, coordinator.parameters.values) }
     }
     if drawsScreen {
       switch event {

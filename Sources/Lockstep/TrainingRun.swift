@@ -148,7 +148,7 @@ final class TrainingRun {
           history?.endEpoch(statistics.summary, parametersSHA256: hash)
         }
         progress.show(event, statistics)
-        try views.add(event, coordinator.parameters.values)
+        try views.add(event, coordinator)
         if checkpoints.isDue(event) {
           let start = Instant.now
           if let next = self.checkpoint(of: coordinator, seconds: secondsSinceStart()) {

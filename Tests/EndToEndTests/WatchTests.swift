@@ -103,6 +103,39 @@ import Testing
       failure.output.contains("\"state\":\"failed\"") && failure.output.contains("learning-rate"), "\(failure.output)")
   }
 
+  @Test("on a terminal a run has a screen of its own, which is left at the end", arguments: ["", "1"])
+  func screen(_ noColor: String) throws {
+    let path = package.appendingPathComponent("Tests/EndToEndTests/terminal.py").path
+    let program = Program.folder.appendingPathComponent("lockstep").path
+    let run = try Program(
+      [
+        "python3", path, program, "train", "--steps", "3000", "--model", "mlp:16", "--evaluate-every", "100", "--tui",
+        "--output", scratch.path("run"),
+      ], of: "/usr/bin/env", environment: ["NO_COLOR": noColor, "TERM": "xterm-256color"])
+    #expect(run.wait() == 0, "\(run.output)\(run.errors)")
+  }
+
+  @Test func aMetricOfTheUsersOwnIsInAllViews() throws {
+    let run = try Program(
+      [
+        "train", "--data", package.appendingPathComponent("Examples/linear-regression/diabetes.csv").path, "--model",
+        "linear", "--loss", "quantile", "--epochs", "2", "--output", scratch.path("run"), "--tensorboard",
+      ], of: "custom-loss")
+    #expect(run.wait() == 0, "\(run.errors)")
+    let own = "below"
+    #expect(try scratch.read("run/metrics.jsonl").contains("\"train_\(own)\":"))
+    let server = try Program(["watch", scratch.path("run"), "--dashboard", "127.0.0.1:0"])
+    let page = "http://\(try address(server))"
+    #expect(try get("\(page)/metrics").contains("lockstep_test_\(own){run=\"run\"} "))
+    #expect(try get("\(page)/api/runs/0/curves").contains("\"\(own)\":{\"mean\":["))
+    #expect(try get("\(page)/api/runs/0").contains("{\"name\":\"\(own)\",\"title\":"))
+    #expect(try succeed(["status", scratch.path("run"), "--json"]).output.contains("\"test_\(own)\":"))
+    let files = try FileManager.default.contentsOfDirectory(atPath: scratch.path("run"))
+    let curves = try #require(files.first { $0.hasPrefix("events.out.tfevents.") })
+    let bytes = try Data(contentsOf: scratch.url.appendingPathComponent("run/\(curves)"))
+    #expect(bytes.range(of: Data("train/\(own)".utf8)) != nil && bytes.range(of: Data("test/\(own)".utf8)) != nil)
+  }
+
   @Test func theUsersCommandRunsAtTheEnd() throws {
     let mark = scratch.path("mark")
     let command = "echo \"$LOCKSTEP_STATUS $(grep -c parameters_sha256 \"$LOCKSTEP_SUMMARY\")\" > \(mark); exit 3"

@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Synchronization
 import Testing
 
 @testable import Monitoring
@@ -35,6 +36,17 @@ import Testing
     #expect(hex(ProtobufMessage { $0.add(2, "testing") }.bytes) == "120774657374696e67")
     #expect(hex(ProtobufMessage { $0.add(1, -1) }.bytes) == "08ffffffffffffffffff01")
     #expect(hex(ProtobufMessage { $0.add(4, [1.0]) }.bytes) == "2208000000000000f03f")
+  }
+
+  @Test("a file that cannot be written is told once, and the run goes on")
+  func unwritable() {
+    let warnings = Mutex<[String]>([])
+    let job = TensorBoardWriter.Job(options: [:], yaml: "", figures: [], parts: ["test"])
+    let writer = TensorBoardWriter(folder: "/nowhere/\(UUID())", job) { text in warnings.withLock { $0.append(text) } }
+    for step in 1...5 { writer.add(step: step, [("a", Histogram())]) }
+    writer.finish(hasSucceeded: true)
+    let texts = warnings.withLock { $0 }
+    #expect(texts.count == 1 && texts[0].hasPrefix("there will be no more curves for TensorBoard: cannot write"))
   }
 
   @Test("a histogram counts each finite value in the range that holds it")

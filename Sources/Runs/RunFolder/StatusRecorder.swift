@@ -16,7 +16,6 @@ package struct StatusRecorder {
 
   private var status: RunStatus
   private let metrics: MetricSchema
-  private var last: StepReport?
   /// Their reports, the newest at `recentCount - 1` modulo the array's size.
   private var recent: [StepReport] = []
   private var recentCount = 0
@@ -65,7 +64,6 @@ package struct StatusRecorder {
       trained.examples += report.examples
       trained.skipped += report.isSkipped ? 1 : 0
       trained.seconds += report.seconds
-      last = report
       progress = now
     case .evaluation(let report):
       for key in evaluations.keys where key.hasPrefix("\(report.part)_") { evaluations[key] = nil }
@@ -123,7 +121,7 @@ package struct StatusRecorder {
     (status.step, status.epoch, status.examples) = (summary.steps, statistics.epoch, summary.examplesSeen)
     status.skippedSteps = summary.skippedSteps
     status.latest = evaluations
-    if let last {
+    if let last = recent.isEmpty ? nil : recent[(recentCount - 1) % StatusRecorder.recentSteps] {
       status.learningRate = last.learningRate.isFinite ? last.learningRate : nil
       if last.loss.isFinite { status.latest["train_loss"] = last.loss }
       for (name, value) in metrics.values(weight: last.weight, last.sums) { status.latest["train_\(name)"] = value }
