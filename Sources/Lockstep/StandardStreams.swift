@@ -64,7 +64,7 @@ enum StatusLine {
     }
     guard !isDrawing.exchange(true, ordering: .acquiringAndReleasing) else { return }
     let start = isFirst ? "\u{1B}[?1049h\u{1B}[?25l" : ""
-    let body = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n")
+    let body = lines.map { $0 + "\u{1B}[K" }.joined(separator: "\n")
     drawing.async {
       writeAll("\u{1B}[?2026h\(start)\u{1B}[H\(body)\u{1B}[J\u{1B}[?2026l", STDOUT_FILENO)
       isDrawing.store(false, ordering: .releasing)

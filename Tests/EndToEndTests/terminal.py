@@ -49,7 +49,7 @@ output = "".join(seen)
 assert status == 0, f"it ends with {status}: {output[-500:]!r}"
 assert output.count("\x1b[?1049h") == 1 and output.count("\x1b[?1049l") == 1, "the screen is not entered and left once"
 assert output.count("\x1b[?25l") == output.count("\x1b[?25h") == 1, "the cursor is not hidden and shown once"
-screen, after = output.split("\x1b[?1049l")
+screen, after = output.split("\x1b[?25h\x1b[?1049l")
 assert "done: " in after and "parameters_sha256: " in after and "epoch" in after, after
 frames = re.findall(r"\x1b\[\?2026h(?:\x1b\[\?1049h\x1b\[\?25l)?\x1b\[H(.*?)\x1b\[J\x1b\[\?2026l", screen, re.S)
 assert len(frames) >= 5, f"{len(frames)} frames"
