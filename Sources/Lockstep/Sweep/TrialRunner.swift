@@ -190,12 +190,14 @@ final class TrialRunner: Sendable {
 extension StepPlan {
   /// The loss that `event` tells of the part that decides, if it does, and the steps done: the validation part's; without one,
   /// that of the training, at as many evaluations as make about 500.
-  fileprivate func decidingLoss(_ event: TrainingEvent, _ summary: RunSummary) -> (step: Int, loss: Double)? {
+  fileprivate func decidingLoss(
+    _ event: TrainingEvent, _ summary: @autoclosure () -> RunSummary
+  ) -> (step: Int, loss: Double)? {
     if validationCount > 0 {
       guard case .evaluation(let report) = event, report.part == .validation else { return nil }
       return (report.step, report.loss)
     }
-    guard case .step(let report) = event, isEvaluationDue(afterStep: report.step - 1), let loss = summary.trainLoss
+    guard case .step(let report) = event, isEvaluationDue(afterStep: report.step - 1), let loss = summary().trainLoss
     else {
       return nil
     }

@@ -299,11 +299,3 @@ private final class Connection: ChannelInboundHandler, @unchecked Sendable {
     lastSent = channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(string: text))))
   }
 }
-
-/// Lets the server's thread run only where the run leaves a core, or its small share.
-private func lowerPriority() {
-  #if os(Linux)
-    // Of the calling thread, on Linux.
-    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
-  #endif
-}

@@ -41,6 +41,7 @@ package final class TensorBoardWriter: Sendable {
   package init(folder: String, _ job: Job, warn: @escaping @Sendable (String) -> Void) {
     let thread = Thread { [self] in
       defer { ended.signal() }
+      lowerPriority()
       do {
         try write(folder, job)
       } catch {

@@ -4,7 +4,10 @@ package import Schema
 
 /// Adds up a run's events: the means of the current epoch and the summary.
 package struct RunStatistics: Sendable {
-  package private(set) var summary = RunSummary()
+  /// But for ``RunSummary/train`` of an epoch of which ``schema`` is known.
+  private var stored = RunSummary()
+  /// Nil before the first step.
+  private var schema: MetricSchema?
   /// The current epoch, from 1; 0 before the first step.
   package private(set) var epoch = 0
   private var epochWeight = 0.0
@@ -13,12 +16,21 @@ package struct RunStatistics: Sendable {
 
   package init() {}
 
+  /// The summary so far. Its means are computed here, because there may be ten thousand steps a second.
+  package var summary: RunSummary {
+    guard let schema else { return stored }
+    var summary = stored
+    summary.train = schema.values(weight: epochWeight, epochSums)
+    if epochWeight > 0 { summary.train["loss"] = epochSums[0] / epochWeight }
+    return summary
+  }
+
   /// Adds an event; `schema` describes the model's sums.
   package mutating func add(_ event: TrainingEvent, _ schema: MetricSchema) {
     switch event {
     case .workerJoined(_, let number, let count, _):
-      summary.workers = max(summary.workers, number)
-      summary.threads = max(summary.threads, count)
+      stored.workers = max(stored.workers, number)
+      stored.threads = max(stored.threads, count)
       threads[number] = count
     case .step(let report):
       if report.epoch != epoch {
@@ -26,31 +38,30 @@ package struct RunStatistics: Sendable {
         (epochWeight, epochSums) = (0, [])
       }
       if report.isSkipped {
-        summary.skippedSteps += 1
+        stored.skippedSteps += 1
       } else {
         epochWeight += report.weight
         epochSums = epochSums.isEmpty ? report.sums : zip(epochSums, report.sums).map(+)
       }
-      summary.stepTime += TimeSplit(report, threads: threads)
-      summary.steps = report.step
-      summary.epochs = report.epoch
-      summary.examplesSeen += report.examples
-      summary.train = schema.values(weight: epochWeight, epochSums)
-      if epochWeight > 0 { summary.train["loss"] = epochSums[0] / epochWeight }
-      let seconds = summary.stepTime.total
-      summary.stepsPerSecond = seconds > 0 ? Double(report.step) / seconds : nil
+      stored.stepTime += TimeSplit(report, threads: threads)
+      stored.steps = report.step
+      stored.epochs = report.epoch
+      stored.examplesSeen += report.examples
+      if self.schema == nil { self.schema = schema }
+      let seconds = stored.stepTime.total
+      stored.stepsPerSecond = seconds > 0 ? Double(report.step) / seconds : nil
     case .evaluation(let report):
       var figures = report.figures
       figures["loss"] = report.loss.isFinite ? report.loss : nil
       switch report.part {
       // A test before it was of other parameters.
-      case .validation: (summary.validation, summary.test) = (figures, [:])
-      case .test: summary.test = figures
+      case .validation: (stored.validation, stored.test) = (figures, [:])
+      case .test: stored.test = figures
       }
     case .workerLeft(_, let number, _, _): threads[number] = nil
     case .otherNumerics(let text):
       // Bounded, because a worker may join again and again.
-      if (summary.otherNumerics ?? []).count < 100 { summary.otherNumerics = (summary.otherNumerics ?? []) + [text] }
+      if (stored.otherNumerics ?? []).count < 100 { stored.otherNumerics = (stored.otherNumerics ?? []) + [text] }
     case .waiting, .relays, .leftOut, .warning: break
     }
   }
@@ -71,7 +82,7 @@ package struct RunStatistics: Sendable {
   /// The statistics for a checkpoint, `seconds` after the first worker joined.
   package func saved(seconds: Double) -> RunStatistics {
     var saved = self
-    saved.summary.seconds = seconds
+    saved.stored.seconds = seconds
     return saved
   }
 
@@ -102,7 +113,7 @@ extension RunStatistics: Codable {
 
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    summary = try container.decode(RunSummary.self, forKey: .summary)
+    stored = try container.decode(RunSummary.self, forKey: .summary)
     epoch = try container.decode(Int.self, forKey: .epoch)
     threads = try container.decode([Int: Int].self, forKey: .threads)
     if let weight = try container.decodeIfPresent(Double.self, forKey: .epochWeight) {

@@ -92,26 +92,46 @@ struct StepLine {
   ///   - metrics: of the model. The figures' names get `train_` before them.
   ///   - time: of its last step, in seconds since 1970.
   func text(_ metrics: MetricSchema, time: Double) -> String {
-    func json(_ value: Double) -> String { value.isFinite ? "\(value)" : "null" }
-    let compute = report.computeSeconds
-    let workers =
-      first == last && compute.count <= StepLine.mostWorkers
-      ? "{" + compute.map { "\"\($0.worker)\":\(json($0.seconds))" }.joined(separator: ",") + "}"
-      : json(compute.reduce(0) { $0 + $1.seconds })
-    let values = metrics.values(weight: weight, sums)
-    let figures = metrics.figures.compactMap { figure in
-      values[figure.name].map { "\"train_\(figure.name)\":\($0)," }
-    }.joined()
-    let rates =
-      figures + "\"time\":\(time),\"learning_rate\":\(json(report.learningRate)),\"seconds\":\(json(report.seconds)),"
-      + "\"compute_seconds\":\(workers),\"sum_update_seconds\":\(json(report.sumUpdateSeconds)),"
-      + "\"send_seconds\":\(json(report.sendSeconds))}"
-    guard first < last else {
-      return "{\"event\":\"step\",\"step\":\(last),\"epoch\":\(epoch),\"examples\":\(examples),"
-        + "\"loss\":\(json(report.loss))\(report.isSkipped ? ",\"skipped\":true" : ""),\(rates)"
+    var text = ""
+    text.reserveCapacity(512)
+    func add(_ name: StaticString, _ value: Double) {
+      text += ",\"\(name)\":"
+      text += value.isFinite ? "\(value)" : "null"
     }
-    return "{\"event\":\"steps\",\"first\":\(first),\"step\":\(last),\"epoch\":\(epoch),\"examples\":\(examples),"
-      + "\"loss\":\(json(losses.sum / Double(losses.count))),\"loss_min\":\(json(losses.least)),"
-      + "\"loss_max\":\(json(losses.most)),\"loss_digest\":\"\(String(digest, radix: 16))\",\"skipped\":\(skipped),\(rates)"
+    let isOne = first == last
+    text += isOne ? "{\"event\":\"step\"" : "{\"event\":\"steps\",\"first\":\(first)"
+    text += ",\"step\":\(last),\"epoch\":\(epoch),\"examples\":\(examples)"
+    if isOne {
+      add("loss", report.loss)
+      if report.isSkipped { text += ",\"skipped\":true" }
+    } else {
+      add("loss", losses.sum / Double(losses.count))
+      add("loss_min", losses.least)
+      add("loss_max", losses.most)
+      text += ",\"loss_digest\":\"\(String(digest, radix: 16))\",\"skipped\":\(skipped)"
+    }
+    if !metrics.figures.isEmpty {
+      let values = metrics.values(weight: weight, sums)
+      for figure in metrics.figures {
+        if let value = values[figure.name] { text += ",\"train_\(figure.name)\":\(value)" }
+      }
+    }
+    add("time", time)
+    add("learning_rate", report.learningRate)
+    add("seconds", report.seconds)
+    if isOne, report.computeSeconds.count <= StepLine.mostWorkers {
+      text += ",\"compute_seconds\":{"
+      for (index, worker) in report.computeSeconds.enumerated() {
+        text += index == 0 ? "\"\(worker.worker)\":" : ",\"\(worker.worker)\":"
+        text += worker.seconds.isFinite ? "\(worker.seconds)" : "null"
+      }
+      text += "}"
+    } else {
+      add("compute_seconds", report.computeSeconds.reduce(0) { $0 + $1.seconds })
+    }
+    add("sum_update_seconds", report.sumUpdateSeconds)
+    add("send_seconds", report.sendSeconds)
+    text += "}"
+    return text
   }
 }
