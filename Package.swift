@@ -162,8 +162,8 @@ let package = Package(
       ],
       exclude: [
         "attack_page.py", "bf16_run.py", "check_model.py", "dashboard.py", "kill_between.py", "late_worker.py",
-        "launch.py", "local_run.py", "local_steps.py", "long_run.py", "pytorch_page.py", "pytorch_table.py", "terminal.py",
-        "read_tensorboard.py", "scrape.py", "two_machines.py",
+        "launch.py", "local_run.py", "local_steps.py", "long_run.py", "pytorch_page.py", "pytorch_table.py",
+        "read_tensorboard.py", "scrape.py", "terminal.py", "two_machines.py",
       ]),
   ]
 )
