@@ -4,6 +4,6 @@ internal import Foundation
 func lowerPriority() {
   #if os(Linux)
     // Of the thread, on Linux.
-    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 15)
+    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
   #endif
 }

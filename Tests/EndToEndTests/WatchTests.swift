@@ -37,7 +37,7 @@ import Testing
   /// What is answered to a GET.
   private func get(_ url: String) throws -> String {
     let code =
-      "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode())"
+      "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=60).read().decode())"
     let run = try Program(["python3", "-c", code, url], of: "/usr/bin/env")
     try #require(run.wait() == 0, "\(run.errors)")
     return run.output
@@ -245,7 +245,8 @@ import Testing
     let server = try Program(["watch", scratch.path("long"), "--dashboard", "127.0.0.1:0"])
     let page = "http://\(try address(server))/"
     try #require(server.waitForOutput("watching 1 folder"), "\(server.errors)")
-    let run = try script("dashboard.py", ["heap", page])
+    // The time is told and not judged, because other tests run beside.
+    let run = try script("dashboard.py", ["heap", page, "60000"])
     print("a million steps: \(run?.output ?? "")")
   }
 

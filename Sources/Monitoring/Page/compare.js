@@ -23,7 +23,10 @@ export function verdict(first, other) {
   if (common.length === 0) return { text: "no common epochs yet", isDifferent: false };
   const at = ({ epoch, step }) => (epoch === null ? `step ${number(step)}` : `epoch ${number(epoch)}`);
   const index = common.findIndex(({ step, digest }) => theirs.get(step).digest !== digest);
-  if (index < 0) return { text: `equal up to ${at(common.at(-1))}`, isDifferent: false, isEqual: true };
+  if (index < 0) {
+    const areOver = first.summary && other.summary && first.summary.steps === other.summary.steps;
+    return { text: areOver ? "equal" : `equal up to ${at(common.at(-1))}`, isDifferent: false, isEqual: true };
+  }
   return {
     text: index === 0 ? `different from ${at(common[0])}`
       : `equal up to ${at(common[index - 1])}, different from ${at(common[index])}`,
