@@ -109,7 +109,8 @@ import Testing
     let program = Program.folder.appendingPathComponent("lockstep").path
     let run = try Program(
       [
-        "python3", path, program, "train", "--steps", "3000", "--model", "mlp:16", "--evaluate-every", "100", "--tui",
+        "python3", path, program, "train", "--steps", "60000", "--model", "mlp:16", "--evaluate-every", "100",
+        "--tui",
         "--output", scratch.path("run"),
       ], of: "/usr/bin/env", environment: ["NO_COLOR": noColor, "TERM": "xterm-256color"])
     #expect(run.wait() == 0, "\(run.output)\(run.errors)")

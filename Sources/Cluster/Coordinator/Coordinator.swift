@@ -23,12 +23,6 @@ package final class Coordinator {
   package var parameters: FloatBuffer { store.evaluated }
   /// What this holds for each parameter beside the parameter itself.
   package var stateBytesPerParameter: Double { store.optimizer.stateBytesPerParameter }
-  /// The members now.
-  package var roster: [MemberStatus] { machine.roster(at: .now) }
-  package var topology: Topology { machine.presentTopology }
-  package var reassignedLeaves: Int { machine.reassignedLeaves }
-  /// What went over the socket. What is shared in memory does not.
-  package var bytes: (sent: Int, received: Int) { (socket.sentBytes, socket.receivedBytes) }
   /// Called ten times a second while ``run(_:)`` runs. Its error ends the run.
   package var onTick: (() throws -> Void)?
   /// Called with the sums of gradients of each chunk of parameters before they are used: the step, counted from 1, the

@@ -159,14 +159,17 @@ private final class Hub: @unchecked Sendable {
 
   /// Reads what is new, unless that was a moment ago.
   func refresh() {
-    guard NIODeadline.now() - lastLook >= .milliseconds(Int64(PageServer.interval) / 2) else { return }
+    if NIODeadline.now() - lastLook >= .milliseconds(Int64(PageServer.interval) / 2) { poll() }
+  }
+
+  private func poll() {
     for (_, source) in site.sources { source.poll() }
     lastLook = .now()
   }
 
+  /// Reads what is new, and tells those who have a page open.
   func look() {
-    for (_, source) in site.sources { source.poll() }
-    lastLook = .now()
+    poll()
     for connection in streams.values { connection.sendNews(site) }
   }
 
